@@ -1,0 +1,55 @@
+"""One scaled clock for everything that runs locally.
+
+Simulated time starts at ``origin`` (seconds since the epoch) together with real time and then runs ``factor`` times as
+fast, so that a removal of nine hours takes seconds while time stamps stay in order across processes and restarts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class ScaledClock:
+    """Simulated time = origin + (real time - origin) * factor. Both programs of one stack share origin and factor."""
+
+    origin: float
+    factor: float = 1.0
+
+    def timestamp(self) -> float:
+        """Simulated seconds since the epoch."""
+        return self.origin + (time.time() - self.origin) * self.factor
+
+    def now(self) -> datetime:
+        """Simulated time, aware, in UTC."""
+        return datetime.fromtimestamp(self.timestamp(), UTC)
+
+    def real_seconds(self, simulated: float) -> float:
+        """How many real seconds pass while ``simulated`` seconds do; never negative."""
+        return max(0.0, simulated / self.factor)
+
+    def real_seconds_until(self, moment: datetime) -> float:
+        """Real seconds from now until the simulated ``moment``; 0 when it is gone by."""
+        return self.real_seconds(moment.timestamp() - self.timestamp())
+
+
+def add_clock_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--clock-origin`` and ``--clock-factor`` to a program's options."""
+    parser.add_argument(
+        "--clock-origin", type=float, default=None, help="seconds since the epoch at which scaling starts (default: now)"
+    )
+    parser.add_argument("--clock-factor", type=float, default=1.0, help="simulated seconds per real second (default: 1)")
+
+
+def clock_from_arguments(arguments: argparse.Namespace) -> ScaledClock:
+    """The clock that the options of ``add_clock_arguments`` describe.
+
+    Raises ValueError when the factor is not positive.
+    """
+    if arguments.clock_factor <= 0:
+        raise ValueError("--clock-factor must be greater than 0")
+    origin = time.time() if arguments.clock_origin is None else arguments.clock_origin
+    return ScaledClock(origin=origin, factor=arguments.clock_factor)
