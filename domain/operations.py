@@ -1,0 +1,220 @@
+"""The record of an operation: the truth that a person reads and that a run can be resumed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from domain.outcomes import Created, Finding
+from domain.problems import Problem, problem_from_json, problem_to_json
+from domain.times import from_text, to_text
+
+NOT_STARTED, RUNNING, WAITING = "NotStarted", "Running", "Waiting"
+SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipped"
+LIVE = (NOT_STARTED, RUNNING, WAITING, "NeedsApproval", "Canceling", "Undoing")
+FINAL = (SUCCEEDED, FAILED, CANCELED)
+STATUSES = LIVE + FINAL
+KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
+
+
+@dataclass(frozen=True)
+class RequestedBy:
+    """Who or what asked: ``source`` is http, event, timer, fleet or operation."""
+
+    source: str
+    principal: str | None = None
+    reason: str | None = None
+    parentId: str | None = None
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Written before a call that changes something outside; what a step that is run again looks for first."""
+
+    action: str
+    resource_id: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step. ``name`` is its activity's name; ``value`` and ``intent`` are internal and never shown."""
+
+    name: str
+    kind: str
+    status: str = NOT_STARTED
+    attempts: int = 0
+    bound_seconds: float | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    detail: str | None = None
+    problem: Problem | None = None
+    intent: Intent | None = None
+    value: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether the step has come to its end, whatever that was."""
+        return self.status in (SUCCEEDED, SKIPPED, FAILED, CANCELED)
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One line of the append-only journal; the store numbers it."""
+
+    step: str
+    event: str
+    time: datetime
+    attempt: int | None = None
+    message: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present run may write."""
+
+    id: str
+    kind: str
+    status: str
+    request: Mapping[str, Any]
+    fingerprint: str
+    requested_by: RequestedBy
+    created_time: datetime
+    updated_time: datetime
+    workspace_id: str | None = None
+    cluster_id: str | None = None
+    compute_name: str | None = None
+    run: int = 1
+    started_time: datetime | None = None
+    finished_time: datetime | None = None
+    steps: tuple[StepRecord, ...] = ()
+    created: tuple[Created, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    claims: tuple[str, ...] = ()
+    result: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    journal_length: int = 0
+
+    @property
+    def final(self) -> bool:
+        """Whether the operation has ended."""
+        return self.status in FINAL
+
+    @property
+    def instance_id(self) -> str:
+        """Id of the engine instance of the present run."""
+        return f"{self.id}-{self.run}"
+
+    def step(self, name: str) -> StepRecord | None:
+        """The step of that name, or None before the plan of steps is recorded."""
+        return next((s for s in self.steps if s.name == name), None)
+
+    def with_step(self, step: StepRecord) -> Operation:
+        """The operation with that step put in the place of the one of its name (or appended)."""
+        if self.step(step.name) is None:
+            return replace(self, steps=(*self.steps, step))
+        return replace(self, steps=tuple(step if s.name == step.name else s for s in self.steps))
+
+    def value(self, step_name: str) -> Mapping[str, Any]:
+        """What an earlier step left for later ones; empty when it has not run."""
+        step = self.step(step_name)
+        return step.value if step else {}
+
+    @property
+    def current_step(self) -> StepRecord | None:
+        """The step under way: the last one that was started and is not over."""
+        return next((s for s in reversed(self.steps) if s.status in (RUNNING, WAITING)), None)
+
+
+def operation_to_json(operation: Operation) -> dict[str, Any]:
+    """The operation as the HTTP API shows it (``Operation`` of the contract)."""
+    current = None if operation.final else operation.current_step
+    done = sum(1 for s in operation.steps if s.status in (SUCCEEDED, SKIPPED))
+    progress = {
+        "currentStep": current.name if current else None,
+        "completedSteps": done,
+        "totalSteps": len(operation.steps),
+        "detail": current.detail if current else None,
+        "counts": dict(operation.counts),
+    }
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "status": operation.status,
+        "workspaceId": operation.workspace_id,
+        "clusterId": operation.cluster_id,
+        "computeName": operation.compute_name,
+        "planOnly": False,
+        "request": dict(operation.request),
+        "requestedBy": vars(operation.requested_by).copy(),
+        "createdDateTime": to_text(operation.created_time),
+        "startedDateTime": to_text(operation.started_time),
+        "lastUpdateDateTime": to_text(operation.updated_time),
+        "finishedDateTime": to_text(operation.finished_time),
+        "progress": progress,
+        "steps": [_step_to_json(s) for s in operation.steps],
+        "created": [vars(c).copy() for c in operation.created],
+        "findings": [{k: v for k, v in vars(f).items() if v is not None} for f in operation.findings],
+        "result": dict(operation.result) if operation.result is not None else None,
+        "error": problem_to_json(operation.problem) if operation.problem else None,
+    }
+
+
+def _step_to_json(step: StepRecord) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "kind": step.kind,
+        "status": step.status,
+        "attempts": step.attempts,
+        "startedDateTime": to_text(step.started),
+        "finishedDateTime": to_text(step.finished),
+        "detail": step.detail,
+        "error": problem_to_json(step.problem) if step.problem else None,
+    }
+
+
+def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
+    """Steps as they are kept, internal fields included."""
+    return [
+        {
+            **_step_to_json(s),
+            "boundSeconds": s.bound_seconds,
+            "value": dict(s.value),
+            "intent": {"action": s.intent.action, "resourceId": s.intent.resource_id, "time": to_text(s.intent.time)}
+            if s.intent
+            else None,
+        }
+        for s in steps
+    ]
+
+
+def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, ...]:
+    """The inverse of ``steps_to_stored``."""
+    return tuple(
+        StepRecord(
+            name=s["name"],
+            kind=s["kind"],
+            status=s["status"],
+            attempts=s["attempts"],
+            bound_seconds=s["boundSeconds"],
+            started=from_text(s["startedDateTime"]),
+            finished=from_text(s["finishedDateTime"]),
+            detail=s["detail"],
+            problem=problem_from_json(s["error"]) if s["error"] else None,
+            intent=_intent(s["intent"]),
+            value=s["value"],
+        )
+        for s in stored
+    )
+
+
+def _intent(stored: Mapping[str, Any] | None) -> Intent | None:
+    if stored is None:
+        return None
+    time = from_text(stored["time"])
+    assert time is not None
+    return Intent(stored["action"], stored["resourceId"], time)

@@ -1,0 +1,59 @@
+"""What an activity answers: done, again or stop. Expected failures are values; an exception is a bug or an outage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.problems import Problem
+
+
+@dataclass(frozen=True)
+class Created:
+    """A resource that an operation made and may undo."""
+
+    type: str
+    id: str
+    undone: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: ``outcome`` is pass, warning, fail or unknown."""
+
+    check: str
+    outcome: str
+    message: str
+    remedy: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step is finished. ``value`` is kept in the record for later steps and never leaves it."""
+
+    value: Mapping[str, Any] = field(default_factory=dict)
+    detail: str | None = None
+    created: tuple[Created, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Again:
+    """Ask again after so many seconds; None lets the step's own back-off decide."""
+
+    after: float | None
+    detail: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The step cannot succeed; the problem says why and what to do."""
+
+    problem: Problem
+
+
+Outcome = Done | Again | Stop

@@ -1,0 +1,46 @@
+"""Problems: what failed, the true cause, what to do, and the command that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AzureAnswer:
+    """What Azure itself said."""
+
+    code: str | None = None
+    message: str | None = None
+    status: int | None = None
+    requestId: str | None = None
+    correlationId: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One failure, as operations and their steps show it. ``code`` is Moor's own, not Azure's."""
+
+    code: str
+    message: str
+    step: str | None = None
+    remedy: str | None = None
+    command: str | None = None
+    documentation: str | None = None
+    transient: bool = False
+    azure: AzureAnswer | None = None
+
+
+def problem_to_json(problem: Problem) -> dict[str, Any]:
+    """The problem as the HTTP API shows it; fields without a value are left out."""
+    fields = asdict(problem)
+    if problem.azure is not None:
+        fields["azure"] = {k: v for k, v in fields["azure"].items() if v is not None}
+    return {k: v for k, v in fields.items() if v not in (None, {}) and not (k == "transient" and not v)}
+
+
+def problem_from_json(fields: Mapping[str, Any]) -> Problem:
+    """The inverse of ``problem_to_json``."""
+    azure = fields.get("azure")
+    return Problem(**{**fields, "azure": AzureAnswer(**azure) if azure else None})

@@ -1,0 +1,41 @@
+"""Times and durations as text: RFC 3339 in UTC, ISO 8601 durations for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import overload
+
+
+@overload
+def to_text(moment: datetime) -> str: ...
+@overload
+def to_text(moment: datetime | None) -> str | None: ...
+def to_text(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds and ``Z``; None stays None. Raises ValueError for a naive time."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@overload
+def from_text(text: str) -> datetime: ...
+@overload
+def from_text(text: str | None) -> datetime | None: ...
+def from_text(text: str | None) -> datetime | None:
+    """The inverse of ``to_text``; a time without a zone is taken as UTC."""
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def in_words(seconds: float) -> str:
+    """A duration for a person, two units at most: ``45 s``, ``12 min``, ``2 h 5 min``, ``3 d 4 h``."""
+    whole = round(seconds)
+    for size, unit, small, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // small
+            return f"{whole // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
+    return f"{whole} s"
