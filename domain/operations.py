@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.outcomes import Created, Finding
@@ -59,6 +59,13 @@ class StepRecord:
         """Whether the step has come to its end, whatever that was."""
         return self.status in (SUCCEEDED, SKIPPED, FAILED, CANCELED)
 
+    @property
+    def deadline(self) -> datetime | None:
+        """When a step that has begun runs out of time."""
+        if self.started is None or self.bound_seconds is None:
+            return None
+        return self.started + timedelta(seconds=self.bound_seconds)
+
 
 @dataclass(frozen=True)
 class JournalEntry:
@@ -74,7 +81,7 @@ class JournalEntry:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present run may write."""
+    """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes."""
 
     id: str
     kind: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.problems import Problem
+from domain.problems import Problem, problem_to_json
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,25 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """The end of an operation: its final status and, when it succeeded, its result."""
+
+    status: str
+    result: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
 class Done:
-    """The step is finished. ``value`` is kept in the record for later steps and never leaves it."""
+    """The step is finished. ``value`` stays in the record, where later steps find it; histories do not carry it."""
 
     value: Mapping[str, Any] = field(default_factory=dict)
     detail: str | None = None
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
+    claims: tuple[str, ...] = ()
     skipped: bool = False
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True)
@@ -57,3 +68,17 @@ class Stop:
 
 
 Outcome = Done | Again | Stop
+
+# What an orchestrator gets to see: enough to decide what comes next, and nothing that histories should not hold.
+DONE = {"kind": "done"}
+SUPERSEDED = {"kind": "superseded"}
+
+
+def again(after: float) -> dict[str, Any]:
+    """Tell the orchestrator to ask again after so many seconds."""
+    return {"kind": "again", "after": after}
+
+
+def stop(problem: Problem) -> dict[str, Any]:
+    """Tell the orchestrator that the step cannot succeed."""
+    return {"kind": "stop", "problem": problem_to_json(problem)}

@@ -1,0 +1,203 @@
+"""Accept an operation: claim its compute, record it. Whoever recorded it starts it.
+
+The claim comes first and carries what was accepted; the record is made from it. A process that dies in between leaves
+a claim from which anybody else makes the same record, so an accepted operation is never lost and never made twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.operations import NOT_STARTED, JournalEntry, Operation, RequestedBy
+from domain.times import from_text, to_text
+from gateways import claims, clock, records
+from gateways.claims import Claim
+
+_TRIES = 10
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A validated request for an operation on one compute. ARM ids are in their canonical spelling."""
+
+    kind: str
+    request: Mapping[str, Any]
+    workspace_id: str
+    compute_name: str
+    requested_by: RequestedBy
+    cluster_id: str | None = None
+    operation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """``fresh``: this call made the record, and its caller has to start the operation's engine instance."""
+
+    operation: Operation
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Refused, because of ``holder``: it has the compute, or (``same_id``) was asked for under the same id."""
+
+    holder: Operation
+    same_id: bool = False
+
+
+class ClaimContested(Exception):
+    """The claim kept changing hands; asking again settles it."""
+
+
+def accept(submission: Submission) -> Accepted | Conflict:
+    """Claim and record an operation, or find the one that this same request is already.
+
+    Raises ClaimContested, RecordTooLarge or azure.core.exceptions.AzureError.
+    """
+    fingerprint = fingerprint_of(submission)
+    if submission.operation_id is not None:
+        known = records.read(submission.operation_id)
+        if known is not None:
+            return _known(known.operation, fingerprint)
+    operation_id = submission.operation_id or str(uuid.uuid4())
+    accepted = _accepted_fields(submission, operation_id, fingerprint)
+    target = claims.compute_target(submission.workspace_id, submission.compute_name)
+    for _ in range(_TRIES):
+        claim = claims.take(target, operation_id, accepted)
+        if claim is None:
+            held = claims.read(target)
+            if held is None:
+                continue
+            holder = complete(held)
+            if holder is not None and not _is_stale(held, holder.operation):
+                if holder.operation.fingerprint == fingerprint:
+                    return holder
+                return Conflict(holder.operation)
+            if not claims.take_over(held, operation_id, accepted):
+                continue
+            claim = claims.read(target)
+            if claim is None:
+                continue
+        return _record(claim, fingerprint)
+    raise ClaimContested(target)
+
+
+def complete(claim: Claim) -> Accepted | None:
+    """The operation that holds a claim, recorded now if that was cut short; None when there is none to be had."""
+    known = records.read(claim.operation_id)
+    if known is not None:
+        return Accepted(known.operation, fresh=False)
+    if claim.accepted is None:
+        return None
+    try:
+        return Accepted(_insert(claim.accepted), fresh=True)
+    except records.OperationExists:
+        known = records.read(claim.operation_id)
+        return Accepted(known.operation, fresh=False) if known else None
+
+
+def obtain(target: str, operation_id: str) -> Operation | None:
+    """Take a further claim for a live operation; None when it is ours now, else the operation that holds it.
+
+    Raises ClaimContested or azure.core.exceptions.AzureError.
+    """
+    for _ in range(_TRIES):
+        if claims.take(target, operation_id) is not None:
+            return None
+        held = claims.read(target)
+        if held is None:
+            continue
+        if held.operation_id == operation_id:
+            return None
+        holder = complete(held)
+        if holder is not None and not _is_stale(held, holder.operation):
+            return holder.operation
+        if claims.take_over(held, operation_id):
+            return None
+    raise ClaimContested(target)
+
+
+def is_stale(claim: Claim) -> bool:
+    """Whether a claim is left over: its operation has ended, or never had this claim."""
+    known = records.read(claim.operation_id)
+    if known is None:
+        return claim.accepted is None
+    return _is_stale(claim, known.operation)
+
+
+def _is_stale(claim: Claim, holder: Operation) -> bool:
+    if holder.final:
+        return True
+    # Two requests under one id for two computes: one became the record, the other's claim is left over.
+    own = claims.compute_target(holder.workspace_id or "", holder.compute_name or "")
+    return claim.accepted is not None and claim.target != own
+
+
+def fingerprint_of(submission: Submission) -> str:
+    """Equal for requests that ask for the same thing; why it is asked does not count, nor the case of ARM ids."""
+    asked = {k: v for k, v in submission.request.items() if k != "reason"}
+    for name in ("workspaceId", "clusterId", "computeName"):
+        if isinstance(asked.get(name), str):
+            asked[name] = asked[name].lower()
+    text = json.dumps([submission.kind, asked], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _known(operation: Operation, fingerprint: str) -> Accepted | Conflict:
+    if operation.fingerprint == fingerprint:
+        return Accepted(operation, fresh=False)
+    return Conflict(operation, same_id=True)
+
+
+def _record(claim: Claim, fingerprint: str) -> Accepted | Conflict:
+    assert claim.accepted is not None
+    try:
+        return Accepted(_insert(claim.accepted), fresh=True)
+    except records.OperationExists:
+        known = records.read(claim.operation_id)
+        assert known is not None
+        answer = _known(known.operation, fingerprint)
+        if _is_stale(claim, known.operation):
+            claims.release(claim)
+        return answer
+
+
+def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str) -> dict[str, Any]:
+    return {
+        "id": operation_id,
+        "kind": submission.kind,
+        "request": dict(submission.request),
+        "fingerprint": fingerprint,
+        "requestedBy": vars(submission.requested_by),
+        "workspaceId": submission.workspace_id,
+        "clusterId": submission.cluster_id,
+        "computeName": submission.compute_name,
+        "createdTime": to_text(clock.now()),
+    }
+
+
+def _insert(accepted: Mapping[str, Any]) -> Operation:
+    created = from_text(str(accepted["createdTime"]))
+    requested_by = RequestedBy(**accepted["requestedBy"])
+    operation = Operation(
+        id=accepted["id"],
+        kind=accepted["kind"],
+        status=NOT_STARTED,
+        request=accepted["request"],
+        fingerprint=accepted["fingerprint"],
+        requested_by=requested_by,
+        created_time=created,
+        updated_time=created,
+        workspace_id=accepted["workspaceId"],
+        cluster_id=accepted["clusterId"],
+        compute_name=accepted["computeName"],
+        claims=(claims.compute_target(accepted["workspaceId"], accepted["computeName"]),),
+    )
+    told = {"source": requested_by.source, "principal": requested_by.principal, "reason": requested_by.reason}
+    entry = JournalEntry("operation", "accepted", created, data={k: v for k, v in told.items() if v})
+    return records.insert(operation, [entry])

@@ -1,0 +1,192 @@
+"""Azure Resource Manager over azure-core: one request a call, no retries of its own.
+
+Retries live in the durable loop (DESIGN rule 9). Bodies are plain JSON, because the generated clients lose what the
+operations need: provisioning errors, operation URLs, unknown job types (docs/adr/0001-which-calls-go-where.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    HeadersPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+
+from domain.problems import AzureAnswer
+from gateways import clock
+from gateways.identity import cloud, credential
+
+# Versions are those of the official examples the tests hold the gateways to.
+CLUSTERS_API = "2026-01-01"
+EXTENSIONS_API = "2025-03-01"
+WORKSPACES_API = "2025-12-01"
+
+_TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+# A signature or token in an operation URL's query makes the URL a secret; only these keys are known to be harmless.
+_PLAIN_QUERY_KEYS = frozenset({"api-version", "service"})
+
+
+@dataclass(frozen=True)
+class ArmAnswer:
+    """A 2xx answer. ``operation_url`` is left out when it carries a signature; poll the resource then."""
+
+    status: int
+    body: Mapping[str, Any]
+    operation_url: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(eq=False)
+class ArmError(Exception):
+    """Azure refused, or did not answer (``status`` 0: the work may have been done all the same)."""
+
+    status: int
+    code: str
+    message: str
+    retry_after: float | None = None
+    answer: AzureAnswer = field(default_factory=AzureAnswer)
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same request may succeed later without anybody doing anything."""
+        return self.status == 0 or self.status in _TRANSIENT_STATUSES
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the resource (or what it stands in) does not exist."""
+        return self.status == 404
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}: {self.message}"
+
+
+@lru_cache(maxsize=1)
+def _client() -> ARMPipelineClient[Any, Any]:
+    policies = [
+        RequestIdPolicy(),
+        HeadersPolicy(),
+        UserAgentPolicy("moor"),
+        BearerTokenCredentialPolicy(credential(), cloud().scope),
+    ]
+    return ARMPipelineClient(base_url=cloud().resource_manager, policies=policies)
+
+
+def get(resource_id: str, api_version: str) -> ArmAnswer:
+    """Read a resource. Raises ArmError."""
+    return _send("GET", resource_id, api_version)
+
+
+def find(resource_id: str, api_version: str) -> ArmAnswer | None:
+    """Read a resource that may not exist; None for a 404. Raises ArmError for everything else."""
+    try:
+        return get(resource_id, api_version)
+    except ArmError as error:
+        if error.not_found:
+            return None
+        raise
+
+
+def put(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
+    """Create or replace a resource. Raises ArmError."""
+    return _send("PUT", resource_id, api_version, body=body)
+
+
+def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
+    """Delete a resource; 204 says that there was none. Raises ArmError."""
+    return _send("DELETE", resource_id, api_version, query=query)
+
+
+def pages(resource_id: str, api_version: str) -> Iterator[Mapping[str, Any]]:
+    """Every item of a collection, following ``nextLink`` to the end. Raises ArmError on any page."""
+    answer = get(resource_id, api_version)
+    while True:
+        value = answer.body.get("value")
+        if not isinstance(value, list):
+            raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
+        yield from value
+        next_link = answer.body.get("nextLink")
+        if not next_link:
+            return
+        answer = get_url(str(next_link))
+
+
+def get_url(url: str) -> ArmAnswer:
+    """Read an absolute URL that Azure Resource Manager gave out: an operation or a next page.
+
+    Raises ArmError, also for a URL of another host: the bearer token goes to Azure Resource Manager only.
+    """
+    if urlsplit(url).netloc.lower() != urlsplit(cloud().resource_manager).netloc.lower():
+        raise ArmError(400, "ForeignUrl", "the answer pointed at a host that is not Azure Resource Manager")
+    return _request(HttpRequest("GET", url))
+
+
+def _send(
+    method: str,
+    resource_id: str,
+    api_version: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> ArmAnswer:
+    params = {"api-version": api_version, **(query or {})}
+    return _request(HttpRequest(method, cloud().resource_manager + resource_id, params=params, json=body))
+
+
+def _request(request: HttpRequest) -> ArmAnswer:
+    try:
+        response = _client().send_request(request, connection_timeout=10, read_timeout=45)
+    except AzureError as error:
+        raise ArmError(0, type(error).__name__, str(error)) from error
+    body = _json(response)
+    retry_after = _retry_after(response.headers.get("Retry-After"))
+    if response.status_code >= 300:
+        raise _error(response.status_code, body, response.headers, retry_after)
+    url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location")
+    return ArmAnswer(response.status_code, body, url if url and _is_plain(url) else None, retry_after)
+
+
+def _json(response: Any) -> Mapping[str, Any]:
+    try:
+        body = response.json() if response.content else {}
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], retry_after: float | None) -> ArmError:
+    said = body.get("error")
+    said = said if isinstance(said, dict) else body
+    code = str(said.get("code") or f"Http{status}")
+    message = str(said.get("message") or "Azure gave no reason.")
+    request_id = headers.get("x-ms-request-id")
+    correlation_id = headers.get("x-ms-correlation-request-id")
+    return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header in either of its forms; None when it is absent or makes no sense."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - clock.now()).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_plain(url: str) -> bool:
+    return all(key.lower() in _PLAIN_QUERY_KEYS for key, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True))

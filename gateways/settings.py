@@ -1,0 +1,52 @@
+"""App settings. docs/settings.md lists them all."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
+
+
+class SettingError(ValueError):
+    """An app setting cannot be used; the text names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the app was configured with; read afresh on every use, so that a test or a restart sees changes."""
+
+    event_workspaces: tuple[ArmId, ...]
+    events_topic_endpoint: str | None
+    history_days: int
+    stack_clock: str | None
+
+
+def read_settings() -> Settings:
+    """Read the settings that begin with ``MOOR_``.
+
+    Raises SettingError naming the setting that cannot be used.
+    """
+    return Settings(
+        event_workspaces=_workspaces("MOOR_EVENT_WORKSPACES"),
+        events_topic_endpoint=os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None,
+        history_days=_whole_number("MOOR_HISTORY_DAYS", default=30, least=1),
+        stack_clock=os.environ.get("MOOR_CLOCK") or None,
+    )
+
+
+def _workspaces(name: str) -> tuple[ArmId, ...]:
+    ids = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+    try:
+        return tuple(parse_arm_id(text, WORKSPACE) for text in ids)
+    except ValueError as error:
+        raise SettingError(f"{name}: {error}") from error
+
+
+def _whole_number(name: str, *, default: int, least: int) -> int:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < least:
+        raise SettingError(f"{name}: '{text}' is not a whole number of {least} or more")
+    return int(text)

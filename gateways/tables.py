@@ -1,0 +1,121 @@
+"""Table Storage: clients, keys, and long values cut into properties.
+
+Limits of the service (and not of Azurite, which accepts larger entities and answers too large a transaction with
+broken HTTP): 64 KiB a property, 1 MiB an entity, 100 rows a transaction. They are kept here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables import TableClient, TableServiceClient
+
+from gateways.identity import credential
+
+# A string is stored as UTF-16: 64 KiB are 32 Ki code units, a character outside the basic plane counts two.
+_PROPERTY_UNITS = 32_000
+_ENTITY_BYTES = 1024 * 1024
+_PART = "__part"
+MAX_TRANSACTION = 100
+CONNECTION_SETTING = "AzureWebJobsStorage"
+ENDPOINT_SETTING = "AzureWebJobsStorage__tableServiceUri"
+
+
+class RecordTooLarge(ValueError):
+    """An entity would go over what Table Storage keeps."""
+
+
+class StorageSettingMissing(RuntimeError):
+    """No app setting says where Table Storage is."""
+
+
+@lru_cache(maxsize=1)
+def _service() -> TableServiceClient:
+    # The same settings by which the Functions host finds its own storage: a connection string, or (by identity) the
+    # table endpoint.
+    options: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
+    endpoint = os.environ.get(ENDPOINT_SETTING)
+    if endpoint:
+        return TableServiceClient(endpoint, credential=credential(), **options)
+    connection = os.environ.get(CONNECTION_SETTING)
+    if connection:
+        return TableServiceClient.from_connection_string(connection, **options)
+    raise StorageSettingMissing(f"set {CONNECTION_SETTING} or {ENDPOINT_SETTING}")
+
+
+@lru_cache(maxsize=8)
+def table(name: str) -> TableClient:
+    """The client of a table, which is made when it is missing. Raises azure.core.exceptions.AzureError."""
+    client = _service().get_table_client(name)
+    with suppress(ResourceExistsError):
+        client.create_table()
+    return client
+
+
+def hashed(*parts: str) -> str:
+    """A key made of parts that may hold characters illegal in keys (``/ \\ # ?``); letter case does not count."""
+    return hashlib.sha256("\n".join(part.lower() for part in parts).encode()).hexdigest()[:40]
+
+
+def quoted(text: str) -> str:
+    """Text as a literal of a query filter."""
+    return text.replace("'", "''")
+
+
+def pack(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """An entity's columns: objects and lists as JSON text, long text cut into properties of legal size.
+
+    None is left out. Raises RecordTooLarge when the entity would be over 1 MiB.
+    """
+    entity: dict[str, Any] = {}
+    size = 0
+    for name, value in columns.items():
+        if value is None:
+            continue
+        if isinstance(value, bool | int | float):
+            entity[name] = value
+            size += 2 * len(name) + 8
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        for number, part in enumerate(_cut(text)):
+            key = name if number == 0 else f"{name}{_PART}{number}"
+            entity[key] = part
+            size += 2 * (len(key) + _units(part)) + 8
+    if size > _ENTITY_BYTES:
+        raise RecordTooLarge(f"the entity would take {size} bytes; Table Storage keeps {_ENTITY_BYTES}")
+    return entity
+
+
+def unpack_text(entity: Mapping[str, Any], name: str) -> str | None:
+    """The text that ``pack`` put into one or more properties; None when it was left out."""
+    if name not in entity:
+        return None
+    parts = [str(entity[name])]
+    while (key := f"{name}{_PART}{len(parts)}") in entity:
+        parts.append(str(entity[key]))
+    return "".join(parts)
+
+
+def unpack_json(entity: Mapping[str, Any], name: str) -> Any:
+    """The object or list that ``pack`` stored; None when it was left out."""
+    text = unpack_text(entity, name)
+    return None if text is None else json.loads(text)
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _cut(text: str) -> list[str]:
+    if _units(text) <= _PROPERTY_UNITS:
+        return [text]
+    # Half the limit in characters is at most the limit in code units, whatever the characters are.
+    step = _PROPERTY_UNITS // 2
+    return [text[start : start + step] for start in range(0, len(text), step)]

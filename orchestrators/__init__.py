@@ -1,0 +1,1 @@
+"""Durable workflows. Deterministic: no I/O, clock, random, environment or module state."""

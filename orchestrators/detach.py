@@ -1,0 +1,23 @@
+"""Detach a compute from its workspace; the cluster itself is never deleted."""
+
+from __future__ import annotations
+
+from azure.durable_functions import DurableOrchestrationContext
+
+from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, until
+
+STEPS = (
+    do("claim"),
+    do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
+    do("survey"),  # right before the call: what it cannot tell counts as busy
+    do("detach_compute"),
+    until("compute_gone", within=12 * HOUR),
+    do("record", within=15 * MINUTE, always=True),
+    do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state
+    do("release", within=15 * MINUTE, always=True),  # after record: a claim is stale only once its operation is final
+)
+
+
+def detach(context: DurableOrchestrationContext) -> Steps:
+    """Claim the compute, see that nothing uses it, detach it, wait until it is gone, record and tell the end."""
+    return (yield from run_operation(context, STEPS))

@@ -1,0 +1,127 @@
+"""The step machinery of every operation: do, until and ask, and the loop that takes them in order.
+
+Code of this package is replayed: no I/O, clock, random, environment or module state in it (DESIGN rule 8). Activities
+answer ``{"kind": "done" | "again" | "stop" | "superseded", ...}`` (domain/outcomes.py) and keep everything else in the
+operation's record, so that histories stay short and hold nothing secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from azure.durable_functions import DurableOrchestrationContext
+
+Outcome = Mapping[str, Any]
+Steps = Generator[Any, Any, Outcome]
+
+WAKE = "wake"
+MINUTE, HOUR = 60.0, 3600.0
+# An activity that raises met an outage (or a bug). About a quarter of an hour of trying, then the step is given up.
+_MOST_ERRORS = 20
+_LONGEST_PAUSE = MINUTE
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an operation. ``name`` is its activity; ``bound`` is its deadline in seconds after its start.
+
+    ``always`` steps are taken after a failure too: they tell the end and give back what is held.
+    """
+
+    name: str
+    kind: str
+    bound: float
+    always: bool = False
+
+
+def do(name: str, *, within: float = 30 * MINUTE, always: bool = False) -> Step:
+    """One idempotent activity, retried while it answers again."""
+    return Step(name, "do", within, always)
+
+
+def until(name: str, *, within: float) -> Step:
+    """An activity polled until it answers done or stop, in a sub-orchestration of its own; ``wake`` wakes it early."""
+    return Step(name, "until", within)
+
+
+def ask(name: str, *, within: float) -> Step:
+    """Wait for a person's decision: an until over the decision's row, so that a lost event costs minutes only."""
+    return Step(name, "ask", within)
+
+
+def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step]) -> Steps:
+    """Take the steps in order; after a step that stops, only those that are always taken."""
+    run = context.get_input()
+    problem: Mapping[str, Any] | None = None
+    for step in steps:
+        if problem is not None and not step.always:
+            continue
+        call = {"operation": run["operation"], "run": run["run"], "step": step.name, "bound": step.bound}
+        if step is steps[0]:
+            call["plan"] = [{"name": s.name, "kind": s.kind, "bound": s.bound} for s in steps]
+        if problem is not None:
+            call["problem"] = problem
+        outcome = yield from _take(context, step, call)
+        if outcome["kind"] == "superseded":
+            return outcome
+        if outcome["kind"] == "stop" and problem is None:
+            problem = outcome["problem"]
+    return {"operation": run["operation"], "status": "Succeeded" if problem is None else "Failed"}
+
+
+def _take(context: DurableOrchestrationContext, step: Step, call: dict[str, Any]) -> Steps:
+    if step.kind == "do":
+        return (yield from _repeat(context, call))
+    # The name of the waiter tells whoever wants to wake it: instance of the run, then the step.
+    outcome: Outcome = yield context.call_sub_orchestrator("wait_until", call, f"{context.instance_id}:{step.name}")
+    return outcome
+
+
+def _repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
+    errors = 0
+    while True:
+        outcome, errors = yield from _attempt(context, call, errors)
+        if outcome["kind"] != "again":
+            return outcome
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=outcome["after"]))
+
+
+def wait_until(context: DurableOrchestrationContext) -> Generator[Any, Any, Outcome | None]:
+    """Poll once, wait once for the interval or a ``wake`` event, and continue as new (reference: durable.md, waits)."""
+    call = context.get_input()
+    outcome, errors = yield from _attempt(context, call, call.get("errors", 0))
+    if outcome["kind"] != "again":
+        return outcome
+    hint = context.wait_for_external_event(WAKE)
+    timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=outcome["after"]))
+    winner = yield context.task_any([hint, timer])
+    if winner == hint:
+        timer.cancel()  # An open timer would keep this generation alive until it fires.
+    context.continue_as_new({**call, "errors": errors})
+    return None
+
+
+def _attempt(
+    context: DurableOrchestrationContext, call: dict[str, Any], errors: int
+) -> Generator[Any, Any, tuple[Outcome, int]]:
+    """One call of the step's activity: its answer, and how many calls in a row have raised."""
+    try:
+        outcome = yield context.call_activity(call["step"], {**call, "now": context.current_utc_datetime.isoformat()})
+    except Exception:  # The engine raises a plain Exception; its text is not to be parsed (durable.md, 3).
+        if errors + 1 >= _MOST_ERRORS:
+            return {"kind": "stop", "problem": _gave_up(call["step"])}, errors + 1
+        return {"kind": "again", "after": min(_LONGEST_PAUSE, 2.0 ** (errors + 1))}, errors + 1
+    return outcome, 0
+
+
+def _gave_up(step: str) -> dict[str, Any]:
+    return {
+        "code": "StepKeepsFailing",
+        "message": f"The step {step} raised an error {_MOST_ERRORS} times in a row and was given up.",
+        "step": step,
+        "remedy": "Look for this operation's id in the app's log: an outage of storage or identity shows there.",
+        "transient": True,
+    }
