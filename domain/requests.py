@@ -1,0 +1,216 @@
+"""Requests for operations, as this release serves them.
+
+The models hold the part of the contract that is built. Fields and values that the contract describes and later work
+brings are known by name and refused as not available yet: nothing is accepted and then ignored. A value that asks for
+nothing (``false``, ``none``, ``refuse``) is accepted, because that is exactly what is done.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
+from domain.compute_names import PATTERN
+from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
+
+USER_ASSIGNED_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+_NOT_YET_TYPE = "not_available_yet"
+_NOT_YET_TEXT = "is described by the contract and not available in this release"
+# Table Storage and ARM take other control characters badly; nobody types them on purpose.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
+_LEFT_OUT: Any = Field(default_factory=lambda: None)
+
+
+def _choice(*served: str | bool, later: tuple[str | bool, ...] = ()) -> BeforeValidator:
+    """Only these values, the type counting too (0 is not false); ``later`` ones are refused by name."""
+
+    def check(value: Any) -> Any:
+        if any(value == choice and type(value) is type(choice) for choice in served):
+            return value
+        if any(value == choice and type(value) is type(choice) for choice in later):
+            raise PydanticCustomError(_NOT_YET_TYPE, f"The value {_json(value)} {_NOT_YET_TEXT}.")
+        raise PydanticCustomError("choice", f"must be {' or '.join(_json(choice) for choice in served)}")
+
+    return BeforeValidator(check)
+
+
+def _json(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+
+
+def _arm_id(text: str, *types: str) -> ArmId:
+    try:
+        return parse_arm_id(text, *types)
+    except ValueError as error:
+        raise PydanticCustomError("arm_id", "{reason}", {"reason": str(error)}) from error
+
+
+def _workspace(text: str) -> str:
+    return str(_arm_id(text, WORKSPACE))
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text):
+        raise PydanticCustomError("control_character", "holds a control character")
+    return text
+
+
+WorkspaceId = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_workspace)]
+ClusterId = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+ComputeName = Annotated[str, StringConstraints(pattern=PATTERN)]
+ExistingComputeName = Annotated[str, StringConstraints(min_length=2, max_length=24, pattern=r"^[A-Za-z0-9-]+$")]
+Namespace = Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Description = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printable)]
+Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(_printable)]
+TagName = Annotated[str, AfterValidator(_printable)]
+TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=50)]
+Off = Annotated[Literal[False], _choice(False, later=(True,))]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Identity(_Model):
+    """The compute's own identity. Left out, the compute has none."""
+
+    type: Literal["SystemAssigned", "UserAssigned"]
+    userAssignedIdentityId: str = _LEFT_OUT
+
+    @field_validator("userAssignedIdentityId")
+    @classmethod
+    def _canonical(cls, text: str) -> str:
+        return str(_arm_id(text, USER_ASSIGNED_IDENTITY))
+
+    @model_validator(mode="after")
+    def _id_fits_type(self) -> Self:
+        given = self.userAssignedIdentityId is not None
+        if given != (self.type == "UserAssigned"):
+            text = "goes with type 'UserAssigned' only" if given else "is needed for type 'UserAssigned'"
+            raise PydanticCustomError("identity", text, {"field": "userAssignedIdentityId"})
+        return self
+
+
+class AttachRequest(_Model):
+    """Attach a managed cluster to a workspace as a Kubernetes compute. ARM ids are kept in canonical spelling."""
+
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {"/extension", "/instanceTypes", "/defaultInstanceType", "/clusterPurpose", "/expiresAt"}
+    )
+
+    workspaceId: WorkspaceId
+    clusterId: ClusterId
+    computeName: ComputeName
+    namespace: Namespace = "default"
+    createNamespace: Off = False
+    description: Description = _LEFT_OUT
+    tags: Tags = _LEFT_OUT
+    identity: Identity = _LEFT_OUT
+    registerProviders: Off = False
+    cleanupLegacy: Off = False
+    grantRoles: Off = False
+    smokeTest: Annotated[Literal["none"], _choice("none", later=("training", "inference"))] = "none"
+    # The contract's default is undo, which later work brings: until then what was made is kept, and the record says so.
+    onFailure: Annotated[Literal["keep"], _choice("keep", later=("undo",))] = "keep"
+    reason: Reason = _LEFT_OUT
+
+    @field_validator("clusterId")
+    @classmethod
+    def _managed_cluster_beside_workspace(cls, text: str, info: ValidationInfo) -> str:
+        cluster = _arm_id(text, MANAGED_CLUSTER, CONNECTED_CLUSTER)
+        if cluster.resource_type == CONNECTED_CLUSTER:
+            raise PydanticCustomError(_NOT_YET_TYPE, f"An Azure Arc cluster {_NOT_YET_TEXT}.")
+        workspace = info.data.get("workspaceId")
+        if workspace is not None and parse_arm_id(workspace).subscription != cluster.subscription:
+            raise PydanticCustomError("subscription", "must be in the subscription of the workspace")
+        return str(cluster)
+
+
+class Workloads(_Model):
+    """What becomes of what still uses the compute: in this release it keeps the detach from happening."""
+
+    policy: Annotated[Literal["refuse"], _choice("refuse", later=("wait", "cancel", "force"))] = "refuse"
+    endpoints: Annotated[Literal["refuse"], _choice("refuse", later=("delete",))] = "refuse"
+
+
+class CleanUp(_Model):
+    """What else goes. Role assignments mean those that were granted for the attachment: in this release, none."""
+
+    roleAssignments: bool = True
+    instanceTypes: Off = False
+    extension: Off = False
+
+
+class DetachRequest(_Model):
+    """Detach a compute from its workspace; the cluster itself is never deleted."""
+
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {"/workloads/deadline", "/workloads/onDeadline", "/approvalTimeout"}
+    )
+
+    workspaceId: WorkspaceId
+    computeName: ExistingComputeName
+    workloads: Workloads = Field(default_factory=Workloads)
+    approval: Annotated[Literal["none"], _choice("none", later=("required",))] = "none"
+    cleanUp: CleanUp = Field(default_factory=CleanUp)
+    reason: Reason = _LEFT_OUT
+
+
+Request = AttachRequest | DetachRequest
+MODELS: dict[str, type[AttachRequest] | type[DetachRequest]] = {"attach": AttachRequest, "detach": DetachRequest}
+
+
+def parse_request(kind: str, body: Any) -> Request:
+    """The request for an operation of that kind from a JSON value.
+
+    Raises Refused with every offending field, the bad ones and the ones not available yet together.
+    """
+    model = MODELS[kind]
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise Refused(_violation(details, model.later_fields) for details in found) from error
+
+
+def request_to_json(request: Request) -> dict[str, Any]:
+    """The request as accepted, defaults filled in; fields that were left out and have no default stay out."""
+    return request.model_dump(mode="json", exclude_none=True)
+
+
+def _violation(details: ErrorDetails, later_fields: frozenset[str]) -> Violation:
+    place = details["loc"]
+    if len(place) > 2 and place[-1] == "[key]":  # pydantic's mark for the name of a dict's member
+        place = place[:-1]
+    field = details.get("ctx", {}).get("field")
+    target = pointer([*place, field] if field else place)
+    match details["type"]:
+        case "extra_forbidden" if target in later_fields:
+            return Violation(NOT_YET, f"The field {_NOT_YET_TEXT}.", target)
+        case "not_available_yet":
+            return Violation(NOT_YET, details["msg"], target)
+        case "extra_forbidden":
+            return Violation(INVALID, "There is no such field.", target)
+        case "missing":
+            return Violation(INVALID, "The field is required.", target)
+        case "model_type":
+            return Violation(INVALID, "must be a JSON object", target)
+    return Violation(INVALID, details["msg"], target)
