@@ -1,0 +1,159 @@
+"""Wires the parts together and serves them on three loopback ports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from local.call_hook import CallHook
+from local.clock import ScaledClock
+from local.simulated_azure import metadata, operations, tls
+from local.simulated_azure.arm import Arm
+from local.simulated_azure.control import Control, explain_errors
+from local.simulated_azure.identity import Identity
+from local.simulated_azure.providers import clusters, computes, endpoints, extensions, jobs, workspaces
+from local.simulated_azure.routing import Router
+from local.simulated_azure.store import Store
+from local.simulated_azure.tokens import TokenIssuer
+from local.simulated_azure.world import World
+
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+TENANT_ID = "7e4a17e4-0000-4000-8000-00000000a2e0"
+MAX_BODY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said; a port of 0 is the one of the last run when state is kept, else any free one."""
+
+    state: Path
+    keep_state: bool
+    port: int
+    control_port: int
+    identity_port: int
+    clock: ScaledClock
+    call_hook: str | None
+
+
+async def serve(options: Options) -> None:
+    """Serve until SIGTERM or SIGINT, then end at once."""
+    options.state.mkdir(parents=True, exist_ok=True)
+    files = tls.prepare(options.state / "tls", keep=options.keep_state)
+    kept = _kept(options)
+    store = Store(options.state / "simulated-azure.sqlite", keep=options.keep_state)
+    world = World(store, options.clock, TokenIssuer(options.state / "identity", TENANT_ID), kept["topicKey"])
+    router = build_router(world)
+    hook = _hook(options.call_hook)
+    runners: list[web.AppRunner] = []
+
+    async def listen(app: web.Application, port: int, secure: bool) -> int:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
+        await runner.setup()
+        runners.append(runner)
+        context = files.server_context() if secure else None
+        await web.TCPSite(runner, HOST, port, ssl_context=context, backlog=512).start()
+        return int(runner.addresses[0][1])
+
+    about: dict[str, Any] = {}
+    arm_app = _arm_application(world, Arm(world, router, hook))
+    identity_app = web.Application()
+    identity_app.add_routes(Identity(world, kept["identityHeader"], hook).routes())
+    control_app = web.Application(middlewares=[explain_errors], client_max_size=MAX_BODY * 8)
+    control_app.add_routes(Control(world, lambda: about).routes())
+    arm_port = await listen(arm_app, options.port or kept["port"], True)
+    identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], False)
+    control_port = await listen(control_app, options.control_port or kept["controlPort"], False)
+    world.base_url = f"https://{HOST}:{arm_port}"
+    kept |= {"port": arm_port, "identityPort": identity_port, "controlPort": control_port}
+    (options.state / "kept.json").write_text(json.dumps(kept))
+    about |= {
+        "resourceManager": world.base_url,
+        "metadataUrl": f"{world.base_url}/metadata/endpoints?api-version=2019-05-01",
+        "identityEndpoint": f"http://{HOST}:{identity_port}/msi/token",
+        "identityHeader": kept["identityHeader"],
+        "control": f"http://{HOST}:{control_port}",
+        "topicEndpoint": f"{world.base_url}/api/events",
+        "topicKey": kept["topicKey"],
+        "caBundle": str(files.bundle.resolve()),
+        "serverCert": str(files.certificate.resolve()),
+        "serverKey": str(files.key.resolve()),
+        "tenantId": TENANT_ID,
+        "pid": os.getpid(),
+    }
+    world.timers.load()
+    background = [asyncio.create_task(world.timers.run())]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    sys.stdout.write(json.dumps(about) + "\n")
+    sys.stdout.flush()
+    await stop.wait()
+    for task in background:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    await asyncio.gather(*(runner.cleanup() for runner in runners))
+    if hook is not None:
+        await hook.close()
+    store.close()
+
+
+def build_router(world: World) -> Router:
+    """Install every provider and answer the router over their routes."""
+    operations.install(world)
+    clusters.install()
+    extensions.install()
+    computes.install()
+    jobs.install(world)
+    return Router(
+        [
+            *extensions.routes(),
+            *clusters.routes(),
+            *computes.routes(),
+            *jobs.routes(),
+            *endpoints.routes(),
+            *workspaces.routes(),
+        ]
+    )
+
+
+def _arm_application(world: World, arm: Arm) -> web.Application:
+    async def describe(request: web.Request) -> web.Response:
+        return web.json_response(metadata.endpoints(world.base_url, TENANT_ID))
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_get("/metadata/endpoints", describe)
+    app.router.add_route("*", "/{path:.*}", arm.serve)
+    return app
+
+
+def _kept(options: Options) -> dict[str, Any]:
+    fresh = {
+        "identityHeader": secrets.token_hex(16).upper(),
+        "topicKey": secrets.token_urlsafe(32),
+        "port": 0,
+        "identityPort": 0,
+        "controlPort": 0,
+    }
+    path = options.state / "kept.json"
+    if options.keep_state and path.exists():
+        fresh.update(json.loads(path.read_text()))
+    return fresh
+
+
+def _hook(url: str | None) -> CallHook | None:
+    return CallHook(url) if url else None

@@ -1,0 +1,1 @@
+"""Resource providers: one module for each group of resource types."""

@@ -1,0 +1,22 @@
+"""Who made a resource and when, as ARM notes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.simulated_azure.call import Call
+from local.simulated_azure.world import iso
+
+
+def stamp(call: Call, body: dict[str, Any]) -> None:
+    """Fill ``systemData`` of a resource that the caller creates or changes."""
+    moment = iso(call.now)
+    data = body.setdefault(
+        "systemData",
+        {"createdBy": call.principal.object_id, "createdByType": "Application", "createdAt": moment},
+    )
+    data |= {
+        "lastModifiedBy": call.principal.object_id,
+        "lastModifiedByType": "Application",
+        "lastModifiedAt": moment,
+    }

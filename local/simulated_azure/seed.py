@@ -1,0 +1,213 @@
+"""One JSON document that describes a whole Azure, laid over what is there."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from local.simulated_azure import rbac, resources
+from local.simulated_azure.providers import cluster_bodies, clusters, computes, endpoints, extensions, jobs, workspaces
+from local.simulated_azure.world import World, iso
+
+SECTIONS = {
+    "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
+    "deployments", "roleAssignments",
+}  # fmt: skip
+PROVIDERS = (
+    "Microsoft.Authorization",
+    "Microsoft.ContainerService",
+    "Microsoft.EventGrid",
+    "Microsoft.Kubernetes",
+    "Microsoft.KubernetesConfiguration",
+    "Microsoft.MachineLearningServices",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Relay",
+)
+
+
+def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
+    """Put everything a seed describes in place, with no events and no delays; answers how many of each.
+
+    Raises ValueError (or KeyError for a missing field) when the document is not understood.
+    """
+    unknown = set(document) - SECTIONS
+    if unknown:
+        raise ValueError(f"unknown sections: {', '.join(sorted(unknown))}")
+    if "settings" in document:
+        world.change_settings(document["settings"])
+    steps = {
+        "subscriptions": _subscription,
+        "principals": _principal,
+        "workspaces": _workspace,
+        "clusters": _cluster,
+        "extensions": _extension,
+        "computes": _compute,
+        "jobs": job,
+        "endpoints": endpoint,
+        "deployments": _deployment,
+        "roleAssignments": _role_assignment,
+    }
+    done: dict[str, int] = {}
+    for section, step in steps.items():
+        for item in document.get(section, []):
+            step(world, item)
+            done[section] = done.get(section, 0) + 1
+    return done
+
+
+def place(world: World, resource_id: str, location: str = "westeurope") -> None:
+    """Make the subscription and the resource group of an id unless they are there."""
+    subscription = resources.subscription_of(resource_id)
+    if not subscription:
+        raise ValueError(f"'{resource_id}' is not in a subscription")
+    if world.store.get("subscription", subscription.lower()) is None:
+        _subscription(world, {"subscriptionId": subscription})
+    group = resources.group_of(resource_id)
+    name = group.rsplit("/", 1)[-1]
+    key = f"{subscription}/{name}".lower()
+    if group and world.store.get("group", key) is None:
+        world.store.put("group", key, {"id": group, "name": name, "location": location})
+
+
+def job(world: World, item: dict[str, Any]) -> dict[str, Any]:
+    """Put one job in place; ``endsAfterSeconds`` ends it as ``endsAs`` (default Completed) that much later."""
+    given = {
+        key: value for key, value in item.items() if key not in ("workspaceId", "name", "endsAfterSeconds", "endsAs")
+    }
+    workspace = _known(world, item["workspaceId"])
+    identifier = f"{workspace['id']}/jobs/{item.get('name') or 'job-' + uuid.uuid4().hex[:12]}"
+    now = world.clock.timestamp()
+    resource = resources.new(world, identifier, jobs.TYPE, jobs.build(world, identifier, given, now), 0)
+    if "endsAfterSeconds" in item:
+        arguments = {
+            "resource": identifier,
+            "status": item.get("endsAs", "Completed"),
+            "unless": [*jobs.TERMINAL, "CancelRequested"],
+        }
+        world.timers.schedule(now + float(item["endsAfterSeconds"]), "job.status", arguments)
+    return resource
+
+
+def endpoint(world: World, item: dict[str, Any]) -> dict[str, Any]:
+    """Put one online endpoint in place."""
+    workspace = _known(world, item["workspaceId"])
+    identifier = f"{workspace['id']}/onlineEndpoints/{item['name']}"
+    given = {key: value for key, value in item.items() if key not in ("workspaceId", "name")}
+    body = endpoints.build(world, identifier, workspace["body"]["location"], given, world.clock.timestamp())
+    return resources.new(world, identifier, endpoints.TYPE, body, 0)
+
+
+def _subscription(world: World, item: dict[str, Any]) -> None:
+    identifier = item["subscriptionId"]
+    known = world.store.get("subscription", identifier.lower()) or {}
+    providers = dict.fromkeys(PROVIDERS, "Registered") | known.get("providers", {}) | item.get("providers", {})
+    document = {
+        "subscriptionId": identifier,
+        "displayName": item.get("displayName", known.get("displayName", identifier)),
+        "providers": providers,
+    }
+    world.store.put("subscription", identifier.lower(), document)
+    for group in item.get("resourceGroups", []):
+        name, location = (group, "westeurope") if isinstance(group, str) else (group["name"], group["location"])
+        place(world, f"/subscriptions/{identifier}/resourceGroups/{name}", location)
+
+
+def _principal(world: World, item: dict[str, Any]) -> None:
+    document = {
+        "name": item.get("name", item["objectId"]),
+        "objectId": item["objectId"],
+        "clientId": item.get("clientId") or world.stable_guid(item["objectId"], "client"),
+        "principalType": item.get("principalType", "ServicePrincipal"),
+        "systemAssigned": bool(item.get("systemAssigned", False)),
+    }
+    world.put_principal(document)
+    for role in item.get("roles", []):
+        _role_assignment(world, {"principalId": item["objectId"], **role})
+
+
+def _role_assignment(world: World, item: dict[str, Any]) -> None:
+    role = rbac.role_by_name(item["role"])
+    scope = "/" + item["scope"].strip("/")
+    subscription = resources.subscription_of(scope)
+    if subscription:
+        place(world, scope)
+    name = item.get("name") or world.stable_guid(scope, role.role_id, item["principalId"])
+    now = world.clock.timestamp()
+    rbac.assign(
+        world,
+        assignment_id=f"{scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{name}",
+        scope=scope,
+        role_id=role.role_id,
+        principal_id=item["principalId"],
+        principal_type=item.get("principalType", "ServicePrincipal"),
+        effective_from=now + float(item.get("effectiveAfterSeconds", 0)) if "effectiveAfterSeconds" in item else 0,
+        created=iso(now),
+        created_by="seed",
+    )
+
+
+def _workspace(world: World, item: dict[str, Any]) -> None:
+    place(world, item["id"], item.get("location", "westeurope"))
+    resources.new(world, item["id"], workspaces.TYPE, workspaces.build(world, item["id"], item), 0)
+
+
+def _cluster(world: World, item: dict[str, Any]) -> None:
+    kinds = (cluster_bodies.MANAGED, cluster_bodies.CONNECTED)
+    matching = [kind for kind in kinds if f"/providers/{kind.lower()}/" in item["id"].lower()]
+    if not matching:
+        raise ValueError(f"'{item['id']}' is not the id of a cluster")
+    place(world, item["id"], item.get("location", "westeurope"))
+    resource = resources.new(
+        world, item["id"], matching[0], cluster_bodies.build(world, item["id"], matching[0], item), 0
+    )
+    resource["hidden"] |= clusters.seeded_hidden(item)
+    resources.set_state(world, resource, item.get("provisioningState", "Succeeded"))
+
+
+def _extension(world: World, item: dict[str, Any]) -> None:
+    cluster = _known(world, item["clusterId"])
+    identifier = f"{cluster['id']}/providers/{extensions.TYPE}/{item['name']}"
+    properties = extensions.properties_of(world, cluster, item["name"], item["properties"], {})
+    properties["currentVersion"] = properties["version"] = properties["version"] or extensions.LATEST
+    properties |= {key: item["properties"][key] for key in ("statuses", "errorInfo") if key in item["properties"]}
+    body: dict[str, Any] = {
+        "id": identifier,
+        "name": item["name"],
+        "type": extensions.TYPE,
+        "properties": properties,
+    }
+    resource = resources.new(world, identifier, extensions.TYPE, body, 0)
+    resource["hidden"]["protected"] = dict(item["properties"].get("configurationProtectedSettings") or {})
+    resources.set_state(world, resource, item["properties"].get("provisioningState", "Succeeded"))
+
+
+def _compute(world: World, item: dict[str, Any]) -> None:
+    workspace = _known(world, item["workspaceId"])
+    identifier = f"{workspace['id']}/computes/{item['name']}"
+    location = workspace["body"]["location"]
+    body = computes.build(world, identifier, location, item, world.clock.timestamp())
+    state = (item.get("properties") or {}).get("provisioningState", "Succeeded")
+    resource = resources.new(world, identifier, computes.TYPE, body, 0)
+    if state == "Succeeded":
+        computes.settle(world, resource)
+    resource["body"]["properties"]["provisioningErrors"] = (item.get("properties") or {}).get("provisioningErrors")
+    resources.set_state(world, resource, state)
+
+
+def _deployment(world: World, item: dict[str, Any]) -> None:
+    endpoint_resource = _known(world, item["endpointId"])
+    identifier = f"{endpoint_resource['id']}/deployments/{item['name']}"
+    given = {key: value for key, value in item.items() if key not in ("endpointId", "name")}
+    location = endpoint_resource["body"]["location"]
+    body = endpoints.build_deployment(world, identifier, location, given, world.clock.timestamp())
+    resources.new(world, identifier, endpoints.DEPLOYMENT, body, 0)
+
+
+def _known(world: World, resource_id: str) -> dict[str, Any]:
+    if not re.match(r"/?subscriptions/", resource_id):
+        raise ValueError(f"'{resource_id}' is not an ARM id")
+    found = resources.find(world, resource_id)
+    if found is None:
+        raise ValueError(f"'{resource_id}' does not exist")
+    return found

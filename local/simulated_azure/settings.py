@@ -1,0 +1,75 @@
+"""What can be set about the simulation, with defaults as close to Azure as is known."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    # False lets every known principal do everything.
+    "rbac": True,
+    # How long after a PUT that created something GET and LIST do not see it yet (simulated seconds).
+    "eventualConsistencySeconds": 2,
+    # How long after a PUT a role assignment has no effect yet (simulated seconds; minutes in Azure).
+    "rolePropagationSeconds": 0,
+    # Retry-After of operation status resources and 202 answers: whole seconds, 0 leaves the header out.
+    "retryAfterSeconds": 15,
+    # Real seconds, because clients check them against the real clock. Managed identity tokens live a day.
+    "tokenLifetimeSeconds": 86400,
+    # Simulated seconds from acceptance to completion.
+    "durations": {
+        "cluster.create": 300,
+        "cluster.update": 60,
+        "cluster.delete": 300,
+        "extension.create": 600,
+        "extension.update": 300,
+        "extension.delete": 600,
+        "compute.attach": 300,
+        "compute.refused": 60,
+        "compute.detach": 120,
+        "job.cancel": 60,
+        "provider.register": 60,
+    },
+    "pageSizes": {"default": 100, "computes": 30, "jobs": 50, "onlineEndpoints": 50},
+    # Token buckets of ARM by principal, subscription and kind of operation, refilled on the simulated clock.
+    "throttling": {
+        "enabled": True,
+        "reads": {"size": 250, "perSecond": 25},
+        "writes": {"size": 200, "perSecond": 10},
+        "deletes": {"size": 200, "perSecond": 10},
+    },
+    "events": {
+        # Simulated seconds between an ARM write and the first delivery attempt.
+        "latencySeconds": 1,
+        # A write that runs long is announced when it was accepted and again when it ended.
+        "onAccept": True,
+        "onCompletion": True,
+        # Simulated seconds between delivery attempts (domain knowledge of Event Grid: approximate there, exact here).
+        "retrySeconds": [10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200],
+        "maxDeliveryAttempts": 30,
+        "eventTimeToLiveMinutes": 1440,
+        # Real seconds that a webhook has to answer.
+        "timeoutSeconds": 30,
+    },
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it, objects merged member by member.
+
+    Raises ValueError for a top-level setting that does not exist.
+    """
+    unknown = set(changes) - set(DEFAULTS)
+    if unknown:
+        raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+    return _overlay(base, changes)
+
+
+def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    for name, value in changes.items():
+        current = result.get(name)
+        result[name] = (
+            _overlay(current, value) if isinstance(current, dict) and isinstance(value, dict) else copy.deepcopy(value)
+        )
+    return result
