@@ -196,7 +196,6 @@ def _insert(accepted: Mapping[str, Any]) -> Operation:
         workspace_id=accepted["workspaceId"],
         cluster_id=accepted["clusterId"],
         compute_name=accepted["computeName"],
-        claims=(claims.compute_target(accepted["workspaceId"], accepted["computeName"]),),
     )
     told = {"source": requested_by.source, "principal": requested_by.principal, "reason": requested_by.reason}
     entry = JournalEntry("operation", "accepted", created, data={k: v for k, v in told.items() if v})

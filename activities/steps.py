@@ -71,7 +71,7 @@ class StepAtWork:
         return self.record.intent
 
     def intend(self, action: str, resource_id: str) -> None:
-        """Record what is about to be changed, right before the call. This is the fence, too.
+        """Record what is about to be changed, right before the call. This is the fence as well.
 
         Raises Superseded when another run has taken over: the change must not be made then.
         """
@@ -194,7 +194,13 @@ def _finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None
         problem = replace(outcome.problem, step=call.step)
         failed = replace(step, status=FAILED, finished=moment, detail=None, problem=problem)
         entry = _entry(call.step, "failed", moment, step.attempts, problem.message, {"code": problem.code})
-        return Change(replace(operation.with_step(failed), problem=operation.problem or problem, counts={}), [entry])
+        after = replace(
+            operation.with_step(failed),
+            problem=operation.problem or problem,
+            findings=(*operation.findings, *outcome.findings),
+            counts={},
+        )
+        return Change(after, [entry])
     return _done(operation, step, outcome, moment)
 
 
@@ -217,7 +223,6 @@ def _done(operation: Operation, step: StepRecord, outcome: Done, moment: datetim
         status=operation.status if operation.final else RUNNING,
         created=(*operation.created, *outcome.created),
         findings=(*operation.findings, *outcome.findings),
-        claims=tuple(dict.fromkeys((*operation.claims, *outcome.claims))),
         counts={},
     )
     data = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}

@@ -100,7 +100,6 @@ class Operation:
     steps: tuple[StepRecord, ...] = ()
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
-    claims: tuple[str, ...] = ()
     result: Mapping[str, Any] | None = None
     problem: Problem | None = None
     counts: Mapping[str, int] = field(default_factory=dict)

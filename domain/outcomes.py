@@ -46,7 +46,6 @@ class Done:
     detail: str | None = None
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
-    claims: tuple[str, ...] = ()
     skipped: bool = False
     ending: Ending | None = None
 
@@ -65,6 +64,7 @@ class Stop:
     """The step cannot succeed; the problem says why and what to do."""
 
     problem: Problem
+    findings: tuple[Finding, ...] = ()
 
 
 Outcome = Done | Again | Stop

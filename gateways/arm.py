@@ -82,9 +82,9 @@ def _client() -> ARMPipelineClient[Any, Any]:
     return ARMPipelineClient(base_url=cloud().resource_manager, policies=policies)
 
 
-def get(resource_id: str, api_version: str) -> ArmAnswer:
+def get(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
     """Read a resource. Raises ArmError."""
-    return _send("GET", resource_id, api_version)
+    return _send("GET", resource_id, api_version, query=query)
 
 
 def find(resource_id: str, api_version: str) -> ArmAnswer | None:
@@ -107,9 +107,9 @@ def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None =
     return _send("DELETE", resource_id, api_version, query=query)
 
 
-def pages(resource_id: str, api_version: str) -> Iterator[Mapping[str, Any]]:
+def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
     """Every item of a collection, following ``nextLink`` to the end. Raises ArmError on any page."""
-    answer = get(resource_id, api_version)
+    answer = get(resource_id, api_version, query)
     while True:
         value = answer.body.get("value")
         if not isinstance(value, list):

@@ -74,13 +74,14 @@ def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step]) -
 
 def _take(context: DurableOrchestrationContext, step: Step, call: dict[str, Any]) -> Steps:
     if step.kind == "do":
-        return (yield from _repeat(context, call))
+        return (yield from repeat(context, call))
     # The name of the waiter tells whoever wants to wake it: instance of the run, then the step.
     outcome: Outcome = yield context.call_sub_orchestrator("wait_until", call, f"{context.instance_id}:{step.name}")
     return outcome
 
 
-def _repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
+def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
+    """Call an activity until it answers something else than again."""
     errors = 0
     while True:
         outcome, errors = yield from _attempt(context, call, errors)

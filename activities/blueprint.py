@@ -1,0 +1,51 @@
+"""Registers the activities under their functions' names: a step's name is its activity's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.clusters import look_at_cluster, settle_cluster, start_operations
+from activities.computes import attach_compute, compute_gone, compute_ready, detach_compute, resolve
+from activities.extensions import extension_ready, install_extension
+from activities.notifications import notify
+from activities.recording import claim, record, release
+from activities.steps import Work, run_step
+from activities.workloads import survey
+
+STEPS: tuple[Work, ...] = (
+    claim,
+    resolve,
+    install_extension,
+    extension_ready,
+    attach_compute,
+    compute_ready,
+    survey,
+    detach_compute,
+    compute_gone,
+    record,
+    notify,
+    release,
+)
+
+bp = df.Blueprint()
+
+
+def _activity(work: Work) -> Callable[..., dict[str, Any]]:
+    def activity(call: dict[str, Any]) -> dict[str, Any]:
+        return run_step(work, call)
+
+    activity.__name__ = work.__name__
+    activity.__doc__ = work.__doc__
+    # The worker reads annotations as objects, not as the text that ``from __future__`` leaves.
+    activity.__annotations__ = {"call": dict, "return": dict}
+    return activity
+
+
+for _work in STEPS:
+    bp.activity_trigger(input_name="call")(_activity(_work))
+bp.activity_trigger(input_name="call")(look_at_cluster)
+bp.activity_trigger(input_name="call")(settle_cluster)
+bp.activity_trigger(input_name="call")(bp.durable_client_input(client_name="client")(start_operations))

@@ -1,0 +1,135 @@
+"""The cluster extension Microsoft.AzureML.Kubernetes: installed when missing, adopted when it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from activities import acceptance
+from activities.long_running import WAITING, poll, wait_for_earlier_attempt
+from activities.steps import StepAtWork
+from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, extension_id, parse_arm_id
+from domain.extension_settings import (
+    EXTENSION_NAME,
+    EXTENSION_TYPE,
+    RELEASE_NAMESPACE,
+    RELEASE_TRAIN,
+    difference_from_training,
+    training_settings,
+)
+from domain.outcomes import Again, Created, Done, Outcome, Stop
+from domain.problems import AzureAnswer, Problem
+from gateways import arm, claims
+
+API = arm.EXTENSIONS_API
+_HELD_PAUSE = 30.0
+
+
+def install_extension(step: StepAtWork) -> Outcome:
+    """Have the extension on the cluster: adopt the one that is there, wait for whoever changes it, else install it."""
+    cluster = _cluster(step)
+    found = _find(cluster)
+    if found is not None:
+        return _adopt(step, found)
+    holder = acceptance.obtain(claims.extension_target(str(cluster)), step.operation.id)
+    if holder is not None:
+        return Again(_HELD_PAUSE, f"operation {holder.id} is changing the cluster's extension")
+    found = _find(cluster)  # Whoever held the claim before may have installed it.
+    if found is not None:
+        return _adopt(step, found)
+    too_early = wait_for_earlier_attempt(step)
+    if too_early is not None:
+        return too_early
+    target = extension_id(cluster, EXTENSION_NAME)
+    step.intend("create", target)
+    answer = arm.put(target, API, _install_body(cluster, str(step.operation.value("resolve")["clusterLocation"])))
+    return Done({"extensionId": target, "operationUrl": answer.operation_url}, created=(Created(EXTENSION, target),))
+
+
+def extension_ready(step: StepAtWork) -> Outcome:
+    """See the installation through: the operation has ended and the extension itself says Succeeded."""
+    value = step.operation.value("install_extension")
+    progress = poll(value.get("operationUrl"))
+    if progress.state == WAITING:
+        return Again(progress.retry_after, "the extension is being installed")
+    found = arm.find(value["extensionId"], API)
+    if found is None:
+        if progress.error is not None:
+            return Stop(_install_failed(value["extensionId"], {}, progress.error))
+        return Again(None, "the extension does not show yet")
+    state = _state(found.body)
+    if state == "succeeded":
+        return Done({"version": found.body["properties"].get("currentVersion")})
+    if state in ("failed", "canceled") or progress.error is not None:
+        return Stop(_install_failed(value["extensionId"], found.body, progress.error))
+    return Again(None, f"the extension is {found.body['properties'].get('provisioningState')}")
+
+
+def _cluster(step: StepAtWork) -> ArmId:
+    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
+
+
+def _find(cluster: ArmId) -> Mapping[str, Any] | None:
+    """The cluster's extension of our type, whatever its name: a cluster has one at most."""
+    for item in arm.items(f"{cluster}/providers/{EXTENSION}", API):
+        if str(item.get("properties", {}).get("extensionType", "")).lower() == EXTENSION_TYPE.lower():
+            return item
+    return None
+
+
+def _state(body: Mapping[str, Any]) -> str:
+    return str(body.get("properties", {}).get("provisioningState", "")).lower()
+
+
+def _adopt(step: StepAtWork, found: Mapping[str, Any]) -> Outcome:
+    target = str(found.get("id"))
+    state = _state(found)
+    if step.intent is not None:
+        created = (Created(EXTENSION, target),)
+        return Done({"extensionId": target}, "an earlier attempt of this step got through", created)
+    if state in ("failed", "canceled"):
+        return Stop(_install_failed(target, found, None))
+    if state != "succeeded":
+        return Again(_HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
+    difference = difference_from_training(found["properties"].get("configurationSettings") or {})
+    if difference:
+        return Stop(
+            Problem(
+                code="ExtensionDiffers",
+                message=f"The cluster has the extension already, but not as needed: {'; '.join(difference)}.",
+                remedy="Update the extension's settings, then start the attach again.",
+                command=f"az k8s-extension update --ids {target} --configuration-settings enableTraining=True",
+            )
+        )
+    return Done({"extensionId": target}, "the extension is there already")
+
+
+def _install_body(cluster: ArmId, location: str) -> dict[str, Any]:
+    return {
+        "properties": {
+            "extensionType": EXTENSION_TYPE,
+            "autoUpgradeMinorVersion": True,
+            "releaseTrain": RELEASE_TRAIN,
+            "scope": {"cluster": {"releaseNamespace": RELEASE_NAMESPACE}},
+            "configurationSettings": training_settings(cluster, location),
+        }
+    }
+
+
+def _install_failed(target: str, extension: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
+    properties = extension.get("properties", {})
+    info = properties.get("errorInfo") or {}
+    statuses = [s for s in properties.get("statuses") or [] if str(s.get("level", "")).lower() == "error"]
+    azure = error
+    if info.get("message"):
+        azure = AzureAnswer(info.get("code"), info.get("message"), 200)
+    elif statuses:
+        azure = AzureAnswer(statuses[0].get("code"), statuses[0].get("message"), 200)
+    said = azure.message if azure is not None and azure.message else "Azure gave no reason."
+    return Problem(
+        code="ExtensionFailed",
+        message=f"The extension is not installed: {said}",
+        remedy="Remove the cause, delete the failed extension, then start the attach again.",
+        command=f"az k8s-extension show --ids {target}",
+        azure=azure,
+    )

@@ -1,0 +1,59 @@
+"""Azure's long-running operations: start and poll are separate steps, and the operation URL is what lies between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from activities.steps import StepAtWork
+from domain.outcomes import Again
+from domain.problems import AzureAnswer
+from gateways import arm, clock
+from gateways.arm import ArmError
+
+WAITING, OVER = "waiting", "over"
+_ENDED = frozenset({"succeeded", "failed", "canceled", "cancelled"})
+# How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
+_VISIBLE_WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``over`` means only that the operation says so: what became of the resource is for the resource to say."""
+
+    state: str
+    retry_after: float | None = None
+    error: AzureAnswer | None = None
+
+
+def poll(operation_url: str | None) -> Progress:
+    """Ask an operation how it is; over when there is no URL to ask, or the URL is gone (404).
+
+    Raises ArmError for other answers.
+    """
+    if operation_url is None:
+        return Progress(OVER)
+    try:
+        answer = arm.get_url(operation_url)
+    except ArmError as error:
+        if error.not_found:
+            return Progress(OVER)
+        raise
+    status = str(answer.body.get("status") or answer.body.get("properties", {}).get("provisioningState") or "")
+    if answer.status == 202 or (status and status.lower() not in _ENDED):
+        return Progress(WAITING, answer.retry_after)
+    if status.lower() in ("", "succeeded"):
+        return Progress(OVER)
+    said = answer.body.get("error")
+    said = said if isinstance(said, dict) else {}
+    code, message = said.get("code") or status, said.get("message") or f"the operation ended as {status}"
+    return Progress(OVER, error=AzureAnswer(str(code), str(message), answer.status))
+
+
+def wait_for_earlier_attempt(step: StepAtWork) -> Again | None:
+    """Before a request is sent again: wait until the first would show, if it got through."""
+    if step.intent is None:
+        return None
+    age = (clock.now() - step.intent.time).total_seconds()
+    if age >= _VISIBLE_WITHIN:
+        return None
+    return Again(min(15.0, _VISIBLE_WITHIN - age + 1), "looking whether an earlier attempt of this step got through")

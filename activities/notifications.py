@@ -1,0 +1,48 @@
+"""The Event Grid topic: start and end of operations, as CloudEvents."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
+from activities.steps import StepAtWork
+from domain.operations import Operation
+from domain.outcomes import Done, Finding, Outcome
+from gateways import event_topic
+from gateways.settings import read_settings
+
+logger = logging.getLogger(__name__)
+
+
+def notify(step: StepAtWork) -> Outcome:
+    """Tell subscribers how the operation ended. A topic that does not answer is noted and fails nothing."""
+    if read_settings().events_topic_endpoint is None:
+        return Done(detail="MOOR_EVENTS_TOPIC_ENDPOINT is not set", skipped=True)
+    return Done(findings=publish(step.operation, step.operation.status))
+
+
+def publish(operation: Operation, what: str) -> tuple[Finding, ...]:
+    """Publish ``Moor.Operation<what>``; the finding is there only when that failed."""
+    endpoint = read_settings().events_topic_endpoint
+    if endpoint is None:
+        return ()
+    data: dict[str, Any] = {
+        "operationId": operation.id,
+        "kind": operation.kind,
+        "status": "Running" if what == "Started" else operation.status,
+        "workspaceId": operation.workspace_id,
+        "clusterId": operation.cluster_id,
+        "computeName": operation.compute_name,
+    }
+    if operation.problem is not None:
+        data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
+    event_id = f"{operation.id}-{what.lower()}"
+    try:
+        event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)
+    except AzureError as error:
+        logger.warning("%s: event %s was not published: %s", operation.id, event_id, type(error).__name__)
+        message = f"The event Moor.Operation{what} was not published ({type(error).__name__})."
+        return (Finding("eventPublished", "warning", message, remedy="Check MOOR_EVENTS_TOPIC_ENDPOINT."),)
+    return ()

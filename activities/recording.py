@@ -1,0 +1,75 @@
+"""Table Storage: the beginning and the end of every operation."""
+
+from __future__ import annotations
+
+from activities import acceptance
+from activities.notifications import publish
+from activities.steps import StepAtWork
+from domain.operations import FAILED, SUCCEEDED, Operation
+from domain.outcomes import Done, Ending, Finding, Outcome, Stop
+from domain.problems import Problem, problem_from_json
+from gateways import claims, ml_client
+
+
+def claim(step: StepAtWork) -> Outcome:
+    """Hold the operation's compute, and tell subscribers that the operation has begun."""
+    operation = step.operation
+    for target in _own_targets(operation)[:1]:
+        holder = acceptance.obtain(target, operation.id)
+        if holder is not None:
+            return Stop(_held_by(holder))
+    return Done(findings=publish(operation, "Started"))
+
+
+def record(step: StepAtWork) -> Outcome:
+    """Write the operation's end: succeeded with its result, or failed with the first problem."""
+    operation = step.operation
+    problem = operation.problem
+    if problem is None and step.call.problem is not None:
+        problem = problem_from_json(step.call.problem)
+    if problem is not None:
+        return Done(ending=Ending(FAILED, problem=problem))
+    if operation.kind == "attach":
+        return Done(findings=_read_by_sdk(operation), ending=Ending(SUCCEEDED, operation.value("compute_ready")))
+    return Done(ending=Ending(SUCCEEDED, operation.value("compute_gone")))
+
+
+def release(step: StepAtWork) -> Outcome:
+    """Give back the claims of an operation that has ended."""
+    for target in _own_targets(step.operation):
+        held = claims.read(target)
+        if held is not None and held.operation_id == step.operation.id:
+            claims.release(held)
+    return Done()
+
+
+def _own_targets(operation: Operation) -> list[str]:
+    """What an operation may hold, its compute first."""
+    assert operation.workspace_id is not None
+    assert operation.compute_name is not None
+    targets = [claims.compute_target(operation.workspace_id, operation.compute_name)]
+    if operation.cluster_id is not None:
+        targets.append(claims.extension_target(operation.cluster_id))
+    return targets
+
+
+def _held_by(holder: Operation) -> Problem:
+    return Problem(
+        code="OperationConflict",
+        message=f"Operation {holder.id} ({holder.kind}) has this compute.",
+        remedy="Wait for that operation to end, then start this one again.",
+        transient=True,
+    )
+
+
+def _read_by_sdk(operation: Operation) -> tuple[Finding, ...]:
+    """Whether the people who will use the compute can read it: they go by azure-ai-ml."""
+    assert operation.workspace_id is not None
+    assert operation.compute_name is not None
+    check = "computeReadBySdk"
+    try:
+        state = ml_client.compute_state(operation.workspace_id, operation.compute_name)
+    except ml_client.UNREADABLE as error:
+        message = f"azure-ai-ml could not read the compute ({type(error).__name__})."
+        return (Finding(check, "unknown", message, remedy="Read it with `az ml compute show`."),)
+    return (Finding(check, "pass", f"azure-ai-ml reads the compute as {state}."),)

@@ -1,0 +1,71 @@
+"""Azure ML workloads: what runs on a compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activities.steps import StepAtWork
+from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.outcomes import Done, Finding, Outcome, Stop
+from domain.problems import Problem
+from domain.workloads import Use, use_by_endpoint, use_by_job
+from gateways import arm
+from gateways.arm import ArmError
+
+# A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
+_ATTEMPTS = 4
+_NAMED = 10
+
+
+def survey(step: StepAtWork) -> Outcome:
+    """See that nothing uses the compute. Anything found, and anything unclear, refuses the detach with the list."""
+    target = compute_id(parse_arm_id(str(step.operation.workspace_id), WORKSPACE), str(step.operation.compute_name))
+    if arm.find(target, arm.WORKSPACES_API) is None:
+        return Done(detail="the compute is gone already", skipped=True)
+    return refusal(step, target) or Done(detail="no job and no online endpoint uses the compute")
+
+
+def refusal(step: StepAtWork, target: str) -> Outcome | None:
+    """Why the compute may not be detached now; None when nothing uses it.
+
+    Raises ArmError while a failed listing is still worth repeating.
+    """
+    try:
+        uses = _uses(step, target)
+    except ArmError as error:
+        if error.transient and step.record.attempts < _ATTEMPTS:
+            raise
+        return Stop(
+            Problem(
+                code="ComputeUseUnknown",
+                message=f"Azure does not say what uses the compute ({error}); that counts as in use.",
+                remedy="Start the detach again when the workspace lists its jobs and endpoints.",
+                transient=error.transient,
+                azure=error.answer,
+            )
+        )
+    if not uses:
+        return None
+    findings = tuple(Finding(f"{u.type}OnCompute", "fail" if u.clear else "unknown", str(u)) for u in uses)
+    return Stop(_in_use(uses), findings)
+
+
+def _uses(step: StepAtWork, target: str) -> list[Use]:
+    workspace = str(step.operation.workspace_id)
+    # An archived job can still run: All, not the default ActiveOnly.
+    jobs = arm.items(f"{workspace}/jobs", arm.WORKSPACES_API, {"listViewType": "All"})
+    endpoints = arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API)
+    uses = [use_by_job(job, target) for job in jobs]
+    uses += [use_by_endpoint(endpoint, target) for endpoint in endpoints]
+    return [use for use in uses if use is not None]
+
+
+def _in_use(uses: Sequence[Use]) -> Problem:
+    named = ", ".join(str(use) for use in uses[:_NAMED])
+    more = f" and {len(uses) - _NAMED} more" if len(uses) > _NAMED else ""
+    return Problem(
+        code="ComputeInUse",
+        message=f"The compute is in use: {named}{more}.",
+        remedy="Let the jobs end or cancel them, delete the endpoints, then start the detach again.",
+        command="az ml job list --query \"[?status!='Completed' && status!='Failed' && status!='Canceled'].name\"",
+    )

@@ -1,0 +1,16 @@
+"""Registers the orchestrators under their functions' names."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+
+from orchestrators.attach import attach
+from orchestrators.cluster_changed import cluster_changed
+from orchestrators.detach import detach
+from orchestrators.steps import wait_until
+
+ORCHESTRATORS = (attach, detach, cluster_changed, wait_until)
+
+bp = df.Blueprint()
+for _orchestrator in ORCHESTRATORS:
+    bp.orchestration_trigger(context_name="context")(_orchestrator)
