@@ -145,14 +145,14 @@ def journal(operation_id: str, after: int, top: int) -> list[dict[str, Any]]:
     return entries
 
 
-def ids(index: str, value: str, after: str = "") -> Iterator[tuple[str, str]]:
+def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str, str]]:
     """(position, operation id) of an index, newest first, beginning after a position that an earlier call gave.
 
     ``index`` is recent, status, kind, workspace, cluster or compute. Positions sort alike in every index, so a list
     made of several can be continued from one. Raises azure.core.exceptions.AzureError.
     """
     prefix = f"{index};{value if index in ('recent', 'status', 'kind') else hashed(value)};"
-    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{prefix}{after}' and RowKey lt '{prefix}~'"
+    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{prefix}{after or ""}' and RowKey lt '{prefix}~'"
     for row in table(TABLE).query_entities(query, results_per_page=200):
         yield str(row["RowKey"]).removeprefix(prefix), str(row["operation"])
 
