@@ -152,7 +152,8 @@ def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str,
     made of several can be continued from one. Raises azure.core.exceptions.AzureError.
     """
     prefix = f"{index};{value if index in ('recent', 'status', 'kind') else hashed(value)};"
-    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{prefix}{after or ""}' and RowKey lt '{prefix}~'"
+    start = prefix + (after or "")
+    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{start}' and RowKey lt '{prefix}~'"
     for row in table(TABLE).query_entities(query, results_per_page=200):
         yield str(row["RowKey"]).removeprefix(prefix), str(row["operation"])
 
