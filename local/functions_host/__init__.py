@@ -1,0 +1,1 @@
+"""Serves a Python Azure Functions app on this machine as the Functions host with the Durable extension would."""

@@ -1,0 +1,24 @@
+"""The failure of a function as the Python worker reports it to the host."""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """A function raised.
+
+    Attributes:
+        exception_type: name of the exception's class, without its module (``ValueError``).
+        text: ``str(exception)``.
+        stack: the traceback frames as text, each line indented as ``traceback.format_tb`` does.
+    """
+
+    def __init__(self, exception_type: str, text: str, stack: str = "") -> None:
+        super().__init__(f"{exception_type}: {text}")
+        self.exception_type = exception_type
+        self.text = text
+        self.stack = stack
+
+    @property
+    def message(self) -> str:
+        """What the worker sends as the exception's message: type name, colon, text."""
+        return f"{self.exception_type}: {self.text}"
