@@ -28,6 +28,8 @@ from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId,
 from domain.compute_names import PATTERN
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
 
+# What a caller may choose as an operation's id: legal in table keys, engine instance ids and URLs as it stands.
+OPERATION_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 USER_ASSIGNED_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 _NOT_YET_TYPE = "not_available_yet"
