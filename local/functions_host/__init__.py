@@ -1,1 +1,1 @@
-"""Serves a Python Azure Functions app on this machine as the Functions host with the Durable extension would."""
+"""A local stand-in for the Azure Functions host: serves any Python v2-model function app on 127.0.0.1."""

@@ -1,0 +1,195 @@
+"""Puts the parts together: app, worker, triggers, Durable extension. The HTTP edge is in web.py."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.functions import meta
+
+from local.call_hook import CallHook
+from local.clock import ScaledClock
+
+from . import app_loader, functions
+from .app_loader import FunctionInfo
+from .durable.extension import DurableExtension
+from .eventgrid import EventGridFunction
+from .functions import ServedFunctions
+from .keys import KeyRing
+from .net_dates import local_zone
+from .settings import HostJson, NameResolver
+from .timers import ScheduleMonitor, TimerListener
+from .worker import Worker, thread_count
+from .worker_error import WorkerError
+
+_log = logging.getLogger("Host.Startup")
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """What the command line decides."""
+
+    app_dir: Path
+    state_dir: Path
+    base_url: str
+    clock: ScaledClock
+    keys: KeyRing
+    enable_auth: bool = False
+    duplicate_share: float = 0.0
+    seed: int = 0
+    call_hook: CallHook | None = None
+
+
+class FunctionsHost:
+    """The running host of one app."""
+
+    def __init__(self, options: HostOptions, host_json: HostJson) -> None:
+        self.options, self.host_json = options, host_json
+        self.keys = options.keys
+        self.zone = local_zone()
+        self.instance_id = str(uuid.uuid4())
+        self.started = time.monotonic()
+        self.ready = False
+        self.functions: dict[str, FunctionInfo] = {}
+        self.served = ServedFunctions()
+        self.event_grid: dict[str, EventGridFunction] = {}
+        self.durable: DurableExtension | None = None
+        self.worker = Worker(thread_count(), host_json.function_timeout)
+        self._timer_tasks: list[asyncio.Task[None]] = []
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Import and index the app. Raises AppLoadError, and what the app itself raises on import."""
+        self.worker.start()
+        found = await self.worker.run(lambda: app_loader.load_app(self.options.app_dir))
+        self.functions = {function.name: function for function in found}
+        self.served = functions.serve(found, NameResolver({}, os.environ), self.host_json.route_prefix)
+        for name, error in self.served.errors.items():
+            _log.error("The '%s' function is in error: %s", name, error)
+        self.event_grid = {
+            name: EventGridFunction(name, functions.event_grid_is_many(function), self._event_grid_call(function))
+            for name, function in self.served.event_grid.items()
+        }
+        if self.served.needs_durable:
+            self.durable = self._durable_extension()
+        _log.info("%d functions found in %s, %d refused", len(found), self.options.app_dir, len(self.served.errors))
+
+    async def start(self) -> None:
+        """Start the extension and the timers; the host is ready from here on."""
+        if self.durable:
+            await self.durable.start()
+        monitor = ScheduleMonitor(self.options.state_dir / "timers", self.zone)
+        for name in self.served.timers:
+            listener = self._listener(name, monitor)
+            self._timer_tasks.append(asyncio.create_task(listener.run(), name=f"timer-{name}"))
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Stop everything at once; functions that run are abandoned and, when durable, run again after the next start."""
+        self.ready = False
+        tasks = [*self._timer_tasks, *self._background]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.durable:
+            await self.durable.stop()
+        if self.options.call_hook:
+            await self.options.call_hook.close()
+        self.worker.stop()
+
+    async def invoke(
+        self,
+        function: FunctionInfo,
+        trigger: meta.Datum,
+        metadata: Mapping[str, meta.Datum] | None = None,
+        reason: str = "This function was programmatically called via the host APIs.",
+    ) -> meta.Datum | None:
+        """Run a function with its trigger's value; other inputs are bound here. Raises WorkerError."""
+        inputs = {str(function.trigger["name"]): trigger}
+        for binding in function.bindings:
+            if binding["type"] == app_loader.DURABLE_CLIENT and self.durable:
+                inputs[str(binding["name"])] = meta.Datum(self.durable.client_binding(), "string")
+        return await self.worker.invoke(function, inputs, metadata, reason)
+
+    async def run_manually(self, function: FunctionInfo, text: str | None) -> None:
+        """What ``POST admin/functions/{name}`` starts: the function with the posted input; answers at once."""
+        if function.name in self.served.timers:
+            listener = self._listener(function.name, ScheduleMonitor(self.options.state_dir / "timers", self.zone))
+            work = listener.fire_manually()
+        elif function.trigger_type == app_loader.EVENT_GRID:
+            work = self._quietly(function, meta.Datum(text or "{}", "json"))
+        else:
+            work = self._quietly(function, meta.Datum(text, "string"))
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _quietly(self, function: FunctionInfo, datum: meta.Datum) -> None:
+        """Run a function whose failure concerns only the log, where it is already."""
+        with contextlib.suppress(WorkerError):
+            await self.invoke(function, datum)
+
+    def _listener(self, name: str, monitor: ScheduleMonitor) -> TimerListener:
+        function, schedule = self.served.timers[name]
+
+        async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum], reason: str) -> object:
+            return await self.invoke(function, datum, metadata, reason)
+
+        return TimerListener(
+            name,
+            schedule,
+            call,
+            self.options.clock,
+            self.zone,
+            None if function.trigger.get("useMonitor") is False else monitor,
+            run_on_startup=bool(function.trigger.get("runOnStartup")),
+        )
+
+    def _event_grid_call(self, function: FunctionInfo) -> functions.EventGridCall:
+        async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum]) -> object:
+            reason = f"EventGrid trigger fired at {self.options.clock.now().isoformat()}"
+            return await self.invoke(function, datum, metadata, reason)
+
+        return call
+
+    def _durable_extension(self) -> DurableExtension:
+        return DurableExtension(
+            state_dir=self.options.state_dir / "durable",
+            clock=self.options.clock,
+            options=dict(self.host_json.durable_task),
+            orchestrators=list(self.served.orchestrators),
+            activities=list(self.served.activities),
+            invoke_orchestrator=self._invoke_orchestrator,
+            invoke_activity=self._invoke_activity,
+            duplicate_share=self.options.duplicate_share,
+            seed=self.options.seed,
+            base_url=self.options.base_url,
+            system_key=self.keys.system["durabletask_extension"],
+            call_hook=self.options.call_hook,
+        )
+
+    async def _invoke_orchestrator(self, name: str, context_json: str) -> str:
+        function = _by_name(self.served.orchestrators, name)
+        result = await self.invoke(function, meta.Datum(context_json, "string"), reason="(null)")
+        return str(result.value) if result else ""
+
+    async def _invoke_activity(self, name: str, instance_id: str, input_json: str | None) -> str | None:
+        function = _by_name(self.served.activities, name)
+        datum = meta.Datum("null" if input_json is None else input_json, "json")
+        metadata = {"instanceId": meta.Datum(instance_id, "string")}
+        result = await self.invoke(function, datum, metadata, reason="(null)")
+        return None if result is None or result.value is None else str(result.value)
+
+
+def _by_name(found: Mapping[str, FunctionInfo], name: str) -> FunctionInfo:
+    """A durable function by name, in any case when the exact one is not there. Raises KeyError."""
+    if name in found:
+        return found[name]
+    return next(function for key, function in found.items() if key.lower() == name.lower())
