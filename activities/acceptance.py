@@ -74,7 +74,7 @@ def accept(submission: Submission) -> Accepted | Conflict:
             if held is None:
                 continue
             holder = complete(held)
-            if holder is not None and not _is_stale(held, holder.operation):
+            if holder is not None and not left_over(held, holder.operation):
                 if holder.operation.fingerprint == fingerprint:
                     return holder
                 return Conflict(holder.operation)
@@ -101,36 +101,16 @@ def complete(claim: Claim) -> Accepted | None:
         return Accepted(known.operation, fresh=False) if known else None
 
 
-def obtain(target: str, operation_id: str) -> Operation | None:
-    """Take a further claim for a live operation; None when it is ours now, else the operation that holds it.
-
-    Raises ClaimContested or azure.core.exceptions.AzureError.
-    """
-    for _ in range(_TRIES):
-        if claims.take(target, operation_id) is not None:
-            return None
-        held = claims.read(target)
-        if held is None:
-            continue
-        if held.operation_id == operation_id:
-            return None
-        holder = complete(held)
-        if holder is not None and not _is_stale(held, holder.operation):
-            return holder.operation
-        if claims.take_over(held, operation_id):
-            return None
-    raise ClaimContested(target)
-
-
 def is_stale(claim: Claim) -> bool:
     """Whether a claim is left over: its operation has ended, or never had this claim."""
     known = records.read(claim.operation_id)
     if known is None:
         return claim.accepted is None
-    return _is_stale(claim, known.operation)
+    return left_over(claim, known.operation)
 
 
-def _is_stale(claim: Claim, holder: Operation) -> bool:
+def left_over(claim: Claim, holder: Operation) -> bool:
+    """Whether a claim outlived the operation that holds it, or never was that operation's."""
     if holder.final:
         return True
     # Two requests under one id for two computes: one became the record, the other's claim is left over.
@@ -162,7 +142,7 @@ def _record(claim: Claim, fingerprint: str) -> Accepted | Conflict:
         known = records.read(claim.operation_id)
         assert known is not None
         answer = _known(known.operation, fingerprint)
-        if _is_stale(claim, known.operation):
+        if left_over(claim, known.operation):
             claims.release(claim)
         return answer
 

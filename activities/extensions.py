@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities import acceptance
+from activities import holding
 from activities.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.steps import StepAtWork
 from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, extension_id, parse_arm_id
@@ -28,15 +28,16 @@ _HELD_PAUSE = 30.0
 def install_extension(step: StepAtWork) -> Outcome:
     """Have the extension on the cluster: adopt the one that is there, wait for whoever changes it, else install it."""
     cluster = _cluster(step)
+    # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
+    hold = holding.obtain if _find(cluster) is None else holding.reserve
+    other = hold(claims.extension_target(str(cluster)), step.operation.id)
+    if other is not None:
+        return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
     found = _find(cluster)
     if found is not None:
         return _adopt(step, found)
-    holder = acceptance.obtain(claims.extension_target(str(cluster)), step.operation.id)
-    if holder is not None:
-        return Again(_HELD_PAUSE, f"operation {holder.id} is changing the cluster's extension")
-    found = _find(cluster)  # Whoever held the claim before may have installed it.
-    if found is not None:
-        return _adopt(step, found)
+    if hold is holding.reserve:
+        return Again(None, "the extension has just been removed")
     too_early = wait_for_earlier_attempt(step)
     if too_early is not None:
         return too_early

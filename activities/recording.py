@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities import acceptance
+from activities import holding
 from activities.notifications import publish
 from activities.steps import StepAtWork
 from domain.operations import FAILED, SUCCEEDED, Operation
@@ -14,10 +14,9 @@ from gateways import claims, ml_client
 def claim(step: StepAtWork) -> Outcome:
     """Hold the operation's compute, and tell subscribers that the operation has begun."""
     operation = step.operation
-    for target in _own_targets(operation)[:1]:
-        holder = acceptance.obtain(target, operation.id)
-        if holder is not None:
-            return Stop(_held_by(holder))
+    holder = holding.obtain(_own_targets(operation)[0], operation.id)
+    if holder is not None:
+        return Stop(_held_by(holder))
     return Done(findings=publish(operation, "Started"))
 
 
@@ -37,9 +36,7 @@ def record(step: StepAtWork) -> Outcome:
 def release(step: StepAtWork) -> Outcome:
     """Give back the claims of an operation that has ended."""
     for target in _own_targets(step.operation):
-        held = claims.read(target)
-        if held is not None and held.operation_id == step.operation.id:
-            claims.release(held)
+        holding.give_back(target, step.operation.id)
     return Done()
 
 

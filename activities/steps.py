@@ -47,6 +47,7 @@ class Call:
     step: str
     bound: float
     now: datetime
+    always: bool = False
     plan: tuple[StepRecord, ...] = ()
     problem: Mapping[str, Any] | None = None
 
@@ -93,6 +94,8 @@ Work = Callable[[StepAtWork], Outcome]
 def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Do one step's work for one call of the orchestrator, and say what comes next.
 
+    A run that was taken over, or whose operation has ended meanwhile, changes nothing and is told so.
+
     Raises azure.core.exceptions.AzureError when storage does not answer: the orchestrator calls again.
     """
     call = _call(fields)
@@ -121,6 +124,7 @@ def _call(fields: Mapping[str, Any]) -> Call:
         step=fields["step"],
         bound=fields["bound"],
         now=from_text(fields["now"]),
+        always=fields.get("always", False),
         plan=plan,
         problem=fields.get("problem"),
     )
@@ -146,9 +150,12 @@ def _begin(operation: Operation, call: Call) -> Change | None:
     if call.plan and not operation.steps:
         planned = replace(operation, steps=call.plan, started_time=clock.now())
     step = planned.step(call.step) or StepRecord(call.step, "do", bound_seconds=call.bound)
-    polled = step.kind != "do" and step.status != NOT_STARTED
-    if step.over or polled:
+    if step.over:
         return None
+    if operation.final and not call.always:
+        raise Superseded(f"{operation.id} has ended")
+    if step.kind != "do" and step.status != NOT_STARTED:
+        return None  # A poll changes nothing before it knows something.
     moment = clock.now()
     attempt = step.attempts + 1
     begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment)

@@ -1,28 +1,38 @@
-"""Operations whose engine instance is gone or stuck, and claims that were left behind."""
+"""Operations whose engine instance is gone or stuck, and claims that were left behind.
+
+The record is what an operation goes on from: a pick-up writes a new run - which shuts the old one out - and starts it;
+its finished steps answer from the record, and a step that was cut short looks before it acts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from activities import acceptance
 from activities.notifications import publish
-from domain.operations import FAILED, LIVE, NOT_STARTED, JournalEntry, Operation
+from domain.operations import FAILED, LIVE, NOT_STARTED, RUNNING, JournalEntry, Operation
 from domain.problems import Problem
 from gateways import claims, clock, engine, records
 from gateways.records import Change
 
 # A start that is under way somewhere else gets this long before the timer steps in.
 _START_GRACE = timedelta(minutes=2)
+# An activity may still be at work when its step's deadline passes; between two steps a run needs seconds.
+_STEP_GRACE, _BETWEEN_STEPS = timedelta(minutes=10), timedelta(minutes=30)
+_MOST_PICK_UPS = 5
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to become of a live operation: nothing, a (new) start, or its end."""
+    """What is to become of a live operation: nothing, a first start, a pick-up, or its end."""
 
-    action: str  # "none", "start" or "end"
+    action: str  # "none", "start", "pick_up" or "end"
     problem: Problem | None = None
+
+
+NONE = Verdict("none")
 
 
 def live_operations() -> Iterator[Operation]:
@@ -34,22 +44,59 @@ def live_operations() -> Iterator[Operation]:
                 yield stored.operation
 
 
-def judge(operation: Operation, runtime_status: str) -> Verdict:
+def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
     """What an engine status means for an operation that its record says is live."""
     if engine.is_live(runtime_status):
-        return Verdict("none")
+        return _pick_up(operation, "makes no progress") if _overdue(operation, now) else NONE
+    if now - operation.updated_time < _START_GRACE:
+        return NONE
     if operation.status == NOT_STARTED and runtime_status == engine.MISSING:
-        waited = clock.now() - operation.created_time
-        return Verdict("start" if waited >= _START_GRACE else "none")
-    return Verdict(
-        "end",
-        Problem(
-            code="RunLost",
-            message=f"The engine instance of this operation is {runtime_status.lower()} although it had not ended.",
-            remedy="Read the journal for what was done, then start the operation again: what is there is adopted.",
-            transient=True,
-        ),
+        return Verdict("start")
+    if runtime_status == "Terminated":
+        # Somebody did that on purpose, past this product: going on against their will is not for a timer.
+        return Verdict("end", _problem("RunTerminated", "was terminated in the engine", "retry goes on with it."))
+    return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
+
+
+def _overdue(operation: Operation, now: datetime) -> bool:
+    step = operation.current_step
+    if step is not None and step.deadline is not None:
+        return now > step.deadline + _STEP_GRACE
+    return now > operation.updated_time + _BETWEEN_STEPS
+
+
+def _pick_up(operation: Operation, what: str) -> Verdict:
+    if operation.steps_over == operation.pick_up_mark and operation.pick_ups >= _MOST_PICK_UPS:
+        step = operation.current_step
+        where = f" It stands at {step.name}: {step.detail or step.status}." if step else ""
+        said = f"{what}, and {_MOST_PICK_UPS} new runs have not got further.{where}"
+        return Verdict("end", _problem("RunKeepsStopping", said, "look at the app's log, then retry."))
+    return Verdict("pick_up", _problem("RunLost", what, ""))
+
+
+def _problem(code: str, what: str, remedy: str) -> Problem:
+    return Problem(
+        code=code,
+        message=f"The engine instance of this operation {what}",
+        remedy=f"Read the journal for what was done; {remedy}" if remedy else None,
+        transient=True,
     )
+
+
+def pick_up(operation: Operation, why: str) -> Operation | None:
+    """Write a new run of an operation, to be started by the caller; None when it has moved or ended meanwhile."""
+    moment = clock.now()
+
+    def decide(seen: Operation) -> Change | None:
+        if _has_moved(seen, operation):
+            return None
+        fresh = seen.steps_over != seen.pick_up_mark
+        pick_ups = 1 if fresh else seen.pick_ups + 1
+        after = replace(seen, run=seen.run + 1, status=RUNNING, pick_ups=pick_ups, pick_up_mark=seen.steps_over)
+        return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
+
+    after = records.change(operation.id, None, decide, moment)
+    return after if after.run == operation.run + 1 else None
 
 
 def end(operation: Operation, problem: Problem) -> Operation:
@@ -57,8 +104,8 @@ def end(operation: Operation, problem: Problem) -> Operation:
     moment = clock.now()
 
     def decide(seen: Operation) -> Change | None:
-        if seen.final or seen.run != operation.run or seen.journal_length != operation.journal_length:
-            return None  # It has moved since it was judged: the next look judges anew.
+        if _has_moved(seen, operation):
+            return None
         ended = replace(seen, status=FAILED, problem=seen.problem or problem, finished_time=moment)
         return Change(ended, [JournalEntry("operation", "failed", moment, message=problem.message)])
 
@@ -67,6 +114,11 @@ def end(operation: Operation, problem: Problem) -> Operation:
         publish(after, after.status)
         free(after.id)
     return after
+
+
+def _has_moved(seen: Operation, judged: Operation) -> bool:
+    """Whether an operation is not any more what was judged: the next look judges anew."""
+    return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
 
 
 def free(operation_id: str | None = None) -> list[Operation]:
@@ -80,4 +132,8 @@ def free(operation_id: str | None = None) -> list[Operation]:
             recorded.append(found.operation)
         elif acceptance.is_stale(claim):
             claims.release(claim)
+    for target, user in list(claims.reserved()):
+        stored = records.read(user)
+        if stored is None or stored.operation.final:
+            claims.unreserve(target, user)
     return recorded

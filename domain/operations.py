@@ -81,7 +81,10 @@ class JournalEntry:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes."""
+    """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
+
+    ``pick_ups`` counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``.
+    """
 
     id: str
     kind: str
@@ -104,6 +107,13 @@ class Operation:
     problem: Problem | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     journal_length: int = 0
+    pick_ups: int = 0
+    pick_up_mark: int = 0
+
+    @property
+    def steps_over(self) -> int:
+        """How many steps have come to their end."""
+        return sum(1 for s in self.steps if s.over)
 
     @property
     def final(self) -> bool:

@@ -2,6 +2,8 @@
 
 A claim is a row: inserted if absent, released and taken over by ETag, without expiry. It carries what its operation
 was asked, so that an operation whose recording was cut short can be recorded by whoever finds the claim.
+
+A reservation is the weaker form: many operations may rely on a target as it is, and nobody may change it then.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from gateways.tables import hashed, pack, table, unpack_json
 
 TABLE = "claims"
 _ROW = "claim"
+_USE = "use;"
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,31 @@ def release(claim: Claim) -> bool:
 
 def held() -> Iterator[Claim]:
     """Every claim there is: one for each live operation and those that were left behind."""
-    for row in table(TABLE).list_entities():
+    for row in table(TABLE).query_entities(f"RowKey eq '{_ROW}'"):
         yield _claim(row)
+
+
+def reserve(target: str, operation_id: str) -> None:
+    """Put down that an operation relies on the target as it is. Any number may; done again it changes nothing."""
+    entity = {"PartitionKey": hashed(target), "RowKey": f"{_USE}{operation_id}", "target": target}
+    table(TABLE).upsert_entity({**entity, "operation": operation_id})
+
+
+def unreserve(target: str, operation_id: str) -> None:
+    """Take a reservation back; one that is not there is as good."""
+    table(TABLE).delete_entity(hashed(target), f"{_USE}{operation_id}")
+
+
+def reservations(target: str) -> list[str]:
+    """Operations that rely on the target as it is."""
+    query = f"PartitionKey eq '{hashed(target)}' and RowKey gt '{_USE}' and RowKey lt '{_USE}~'"
+    return [str(row["operation"]) for row in table(TABLE).query_entities(query)]
+
+
+def reserved() -> Iterator[tuple[str, str]]:
+    """(target, operation id) of every reservation there is."""
+    for row in table(TABLE).query_entities(f"RowKey gt '{_USE}' and RowKey lt '{_USE}~'"):
+        yield str(row["target"]), str(row["operation"])
 
 
 def _read(key: str) -> Claim | None:

@@ -40,6 +40,8 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "problem": problem_to_json(operation.problem) if operation.problem else None,
             "counts": dict(operation.counts),
             "journalLength": operation.journal_length,
+            "pickUps": operation.pick_ups,
+            "pickUpMark": operation.pick_up_mark,
         }
     )
 
@@ -69,6 +71,8 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         problem=problem_from_json(problem) if problem else None,
         counts=unpack_json(row, "counts"),
         journal_length=row["journalLength"],
+        pick_ups=row["pickUps"],
+        pick_up_mark=row["pickUpMark"],
     )
 
 

@@ -62,6 +62,8 @@ def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step]) -
         call = {"operation": run["operation"], "run": run["run"], "step": step.name, "bound": step.bound}
         if step is steps[0]:
             call["plan"] = [{"name": s.name, "kind": s.kind, "bound": s.bound} for s in steps]
+        if step.always:
+            call["always"] = True
         if problem is not None:
             call["problem"] = problem
         outcome = yield from _take(context, step, call)

@@ -10,7 +10,10 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import watching
+from activities.watching import Verdict
+from domain.operations import Operation
 from gateways import clock, engine, reactions
+from gateways.engine import EngineError
 from gateways.settings import read_settings
 from triggers.events import react
 
@@ -26,16 +29,31 @@ _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """See that every live operation has an engine instance at work, and free what nobody holds any more."""
     for operation in await asyncio.to_thread(lambda: list(watching.live_operations())):
-        verdict = watching.judge(operation, await engine.status(client, operation.instance_id))
-        if verdict.action == "start":
-            await engine.start_operation(client, operation)
-        elif verdict.problem is not None:
-            ended = await asyncio.to_thread(watching.end, operation, verdict.problem)
-            logger.warning("%s: %s: %s", operation.id, ended.status, verdict.problem.message)
+        runtime_status = await engine.status(client, operation.instance_id)
+        verdict = watching.judge(operation, runtime_status, clock.now())
+        try:
+            await _carry_out(client, operation, verdict)
+        except EngineError as error:  # The next look tries again; the other operations need not wait for it.
+            logger.warning("%s: %s", operation.id, error)
     for operation in await asyncio.to_thread(watching.free):
         await engine.start_operation(client, operation)
     for reaction in await asyncio.to_thread(lambda: list(reactions.pending())):
         await react(client, reaction)
+
+
+async def _carry_out(client: df.DurableOrchestrationClient, operation: Operation, verdict: Verdict) -> None:
+    if verdict.action == "start":
+        await engine.start_operation(client, operation)
+    if verdict.problem is None:
+        return
+    logger.warning("%s: %s: %s", operation.id, verdict.action, verdict.problem.message)
+    if verdict.action == "end":
+        await asyncio.to_thread(watching.end, operation, verdict.problem)
+        return
+    resumed = await asyncio.to_thread(watching.pick_up, operation, verdict.problem.message)
+    if resumed is not None:
+        await engine.start_operation(client, resumed)
+        await engine.stop(client, operation.instance_id, f"run {resumed.run} has taken over")
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")
