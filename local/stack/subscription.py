@@ -1,0 +1,28 @@
+"""The event subscription that the deployment makes on Azure: what happens to managed clusters reaches the app."""
+
+from __future__ import annotations
+
+from local.simulated_azure.control_client import SimulatedAzure
+from local.stack.processes import StackError
+from local.stack.world import ENGINEER
+
+NAME = "moor-clusters"
+API_VERSION = "2025-02-15"
+_KINDS = ("ResourceWriteSuccess", "ResourceDeleteSuccess", "ResourceActionSuccess")
+
+
+def subscribe(azure: SimulatedAzure, scope: str, webhook: str) -> None:
+    """Make the subscription, which shakes hands with the webhook. Raises StackError when ARM refuses."""
+    body = {
+        "properties": {
+            "destination": {"endpointType": "WebHook", "properties": {"endpointUrl": webhook}},
+            "filter": {"includedEventTypes": [f"Microsoft.Resources.{kind}" for kind in _KINDS]},
+            "eventDeliverySchema": "EventGridSchema",
+        }
+    }
+    path = f"{scope}/providers/Microsoft.EventGrid/eventSubscriptions/{NAME}"
+    answer = azure.arm("PUT", path, body, client_id=ENGINEER, api_version=API_VERSION)
+    if answer.status == 404 and answer.body["error"]["code"] == "InvalidResourceNamespace":
+        return
+    if answer.status not in (200, 201):
+        raise StackError(f"the event subscription was not made: {answer.status} {answer.body}")
