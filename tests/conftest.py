@@ -1,0 +1,103 @@
+"""Real Azurite tables for the tests of everything that stores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.data.tables import TableServiceClient
+
+from gateways import tables as tables_module
+
+_ROOT = Path(__file__).parent.parent
+_TABLE_SERVICE = _ROOT / "node_modules/azurite/dist/src/table/main.js"
+# The account and key that every Azurite has; public knowledge.
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_START_SECONDS = 60.0
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A table service of its own for this session; its connection string."""
+    node = shutil.which("node")
+    if node is None or not _TABLE_SERVICE.exists():
+        pytest.fail("the tests need Node and Azurite: npm ci")
+    port = _free_port()
+    options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
+    process = subprocess.Popen(
+        [node, str(_TABLE_SERVICE), "--tableHost", "127.0.0.1", "--tablePort", str(port), *options],
+        cwd=tmp_path_factory.mktemp("azurite"),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port, process)
+        yield (
+            f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_KEY};"
+            f"TableEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+        )
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Tables:
+    """The tables as they are, for a look behind the product's back."""
+
+    def __init__(self, connection: str) -> None:
+        self.connection = connection
+        self._service = TableServiceClient.from_connection_string(connection)
+
+    def rows(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Every row of a table, or of all tables."""
+        names = [name] if name else [table.name for table in self._service.list_tables()]
+        return [dict(row) for each in names for row in self._service.get_table_client(each).list_entities()]
+
+    def clear(self) -> None:
+        """Delete every table."""
+        for table in list(self._service.list_tables()):
+            self._service.delete_table(table.name)
+
+
+@pytest.fixture
+def tables(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
+    """The product set up to keep its state in fresh, empty tables."""
+    for name in [name for name in os.environ if name.startswith(tables_module.CONNECTION_SETTING)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(tables_module.CONNECTION_SETTING, azurite)
+    forget_clients()
+    fresh = Tables(azurite)
+    fresh.clear()
+    yield fresh
+    forget_clients()
+
+
+def forget_clients() -> None:
+    """Let the next use of a table read the settings anew."""
+    tables_module._service.cache_clear()
+    tables_module.table.cache_clear()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"Azurite ended with {process.returncode} while it started")
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"Azurite did not serve within {_START_SECONDS:.0f} s")

@@ -1,0 +1,13 @@
+"""The HTTP functions over fresh tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Tables
+from tests.triggers.http_app import App
+
+
+@pytest.fixture
+def app(tables: Tables) -> App:
+    return App()
