@@ -21,11 +21,24 @@ from local.clock import ScaledClock
 from local.simulated_azure import metadata, operations, tls
 from local.simulated_azure.arm import Arm
 from local.simulated_azure.control import Control, explain_errors
+from local.simulated_azure.control_events import EventControl
+from local.simulated_azure.delivery import Deliverer
 from local.simulated_azure.identity import Identity
-from local.simulated_azure.providers import clusters, computes, endpoints, extensions, jobs, workspaces
+from local.simulated_azure.providers import (
+    authorization,
+    clusters,
+    computes,
+    endpoints,
+    extensions,
+    jobs,
+    subscriptions,
+    workspaces,
+)
+from local.simulated_azure.providers.event_subscriptions import EventSubscriptions
 from local.simulated_azure.routing import Router
 from local.simulated_azure.store import Store
 from local.simulated_azure.tokens import TokenIssuer
+from local.simulated_azure.topics import Topics
 from local.simulated_azure.world import World
 
 logger = logging.getLogger(__name__)
@@ -55,7 +68,9 @@ async def serve(options: Options) -> None:
     kept = _kept(options)
     store = Store(options.state / "simulated-azure.sqlite", keep=options.keep_state)
     world = World(store, options.clock, TokenIssuer(options.state / "identity", TENANT_ID), kept["topicKey"])
-    router = build_router(world)
+    deliverer = Deliverer(world, files.client_context())
+    event_subscriptions = EventSubscriptions(world, deliverer)
+    router = build_router(world, event_subscriptions)
     hook = _hook(options.call_hook)
     runners: list[web.AppRunner] = []
 
@@ -68,11 +83,12 @@ async def serve(options: Options) -> None:
         return int(runner.addresses[0][1])
 
     about: dict[str, Any] = {}
-    arm_app = _arm_application(world, Arm(world, router, hook))
+    arm_app = _arm_application(world, Arm(world, router, hook), Topics(world, hook), event_subscriptions)
     identity_app = web.Application()
     identity_app.add_routes(Identity(world, kept["identityHeader"], hook).routes())
     control_app = web.Application(middlewares=[explain_errors], client_max_size=MAX_BODY * 8)
     control_app.add_routes(Control(world, lambda: about).routes())
+    control_app.add_routes(EventControl(world, deliverer).routes())
     arm_port = await listen(arm_app, options.port or kept["port"], True)
     identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], False)
     control_port = await listen(control_app, options.control_port or kept["controlPort"], False)
@@ -94,6 +110,8 @@ async def serve(options: Options) -> None:
         "pid": os.getpid(),
     }
     world.timers.load()
+    deliverer.recover()
+    event_subscriptions.recover()
     background = [asyncio.create_task(world.timers.run())]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -106,37 +124,46 @@ async def serve(options: Options) -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+    await deliverer.close()
     await asyncio.gather(*(runner.cleanup() for runner in runners))
     if hook is not None:
         await hook.close()
     store.close()
 
 
-def build_router(world: World) -> Router:
+def build_router(world: World, event_subscriptions: EventSubscriptions) -> Router:
     """Install every provider and answer the router over their routes."""
     operations.install(world)
     clusters.install()
     extensions.install()
     computes.install()
     jobs.install(world)
+    subscriptions.install(world)
     return Router(
         [
+            *event_subscriptions.routes(),
+            *authorization.routes(),
             *extensions.routes(),
             *clusters.routes(),
             *computes.routes(),
             *jobs.routes(),
             *endpoints.routes(),
             *workspaces.routes(),
+            *subscriptions.routes(),
         ]
     )
 
 
-def _arm_application(world: World, arm: Arm) -> web.Application:
+def _arm_application(
+    world: World, arm: Arm, topics: Topics, event_subscriptions: EventSubscriptions
+) -> web.Application:
     async def describe(request: web.Request) -> web.Response:
         return web.json_response(metadata.endpoints(world.base_url, TENANT_ID))
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/metadata/endpoints", describe)
+    app.router.add_get("/eventsubscriptions/{name}/validate", event_subscriptions.validate)
+    app.add_routes(topics.routes())
     app.router.add_route("*", "/{path:.*}", arm.serve)
     return app
 

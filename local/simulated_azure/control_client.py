@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
-from http.client import HTTPMessage
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class ArmAnswer:
 
     status: int
     body: Json
-    headers: HTTPMessage
+    headers: Message[str, str]
 
 
 @dataclass
@@ -171,7 +171,7 @@ class SimulatedAzure:
         return int(self._control("GET", "/operations")["underlyingResourceActionDelete"])
 
     def add_fault(self, **fault: Any) -> dict[str, Any]:
-        """Plant a fault: ``method``, ``path``, ``nth`` or ``every``, ``when``, ``action``, ``status``, ``headers`` ..."""
+        """Plant a fault: ``method``, ``path``, ``nth`` or ``every``, ``when``, ``action``, ``status`` and so on."""
         answer: dict[str, Any] = self._control("POST", "/faults", fault)
         return answer
 
@@ -191,6 +191,37 @@ class SimulatedAzure:
     def clear_scripts(self) -> None:
         """Remove every operation script."""
         self._control("DELETE", "/operation-scripts")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events emitted or injected so far."""
+        return self._list("/events")
+
+    def deliveries(self, state: str = "") -> list[dict[str, Any]]:
+        """Deliveries to webhooks with their attempts; ``state`` is pending, delivered, deadLettered or dropped."""
+        return self._list("/events/deliveries", {"state": state})
+
+    def inject_event(self, event: dict[str, Any], subscription: str = "") -> None:
+        """Deliver an event made by hand, to all event subscriptions that want it or to the one named."""
+        self._control(
+            "POST", "/events/inject", {"event": event} | ({"subscription": subscription} if subscription else {})
+        )
+
+    def redeliver(self, event_id: str = "") -> int:
+        """Deliver an event once more (default: the last one); answers to how many subscriptions."""
+        return int(self._control("POST", "/events/redeliver", {"id": event_id} if event_id else {})["redelivered"])
+
+    def hold_events(self) -> None:
+        """Hold new deliveries back until ``release_events``."""
+        self._control("POST", "/events/hold")
+
+    def release_events(self, order: str | list[str] = "forward") -> list[str]:
+        """Send what was held back in this order: forward, reverse or event ids; answers the ids."""
+        answer: list[str] = self._control("POST", "/events/release", {"order": order})["released"]
+        return answer
+
+    def topic_events(self) -> list[dict[str, Any]]:
+        """What the custom topic was given."""
+        return self._list("/topic-events")
 
     def token(self, resource: str = "", client_id: str = "") -> str:
         """An access token from the identity endpoint; for ARM and the system-assigned principal by default."""

@@ -57,15 +57,17 @@ def start(
     progress: str = "InProgress",
     refusal: ArmError | None = None,
     data: dict[str, Any] | None = None,
+    open_ended: bool = False,
 ) -> Operation:
     """Begin an operation on a resource.
 
     ``status_path`` and ``result_path`` have ``{id}`` for the operation's id. ``refusal`` makes it fail at its end,
-    unless a script says otherwise. ``duration`` names the setting that holds its length (default: the kind).
+    unless a script says otherwise. ``duration`` names the setting that holds its length (default: the kind);
+    an ``open_ended`` one ends by ``finish``.
     """
     world = call.world
     script = scripts.take(world, kind, resource["id"])
-    seconds = float(script.get("durationSeconds", world.duration(duration or kind)))
+    seconds = 0.0 if open_ended else float(script.get("durationSeconds", world.duration(duration or kind)))
     identifier = str(uuid.uuid4())
     operation: Operation = {
         "id": identifier,
@@ -81,7 +83,7 @@ def start(
         "progress": progress,
         "startedAt": call.now,
         "startedReal": time.time(),
-        "due": None if script.get("outcome") == "stuck" else call.now + seconds,
+        "due": None if open_ended or script.get("outcome") == "stuck" else call.now + seconds,
         "endedAt": None,
         "error": _scripted_error(script) or (refusal.error() if refusal else None),
         "script": script,
@@ -151,6 +153,14 @@ def status_body(operation: Operation, *, progress: str = "") -> dict[str, Any]:
     if operation["status"] == "Failed":
         body["error"] = operation["error"]
     return body
+
+
+def finish(world: World, identifier: str, error: ArmError | None) -> None:
+    """End an open-ended operation now, well or with an error."""
+    operation = world.store.get("operation", identifier)
+    if operation is not None and operation["status"] == "InProgress":
+        operation["error"] = error.error() if error else operation["error"]
+        _complete(world, identifier, world.clock.timestamp())
 
 
 def announce(call: Call, resource: resources.Resource) -> None:

@@ -38,6 +38,11 @@ class Match:
     params: dict[str, str]
 
     @property
+    def action(self) -> str:
+        """The RBAC operation of this request."""
+        return self.route.action.format(**self.params)
+
+    @property
     def scope(self) -> str:
         """The scope the action is checked over."""
         return self.route.scope.format(**self.params)
