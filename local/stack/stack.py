@@ -17,7 +17,7 @@ from local.stack import world as worlds
 from local.stack.app_client import AppClient
 from local.stack.app_settings import app_settings, clean_environment, write_settings_file
 from local.stack.azurite import service_uri, start_azurite
-from local.stack.processes import REPOSITORY, Child, Processes, StackError, free_port
+from local.stack.processes import REPOSITORY, Child, Processes, free_port
 from local.stack.subscription import subscribe
 
 Progress = Callable[[str], None]
@@ -214,6 +214,3 @@ def _module(name: str, arguments: list[str]) -> list[str]:
 
 def _environment() -> dict[str, str]:
     return clean_environment({"PYTHONUNBUFFERED": "1"})
-
-
-__all__ = ["Options", "Stack", "StackError", "running_stack"]

@@ -22,7 +22,5 @@ def subscribe(azure: SimulatedAzure, scope: str, webhook: str) -> None:
     }
     path = f"{scope}/providers/Microsoft.EventGrid/eventSubscriptions/{NAME}"
     answer = azure.arm("PUT", path, body, client_id=ENGINEER, api_version=API_VERSION)
-    if answer.status == 404 and answer.body["error"]["code"] == "InvalidResourceNamespace":
-        return
     if answer.status not in (200, 201):
         raise StackError(f"the event subscription was not made: {answer.status} {answer.body}")

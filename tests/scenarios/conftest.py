@@ -1,0 +1,39 @@
+"""One running stack for all scenarios; each test has clusters, computes and a workspace of its own in it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from local.stack import Options, Stack, running_stack
+from local.stack import world as worlds
+from tests.scenarios.helpers import Place
+
+# Simulated seconds per real second: an attach of a quarter of an hour takes some three seconds, and a poll of storage
+# and ARM (some 20 ms) still less than the shortest pause.
+FACTOR = 300.0
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The running stack, shared by all scenarios: kill its host, but leave it running."""
+    with running_stack(Options(factor=FACTOR), state_dir=tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture
+def place(stack: Stack) -> Place:
+    """A cluster and a workspace that no other test knows."""
+    number = next(_numbers)
+    stack.azure.seed(worlds.additions(f"aks-{number}", workspaces=(f"workspace-{number}",)))
+    return Place(worlds.workspace_id(f"workspace-{number}"), worlds.cluster_id(f"aks-{number}"), f"compute-{number}")
+
+
+@pytest.fixture
+def event_place(stack: Stack) -> Place:
+    """Names of a cluster that is not there yet and of a compute, and the workspace that events may attach to."""
+    number = next(_numbers)
+    return Place(worlds.WORKSPACE, worlds.cluster_id(f"aks-{number}"), f"compute-{number}")

@@ -1,0 +1,132 @@
+"""What scenarios share: names, waits with deadlines, questions to the request log, and an independent witness."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from local.stack import Stack
+
+T = TypeVar("T")
+Operation = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one test attaches to what."""
+
+    workspace_id: str
+    cluster_id: str
+    compute_name: str
+
+    @property
+    def compute_id(self) -> str:
+        return f"{self.workspace_id}/computes/{self.compute_name}"
+
+    def attach_body(self, **more: Any) -> dict[str, Any]:
+        """The smallest body of POST /attach, and what else the test wants in it."""
+        body = {"workspaceId": self.workspace_id, "clusterId": self.cluster_id, "computeName": self.compute_name}
+        return {**body, **more}
+
+    def detach_body(self, **more: Any) -> dict[str, Any]:
+        """The smallest body of POST /detach, and what else the test wants in it."""
+        return {"workspaceId": self.workspace_id, "computeName": self.compute_name, **more}
+
+
+def eventually(find: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
+    """What ``find`` answers once it is neither None nor False; fails the test after ``seconds`` of real time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = find()
+        if found is not None and found is not False:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} seconds for {what}")
+        time.sleep(0.05)
+
+
+def attached(stack: Stack, place: Place) -> Operation:
+    """Attach by HTTP and see it through."""
+    operation = stack.app.start("attach", place.attach_body())
+    return succeeded(stack, operation["id"])
+
+
+def succeeded(stack: Stack, operation_id: str, seconds: float = 60.0) -> Operation:
+    """The operation once its last step is over; fails the test unless it succeeded."""
+    operation = ended(stack, operation_id, seconds)
+    assert operation["status"] == "Succeeded", operation["error"]
+    return operation
+
+
+def ended(stack: Stack, operation_id: str, seconds: float = 60.0) -> Operation:
+    """The operation once it is final and its last step, which gives claims back, is over."""
+    return stack.app.wait_until(
+        operation_id,
+        lambda o: o["finishedDateTime"] is not None and o["steps"][-1]["status"] not in ("NotStarted", "Running"),
+        seconds,
+    )
+
+
+def assert_journal_whole(operation: Operation, journal: Sequence[dict[str, Any]]) -> None:
+    """Every entry is there, in order; each step that began ended once; the end is told once."""
+    assert [entry["sequence"] for entry in journal] == list(range(1, len(journal) + 1))
+    assert (journal[0]["step"], journal[0]["event"]) == ("operation", "accepted")
+    times = [entry["time"] for entry in journal]
+    assert times == sorted(times)
+    events = [(entry["step"], entry["event"]) for entry in journal]
+    for step in operation["steps"]:
+        name, end = step["name"], step["status"].lower()
+        if end == "notstarted":
+            assert not [event for event in events if event[0] == name], name
+            continue
+        assert events.count((name, "started")) == 1, name
+        assert events.count((name, end)) == 1, name
+    assert events.count(("operation", operation["status"].lower())) == 1
+
+
+def changes(stack: Stack, resource_id: str) -> list[tuple[str, int | None]]:
+    """Method and status of every request that changed a resource (or something below it), in order."""
+    requests = stack.azure.requests(kind="arm", path=f"^{re.escape(resource_id)}($|/)")
+    return [(r["method"], r["status"]) for r in requests if r["method"] != "GET"]
+
+
+def extension_path(cluster_id: str) -> str:
+    """ARM id of the extension as Moor names it."""
+    return f"{cluster_id}/providers/Microsoft.KubernetesConfiguration/extensions/azureml"
+
+
+@contextmanager
+def sdk_environment(stack: Stack) -> Iterator[None]:
+    """The settings by which the official clients in this process find the stack; undone afterwards.
+
+    MLClient leaves the cloud's name in the environment, and some clients warn when they are imported.
+    """
+    before = dict(os.environ)
+    os.environ.pop("AZUREML_CURRENT_CLOUD", None)
+    os.environ.update(stack.settings_environment())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def ml_compute(stack: Stack, place: Place) -> Any:
+    """The compute as azure-ai-ml's MLClient reads it. Raises azure.core.exceptions.ResourceNotFoundError."""
+    with sdk_environment(stack):
+        from azure.ai.ml import MLClient
+        from azure.identity import DefaultAzureCredential
+
+        _, _, subscription, _, group, _, _, _, workspace = place.workspace_id.split("/")
+        with DefaultAzureCredential() as credential:
+            client = MLClient(credential, subscription, group, workspace, enable_telemetry=False)
+            assert client._base_url == stack.azure.base_url
+            return client.compute.get(place.compute_name)

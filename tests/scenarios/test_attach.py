@@ -1,0 +1,62 @@
+"""Attach, by HTTP and by a tag on a cluster, through host, storage and Azure."""
+
+from __future__ import annotations
+
+from local.stack import Stack
+from local.stack.world import ENGINEER, cluster_body
+from tests.scenarios.helpers import (
+    Place,
+    assert_journal_whole,
+    attached,
+    changes,
+    eventually,
+    extension_path,
+    ml_compute,
+    succeeded,
+)
+
+
+def test_http_attach(stack: Stack, place: Place) -> None:
+    answer = stack.app.call("POST", "/attach", place.attach_body())
+    assert answer.status == 202
+    assert answer.headers["operation-location"] == f"{stack.url}/api/operations/{answer.body['id']}"
+
+    operation = succeeded(stack, answer.body["id"])
+    assert operation["result"]["computeId"] == place.compute_id
+    assert [step["status"] for step in operation["steps"]] == ["Succeeded"] * len(operation["steps"])
+    assert {created["id"] for created in operation["created"]} == {place.compute_id, extension_path(place.cluster_id)}
+    assert_journal_whole(operation, stack.app.journal(operation["id"]))
+    assert changes(stack, place.compute_id) == [("PUT", 201)]
+    assert changes(stack, place.cluster_id) == [("PUT", 201)]
+
+    compute = ml_compute(stack, place)
+    assert compute.provisioning_state == "Succeeded"
+    assert compute.resource_id.lower() == place.cluster_id.lower()
+    assert compute.namespace == "default"
+
+
+def test_attach_of_what_is_attached(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    again = attached(stack, place)
+    assert again["created"] == []
+    assert changes(stack, place.compute_id) == [("PUT", 201)]
+    assert changes(stack, place.cluster_id) == [("PUT", 201)]
+
+
+def test_event_attach(stack: Stack, event_place: Place) -> None:
+    tags = {"moor-workspace": event_place.workspace_id, "moor-compute": event_place.compute_name}
+    made = stack.azure.arm("PUT", event_place.cluster_id, cluster_body(tags), client_id=ENGINEER)
+    assert made.status == 201
+
+    def started() -> str | None:
+        found = stack.app.operations(f"?clusterId={event_place.cluster_id}")
+        assert len(found) <= 1
+        return found[0]["id"] if found else None
+
+    operation = succeeded(stack, eventually(started, "an operation for the tagged cluster"))
+    assert operation["requestedBy"]["source"] == "event"
+    assert operation["computeName"] == event_place.compute_name
+    assert_journal_whole(operation, stack.app.journal(operation["id"]))
+    assert ml_compute(stack, event_place).provisioning_state == "Succeeded"
+    assert changes(stack, event_place.compute_id) == [("PUT", 201)]
+    assert changes(stack, extension_path(event_place.cluster_id)) == [("PUT", 201)]
