@@ -86,17 +86,19 @@ def _problem(code: str, what: str, remedy: str) -> Problem:
 def pick_up(operation: Operation, why: str) -> Operation | None:
     """Write a new run of an operation, to be started by the caller; None when it has moved or ended meanwhile."""
     moment = clock.now()
+    taken = False
 
     def decide(seen: Operation) -> Change | None:
-        if _has_moved(seen, operation):
+        nonlocal taken
+        taken = not _has_moved(seen, operation)
+        if not taken:
             return None
-        fresh = seen.steps_over != seen.pick_up_mark
-        pick_ups = 1 if fresh else seen.pick_ups + 1
+        pick_ups = seen.pick_ups + 1 if seen.steps_over == seen.pick_up_mark else 1
         after = replace(seen, run=seen.run + 1, status=RUNNING, pick_ups=pick_ups, pick_up_mark=seen.steps_over)
         return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
 
     after = records.change(operation.id, None, decide, moment)
-    return after if after.run == operation.run + 1 else None
+    return after if taken else None
 
 
 def end(operation: Operation, problem: Problem) -> Operation:
