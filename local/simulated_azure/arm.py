@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,8 @@ from local.simulated_azure.routing import Match, Router
 from local.simulated_azure.store import Document
 from local.simulated_azure.tokens import ARM_AUDIENCES, Principal
 from local.simulated_azure.world import World
+
+logger = logging.getLogger(__name__)
 
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)(?:/resourceGroups/([^/]+))?", re.IGNORECASE)
 _GROUP_ITSELF = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+", re.IGNORECASE)
@@ -74,6 +77,11 @@ class Arm:
             reply = self._dispatch(request, raw, entry, common, correlation, client_request)
         except ArmError as error:
             reply = Reply(error.status, error.body(), error.headers)
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            reply = Reply(
+                500, ArmError(500, "InternalServerError", "The simulation itself failed; see its log.").body()
+            )
         headers = {**common, **reply.headers}
         if reply.body is None:
             return web.Response(status=reply.status, headers=headers)

@@ -45,7 +45,7 @@ class Match:
     @property
     def scope(self) -> str:
         """The scope the action is checked over."""
-        return self.route.scope.format(**self.params)
+        return self.route.scope.replace("*}", "}").format(**self.params)
 
 
 class Router:

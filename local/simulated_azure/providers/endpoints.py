@@ -78,7 +78,10 @@ def build_deployment(world: World, resource_id: str, location: str, given: dict[
                 "maxQueueWait": "PT0.5S",
             },
             "livenessProbe": None,
-            "containerResourceRequirements": None,
+            "containerResourceRequirements": {
+                "containerResourceRequests": {"cpu": "100m", "memory": "0.5Gi"},
+                "containerResourceLimits": {"cpu": "1", "memory": "2Gi"},
+            },
             **given,
         },
     }

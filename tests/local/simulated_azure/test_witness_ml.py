@@ -1,0 +1,133 @@
+"""azure-ai-ml, found by settings alone, reads and writes everything without loss."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.identity import ManagedIdentityCredential
+
+from local.simulated_azure.control_client import SimulatedAzure
+from tests.local.simulated_azure.world import (
+    CLUSTER,
+    COMPUTE,
+    SUBSCRIPTION,
+    WORKSPACE,
+    seeded_extension,
+)
+
+with warnings.catch_warnings():
+    # azure-ai-ml warns of its own use of marshmallow while it is imported.
+    warnings.simplefilter("ignore")
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Command, KubernetesCompute, KubernetesOnlineEndpoint, PipelineJob
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def ml(settings_only: SimulatedAzure, monkeypatch: pytest.MonkeyPatch) -> MLClient:
+    settings_only.settings(retryAfterSeconds=0)
+    settings_only.seed({"extensions": [seeded_extension()]})
+    monkeypatch.setattr("azure.ai.ml._azure_environments._environments", {})
+    logging.getLogger("azure").setLevel(logging.ERROR)
+    client = MLClient(
+        ManagedIdentityCredential(), SUBSCRIPTION, "ml-rg", "train", polling_interval=0.1, enable_telemetry=False
+    )
+    assert client._base_url == settings_only.base_url
+    return client
+
+
+def kubernetes_compute(**changes: Any) -> KubernetesCompute:
+    given = {"name": "k8s-one", "resource_id": CLUSTER, "namespace": "team-a", **changes}
+    return KubernetesCompute(**given)
+
+
+def test_workspace_is_read(ml: MLClient) -> None:
+    workspace = ml.workspaces.get("train")
+    assert (workspace.name, workspace.location, workspace.id) == ("train", "westeurope", WORKSPACE)
+    assert workspace.identity is not None
+    assert [item.name for item in ml.workspaces.list()] == ["train"]
+
+
+def test_compute_is_attached_read_listed_and_detached(ml: MLClient, azure: SimulatedAzure) -> None:
+    made = ml.compute.begin_create_or_update(kubernetes_compute(description="of the team")).result()
+    assert isinstance(made, KubernetesCompute)
+    read = ml.compute.get("k8s-one")
+    assert isinstance(read, KubernetesCompute)
+    assert (read.resource_id, read.namespace, read.description) == (CLUSTER, "team-a", "of the team")
+    assert "SUCCEEDED" in str(read.provisioning_state).upper()
+    assert read.properties["defaultInstanceType"] == "defaultinstancetype"
+    assert [item.name for item in ml.compute.list()] == ["k8s-one"]
+    ml.compute.begin_delete("k8s-one", action="Detach").wait()
+    with pytest.raises(ResourceNotFoundError):
+        ml.compute.get("k8s-one")
+    assert [item["kind"] for item in azure.operations()] == ["compute.attach", "compute.detach"]
+    assert azure.underlying_deletes() == 0
+
+
+def test_computes_are_listed_over_pages(ml: MLClient, azure: SimulatedAzure) -> None:
+    azure.settings(pageSizes={"computes": 2})
+    names = [f"k8s-{number}" for number in range(5)]
+    azure.seed(
+        {
+            "computes": [
+                {"workspaceId": WORKSPACE, "name": name, "properties": {"resourceId": CLUSTER}} for name in names
+            ]
+        }
+    )
+    assert [item.name for item in ml.compute.list()] == names
+    assert len(azure.requests(method="GET", path="/computes$")) == 3
+
+
+def test_failed_attach_tells_code_and_message(ml: MLClient, azure: SimulatedAzure) -> None:
+    azure.script_operation(kind="compute.attach", outcome="fail", code="GenericComputeError", message="Failed to get.")
+    with pytest.raises(HttpResponseError) as caught:
+        ml.compute.begin_create_or_update(kubernetes_compute()).result()
+    assert caught.value.error is not None
+    assert (caught.value.error.code, caught.value.error.message) == ("GenericComputeError", "Failed to get.")
+    failed = ml.compute.get("k8s-one")
+    assert "FAILED" in str(failed.provisioning_state).upper()
+    assert failed.provisioning_errors == "GenericComputeError"
+
+
+def test_jobs_are_read_over_pages(ml: MLClient, azure: SimulatedAzure) -> None:
+    azure.settings(pageSizes={"jobs": 1})
+    azure.submit_job(WORKSPACE, "first", computeId=COMPUTE, status="Running", tags={"team": "ml"})
+    node = {
+        "type": "command",
+        "computeId": COMPUTE,
+        "componentId": f"{WORKSPACE}/components/train/versions/1",
+        "inputs": {},
+        "outputs": {},
+    }
+    azure.submit_job(
+        WORKSPACE, "second", jobType="Pipeline", settings={"default_compute": COMPUTE}, jobs={"train": node}
+    )
+    listed = {job.name: job for job in ml.jobs.list()}
+    assert set(listed) == {"first", "second"}
+    command, pipeline = listed["first"], listed["second"]
+    assert isinstance(command, Command)
+    assert isinstance(pipeline, PipelineJob)
+    assert (command.status, command.compute, command.tags) == ("Running", "k8s-one", {"team": "ml"})
+    assert pipeline.jobs["train"].compute == "k8s-one"
+
+
+def test_job_is_cancelled(ml: MLClient, azure: SimulatedAzure) -> None:
+    azure.submit_job(WORKSPACE, "first", computeId=COMPUTE)
+    ml.jobs.begin_cancel("first").wait()
+    assert ml.jobs.get("first").status == "Canceled"
+
+
+def test_endpoints_and_deployments_are_read(ml: MLClient, azure: SimulatedAzure) -> None:
+    azure.add_endpoint(WORKSPACE, "score", compute=COMPUTE, traffic={"blue": 100})
+    azure.seed({"deployments": [{"endpointId": f"{WORKSPACE}/onlineEndpoints/score", "name": "blue"}]})
+    (endpoint,) = ml.online_endpoints.list()
+    assert isinstance(endpoint, KubernetesOnlineEndpoint)
+    assert (endpoint.name, endpoint.traffic, endpoint.provisioning_state) == ("score", {"blue": 100}, "Succeeded")
+    assert endpoint.compute.endswith("/computes/k8s-one")
+    (deployment,) = ml.online_deployments.list("score")
+    assert (deployment.name, deployment.instance_type) == ("blue", "defaultinstancetype")
