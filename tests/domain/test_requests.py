@@ -298,4 +298,4 @@ def test_any_text_as_an_id_is_taken_or_refused(text: str) -> None:
 def test_a_request_does_not_change() -> None:
     request = parse_request("detach", DETACH)
     with pytest.raises(ValidationError):
-        request.computeName = "other"  # type: ignore[misc]
+        request.computeName = "other"
