@@ -30,10 +30,10 @@ DEFAULT_PORT = 7071
 _log = logging.getLogger("Host.Startup")
 
 DESCRIPTION = """\
-Serves the function app in --app (function_app.py, Python v2 programming model) on 127.0.0.1 as the Azure Functions host
-would: HTTP, timer and Event Grid triggers, and the Durable extension. Reads host.json of the app and the settings file that
-'func start' reads. When it serves it prints one JSON line on stdout: url, keys, functions, pid. Logs go to stderr.
-SIGTERM and Ctrl-C stop it at once; kill -9 does no harm, the next start goes on where it was."""
+Serves the function app in --app (function_app.py, Python v2 programming model) on 127.0.0.1 as the Azure Functions
+host would: HTTP, timer and Event Grid triggers, and the Durable extension. Reads host.json of the app and the settings
+file that 'func start' reads. When it serves it prints one JSON line on stdout: url, keys, functions, pid. Logs go to
+stderr. SIGTERM and Ctrl-C stop it at once; kill -9 does no harm, the next start goes on where it was."""
 
 EPILOG = """\
 exit codes: 0 stopped by a signal, 1 the app or its settings cannot be loaded, 2 wrong options.
@@ -65,7 +65,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--keys",
         type=Path,
-        help='JSON file with keys to use: {"master", "function", "eventgrid", "durabletask", "functions": {name: {key name: key}}}'
+        help='JSON file with keys: "master", "function", "eventgrid", "durabletask", "functions": {name: {key: value}}'
         " (default: made at first start, kept in --state)",
     )
     parser.add_argument(

@@ -48,7 +48,7 @@ class FunctionInfo:
         for binding in self.bindings:
             if binding["name"] == "$return":
                 return str(binding["type"])
-        converter = meta.get_binding_registry().get(self.trigger_type)
+        converter = converter_for(self.trigger_type)
         implicit = getattr(converter, "has_implicit_output", None)
         return self.trigger_type if implicit and implicit() else None
 
@@ -56,6 +56,12 @@ class FunctionInfo:
     def durable_name(self) -> str:
         """The name by which orchestrations and activities are called."""
         return str(self.trigger.get("orchestration") or self.trigger.get("activity") or self.name)
+
+
+def converter_for(binding_type: str) -> Any:
+    """The SDK's converter for a binding type, or None."""
+    registry: Any = meta.get_binding_registry  # untyped in the SDK
+    return registry().get(binding_type)
 
 
 def load_app(app_dir: Path) -> list[FunctionInfo]:
@@ -131,7 +137,7 @@ def _compare_names(function: str, parameters: set[str], bound: set[str]) -> None
 
 
 def _check_annotation(function: str, parameter: str, binding: Mapping[str, Any], annotation: Any) -> None:
-    converter = meta.get_binding_registry().get(binding["type"])
+    converter = converter_for(binding["type"])
     check = getattr(converter, "check_input_type_annotation", None)
     if check is None or not isinstance(annotation, type):
         return

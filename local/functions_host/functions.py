@@ -52,7 +52,9 @@ def serve(functions: Sequence[FunctionInfo], resolver: NameResolver, route_prefi
         except (RouteError, SettingsError, _RefusedError) as error:
             served.errors[function.name] = str(error)
         except ScheduleError as error:
-            served.errors[function.name] = f"{error.error_type}: {error}"
+            served.errors[function.name] = (
+                f"Error indexing method 'Functions.{function.name}': {error.error_type}: {error}"
+            )
     return served
 
 

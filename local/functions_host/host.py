@@ -25,8 +25,8 @@ from .functions import ServedFunctions
 from .keys import KeyRing
 from .net_dates import local_zone
 from .settings import HostJson, NameResolver
-from .timers import ScheduleMonitor, TimerListener
-from .worker import Worker, thread_count
+from .timers import ScaledTimerClock, ScheduleMonitor, TimerListener
+from .worker import HOST_API_REASON, Worker, thread_count
 from .worker_error import WorkerError
 
 _log = logging.getLogger("Host.Startup")
@@ -92,7 +92,7 @@ class FunctionsHost:
         self.ready = True
 
     async def stop(self) -> None:
-        """Stop everything at once; functions that run are abandoned and, when durable, run again after the next start."""
+        """Stop at once; functions that run are abandoned and, when durable, run again after the next start."""
         self.ready = False
         tasks = [*self._timer_tasks, *self._background]
         for task in tasks:
@@ -109,14 +109,15 @@ class FunctionsHost:
         function: FunctionInfo,
         trigger: meta.Datum,
         metadata: Mapping[str, meta.Datum] | None = None,
-        reason: str = "This function was programmatically called via the host APIs.",
+        reason: str = HOST_API_REASON,
+        details: str | None = None,
     ) -> meta.Datum | None:
         """Run a function with its trigger's value; other inputs are bound here. Raises WorkerError."""
         inputs = {str(function.trigger["name"]): trigger}
         for binding in function.bindings:
             if binding["type"] == app_loader.DURABLE_CLIENT and self.durable:
                 inputs[str(binding["name"])] = meta.Datum(self.durable.client_binding(), "string")
-        return await self.worker.invoke(function, inputs, metadata, reason)
+        return await self.worker.invoke(function, inputs, metadata, reason, details)
 
     async def run_manually(self, function: FunctionInfo, text: str | None) -> None:
         """What ``POST admin/functions/{name}`` starts: the function with the posted input; answers at once."""
@@ -139,14 +140,16 @@ class FunctionsHost:
     def _listener(self, name: str, monitor: ScheduleMonitor) -> TimerListener:
         function, schedule = self.served.timers[name]
 
-        async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum], reason: str) -> object:
-            return await self.invoke(function, datum, metadata, reason)
+        async def call(
+            datum: meta.Datum, metadata: Mapping[str, meta.Datum], reason: str, details: str | None
+        ) -> object:
+            return await self.invoke(function, datum, metadata, reason, details)
 
         return TimerListener(
             name,
             schedule,
             call,
-            self.options.clock,
+            ScaledTimerClock(self.options.clock),
             self.zone,
             None if function.trigger.get("useMonitor") is False else monitor,
             run_on_startup=bool(function.trigger.get("runOnStartup")),

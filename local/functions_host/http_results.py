@@ -125,5 +125,7 @@ def _answer(status: int, headers: list[tuple[str, str]], body: bytes) -> HttpAns
             kept.setdefault(name.lower(), (name, value))
         if not value.isascii() or re.search(r"[\r\n\0]", value):
             raise ResultError(f"Invalid non-ASCII or control character in header {name}")
+        if name.lower() == "content-length" and not re.fullmatch(r"[0-9]{1,18}", value):
+            raise ResultError(f"Invalid Content-Length: {value}")
     kept.setdefault("content-type", ("Content-Type", PLAIN_TEXT))
     return HttpAnswer(status, (*kept.values(), *cookies), body)

@@ -1,7 +1,7 @@
 """Route templates and their matching, as the host's ASP.NET Core router treats functions' routes.
 
-Functions are tried in the order of their names (ordinal, any case); the first template that matches, passes its constraints
-and takes the method wins. There is no specificity, and a wrong method is a 404.
+Functions are tried in the order of their names (ordinal, any case); the first template that matches, passes its
+constraints and takes the method wins. There is no specificity, and a wrong method is a 404.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """JSON as Newtonsoft.Json 13 reads and writes it: lenient in, and with its own view of numbers and dates out.
 
-The Event Grid trigger passes every event through it, the HTTP result writer every ``str`` that a function returns. Values are
-Python's, but for dates (NetDate) and ``undefined`` (UNDEFINED). ``new X(..)`` constructors are not read: a JsonError here.
+The Event Grid trigger passes every event through it, the HTTP result writer every ``str`` that a function returns.
+Values are Python's, but for dates (NetDate) and ``undefined`` (UNDEFINED). ``new X(..)`` constructors are not read: a
+JsonError here.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ UNDEFINED = Undefined()
 def loads(text: str, zone: tzinfo, *, skip_leading_comments: bool = False, move_duplicates: bool = False) -> Any:
     """Parse one document.
 
-    ``zone`` is the machine's: dates with an offset are converted to it. JToken.ReadFrom takes no comment before the document
-    and keeps a repeated property at its first place; JsonConvert skips such comments (a document of comments is None) and
-    moves the property to the end. Raises JsonError.
+    ``zone`` is the machine's: dates with an offset are converted to it. JToken.ReadFrom takes no comment before the
+    document and keeps a repeated property at its first place; JsonConvert skips such comments (a document of comments
+    is None) and moves the property to the end. Raises JsonError.
     """
     reader = _Reader(text, zone, move_duplicates)
     if skip_leading_comments:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 
 class Level(IntEnum):
@@ -67,8 +68,8 @@ def load_keys(state_dir: Path, given: Path | None = None) -> KeyRing:
     """The keys in ``given``, or those of the state folder (made now when there are none).
 
     ``given`` is JSON: ``master``, ``function`` (the default host key), ``eventgrid``, ``durabletask`` and optionally
-    ``functions`` {name: {key name: key}}; what it leaves out is made and kept in the state folder. Raises ValueError when it
-    is no JSON object.
+    ``functions`` {name: {key name: key}}; what it leaves out is made and kept in the state folder. Raises ValueError
+    when it is no JSON object.
     """
     store = state_dir / "keys.json"
     content = _read(store)
@@ -81,7 +82,7 @@ def load_keys(state_dir: Path, given: Path | None = None) -> KeyRing:
         if not isinstance(overrides, dict):
             raise ValueError(f"{given}: must hold a JSON object")
         content |= overrides
-    functions = content.get("functions") or {}
+    functions: dict[str, dict[str, str]] = content.get("functions") or {}
     return KeyRing(
         master=content["master"],
         host={"default": content["function"]},
@@ -94,7 +95,7 @@ def _same(given: str, wanted: str) -> bool:
     return secrets.compare_digest(given.encode(), wanted.encode())
 
 
-def _read(store: Path) -> dict[str, str]:
+def _read(store: Path) -> dict[str, Any]:
     try:
         content = json.loads(store.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

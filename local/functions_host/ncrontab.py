@@ -125,8 +125,8 @@ def parse(expression: str) -> Crontab:
     with_seconds = len(tokens) != 5
     if with_seconds and len(tokens) != 6:
         raise CrontabError(
-            f"'{expression}' is an invalid crontab expression. It must contain 6 components of a schedule in the sequence "
-            "of seconds, minutes, hours, days, months, and days of week."
+            f"'{expression}' is an invalid crontab expression. It must contain 6 components of a schedule in the "
+            "sequence of seconds, minutes, hours, days, months, and days of week."
         )
     kinds = (SECOND, *FIELDS) if with_seconds else FIELDS
     values = [_parse_field(token, kind) for token, kind in zip(tokens, kinds, strict=True)]

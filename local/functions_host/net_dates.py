@@ -1,6 +1,6 @@
 """Date texts as Newtonsoft.Json 13 reads and writes them (DateParseHandling.DateTime, RoundtripKind, IsoDateFormat).
 
-A port of its DateTimeParser and DateTimeUtils, odd corners included, because the Event Grid trigger and the HTTP result writer
+Its DateTimeParser and DateTimeUtils, odd corners included, because the Event Grid trigger and the HTTP result writer
 send every JSON string that looks like a date through them. Times count in .NET ticks (100 ns since the year 1).
 """
 
@@ -34,6 +34,11 @@ class NetDate:
         text = moment.strftime("%H:%M:%S") + (f".{fraction}" if fraction else "")
         suffix = {"utc": "Z", "local": format_offset(self.offset)}.get(self.kind, "")
         return f"{moment.year:04}-{moment.month:02}-{moment.day:02}T{text}{suffix}"
+
+    def round_trip(self) -> str:
+        """In the format ``o``: always seven fraction digits."""
+        suffix = {"utc": "Z", "local": format_offset(self.offset)}.get(self.kind, "")
+        return f"{self.iso()[:19]}.{self.ticks % TICKS_PER_SECOND:07}{suffix}"
 
     def invariant(self) -> str:
         """As ``DateTime.ToString()`` gives it in the invariant culture."""
@@ -88,8 +93,15 @@ def _offset_at(utc_ticks: int, zone: tzinfo) -> int:
     """The zone's offset at a UTC time; the ends of the calendar take that of a day further in."""
     day = 24 * 3600 * TICKS_PER_SECOND
     moment = _moment(min(max(utc_ticks, 2 * day), MAX_TICKS - 2 * day)).replace(tzinfo=UTC)
-    offset = moment.astimezone(zone).utcoffset()
-    return int(offset.total_seconds()) if offset else 0
+    return whole_minutes(moment.astimezone(zone))
+
+
+def whole_minutes(moment: datetime) -> int:
+    """The offset in seconds, cut to minutes as .NET does: what differs from the zone's present standard time is cut."""
+    present = datetime(2026, 1, 1, tzinfo=moment.tzinfo)
+    standard = (present.utcoffset() or timedelta()) - (present.dst() or timedelta())
+    difference = (moment.utcoffset() or timedelta()) - standard
+    return int(standard.total_seconds()) + int(difference.total_seconds() / 60) * 60
 
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,7}))?", re.ASCII)

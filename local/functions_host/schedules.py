@@ -1,7 +1,7 @@
 """Timer schedules: NCRONTAB expressions and .NET time spans, as the timer trigger resolves them.
 
-Times are local wall clock times in .NET ticks (100 ns since the year 1), because that is what the extension computes and
-stores, to the last digit.
+Times are local wall clock times in .NET ticks (100 ns since the year 1), because that is what the extension computes
+and stores, to the last digit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from . import ncrontab
-from .net_dates import TICKS_PER_SECOND
+from .net_dates import TICKS_PER_SECOND, whole_minutes
 from .settings import NameResolver, SettingsError
 
 MINUTE = 60 * TICKS_PER_SECOND
@@ -129,10 +129,10 @@ def _clock_span(days: str | None, numbers: list[int], fraction: int, has_fractio
     if days is not None:
         if len(numbers) == 4:
             return None
-        return _span(int(days), *(numbers + [0])[:3], fraction)
+        return _span(int(days), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else 0, fraction)
     if len(numbers) == 4:
-        return _span(*numbers, fraction)
-    ticks = _span(0, *(numbers + [0])[:3], fraction)
+        return _span(numbers[0], numbers[1], numbers[2], numbers[3], fraction)
+    ticks = _span(0, numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else 0, fraction)
     if ticks is None and len(numbers) == 3 and not has_fraction:
         return _span(numbers[0], numbers[1], numbers[2], 0, 0)
     return ticks
@@ -171,8 +171,7 @@ def local_ticks(moment: datetime, zone: tzinfo) -> int:
 def offset_seconds(ticks: int, zone: tzinfo) -> int:
     """``TimeZoneInfo.GetUtcOffset`` of a wall clock time: in the repeated hour and in the gap the standard offset."""
     moment = from_ticks(ticks).replace(tzinfo=zone)
-    offsets = [moment.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1)]
-    return int(min(offsets).total_seconds())
+    return min(whole_minutes(moment.replace(fold=fold)) for fold in (0, 1))
 
 
 def utc_moment(ticks: int, zone: tzinfo) -> datetime:

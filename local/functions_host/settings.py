@@ -1,7 +1,7 @@
 """What the host reads before it starts: host.json, local.settings.json, environment overrides, and ``%name%`` parts.
 
-The rules follow the Azure Functions host and Core Tools: ``Values`` become environment variables unless one of that name is
-set already, ``AzureFunctionsJobHost__a__b`` overrides ``a.b`` of host.json, host.json must say version 2.0.
+The rules follow the Azure Functions host and Core Tools: ``Values`` become environment variables unless one of that
+name is set already, ``AzureFunctionsJobHost__a__b`` overrides ``a.b`` of host.json, host.json must say version 2.0.
 """
 
 from __future__ import annotations

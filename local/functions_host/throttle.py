@@ -1,4 +1,4 @@
-"""The host's HTTP throttle: ``maxOutstandingRequests`` (waiting and running) and ``maxConcurrentRequests`` (running)."""
+"""The HTTP throttle: ``maxOutstandingRequests`` (waiting and running) and ``maxConcurrentRequests`` (running)."""
 
 from __future__ import annotations
 

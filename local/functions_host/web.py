@@ -1,6 +1,6 @@
 """The HTTP edge: the order of the real host's pipeline, from CORS to functions.
 
-Availability, exceptions, home page, throttle, CORS and custom headers, controllers (``admin``, ``runtime/webhooks``), then
+Availability, exceptions, home page, throttle, custom headers, controllers (``admin``, ``runtime/webhooks``), then
 functions. Loopback callers only ever reach it: the server listens on 127.0.0.1.
 """
 
@@ -25,6 +25,8 @@ from .worker_error import WorkerError
 BODY_LIMIT = 104_857_600
 WEBHOOKS = "/runtime/webhooks/"
 DURABLE = f"{WEBHOOKS}durabletask"
+NEVER_FROM_APP = ("server", "date", "transfer-encoding")
+"""Kestrel overwrites the first two; the third from user code only hangs the client."""
 WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
 HOME_PAGE = (
     "<!DOCTYPE html><html><head><title>Your Functions app is up and running</title></head>"
@@ -162,18 +164,23 @@ class WebEdge:
         """Write an answer: a body goes out chunked unless the app set Content-Length, as with Kestrel."""
         response = web.StreamResponse(status=answer.status)
         for name, value in answer.headers:
-            if name.lower() not in ("server", "date"):
+            if name.lower() not in NEVER_FROM_APP:
                 response.headers.add(name, value)
         response.headers.extend(self._cors.headers(request.headers))
-        bodiless = answer.status in (204, 304) or 100 <= answer.status < 200
-        if not answer.body and not bodiless and "Content-Length" not in response.headers:
-            response.content_length = 0
-        if answer.body and not bodiless and "Content-Length" not in response.headers and request.version >= (1, 1):
-            response.enable_chunked_encoding()
+        body = b"" if answer.status in (204, 304) or answer.status < 200 else answer.body
+        declared = response.headers.get("Content-Length")
+        if declared is None and request.method != "HEAD":
+            if body and request.version >= (1, 1):
+                response.enable_chunked_encoding()
+            elif not body:
+                response.content_length = 0
         await response.prepare(request)
-        if answer.body and not bodiless and request.method != "HEAD":
-            await response.write(answer.body)
+        if body and request.method != "HEAD":
+            await response.write(body)
         await response.write_eof()
+        if declared is not None and request.method != "HEAD" and int(declared) != len(body) and request.transport:
+            # A wrong Content-Length breaks the connection.
+            request.transport.close()
         return response
 
 

@@ -1,7 +1,7 @@
 """The Python worker: runs indexed functions as Azure's worker process does, but inside this process.
 
-Its event loop has a thread of its own, so that a function that blocks the loop stops the other async functions (as on Azure)
-but never the host. Synchronous functions run on a thread pool.
+Its event loop has a thread of its own, so that a function that blocks the loop stops the other async functions (as on
+Azure) but never the host. Synchronous functions run on a thread pool.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from azure.functions import Context, meta
 from azure.functions._abc import RetryContext, TraceContext
 
-from .app_loader import FunctionInfo
+from .app_loader import FunctionInfo, converter_for
 from .worker_error import WorkerError
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class _Trace(TraceContext):
 class _Retry(RetryContext):
     retry_count = 0
     max_retry_count = 0
-    exception = None
+    exception: Any = None
 
 
 class InvocationContext(Context):
@@ -125,14 +125,19 @@ class Worker:
         inputs: Mapping[str, Datum],
         metadata: Mapping[str, Datum] | None = None,
         reason: str = HOST_API_REASON,
+        details: str | None = None,
     ) -> Datum | None:
         """Run one function and return its encoded result (None without a return binding).
+
+        ``reason`` and ``details`` are for the log.
 
         Raises WorkerError when the function, or a conversion around it, raised, or when functionTimeout passed.
         """
         invocation = str(uuid.uuid4())
         log = logging.getLogger(f"Function.{function.name}")
         log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation)
+        if details:
+            log.info("Trigger Details: %s", details)
         started = time.monotonic()
         work = self._on_loop(self._guarded(function, inputs, metadata or {}, invocation))
         try:
@@ -153,8 +158,8 @@ class Worker:
         span = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         text = f"Timeout value of {span} was exceeded by function: Functions.{function.name}"
         logging.getLogger("Host.Executor").critical(
-            "%s. The real host would now restart its worker; here only this invocation fails, and a synchronous function "
-            "goes on in its thread.",
+            "%s. The real host would now restart its worker; here only this invocation fails, and a synchronous "
+            "function goes on in its thread.",
             text,
         )
         return WorkerError("FunctionTimeoutException", text)
@@ -196,6 +201,7 @@ class Worker:
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.close()
 
 
 def _as_failure(error: BaseException) -> WorkerError:
@@ -214,7 +220,7 @@ def _inputs(function: FunctionInfo) -> list[Mapping[str, Any]]:
 def _decode(
     binding: Mapping[str, Any], inputs: Mapping[str, Datum], metadata: Mapping[str, Datum], function: FunctionInfo
 ) -> Any:
-    converter: Any = meta.get_binding_registry().get(binding["type"])
+    converter = converter_for(binding["type"])
     datum = inputs[binding["name"]]
     is_trigger = binding is function.trigger
     try:
@@ -232,7 +238,7 @@ def _encode(function: FunctionInfo, result: Any) -> Datum | None:
         if result is not None:
             raise RuntimeError(f"function {function.name!r} without a $return binding returned a non-None value")
         return None
-    converter: Any = meta.get_binding_registry().get(binding)
+    converter = converter_for(binding)
     try:
         encoded: Datum | None = converter.encode(result, expected_type=None)
     except NotImplementedError:

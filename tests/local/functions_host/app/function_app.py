@@ -1,17 +1,20 @@
 """A small app that has one function of every kind the local host serves."""
 
+# mypy: disallow-untyped-decorators=false
 from __future__ import annotations
 
 import json
 import logging
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 from azure.durable_functions import DurableOrchestrationClient
+from azure.functions.timer import TimerRequest
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 blueprint = df.Blueprint()
@@ -92,7 +95,7 @@ def on_event(event: func.EventGridEvent) -> None:
 
 
 @app.timer_trigger("timer", schedule="%TIMER_SCHEDULE%")
-def on_timer(timer: func.TimerRequest) -> None:
+def on_timer(timer: TimerRequest) -> None:
     """Notes the payload."""
     note("timer", past_due=timer.past_due, status=timer.schedule_status, schedule=timer.schedule)
 
@@ -102,7 +105,8 @@ def on_timer(timer: func.TimerRequest) -> None:
 async def start(req: func.HttpRequest, client: DurableOrchestrationClient) -> func.HttpResponse:
     """Start the orchestration through the rich client."""
     instance = await client.start_new("greet", None, {"greeting": req.route_params["greeting"]})
-    return client.create_check_status_response(req, instance)
+    response: func.HttpResponse = client.create_check_status_response(req, instance)
+    return response
 
 
 @blueprint.orchestration_trigger("context")
@@ -110,15 +114,9 @@ def greet(context: df.DurableOrchestrationContext) -> Any:
     """Two activities with a wait between them."""
     greeting = (context.get_input() or {})["greeting"]
     first = yield context.call_activity("shout", greeting)
-    yield context.create_timer(context.current_utc_datetime.replace(microsecond=0).astimezone() + _minute())
+    yield context.create_timer(context.current_utc_datetime + timedelta(minutes=1))
     second = yield context.call_activity("shout", first)
     return [first, second]
-
-
-def _minute() -> Any:
-    from datetime import timedelta
-
-    return timedelta(minutes=1)
 
 
 @blueprint.activity_trigger("text")

@@ -1,0 +1,194 @@
+"""HTTP: the same routes refused at start, the same function and values for a path, the same answer for a result.
+
+Every exchange goes through the real edge of our host, over a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import http.client
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from azure.functions import HttpRequest, HttpResponse
+
+from local.clock import ScaledClock
+from local.functions_host import functions
+from local.functions_host.app_loader import FunctionInfo
+from local.functions_host.cors import Cors
+from local.functions_host.host import FunctionsHost, HostOptions
+from local.functions_host.keys import KeyRing
+from local.functions_host.settings import HostJson, NameResolver
+from local.functions_host.web import WebEdge
+
+from .checks import Check, Tally
+from .recorded_host import load_host
+
+FILE = "http.jsonl"
+NOT_HEADERS = ("date", "server", "connection")
+LOWER_CASE_METHOD = "the HTTP parser of aiohttp answers 400 to lower-case method names; HTTP clients do not send them"
+HOME_PAGE = "only the router was recorded: the script host serves its home page at / before the router is asked"
+
+
+def records(kind: str) -> list[dict[str, Any]]:
+    return [record for record in load_host(FILE) if record["kind"] == kind]
+
+
+def left_out(record: dict[str, Any]) -> str | None:
+    """Why a record is not held against our host, or None."""
+    if record["url"] == "/":
+        return HOME_PAGE
+    if not record["method"].isupper():
+        return LOWER_CASE_METHOD
+    return None
+
+
+def function(name: str, call: Callable[..., Any], route: str | None, methods: list[str] | None) -> FunctionInfo:
+    """A function as the app loader would index it."""
+    trigger: dict[str, Any] = {"type": "httpTrigger", "name": "req", "authLevel": "ANONYMOUS", "route": route}
+    if methods is not None:
+        trigger["methods"] = methods
+    output = {"type": "http", "name": "$return"}
+    return FunctionInfo(name, call, asyncio.iscoroutinefunction(call), trigger, (trigger, output), False, Path())
+
+
+@asynccontextmanager
+async def serving(found: list[FunctionInfo]) -> AsyncIterator[tuple[FunctionsHost, int]]:
+    """Our host with these functions on a free port."""
+    options = HostOptions(Path(), Path(), "http://127.0.0.1", ScaledClock(0), KeyRing("master"))
+    host = FunctionsHost(options, HostJson({}))
+    host.worker.start()
+    host.served = functions.serve(found, NameResolver({}), "api")
+    host.ready = True
+    runner = web.AppRunner(WebEdge(host, Cors()).application(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield host, runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+        host.worker.stop()
+
+
+def route_functions() -> list[FunctionInfo]:
+    """The recorded routes; each function tells its name, the values and the address it was given."""
+    made = []
+    for spec in records("routes")[0]["routes"]:
+
+        async def call(req: HttpRequest, name: str = spec["name"]) -> HttpResponse:
+            seen = {"function": name, "route_values": dict(req.route_params), "url_seen": req.url}
+            return HttpResponse(json.dumps(seen))
+
+        made.append(function(spec["name"], call, spec["route"], spec["methods"]))
+    return made
+
+
+def refused_expected() -> list[tuple[str, str]]:
+    return [(entry["function"], entry["error"]) for entry in records("routes")[0]["refused_at_start"]]
+
+
+def refused_ours() -> list[tuple[str, str]]:
+    served = functions.serve(route_functions(), NameResolver({}), "api")
+    return [(name, f"RouteCreationException: {error}") for name, error in served.errors.items()]
+
+
+def route_expected(record: dict[str, Any]) -> dict[str, Any]:
+    """What is comparable of a record: absent values are null to the router and not sent to Python."""
+    expected: dict[str, Any] = {
+        key: record[key] for key in ("status", "function", "headers", "body", "url_seen") if key in record
+    }
+    if "route_values" in record:
+        expected["route_values"] = {name: value for name, value in record["route_values"].items() if value is not None}
+    return expected
+
+
+async def route_ours(record: dict[str, Any], port: int) -> dict[str, Any]:
+    answer = await asyncio.to_thread(ask, port, record["method"], record["url"])
+    seen = json.loads(answer["body"]) if answer.get("status") == 200 and answer["body"] else {}
+    if "url_seen" in seen:
+        seen["url_seen"] = seen["url_seen"].replace(f"127.0.0.1:{port}", "localhost:7071")
+    return {key: value for key, value in {**answer, **seen}.items() if key in route_expected(record)}
+
+
+def result_expected(record: dict[str, Any]) -> dict[str, Any]:
+    if "converter_raised" in record:
+        return {"status": 500, "headers": [["Content-Length", "0"]], "body": ""}
+    if "connection" in record:
+        return {"connection": record["connection"]}
+    return {key: record["response"][key] for key in ("status", "headers", "body")}
+
+
+def result_function() -> FunctionInfo:
+    """Returns what the query's Python expression, one of the records', gives."""
+
+    def call(req: HttpRequest) -> Any:
+        return eval(records("result")[int(req.params["record"])]["python"], {"HttpResponse": HttpResponse})
+
+    return function("result", call, "result", None)
+
+
+async def result_ours(record: dict[str, Any], port: int) -> dict[str, Any]:
+    number = records("result").index(record)
+    return await asyncio.to_thread(ask, port, record.get("method", "GET"), f"/api/result?record={number}")
+
+
+def ask(port: int, method: str, url: str) -> dict[str, Any]:
+    """One request as the recording client made it: status, headers without Date and Server, body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, url)
+        response = connection.getresponse()
+        body = response.read()
+    except http.client.HTTPException as error:
+        return {"connection": f"{type(error).__name__}: {error}"}
+    finally:
+        connection.close()
+    headers = sorted([_usual(name), value] for name, value in response.getheaders() if name.lower() not in NOT_HEADERS)
+    return {"status": response.status, "headers": headers, "body": body.decode("utf-8", "replace")}
+
+
+def _usual(name: str) -> str:
+    """HTTP header names have no case; Kestrel writes the known ones in their usual one."""
+    return name.title() if name.lower() in ("content-type", "content-length", "location") else name
+
+
+async def check_routes() -> Tally:
+    tally = Tally()
+    tally.compare("refused at start", sorted(refused_expected()), sorted(refused_ours()))
+    async with serving(route_functions()) as (_, port):
+        for record in records("route"):
+            reason = left_out(record)
+            if reason:
+                tally.left_out.append(reason)
+            else:
+                what = f"{record['method']} {urlsplit(record['url']).path}"
+                tally.compare(what, route_expected(record), await route_ours(record, port))
+    return tally
+
+
+async def check_results() -> Tally:
+    tally = Tally()
+    async with serving([result_function()]) as (_, port):
+        for record in records("result"):
+            tally.compare(
+                f"{record.get('method')} {record['python']}", result_expected(record), await result_ours(record, port)
+            )
+    return tally
+
+
+@functools.cache
+def result_ids() -> list[str]:
+    return [f"{record.get('method', 'GET')} {record['python']}" for record in records("result")]
+
+
+CHECKS = [
+    Check(f"host/{FILE}", "routes", check_routes),
+    Check(f"host/{FILE}", "results", check_results),
+]
