@@ -2,6 +2,7 @@
 
 import azure.durable_functions as df
 import azure.functions as func
+import triggers.http_later
 import triggers.http_operations
 import triggers.http_service
 import triggers.http_start
@@ -17,6 +18,7 @@ for blueprint in (
     activities.blueprint.bp,
     triggers.http_start.bp,
     triggers.http_operations.bp,
+    triggers.http_later.bp,
     triggers.http_service.bp,
     triggers.events.bp,
     triggers.timers.bp,
