@@ -168,14 +168,20 @@ class Processes:
 def free_port() -> int:
     """A TCP port on which nothing listens on loopback now. Raises StackError when none is found."""
     for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
     raise StackError("no free port on 127.0.0.1")
+
+
+def is_free(port: int) -> bool:
+    """Whether a program could listen on a loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def tail(log: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -124,6 +125,12 @@ class Stack:
         self.kill_host()
         self.start_host()
 
+    def check_parts(self) -> None:
+        """Raise StackError when Azurite or the simulated Azure has ended."""
+        for child in (self._azure, self._azurite):
+            if not child.alive:
+                raise child.failure("ended by itself")
+
     @property
     def host_alive(self) -> bool:
         """Whether the host runs."""
@@ -161,9 +168,10 @@ class Stack:
 
     @property
     def process_ids(self) -> dict[str, int]:
-        """Process ids of the parts that run."""
+        """Process ids of the parts that run, and of this process, which runs them."""
         parts = {"simulatedAzure": self._azure, "azurite": self._azurite, "host": self._host}
-        return {name: child.pid for name, child in parts.items() if child is not None and child.alive}
+        running = {name: child.pid for name, child in parts.items() if child is not None and child.alive}
+        return {"stack": os.getpid(), **running}
 
     def settings_environment(self) -> dict[str, str]:
         """Environment variables by which any Azure SDK in another process finds this stack."""

@@ -1,0 +1,42 @@
+"""``python -m local.stack up`` and ``python -m local.stack demo``; make runs them as ``make up`` and ``make demo``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from local.stack import demo, up
+from local.stack.processes import REPOSITORY
+from local.stack.views import make_view
+
+
+def main() -> int:
+    """Read the command line and do it; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("up", help="keep a stack serving until Ctrl-C; writes stack.json")
+    serve.add_argument("--factor", type=float, default=60.0, help="simulated seconds per real second (default: 60)")
+    play = commands.add_parser("demo", help="play the main job and end")
+    for command in (serve, play):
+        command.add_argument(
+            "--run-dir", type=Path, default=REPOSITORY / ".run", help="directory for state and logs (default: .run)"
+        )
+    arguments = parser.parse_args()
+    # Being terminated or losing the terminal ends the stack as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    view = make_view(sys.stdout)
+    if arguments.command == "up":
+        return up.serve(view, arguments.run_dir, arguments.factor)
+    return demo.play(view, arguments.run_dir / "demo")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
