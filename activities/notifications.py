@@ -38,7 +38,7 @@ def publish(operation: Operation, what: str) -> tuple[Finding, ...]:
     }
     if operation.problem is not None:
         data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
-    event_id = f"{operation.id}-{what.lower()}"
+    event_id = f"{operation.instance_id}-{what.lower()}"
     try:
         event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)
     except AzureError as error:

@@ -1,0 +1,62 @@
+"""Going on with an operation because a person asks: from the step it stands at, with the same record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from domain.operations import NOT_STARTED, RUNNING, SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from gateways import clock, records
+from gateways.records import Change
+
+# Steps that a new run takes whatever they came to before: the claim may have gone, and the end is told anew.
+_TAKEN_ANEW = frozenset({"claim", "record", "notify", "release"})
+
+
+@dataclass(frozen=True)
+class Retried:
+    """``operation`` is as it now stands; ``run`` is for the caller to start, None when there is nothing to do."""
+
+    operation: Operation
+    run: int | None
+
+
+def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
+    """Write a new run that goes on where the operation stands; one that succeeded has nothing to go on with.
+
+    The fence shuts the present run out, whether or not its engine instance still works: asking while all is well costs
+    a poll and nothing else. Steps that were not finished get their whole time again.
+
+    Raises KeyError (no such operation) or azure.core.exceptions.AzureError.
+    """
+    moment = clock.now()
+    run: int | None = None
+
+    def decide(seen: Operation) -> Change | None:
+        nonlocal run
+        run = None if seen.status == SUCCEEDED else seen.run + 1
+        if run is None:
+            return None
+        after = replace(
+            seen,
+            run=run,
+            status=RUNNING if seen.steps else NOT_STARTED,
+            steps=tuple(_anew(step) for step in seen.steps),
+            problem=None,
+            result=None,
+            finished_time=None,
+            pick_ups=0,
+            pick_up_mark=0,
+        )
+        said = {"source": asked_by.source, "principal": asked_by.principal, "reason": asked_by.reason}
+        data = {k: v for k, v in said.items() if v}
+        return Change(after, [JournalEntry("operation", "decided", moment, run, "retry", data)])
+
+    operation = records.change(operation_id, None, decide, moment)
+    return Retried(operation, run)
+
+
+def _anew(step: StepRecord) -> StepRecord:
+    """A step as a new run finds it: finished ones answer from the record, the others begin again, intent kept."""
+    if step.status in (SUCCEEDED, SKIPPED) and step.name not in _TAKEN_ANEW:
+        return step
+    return replace(step, status=NOT_STARTED, started=None, finished=None, detail=None, problem=None)
