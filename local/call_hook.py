@@ -1,8 +1,8 @@
 """Lets an outside driver decide the fate of each call that reaches a local program.
 
-When a program is given ``--call-hook URL`` it asks that URL before and after the work of every incoming call. The answer says
-whether to go on, to close the connection without an answer, or to answer with a status. A hook that does not answer, or
-answers nonsense, never disturbs the program: the call passes.
+When a program is given ``--call-hook URL`` it asks that URL before and after the work of every incoming call. The
+answer says whether to go on, to close the connection without an answer, or to answer with a status. A hook that does
+not answer, or answers nonsense, never disturbs the program: the call passes.
 """
 
 from __future__ import annotations

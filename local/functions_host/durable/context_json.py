@@ -1,7 +1,7 @@
 """The string that an orchestrator function is called with.
 
-Source: recorded contexts of extension 3.19.0: indented by two blanks, non-ASCII unescaped, this order of keys. ``version`` is
-added only when the instance has one (not recorded; the extension writes it after the instance ids).
+Source: recorded contexts of extension 3.19.0: indented by two blanks, non-ASCII unescaped, this order of keys.
+``version`` is added only when the instance has one (not recorded; the extension writes it after the instance ids).
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ def check_scheduled(event: Event, decision: Decision | None) -> None:
         name = event["Name"]
         if decision is None:
             raise NonDeterministic(
-                f"{start} ID {number} and name '{name}' (version '{event['Version']}'), but the current replay execution "
-                f"hasn't (yet?) scheduled this task. {asked}"
+                f"{start} ID {number} and name '{name}' (version '{event['Version']}'), but the current replay "
+                f"execution hasn't (yet?) scheduled this task. {asked}"
             )
         if not isinstance(decision, ScheduleActivity):
             raise NonDeterministic(
@@ -98,8 +98,9 @@ def check_scheduled(event: Event, decision: Decision | None) -> None:
             )
     else:
         start = (
-            f"A previous execution of this orchestration scheduled a sub-orchestration task with sequence ID {number} and "
-            f"name '{event['Name']}' (version '{event['Version'] or ''}', instance ID '{event['InstanceId']}'), but the current"
+            f"A previous execution of this orchestration scheduled a sub-orchestration task with sequence ID {number} "
+            f"and name '{event['Name']}' (version '{event['Version'] or ''}', instance ID '{event['InstanceId']}'), "
+            "but the current"
         )
         if decision is None:
             raise NonDeterministic(f"{start} replay execution hasn't (yet?) scheduled this task. {asked}")

@@ -1,11 +1,13 @@
-"""JSON as the extension's serialiser (Newtonsoft.Json) writes it: compact, non-ASCII unescaped, numbers in .NET form."""
+"""JSON as the extension's serialiser (Newtonsoft.Json) writes it: compact, non-ASCII unescaped, .NET numbers."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+_UNQUOTED_NAME = re.compile(r"\s*\{\s*[A-Za-z_$][\w$]*[ \t]*")
 _plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 # Newtonsoft escapes these three line separators although JSON does not ask for it.
 _SEPARATORS = {"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -79,8 +81,8 @@ def lenient(text: str | None) -> Any:
 def number_text(value: float) -> str:
     """A double as .NET writes it round-trip (``1E+22``, ``0.0001``, ``1.0``).
 
-    Source: Newtonsoft JsonConvert.ToString(double) over .NET's "R" format: shortest digits, scientific when the exponent
-    is below -4 or at least 15, and ``.0`` added to whole numbers.
+    Source: Newtonsoft JsonConvert.ToString(double) over .NET's "R" format: shortest digits, scientific when the
+    exponent is below -4 or at least 15, and ``.0`` added to whole numbers.
     """
     if value != value or value in (float("inf"), float("-inf")):
         return {"nan": '"NaN"', "inf": '"Infinity"'}.get(str(value), '"-Infinity"')
@@ -146,10 +148,17 @@ def _parts(value: Any) -> Iterator[str]:
 
 
 def _reader_message(text: str, error: ValueError) -> str:
-    """The recorded wording for an object whose first name is cut off; else the place at which reading failed."""
-    bare = text.strip()
-    if bare.startswith("{") and bare[1:].isidentifier():
-        return f"Unexpected end while parsing unquoted property name. Path '', line 1, position {len(bare)}."
+    """Newtonsoft's wording for names without quotes (recorded); for other mistakes only the place is told."""
+    unquoted = _UNQUOTED_NAME.match(text)
+    if unquoted is not None:
+        end = unquoted.end()
+        if end == len(text):
+            return f"Unexpected end while parsing unquoted property name. Path '', line 1, position {end}."
+        if text[end] != ":":
+            return (
+                "Invalid character after parsing property name. "
+                f"Expected ':' but got: {text[end]}. Path '', line 1, position {end}."
+            )
     position = getattr(error, "pos", 0)
     character = text[position] if 0 <= position < len(text) else ""
     if not character:

@@ -1,7 +1,8 @@
 """The dispatcher: which instance has an episode to run, which activity to call, which timer is due.
 
-One episode at a time per instance; how many orchestrators and activities run at once is limited as host.json says. Everything
-that must survive is in the store; what is kept here (tasks, the heap of timers) is built anew from it at the start.
+One episode at a time per instance; how many orchestrators and activities run at once is limited as host.json says.
+Everything that must survive is in the store; what is kept here (tasks, the heap of timers) is built anew from it at
+the start.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Engine:
         self._last_tick = 0
         self._stopped = False
         self._changed = asyncio.Condition()
-        self._episodes = Episodes(
+        self.episodes = Episodes(
             store=store,
             names=names,
             ask=self._ask,
@@ -97,7 +98,7 @@ class Engine:
             self._arm(timer)
         self._spawn(self._fire_timers())
         for message in self.store.activities():
-            self._spawn(self._run_activity(message))
+            self._spawn(self.run_activity(message))
         for instance_id in self.store.instances_with_messages():
             self.wake(instance_id)
 
@@ -120,10 +121,10 @@ class Engine:
         self._running.add(instance_id)
         self._spawn(self._run_instance(instance_id))
 
-    async def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until ``condition`` holds, looking after each commit; False after ``timeout`` real seconds."""
+    async def wait_for(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until ``condition`` holds, looking after each commit; False after so many real ``seconds``."""
         try:
-            async with asyncio.timeout(timeout), self._changed:
+            async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(condition)
         except TimeoutError:
             return condition()
@@ -136,7 +137,7 @@ class Engine:
             while True:
                 self._again.discard(instance_id)
                 async with self._orchestrator_slots:
-                    effects = await self._episodes.run(instance_id)
+                    effects = await self.episodes.run(instance_id)
                 await self._apply(effects)
                 if instance_id not in self._again:
                     return
@@ -159,7 +160,7 @@ class Engine:
         for timer in effects.timers:
             self._arm(timer)
         for message in effects.activities:
-            self._spawn(self._run_activity(message))
+            self._spawn(self.run_activity(message))
         for instance_id in effects.wake:
             self.wake(instance_id)
         await self.notify()
@@ -187,7 +188,8 @@ class Engine:
         """How often an activity message is delivered: Azure promises at least once, not once."""
         return 2 if self._duplicate_share > 0 and self._random.random() < self._duplicate_share else 1
 
-    async def _run_activity(self, message: ActivityMessage) -> None:
+    async def run_activity(self, message: ActivityMessage) -> None:
+        """Call an activity; its message goes together with the commit of its result."""
         async with self._activity_slots:
             try:
                 result = await self._call(message)
@@ -226,7 +228,7 @@ class Engine:
             self._timer_added.clear()
             now = ticks_from_seconds(self._clock.timestamp())
             while self._timers and self._timers[0][0] <= now:
-                self._fire(heapq.heappop(self._timers)[2])
+                self.fire(heapq.heappop(self._timers)[2])
             wait = None
             if self._timers:
                 wait = self._clock.real_seconds(seconds_from_ticks(self._timers[0][0] - now))
@@ -236,7 +238,8 @@ class Engine:
             except TimeoutError:
                 continue
 
-    def _fire(self, timer: Timer) -> None:
+    def fire(self, timer: Timer) -> None:
+        """Deliver a timer, unless it has been forgotten meanwhile."""
         with self.store.transaction():
             known = self.store.delete_timer(timer.instance_id, timer.execution_id, timer.timer_id)
             if known:

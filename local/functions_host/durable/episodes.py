@@ -1,8 +1,8 @@
 """One episode of one instance: take its messages, ask the orchestrator function, commit what follows.
 
-An episode adds to the history: OrchestratorStarted, the incoming events in the order they arrived, what was scheduled, and
-OrchestratorCompleted. When the generation continues as new, the first call of the next one belongs to the same episode and the
-same commit, as in DurableTask.Core.
+An episode adds to the history: OrchestratorStarted, the incoming events in the order they arrived, what was
+scheduled, and OrchestratorCompleted. When the generation continues as new, the first call of the next one belongs to
+the same episode and the same commit, as in DurableTask.Core.
 """
 
 from __future__ import annotations

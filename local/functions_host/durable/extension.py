@@ -33,8 +33,8 @@ class DurableExtension:
         orchestrators: registered orchestrator functions.
         activities: registered activity functions.
         invoke_orchestrator: called with a function's name and the context; returns the SDK's state, raises WorkerError.
-        invoke_activity: called with name, instance id and the input's JSON text; returns the result's JSON text or None,
-            raises WorkerError.
+        invoke_activity: called with name, instance id and the input's JSON text; returns the result's JSON text or
+            None, raises WorkerError.
         duplicate_share: share of activity messages delivered twice, 0 to 1.
         seed: makes that share repeatable.
         base_url: the host's public address, without a path.

@@ -1,7 +1,7 @@
 """The texts with which failures reach an app: reasons, details and outputs.
 
-Source: recordings of extension 3.19.0. Details of a failed activity are a .NET exception as JSON; its inner stack frames are
-those of the recording host, kept because every such text ends with some, and these are the recorded ones.
+Source: recordings of extension 3.19.0. Details of a failed activity are a .NET exception as JSON; its inner stack
+frames are those of the recording host, kept because every such text ends with some, and these are the recorded ones.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from local.functions_host.worker_error import WorkerError
 
 # COR_E_EXCEPTION
 _HRESULT = -2146233088
+_EXECUTOR = "Microsoft.Azure.WebJobs.Host.Executors"
+_SOURCES = "/_/src/Microsoft.Azure.WebJobs.Host/Executors"
 _HOST_FRAMES = (
     "   at Py.Invoke(String name, String data, String instanceId)\n"
-    "   at Microsoft.Azure.WebJobs.Host.Executors.FunctionInvoker`2.InvokeAsync(Object instance, Object[] arguments) in "
-    "/_/src/Microsoft.Azure.WebJobs.Host/Executors/FunctionInvoker.cs:line 53\n"
-    "   at Microsoft.Azure.WebJobs.Host.Executors.FunctionExecutor.ExecuteWithWatchersAsync(IFunctionInstanceEx instance, "
-    "ParameterHelper parameterHelper, ILogger logger, CancellationTokenSource functionCancellationTokenSource) in "
-    "/_/src/Microsoft.Azure.WebJobs.Host/Executors/FunctionExecutor.cs:line 532\n"
-    "   at Microsoft.Azure.WebJobs.Host.Executors.FunctionExecutor.ExecuteWithLoggingAsync(IFunctionInstanceEx instance, "
+    f"   at {_EXECUTOR}.FunctionInvoker`2.InvokeAsync(Object instance, Object[] arguments) "
+    f"in {_SOURCES}/FunctionInvoker.cs:line 53\n"
+    f"   at {_EXECUTOR}.FunctionExecutor.ExecuteWithWatchersAsync(IFunctionInstanceEx instance, "
+    "ParameterHelper parameterHelper, ILogger logger, CancellationTokenSource functionCancellationTokenSource) "
+    f"in {_SOURCES}/FunctionExecutor.cs:line 532\n"
+    f"   at {_EXECUTOR}.FunctionExecutor.ExecuteWithLoggingAsync(IFunctionInstanceEx instance, "
     "FunctionStartedMessage message, FunctionInstanceLogEntry instanceLogEntry, ParameterHelper parameterHelper, "
-    "ILogger logger, CancellationToken cancellationToken) in "
-    "/_/src/Microsoft.Azure.WebJobs.Host/Executors/FunctionExecutor.cs:line 315"
+    f"ILogger logger, CancellationToken cancellationToken) in {_SOURCES}/FunctionExecutor.cs:line 315"
 )
 _REPLAY_FRAMES = (
     "   at System.Threading.Tasks.Task.ThrowIfExceptional(Boolean includeTaskCanceledExceptions)\n"
@@ -101,7 +102,10 @@ def unknown_orchestrator(name: str, known: Iterable[str]) -> str:
         if names
         else "No orchestrator functions are currently registered!"
     )
-    return f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. Additional info: {found}"
+    return (
+        f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
+        f"Additional info: {found}"
+    )
 
 
 def non_deterministic(text: str) -> str:

@@ -1,7 +1,7 @@
 """History events as the wire carries them: plain dictionaries whose key order is the wire order.
 
-Source: the recorded contexts of extension 3.19.0; every event has all of its fields, null included. ``IsPlayed`` is stored
-with the event: false for what an episode writes itself, true for what a finished episode has consumed.
+Source: the recorded contexts of extension 3.19.0; every event has all of its fields, null included. ``IsPlayed`` is
+stored with the event: false for what an episode writes itself, true for what a finished episode has consumed.
 """
 
 from __future__ import annotations

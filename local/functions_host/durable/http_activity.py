@@ -1,7 +1,7 @@
 """``call_http``: an HTTP call that the extension makes itself, as the activity ``BuiltIn::HttpActivity``.
 
-Source: recordings s15: a header is a string, or a list when it has several parts; content headers are missing; answers of any
-status are results; 202 is not polled.
+Source: recordings s15: a header is a string, or a list when it has several parts; content headers are missing;
+answers of any status are results; 202 is not polled.
 """
 
 from __future__ import annotations

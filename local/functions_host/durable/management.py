@@ -1,6 +1,7 @@
 """The HTTP management API of the Durable extension; the public webhooks and the local RPC listener both serve it.
 
-Source: recorded exchanges of extension 3.19.0 (http.jsonl, client.jsonl). Keys are not checked here: the host does that.
+Source: recorded exchanges of extension 3.19.0 (http.jsonl, client.jsonl). Keys are not checked here: the host does
+that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Finds out what an orchestrator's answer means, by walking its actions against the history as the extension does.
 
-The extension starts each action of the reply in turn and awaits it in its own book-keeping while the events of the history
-are fed in; what it scheduled and the history does not know is new. Cancelled timers, early events, continue-as-new, suspension
-and non-determinism all follow from that walk, so it is imitated step by step.
+The extension starts each action of the reply in turn and awaits it in its own book-keeping while the events of the
+history are fed in; what it scheduled and the history does not know is new. Cancelled timers, early events,
+continue-as-new, suspension and non-determinism all follow from that walk, so it is imitated step by step.
 
 Source: OutOfProcOrchestrationShim and DurableOrchestrationContext of the extension, TaskOrchestrationContext and
 TaskOrchestrationExecutor of DurableTask.Core; checked against the recordings.

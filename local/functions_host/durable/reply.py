@@ -16,8 +16,8 @@ _STATE_LABEL = "$OutOfProcData$:"
 class Reply:
     """One answer.
 
-    ``error`` is the text of a failure the SDK reports with its state; ``fatal`` is set when there is no state to replay and
-    holds the text that follows ``Orchestrator function '..' failed:``.
+    ``error`` is the text of a failure the SDK reports with its state; ``fatal`` is set when there is no state to replay
+    and holds the text that follows ``Orchestrator function '..' failed:``.
     """
 
     actions: tuple[dict[str, Any], ...] = ()

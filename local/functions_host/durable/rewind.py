@@ -1,8 +1,9 @@
 """Rewind: the failures in a history are blanked, so that the next replay schedules the failed tasks again.
 
-Source: the rewind algorithm of DurableTask.AzureStorage (AzureTableTrackingStore.RewindHistoryAsync) and recording s19: the
-failure, the event that scheduled a failed activity and the failed completion become GenericEvents; children that failed are
-rewound in turn and their creation stays; only the deepest failed instances get the message that wakes them.
+Source: the rewind algorithm of DurableTask.AzureStorage (AzureTableTrackingStore.RewindHistoryAsync) and recording
+s19: the failure, the event that scheduled a failed activity and the failed completion become GenericEvents; children
+that failed are rewound in turn and their creation stays; only the deepest failed instances get the message that wakes
+them.
 """
 
 from __future__ import annotations

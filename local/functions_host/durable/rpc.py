@@ -1,4 +1,4 @@
-"""The loopback listener that azure-functions-durable 1.7 uses: its client talks to ``rpcBaseUrl``, not to the public routes."""
+"""The loopback listener for azure-functions-durable 1.7: its client talks to ``rpcBaseUrl``, not to the webhooks."""
 
 from __future__ import annotations
 

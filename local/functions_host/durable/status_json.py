@@ -19,7 +19,7 @@ _DROPPED = ("OrchestrationInstance", "ParentInstance", "Version", "TaskScheduled
 
 
 class DuplicateKey(Exception):
-    """Two tasks of one number, as non-determinism leaves them: the extension's own answer is an error (recorded, s16)."""
+    """Two tasks of one number, as non-determinism leaves them: the extension answers with an error (recorded, s16)."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"An item with the same key has already been added. Key: {key}")

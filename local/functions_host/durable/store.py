@@ -1,8 +1,9 @@
 """The engine's memory on disk: one sqlite file, so that a host killed at any instant goes on where it was.
 
-Every change that belongs together is one transaction: what an episode adds to the history, the messages it sends, the timers
-and activities it schedules and the row that the status shows. Write-ahead logging with ``synchronous=NORMAL`` keeps each
-committed transaction through the death of the process (not through the loss of power, which this stand-in need not survive).
+Every change that belongs together is one transaction: what an episode adds to the history, the messages it sends, the
+timers and activities it schedules and the row that the status shows. Write-ahead logging with ``synchronous=NORMAL``
+keeps each committed transaction through the death of the process (not through the loss of power, which this stand-in
+need not survive).
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT, event TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS messages_of_instance ON messages (instance_id, id);
 CREATE TABLE IF NOT EXISTS activities (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, task_id INTEGER NOT NULL,
-    name TEXT NOT NULL, input_text TEXT);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL,
+    task_id INTEGER NOT NULL, name TEXT NOT NULL, input_text TEXT);
 CREATE TABLE IF NOT EXISTS timers (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, timer_id INTEGER NOT NULL, fire_at INTEGER NOT NULL,
     event TEXT NOT NULL, PRIMARY KEY (instance_id, execution_id, timer_id)) WITHOUT ROWID;
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS timers (
 
 @dataclass(frozen=True)
 class Instance:
-    """The row of one instance; ``created`` and ``updated`` are ticks since the Unix epoch, texts are JSON or bare text."""
+    """The row of one instance; ``created`` and ``updated`` are ticks since the Unix epoch, texts JSON or bare."""
 
     instance_id: str
     execution_id: str
@@ -142,7 +143,7 @@ class Store:
         return [found for row in rows if (found := Instance(*row)).instance_id.startswith(prefix)]
 
     def delete_instance(self, instance_id: str) -> None:
-        """Forget an instance: row, history, messages and timers. Activities that run go on; their results are dropped."""
+        """Forget row, history, messages and timers. Activities that run go on; their results are dropped."""
         for table in ("instances", "history", "messages", "timers"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id = ?", (instance_id,))  # noqa: S608
 

@@ -1,0 +1,78 @@
+"""The app that was driven for the recordings, invoked through the real SDK as the Python worker would."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from azure.functions import meta
+from azure.functions.durable_functions import ActivityTriggerConverter, OrchestrationTriggerConverter
+
+from local.functions_host.worker_error import WorkerError
+
+RECORDED = Path(__file__).parent / "recorded" / "durable"
+
+
+class DrivenApp:
+    """Orchestrators and activities of one module of the recordings."""
+
+    def __init__(self, module: str = "function_app") -> None:
+        path = RECORDED / "app" / f"{module}.py"
+        spec = importlib.util.spec_from_file_location(f"driven_{module}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        loaded = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded)
+        self.module = loaded
+        self.orchestrators: dict[str, Callable[[Any], str]] = {}
+        self.activities: dict[str, Callable[..., Any]] = {}
+        for function in loaded.app.get_functions():
+            kind = function.get_trigger().get_binding_name()
+            table: dict[str, Any] = self.orchestrators if kind == "orchestrationTrigger" else self.activities
+            table[function.get_function_name()] = function.get_user_function()
+
+    def answer(self, name: str, context: str) -> str:
+        """Call an orchestrator; raises WorkerError."""
+        datum = meta.Datum(type="string", value=context)
+        try:
+            return self.orchestrators[name](OrchestrationTriggerConverter.decode(datum, trigger_metadata=None))
+        except Exception as error:
+            raise failure(error) from error
+
+    def run(self, name: str, text: str | None) -> str:
+        """Call an activity; raises WorkerError."""
+        datum = meta.Datum(type="string", value=text)
+        try:
+            result = self.activities[name](ActivityTriggerConverter.decode(datum, trigger_metadata=None))
+            return str(ActivityTriggerConverter.encode(result, expected_type=None).value)
+        except Exception as error:
+            raise activity_failure(error) from error
+
+    async def invoke_orchestrator(self, name: str, context: str) -> str:
+        return self.answer(name, context)
+
+    async def invoke_activity(self, name: str, instance_id: str, text: str | None) -> str | None:
+        return await asyncio.to_thread(self.run, name, text)
+
+
+def failure(error: Exception) -> WorkerError:
+    """As the worker reports an exception."""
+    return WorkerError(type(error).__name__, str(error), "".join(traceback.format_tb(error.__traceback__)))
+
+
+def activity_failure(error: Exception) -> WorkerError:
+    """As the recording's worker reported it: its own frame, then those of the app at the usual site folder."""
+    pipe = '  File "/home/site/wwwroot/worker.py", line 40, in handle\n    r = fn(arg)\n        ^^^^^^^\n'
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if str(RECORDED) in frame.filename]
+    frames = "".join(traceback.format_list(own)).replace(str(RECORDED / "app"), "/home/site/wwwroot")
+    return WorkerError(type(error).__name__, str(error), pipe + frames)
+
+
+def recorded_failure(raised: Mapping[str, str]) -> WorkerError:
+    """A failure as it stands in a recording."""
+    kind, _, text = raised["message"].partition(": ")
+    return WorkerError(kind, text, raised["stack_trace"])
