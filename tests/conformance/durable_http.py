@@ -57,7 +57,7 @@ class Free:
             max_orchestrators=10,
             max_activities=10,
         )
-        self.client = Client(self.engine, None)
+        self.client = Client(self.engine)
         self.api = ManagementApi(self.client, WEBHOOKS, None)
 
     async def settle(self) -> None:

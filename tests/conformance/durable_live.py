@@ -58,7 +58,7 @@ class Live:
             max_orchestrators=10,
             max_activities=10,
         )
-        self.api = ManagementApi(Client(self.engine, None), WEBHOOKS, None)
+        self.api = ManagementApi(Client(self.engine), WEBHOOKS, None)
 
     async def play(self, front: Front, file: str) -> Tally:
         tally, known = Tally(), dict[str, str]()

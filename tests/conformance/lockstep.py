@@ -67,7 +67,7 @@ class LockStep:
             max_activities=1,
         )
         self._store = self.engine.store
-        self._client = Client(self.engine, None)
+        self._client = Client(self.engine)
         self._api = ManagementApi(self._client, WEBHOOKS, None)
         self._ours: dict[str, str] = {}
         self._calls: dict[str, deque[Call]] = defaultdict(deque)

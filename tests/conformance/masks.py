@@ -36,5 +36,5 @@ def net_stack(text: str) -> str:
 
 
 def known_functions(text: str) -> str:
-    """Without the names that the failure of an unknown orchestrator lists: in no foreseeable order, and of another day."""
+    """Without the names that the failure of an unknown orchestrator lists: in no order, and of another day."""
     return re.sub(r"(known orchestrator functions: )'\w+'(?:, '\w+')*\.", r"\1<names>.", text)

@@ -50,10 +50,9 @@ class Filter:
 class Client:
     """The operations behind the management API."""
 
-    def __init__(self, engine: Engine, default_version: str | None) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._store = engine.store
-        self._default_version = default_version
 
     def now(self) -> int:
         """Simulated time in ticks."""
@@ -83,7 +82,7 @@ class Client:
         if existing is not None and not existing.finished:
             raise AlreadyExists(existing.status)
         generation = 0 if existing is None else (existing.generation or 0) + 1
-        version = version if version is not None else self._default_version
+        version = version if version is not None else self._engine.default_version
         now = self._engine.stamp()
         event = history.execution_started(
             instance_id=instance_id,

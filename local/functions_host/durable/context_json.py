@@ -1,7 +1,7 @@
 """The string that an orchestrator function is called with.
 
-Source: recorded contexts of extension 3.19.0: indented by two blanks, non-ASCII unescaped, this order of keys.
-``version`` is added only when the instance has one (not recorded; the extension writes it after the instance ids).
+Source: recorded contexts of extension 3.19.0: indented by two blanks, non-ASCII unescaped, this order of keys. The
+orchestration's version is in the history's start, where azure-functions-durable 1.7 looks for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def render(
     instance_id: str,
     parent_instance_id: str | None,
     source_instance_id: str | None,
-    version: str | None,
 ) -> str:
     """The context for one episode; ``history`` is that of the current generation."""
     parsed = None if input_text is None else dotnet_json.loads(input_text)
@@ -41,8 +40,6 @@ def render(
         f'  "parentInstanceId": {_text(parent_instance_id)}',
         f'  "sourceInstanceId": {_text(source_instance_id)}',
     ]
-    if version is not None:
-        fields.append(f'  "version": {_text(version)}')
     return "{\n" + ",\n".join(fields) + ",\n" + _TAIL
 
 

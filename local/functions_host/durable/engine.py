@@ -54,9 +54,11 @@ class Engine:
         max_activities: int,
         duplicate_share: float = 0.0,
         seed: int = 0,
+        default_version: str | None = None,
     ) -> None:
         self.store = store
         self.names = names
+        self.default_version = default_version
         self.hanging: list[HangingInstance] = []
         self._clock = clock
         self._invoke_activity = invoke_activity
@@ -81,6 +83,7 @@ class Engine:
             now=self.now,
             deliveries=self._deliveries,
             warn=self._warn,
+            default_version=default_version,
         )
 
     def now(self) -> int:

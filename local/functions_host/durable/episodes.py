@@ -58,6 +58,7 @@ class Episodes:
         now: Callable[[], int],
         deliveries: Callable[[], int],
         warn: Warn,
+        default_version: str | None = None,
     ) -> None:
         self._store = store
         self._names = names
@@ -65,6 +66,7 @@ class Episodes:
         self._now = now
         self._deliveries = deliveries
         self._warn = warn
+        self._default_version = default_version
 
     async def run(self, instance_id: str) -> Effects:
         """Run one episode when the instance has messages that concern it; otherwise drop what it has."""
@@ -115,7 +117,6 @@ class Episodes:
             instance_id=instance.instance_id,
             parent_instance_id=parent_id,
             source_instance_id=instance.source_instance_id,
-            version=start["Version"],
         )
         try:
             return reply.from_text(await self._ask(known, context))
@@ -194,18 +195,20 @@ class Episodes:
                 effects.timers.append(timer)
             return history.timer_created(item.task_id, item.fire_at, stamp)
         if isinstance(item, CreateChild):
-            self._create_child(instance, start, item, stamp)
+            version = item.version if item.version is not None else self._default_version
+            self._create_child(instance, start, item, version, stamp)
             effects.wake.append(item.instance_id)
-            return history.child_created(item.task_id, item.name, item.instance_id, item.version, stamp)
+            return history.child_created(item.task_id, item.name, item.instance_id, version, stamp)
         if not isinstance(item, Complete):
             raise TypeError(f"not a decision: {item!r}")
         return history.execution_completed(item.task_id, item.status, item.result, stamp)
 
-    def _create_child(self, instance: Instance, start: Event, item: CreateChild, stamp: str) -> None:
+    def _create_child(
+        self, instance: Instance, start: Event, item: CreateChild, version: str | None, stamp: str
+    ) -> None:
         """Queue a child's start; an instance that has the id already is replaced without a word (recorded, s07b)."""
         store = self._store
         execution_id = uuid.uuid4().hex
-        version = item.version if item.version is not None else start["Version"]
         event = history.execution_started(
             instance_id=item.instance_id,
             execution_id=execution_id,

@@ -72,8 +72,9 @@ class DurableExtension:
             max_activities=int(options.get("maxConcurrentActivityFunctions") or limit),
             duplicate_share=duplicate_share,
             seed=seed,
+            default_version=options.get("defaultVersion"),
         )
-        self.client = Client(self.engine, options.get("defaultVersion"))
+        self.client = Client(self.engine)
         self._webhooks = Webhooks(base_url, str(options.get("hubName") or DEFAULT_HUB), connection, system_key)
         self._api = ManagementApi(self.client, self._webhooks, call_hook)
         self._rpc = RpcListener(self._api)
