@@ -1,0 +1,103 @@
+"""Records the histories of this release: ``python -m tests.histories.record`` (needs the local stack; a minute).
+
+Run it when a release is made, never to make a failing replay pass: operations of the release before are still under
+way when the next one is deployed.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from domain.version import VERSION
+from local.functions_host.durable import context_json
+from local.functions_host.durable.store import Instance, Store
+from local.stack import Options, Stack, running_stack
+from local.stack import world as worlds
+from tests.histories.replay import FOLDER, actions
+from tests.scenarios.helpers import Place, ended, eventually
+
+_TIMER_CREATED = 10
+
+
+def main() -> None:
+    """Run one operation of each sort and write the history of every orchestration that took part."""
+    target = FOLDER / VERSION
+    target.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stack(Options(factor=300.0), state_dir=Path(folder)) as stack,
+    ):
+        store = Store(next(Path(folder).rglob("durable.db")))
+        _play(stack, store, target)
+        store.close()
+
+
+def _play(stack: Stack, store: Store, target: Path) -> None:
+    """Attach (twice, and without a cluster), detach, and detach again what is gone; then attach by an event."""
+    stack.azure.seed(worlds.additions("aks-recorded", workspaces=("recorded",)))
+    place = Place(worlds.workspace_id("recorded"), worlds.cluster_id("aks-recorded"), "recorded")
+    missing = Place(place.workspace_id, worlds.cluster_id("no-such-cluster"), "missing")
+    for name, kind, body in (
+        ("attach", "attach", place.attach_body()),
+        ("attach-again", "attach", place.attach_body()),
+        ("attach-without-cluster", "attach", missing.attach_body()),
+        ("detach", "detach", place.detach_body()),
+        ("detach-what-is-gone", "detach", place.detach_body()),
+    ):
+        operation_id = stack.app.start(kind, body)["id"]
+        _snapshot_waiters(stack, store, operation_id, target, name)
+        ended(stack, operation_id)
+        for instance in _instances(store, f"{operation_id}-1", finished=True):
+            _write(target, name, instance, store)
+    tags = {"moor-workspace": worlds.WORKSPACE, "moor-compute": "by-event"}
+    stack.azure.arm("PUT", worlds.cluster_id("aks-event"), worlds.cluster_body(tags), client_id=worlds.ENGINEER)
+    eventually(lambda: _reaction(store), "the end of the reaction to the event")
+    for instance in _instances(store, "cluster-", finished=True):
+        _write(target, "cluster-changed", instance, store)
+
+
+def _reaction(store: Store) -> Instance | None:
+    return next((i for i in _instances(store, "cluster-", finished=True) if ":" not in i.instance_id), None)
+
+
+def _snapshot_waiters(stack: Stack, store: Store, operation_id: str, target: Path, name: str) -> None:
+    """Write what a waiter looks like between two polls, for each step that is waited for."""
+    seen: set[str] = set()
+    while stack.app.operation(operation_id)["finishedDateTime"] is None:
+        for instance in _instances(store, f"{operation_id}-1:", finished=False):
+            waits = any(event["EventType"] == _TIMER_CREATED for event in store.history(instance.instance_id))
+            if waits and instance.instance_id not in seen:
+                seen.add(instance.instance_id)
+                _write(target, f"{name}-waiting", instance, store)
+
+
+def _instances(store: Store, prefix: str, *, finished: bool) -> list[Instance]:
+    return [i for i in store.instances(prefix) if i.finished is finished]
+
+
+def _write(target: Path, name: str, instance: Instance, store: Store) -> None:
+    step = instance.instance_id.partition(":")[2]
+    context: dict[str, Any] = json.loads(
+        context_json.render(
+            history=store.history(instance.instance_id),
+            input_text=instance.input_text,
+            instance_id=instance.instance_id,
+            parent_instance_id=instance.instance_id.partition(":")[0] if step else None,
+            source_instance_id=None,
+            version=instance.version,
+        )
+    )
+    fields = {
+        "orchestrator": instance.name,
+        "context": context,
+        "actions": actions(instance.name, context),
+    }
+    path = target / f"{name}{'-' + step.replace('_', '-') if step else ''}.json"
+    path.write_text(json.dumps(fields, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
