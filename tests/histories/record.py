@@ -87,7 +87,6 @@ def _write(target: Path, name: str, instance: Instance, store: Store) -> None:
             instance_id=instance.instance_id,
             parent_instance_id=instance.instance_id.partition(":")[0] if step else None,
             source_instance_id=None,
-            version=instance.version,
         )
     )
     fields = {
