@@ -1,0 +1,90 @@
+"""Schemathesis: the running app answers as the contract says, whatever it is sent."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from local.stack import Stack
+from tests.scenarios.helpers import Place, attached
+from triggers.openapi import document
+
+CONTRACT = schemathesis.openapi.from_path(Path(__file__).parents[1] / "contract/openapi.yaml")
+SERVED = list(document("")["paths"])
+Case = schemathesis.Case[Any]
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+# The same examples every time: no run may fail that another passed.
+STEADY = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def validate(case: Case, stack: Stack) -> Any:
+    """Send a case and hold its answer to the contract."""
+    headers = {"x-functions-key": stack.function_key}
+    return case.call_and_validate(base_url=f"{stack.url}/api", headers=headers, checks=CHECKS)
+
+
+@CONTRACT.include(path=SERVED).parametrize()
+@STEADY
+def test_whatever_is_sent(case: Case, stack: Stack) -> None:
+    validate(case, stack)
+
+
+@pytest.mark.parametrize("path", ["/attach", "/detach"])
+def test_requests_for_what_is_there(stack: Stack, place: Place, path: str) -> None:
+    """Names that the schema cannot know, so that more than refusals is seen: accepted, repeated, conflicting."""
+    statuses = set()
+    known = {"workspaceId": place.workspace_id, "clusterId": place.cluster_id, "computeName": place.compute_name}
+    later = {"extension", "instanceTypes", "defaultInstanceType", "clusterPurpose", "expiresAt", "approvalTimeout"}
+    strategy = CONTRACT[path]["POST"].as_strategy()
+
+    @STEADY
+    @given(case=strategy, operation_id=st.sampled_from([None, None, f"contract{path.replace('/', '-')}"]))
+    def send(case: Case, operation_id: str | None) -> None:
+        body = copy.deepcopy(case.body)
+        if isinstance(body, dict):
+            body = {name: known.get(name, value) for name, value in body.items() if name not in later}
+        if isinstance(body, dict) and operation_id is None:
+            body = {name: value for name, value in body.items() if name in {*known, "description", "reason"}}
+        case.body = body
+        case.query = {}
+        case.headers.clear()
+        if operation_id:
+            case.headers["Operation-Id"] = operation_id
+        statuses.add(validate(case, stack).status_code)
+
+    send()
+    assert {200, 202, 400} <= statuses
+
+
+def test_reading_what_is_there(stack: Stack, place: Place) -> None:
+    named = {"id": attached(stack, place)["id"]}
+    whole = CONTRACT["/operations/{id}"]["GET"]
+    assert validate(CONTRACT["/operations"]["GET"].Case(), stack).status_code == 200
+    assert validate(CONTRACT["/operations/{id}/journal"]["GET"].Case(path_parameters=named), stack).status_code == 200
+    read = validate(whole.Case(path_parameters=named), stack)
+    assert read.status_code == 200
+    unchanged = whole.Case(path_parameters=named, headers={"If-None-Match": read.headers["etag"][0]})
+    assert validate(unchanged, stack).status_code == 304
+
+
+def test_without_a_key(stack: Stack) -> None:
+    assert stack.app.call("GET", "/operations", key="wrong").status == 401
+    assert stack.app.call("GET", "/health", key="wrong").status == 200
