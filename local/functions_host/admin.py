@@ -10,7 +10,7 @@ from .app_loader import HTTP, FunctionInfo
 from .host import FunctionsHost
 from .http_requests import IncomingRequest
 from .http_results import NOT_FOUND, UNAUTHORIZED, HttpAnswer
-from .http_routes import split_path
+from .http_routes import resolve_path, split_path
 from .keys import Level
 
 VERSION = "4.0.0.0"
@@ -18,7 +18,7 @@ VERSION = "4.0.0.0"
 
 async def answer(host: FunctionsHost, incoming: IncomingRequest, level: Level) -> HttpAnswer:
     """Answer a request below ``/admin``."""
-    parts = [part.lower() for part in split_path(incoming.raw_path)[1:]]
+    parts = [part.lower() for part in split_path(resolve_path(incoming.raw_path))[1:]]
     method = incoming.method
     if parts == ["host", "ping"] and method in ("GET", "POST"):
         return HttpAnswer(200)
@@ -29,6 +29,8 @@ async def answer(host: FunctionsHost, incoming: IncomingRequest, level: Level) -
     if parts == ["functions"] and method == "GET":
         return _json(200, [_describe(host, function) for function in host.functions.values()])
     if len(parts) in (2, 3) and parts[0] == "functions":
+        if method == "POST" and len(parts) == 2 and _posted_input(incoming.body) is None:
+            return HttpAnswer(400)
         function = next((item for name, item in host.functions.items() if name.lower() == parts[1]), None)
         if function is None:
             return NOT_FOUND
@@ -50,15 +52,20 @@ async def _function(
         return _keys(dict(host.keys.functions.get(function.name.lower(), {})))
     if rest or method != "POST":
         return NOT_FOUND
+    content = _posted_input(body)
+    if content is None or function.name in host.served.errors:
+        return NOT_FOUND
+    given = next((value for name, value in content.items() if name.lower() == "input"), None)
+    host.run_manually(function, given if isinstance(given, str) or given is None else json.dumps(given))
+    return HttpAnswer(202)
+
+
+def _posted_input(body: bytes) -> dict[str, Any] | None:
     try:
         content = json.loads(body)
     except ValueError:
-        return HttpAnswer(400)
-    if not isinstance(content, dict) or function.name in host.served.errors:
-        return HttpAnswer(400)
-    given = content.get("input")
-    await host.run_manually(function, given if isinstance(given, str) or given is None else json.dumps(given))
-    return HttpAnswer(202)
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _status(host: FunctionsHost) -> dict[str, Any]:

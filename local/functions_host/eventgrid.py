@@ -24,6 +24,24 @@ Invoke = Callable[[meta.Datum, Mapping[str, meta.Datum]], Awaitable[object]]
 """Runs the function with its input and trigger metadata; raises when it fails."""
 
 _log = logging.getLogger("Host.Triggers.EventGrid")
+_NET_CHARSETS = {
+    **dict.fromkeys(("utf-8", "unicode-1-1-utf-8", "unicode-2-0-utf-8"), "utf-8"),
+    **dict.fromkeys(("utf-16", "utf-16le", "unicode", "ucs-2", "iso-10646-ucs-2"), "utf-16-le"),
+    **dict.fromkeys(("utf-16be", "unicodefffe"), "utf-16-be"),
+    **dict.fromkeys(("utf-32", "utf-32le"), "utf-32-le"),
+    "utf-32be": "utf-32-be",
+    **dict.fromkeys(("us-ascii", "ascii", "us", "iso646-us", "iso-ir-6", "cp367", "ibm367"), "ascii"),
+    **dict.fromkeys(
+        ("iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "l1", "iso-ir-100", "cp819", "ibm819"), "latin-1"
+    ),
+}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 class EventGridFunction:
@@ -69,15 +87,11 @@ async def handle(
 def decode_body(body: bytes, content_type: str) -> str:
     """The text as HttpContent.ReadAsStringAsync reads it: byte order mark, else charset, else UTF-8; errors replaced.
 
-    Raises LookupError for a charset that does not exist.
+    Raises LookupError for a charset that .NET does not know without further packages.
     """
     match = re.search(r";\s*charset\s*=\s*\"?([^\";\s]+)", content_type, re.IGNORECASE)
-    encoding = codecs.lookup(match[1]).name if match else "utf-8"
-    for mark, marked in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
+    encoding = _NET_CHARSETS[match[1].lower()] if match else "utf-8"
+    for mark, marked in _MARKS:
         if body.startswith(mark) and (not match or encoding == marked):
             return body[len(mark) :].decode(marked, "replace")
     return body.decode(encoding, "replace")

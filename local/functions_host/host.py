@@ -22,6 +22,7 @@ from .app_loader import FunctionInfo
 from .durable.extension import DurableExtension
 from .eventgrid import EventGridFunction
 from .functions import ServedFunctions
+from .http_requests import manual_datum
 from .keys import KeyRing
 from .net_dates import local_zone
 from .settings import HostJson, NameResolver
@@ -119,13 +120,15 @@ class FunctionsHost:
                 inputs[str(binding["name"])] = meta.Datum(self.durable.client_binding(), "string")
         return await self.worker.invoke(function, inputs, metadata, reason, details)
 
-    async def run_manually(self, function: FunctionInfo, text: str | None) -> None:
-        """What ``POST admin/functions/{name}`` starts: the function with the posted input; answers at once."""
+    def run_manually(self, function: FunctionInfo, text: str | None) -> None:
+        """What ``POST admin/functions/{name}`` starts in the background: the function with the posted input."""
         if function.name in self.served.timers:
             listener = self._listener(function.name, ScheduleMonitor(self.options.state_dir / "timers", self.zone))
             work = listener.fire_manually()
         elif function.trigger_type == app_loader.EVENT_GRID:
             work = self._quietly(function, meta.Datum(text or "{}", "json"))
+        elif function.trigger_type == app_loader.HTTP:
+            work = self._quietly(function, manual_datum(self.options.base_url, function.name, text or ""))
         else:
             work = self._quietly(function, meta.Datum(text, "string"))
         task = asyncio.create_task(work)

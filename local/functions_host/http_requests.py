@@ -101,3 +101,11 @@ def http_datum(request: IncomingRequest, route_values: Mapping[str, str | None])
             "body": meta.Datum(request.body if request.has_length else b"", "bytes"),
         },
     )
+
+
+def manual_datum(base_url: str, function: str, body: str) -> meta.Datum:
+    """The request that an HTTP function gets when it is run through the admin API."""
+    path = f"/admin/functions/{function}"
+    host = base_url.removeprefix("http://")
+    request = IncomingRequest("POST", path, "", host, {}, {}, body.encode(), has_length=bool(body))
+    return http_datum(request, {})

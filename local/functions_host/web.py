@@ -79,11 +79,7 @@ class WebEdge:
         async with self._throttle.slot() as free:
             if not free:
                 return HttpAnswer(429, (("X-FUNCTION-SCALEOUT", "1"),))
-            answer = await (self._webhook(incoming, path) if path.startswith(WEBHOOKS) else self._function(incoming))
-        present = {name.lower() for name, _ in answer.headers}
-        custom = self._host.host_json.custom_headers.items()
-        extra = tuple((name, value) for name, value in custom if name.lower() not in present)
-        return HttpAnswer(answer.status, (*answer.headers, *extra), answer.body)
+            return await (self._webhook(incoming, path) if path.startswith(WEBHOOKS) else self._function(incoming))
 
     async def _webhook(self, incoming: IncomingRequest, path: str) -> HttpAnswer:
         """``runtime/webhooks/{extension}/{*extra}`` for all extensions but durabletask."""
@@ -118,7 +114,7 @@ class WebEdge:
         match = await self._durable_router().resolve(request)
         response = await match.handler(request)
         if not response.prepared:
-            response.headers.extend(self._cors.headers(request.headers))
+            self._add_headers(request, response)
         return response
 
     def _durable_router(self) -> web.UrlDispatcher:
@@ -160,13 +156,19 @@ class WebEdge:
             return Level.ADMIN
         return self._host.keys.level_of(_key(incoming), function)
 
+    def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Those of CORS, and host.json's customHeaders where the answer has none of that name."""
+        response.headers.extend(self._cors.headers(request.headers))
+        for name, value in self._host.host_json.custom_headers.items():
+            response.headers.setdefault(name, value)
+
     async def _send(self, request: web.Request, answer: HttpAnswer) -> web.StreamResponse:
         """Write an answer: a body goes out chunked unless the app set Content-Length, as with Kestrel."""
         response = web.StreamResponse(status=answer.status)
         for name, value in answer.headers:
             if name.lower() not in NEVER_FROM_APP:
                 response.headers.add(name, value)
-        response.headers.extend(self._cors.headers(request.headers))
+        self._add_headers(request, response)
         body = b"" if answer.status in (204, 304) or answer.status < 200 else answer.body
         declared = response.headers.get("Content-Length")
         if declared is None and request.method != "HEAD":

@@ -115,7 +115,11 @@ class Worker:
         """Run ``work`` on the worker's event loop thread, e.g. the import of the app."""
 
         async def call() -> T:
-            return work()
+            try:
+                return work()
+            except SystemExit as error:
+                # It would end the loop's thread without anybody hearing of it.
+                raise RuntimeError(f"SystemExit: {error}") from error
 
         return await self._on_loop(call())
 

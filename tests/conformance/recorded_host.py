@@ -1,4 +1,4 @@
-"""Loads the files of ``recorded/host``: lines end with a line feed only, the texts hold U+2028 and U+0085 as they are."""
+"""Loads the files of ``recorded/host``: only a line feed ends a line, the texts hold U+2028 and U+0085 as they are."""
 
 from __future__ import annotations
 
