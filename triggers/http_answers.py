@@ -52,7 +52,9 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
             HttpError(
                 503,
                 "StorageUnavailable",
-                "The tables that hold operations do not answer, so nothing was done. Send the request again.",
+                # Not "nothing was done": a claim may stand already, from which the timer makes the operation.
+                "The tables that hold operations do not answer. Send the same request again: if it was taken all the "
+                "same, the answer will be its operation.",
                 headers={"Retry-After": str(_RETRY_AFTER_OUTAGE)},
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -52,6 +53,8 @@ def document(server_url: str) -> dict[str, Any]:
     }
 
 
+# Rendering takes 10 ms, and anybody may ask.
+@lru_cache(maxsize=1)
 def _schemas() -> dict[str, Any]:
     models = [*requests.MODELS.values(), *answer_models.MODELS]
     _, rendered = models_json_schema(
@@ -65,6 +68,7 @@ def _schemas() -> dict[str, Any]:
     return schemas
 
 
+@lru_cache(maxsize=1)
 def _paths() -> dict[str, Any]:
     return {
         "/attach": {"post": _start("attach", "AttachRequest", "Attach a cluster to a workspace as a compute.")},
