@@ -18,9 +18,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("up", help="keep a stack serving until Ctrl-C; writes stack.json")
-    serve.add_argument("--factor", type=float, default=60.0, help="simulated seconds per real second (default: 60)")
     play = commands.add_parser("demo", help="play the main job and end")
-    for command in (serve, play):
+    for command, factor in ((serve, 60.0), (play, 120.0)):
+        command.add_argument(
+            "--factor", type=float, default=factor, help=f"simulated seconds per real second (default: {factor:g})"
+        )
         command.add_argument(
             "--run-dir", type=Path, default=REPOSITORY / ".run", help="directory for state and logs (default: .run)"
         )
@@ -31,7 +33,7 @@ def main() -> int:
     view = make_view(sys.stdout)
     if arguments.command == "up":
         return up.serve(view, arguments.run_dir, arguments.factor)
-    return demo.play(view, arguments.run_dir / "demo")
+    return demo.play(view, arguments.run_dir / "demo", arguments.factor)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

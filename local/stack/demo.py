@@ -18,7 +18,6 @@ T = TypeVar("T")
 Operation = dict[str, Any]
 
 CLUSTER, COMPUTE, JOB = "aks-vision", "gpu-pool", "train-resnet"
-_FACTOR = 120.0
 _PATIENCE = 120.0
 
 
@@ -26,16 +25,16 @@ class DemoError(Exception):
     """Something went differently than it should."""
 
 
-def play(view: View, state_dir: Path) -> int:
+def play(view: View, state_dir: Path, factor: float) -> int:
     """Play everything on a stack of its own; 0 when all went as it should, else 1."""
     began = time.monotonic()
     view.title("Moor", "attaches Kubernetes clusters to Azure Machine Learning workspaces, and detaches them")
     try:
         view.section("Starting what it needs on this machine")
         parts = Parts(view)
-        with running_stack(Options(factor=_FACTOR), state_dir=state_dir, progress=parts.next) as stack:
+        with running_stack(Options(factor=factor), state_dir=state_dir, progress=parts.next) as stack:
             parts.finish()
-            view.line(f"ready; one second here is {in_words(_FACTOR)} of simulated time")
+            view.line(f"ready; one second here is {in_words(factor)} of simulated time")
             _Demo(view, stack).run()
             view.section("Shutting down")
         view.line(f"nothing is left running; the whole demo took {time.monotonic() - began:.0f} s of real time")
