@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,16 +24,47 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _nothing_planted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test plants in the simulated Azure ends with it."""
+    yield
+    if "stack" in request.fixturenames:
+        running: Stack = request.getfixturevalue("stack")
+        running.azure.clear_faults()
+        running.azure.clear_scripts()
+
+
+@pytest.fixture
+def new_place(stack: Stack) -> Callable[[], Place]:
+    """Makes clusters and workspaces that no other test knows."""
+    return lambda: place_in(stack)
+
+
 @pytest.fixture
 def place(stack: Stack) -> Place:
     """A cluster and a workspace that no other test knows."""
+    return place_in(stack)
+
+
+def place_in(stack: Stack) -> Place:
+    """A fresh cluster and workspace in any stack."""
     number = next(_numbers)
     stack.azure.seed(worlds.additions(f"aks-{number}", workspaces=(f"workspace-{number}",)))
     return Place(worlds.workspace_id(f"workspace-{number}"), worlds.cluster_id(f"aks-{number}"), f"compute-{number}")
 
 
 @pytest.fixture
-def event_place(stack: Stack) -> Place:
+def new_event_place() -> Callable[[], Place]:
+    """Makes names of clusters that are not there yet and of computes, in the workspace that events may attach to."""
+
+    def make() -> Place:
+        number = next(_numbers)
+        return Place(worlds.WORKSPACE, worlds.cluster_id(f"aks-{number}"), f"compute-{number}")
+
+    return make
+
+
+@pytest.fixture
+def event_place(new_event_place: Callable[[], Place]) -> Place:
     """Names of a cluster that is not there yet and of a compute, and the workspace that events may attach to."""
-    number = next(_numbers)
-    return Place(worlds.WORKSPACE, worlds.cluster_id(f"aks-{number}"), f"compute-{number}")
+    return new_event_place()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from local.stack import Stack
+from local.stack.app_client import Answer
+from local.stack.world import ENGINEER, cluster_body
 
 T = TypeVar("T")
 Operation = dict[str, Any]
@@ -99,6 +101,112 @@ def changes(stack: Stack, resource_id: str) -> list[tuple[str, int | None]]:
 def extension_path(cluster_id: str) -> str:
     """ARM id of the extension as Moor names it."""
     return f"{cluster_id}/providers/Microsoft.KubernetesConfiguration/extensions/azureml"
+
+
+def put_in_place(stack: Stack, *places: Place) -> None:
+    """Attach behind everybody's back and at once: extension and compute are there, as Moor would make them."""
+    stack.azure.seed(
+        {
+            "extensions": [
+                {
+                    "clusterId": place.cluster_id,
+                    "name": "azureml",
+                    "properties": {
+                        "extensionType": "Microsoft.AzureML.Kubernetes",
+                        "configurationSettings": {"enableTraining": "True"},
+                    },
+                }
+                for place in places
+            ],
+            "computes": [
+                {
+                    "workspaceId": place.workspace_id,
+                    "name": place.compute_name,
+                    "properties": {"resourceId": place.cluster_id, "properties": {"namespace": "default"}},
+                }
+                for place in places
+            ],
+        }
+    )
+
+
+def long_operations(stack: Stack, resource_id: str) -> list[str]:
+    """Kinds of the long-running operations that the simulated Azure has started on a resource, in order."""
+    return [o["kind"] for o in operations_on(stack, resource_id)]
+
+
+def operations_on(stack: Stack, resource_id: str) -> list[dict[str, Any]]:
+    """The long-running operations that the simulated Azure has started on a resource, in order."""
+    found = [o for o in stack.azure.operations() if o["resourceId"].lower() == resource_id.lower()]
+    return sorted(found, key=lambda o: o["startedAt"])
+
+
+def deletes(stack: Stack, place: Place) -> list[str]:
+    """What each DELETE of the compute asked to become of the cluster, in order."""
+    requests = stack.azure.requests(kind="arm", method="DELETE", path=f"^{re.escape(place.compute_id)}$")
+    return [str(r["query"].get("underlyingResourceAction")) for r in requests]
+
+
+def step_of(operation: Operation, name: str) -> dict[str, Any]:
+    """A step of an operation as the API shows it."""
+    return next(step for step in operation["steps"] if step["name"] == name)
+
+
+def at_step(stack: Stack, operation_id: str, name: str, *statuses: str, seconds: float = 60.0) -> Operation:
+    """The operation once its step of that name has one of these statuses; fails the test when it ends before."""
+
+    def there(operation: Operation) -> bool:
+        step = next((s for s in operation["steps"] if s["name"] == name), {"status": "NotStarted"})
+        assert operation["finishedDateTime"] is None or step["status"] in statuses, operation["error"]
+        return step["status"] in statuses
+
+    return stack.app.wait_until(operation_id, there, seconds)
+
+
+def run_now(stack: Stack, function: str) -> None:
+    """Run a timer's function now, as the portal does."""
+    url = f"{stack.url}/admin/functions/{function}"
+    answer = stack.app.call("POST", url, {"input": ""}, {"x-functions-key": stack.keys["master"]})
+    assert answer.status == 202, answer
+
+
+def instances(stack: Stack, prefix: str) -> dict[str, dict[str, Any]]:
+    """Engine instances whose id begins so, waiters of steps included, as the management API shows them."""
+    answer = manage(stack, "GET", f"/instances?instanceIdPrefix={prefix}&showInput=false&top=1000")
+    assert answer.status == 200
+    return {instance["instanceId"]: instance for instance in answer.body}
+
+
+def manage(stack: Stack, method: str, path: str) -> Answer:
+    """Call the management API of the Durable extension with its system key."""
+    separator = "&" if "?" in path else "?"
+    url = f"{stack.url}/runtime/webhooks/durabletask{path}{separator}code={stack.keys['durabletask']}"
+    return stack.app.call(method, url)
+
+
+def rows(stack: Stack, table: str) -> list[dict[str, Any]]:
+    """Every row of a table of the app's, as its storage holds them."""
+    with sdk_environment(stack):
+        from azure.data.tables import TableClient
+        from azure.identity import ManagedIdentityCredential
+
+        with (
+            ManagedIdentityCredential() as credential,
+            TableClient(stack.table_service_uri, table, credential=credential) as client,
+        ):
+            return [dict(row) for row in client.list_entities()]
+
+
+def claims_of(stack: Stack, *operation_ids: str) -> list[str]:
+    """What operations hold or rely on: targets of claims and reservations."""
+    return [row["target"] for row in rows(stack, "claims") if row["operation"] in operation_ids]
+
+
+def make_cluster(stack: Stack, place: Place, **tags: str) -> None:
+    """Ask ARM for the cluster, with tags whose names are given with underscores."""
+    body = cluster_body({name.replace("_", "-"): value for name, value in tags.items()})
+    made = stack.azure.arm("PUT", place.cluster_id, body, client_id=ENGINEER)
+    assert made.status in (200, 201), made.body
 
 
 @contextmanager
