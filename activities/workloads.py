@@ -35,15 +35,7 @@ def refusal(step: StepAtWork, target: str) -> Outcome | None:
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
-        return Stop(
-            Problem(
-                code="ComputeUseUnknown",
-                message=f"Azure does not say what uses the compute ({error}); that counts as in use.",
-                remedy="Start the detach again when the workspace lists its jobs and endpoints.",
-                transient=error.transient,
-                azure=error.answer,
-            )
-        )
+        return _unknown(error)
     if not uses:
         return None
     findings = tuple(Finding(f"{u.type}OnCompute", "fail" if u.clear else "unknown", str(u)) for u in uses)
@@ -58,6 +50,13 @@ def _uses(step: StepAtWork, target: str) -> list[Use]:
     uses = [use_by_job(job, target) for job in jobs]
     uses += [use_by_endpoint(endpoint, target) for endpoint in endpoints]
     return [use for use in uses if use is not None]
+
+
+def _unknown(error: ArmError) -> Stop:
+    said = f"Azure does not say what uses the compute ({error}); that counts as in use."
+    remedy = "Start the detach again when the workspace lists its jobs and endpoints."
+    problem = Problem("ComputeUseUnknown", said, remedy=remedy, transient=error.transient, azure=error.answer)
+    return Stop(problem, (Finding("computeUse", "unknown", said, remedy),))
 
 
 def _in_use(uses: Sequence[Use]) -> Problem:
