@@ -7,7 +7,16 @@ import uuid
 from typing import Any
 
 from local.simulated_azure import rbac, resources
-from local.simulated_azure.providers import cluster_bodies, clusters, computes, endpoints, extensions, jobs, workspaces
+from local.simulated_azure.providers import (
+    cluster_bodies,
+    clusters,
+    computes,
+    endpoints,
+    extensions,
+    jobs,
+    system_data,
+    workspaces,
+)
 from local.simulated_azure.world import World, iso
 
 SECTIONS = {
@@ -149,7 +158,9 @@ def _role_assignment(world: World, item: dict[str, Any]) -> None:
 
 def _workspace(world: World, item: dict[str, Any]) -> None:
     place(world, item["id"], item.get("location", "westeurope"))
-    resources.new(world, item["id"], workspaces.TYPE, workspaces.build(world, item["id"], item), 0)
+    body = workspaces.build(world, item["id"], item)
+    body["systemData"] = system_data.of_seed(world.clock.timestamp())
+    resources.new(world, item["id"], workspaces.TYPE, body, 0)
 
 
 def _cluster(world: World, item: dict[str, Any]) -> None:
@@ -158,9 +169,9 @@ def _cluster(world: World, item: dict[str, Any]) -> None:
     if not matching:
         raise ValueError(f"'{item['id']}' is not the id of a cluster")
     place(world, item["id"], item.get("location", "westeurope"))
-    resource = resources.new(
-        world, item["id"], matching[0], cluster_bodies.build(world, item["id"], matching[0], item), 0
-    )
+    body = cluster_bodies.build(world, item["id"], matching[0], item)
+    body["systemData"] = system_data.of_seed(world.clock.timestamp())
+    resource = resources.new(world, item["id"], matching[0], body, 0)
     resource["hidden"] |= clusters.seeded_hidden(item)
     resources.set_state(world, resource, item.get("provisioningState", "Succeeded"))
 
@@ -177,6 +188,7 @@ def _extension(world: World, item: dict[str, Any]) -> None:
         "type": extensions.TYPE,
         "properties": properties,
     }
+    body["systemData"] = system_data.of_seed(world.clock.timestamp())
     resource = resources.new(world, identifier, extensions.TYPE, body, 0)
     resource["hidden"]["protected"] = dict(item["properties"].get("configurationProtectedSettings") or {})
     resources.set_state(world, resource, item["properties"].get("provisioningState", "Succeeded"))
@@ -188,6 +200,7 @@ def _compute(world: World, item: dict[str, Any]) -> None:
     location = workspace["body"]["location"]
     body = computes.build(world, identifier, location, item, world.clock.timestamp())
     state = (item.get("properties") or {}).get("provisioningState", "Succeeded")
+    body["systemData"] = system_data.of_seed(world.clock.timestamp())
     resource = resources.new(world, identifier, computes.TYPE, body, 0)
     if state == "Succeeded":
         computes.settle(world, resource)

@@ -48,6 +48,8 @@ DEFAULTS: dict[str, Any] = {
         "retrySeconds": [10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200],
         "maxDeliveryAttempts": 30,
         "eventTimeToLiveMinutes": 1440,
+        # Simulated seconds in which the validation URL of a manual handshake has to be visited.
+        "manualValidationSeconds": 600,
         # Real seconds that a webhook has to answer.
         "timeoutSeconds": 30,
     },

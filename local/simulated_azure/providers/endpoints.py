@@ -7,9 +7,9 @@ from typing import Any
 from local.simulated_azure import resources
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import parent_not_found
-from local.simulated_azure.providers import lists, workspaces
+from local.simulated_azure.providers import lists, system_data, workspaces
 from local.simulated_azure.routing import Route, crud
-from local.simulated_azure.world import World, iso
+from local.simulated_azure.world import World
 
 TYPE = f"{workspaces.TYPE}/onlineEndpoints"
 DEPLOYMENT = f"{TYPE}/deployments"
@@ -90,7 +90,6 @@ def build_deployment(world: World, resource_id: str, location: str, given: dict[
 def _envelope(
     world: World, resource_id: str, resource_type: str, location: str, kind: str, at: float
 ) -> dict[str, Any]:
-    moment = iso(at)
     return {
         "id": resource_id,
         "name": resource_id.rsplit("/", 1)[-1],
@@ -103,14 +102,7 @@ def _envelope(
             "principalId": world.stable_guid(resource_id, "identity"),
             "tenantId": world.tokens.tenant_id,
         },
-        "systemData": {
-            "createdAt": moment,
-            "createdBy": "seed",
-            "createdByType": "User",
-            "lastModifiedAt": moment,
-            "lastModifiedBy": "seed",
-            "lastModifiedByType": "User",
-        },
+        "systemData": system_data.of_seed(at),
     }
 
 

@@ -30,8 +30,6 @@ RESOURCE_EVENTS = [
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _SCOPES = (f"{_SUBSCRIPTION}/resourceGroups/{{group}}", _SUBSCRIPTION)
 _STATUS = f"{_SUBSCRIPTION}/providers/Microsoft.EventGrid/locations/global/operationsStatus"
-# Simulated seconds in which a validation URL has to be visited.
-MANUAL_WINDOW = 600.0
 
 
 class EventSubscriptions:
@@ -147,7 +145,7 @@ class EventSubscriptions:
         resource = resources.find(self._world, operation["resourceId"])
         if resource is not None:
             resources.set_state(self._world, resource, "AwaitingManualAction")
-        due = self._world.clock.timestamp() + MANUAL_WINDOW
+        due = self._world.clock.timestamp() + float(self._world.settings["events"]["manualValidationSeconds"])
         self._world.timers.schedule(due, "eventSubscription.expire", {"operation": identifier})
 
     async def _validation_event(self, operation: Operation, document: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from local.simulated_azure import resources
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import bad_request
-from local.simulated_azure.providers import lists, workspaces
+from local.simulated_azure.providers import lists, system_data, workspaces
 from local.simulated_azure.routing import Route, crud
 from local.simulated_azure.world import World, iso
 
@@ -70,20 +70,12 @@ def build(world: World, resource_id: str, given: dict[str, Any], at: float) -> d
         }
     elif kind == "Pipeline":
         properties |= {"settings": {}, "jobs": {}, "sourceJobId": None}
-    moment = iso(at)
     return {
         "id": resource_id,
         "name": name,
         "type": TYPE,
         "properties": {**properties, **wanted},
-        "systemData": {
-            "createdAt": moment,
-            "createdBy": "seed",
-            "createdByType": "User",
-            "lastModifiedAt": moment,
-            "lastModifiedBy": "seed",
-            "lastModifiedByType": "User",
-        },
+        "systemData": system_data.of_seed(at),
     }
 
 

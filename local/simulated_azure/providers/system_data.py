@@ -8,6 +8,19 @@ from local.simulated_azure.call import Call
 from local.simulated_azure.world import iso
 
 
+def of_seed(at: float) -> dict[str, Any]:
+    """``systemData`` of a resource that a seed put in place at a simulated moment."""
+    moment = iso(at)
+    return {
+        "createdBy": "seed",
+        "createdByType": "User",
+        "createdAt": moment,
+        "lastModifiedBy": "seed",
+        "lastModifiedByType": "User",
+        "lastModifiedAt": moment,
+    }
+
+
 def stamp(call: Call, body: dict[str, Any]) -> None:
     """Fill ``systemData`` of a resource that the caller creates or changes."""
     moment = iso(call.now)
