@@ -2,14 +2,15 @@
 
 import azure.durable_functions as df
 import azure.functions as func
-import triggers.http_later
-import triggers.http_operations
-import triggers.http_service
-import triggers.http_start
 
 import activities.blueprint
 import orchestrators.blueprint
 import triggers.events
+import triggers.http_decisions
+import triggers.http_later
+import triggers.http_operations
+import triggers.http_service
+import triggers.http_start
 import triggers.timers
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -18,6 +19,7 @@ for blueprint in (
     activities.blueprint.bp,
     triggers.http_start.bp,
     triggers.http_operations.bp,
+    triggers.http_decisions.bp,
     triggers.http_later.bp,
     triggers.http_service.bp,
     triggers.events.bp,

@@ -19,6 +19,7 @@ from gateways import claims, clock, records
 from gateways.claims import Claim
 
 _TRIES = 10
+_CASELESS = frozenset({"workspaceId", "clusterId", "computeName", "userAssignedIdentityId"})
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,16 @@ def left_over(claim: Claim, holder: Operation) -> bool:
 
 def fingerprint_of(submission: Submission) -> str:
     """Equal for requests that ask for the same thing; why it is asked does not count, nor the case of ARM ids."""
-    asked = {k: v for k, v in submission.request.items() if k != "reason"}
-    for name in ("workspaceId", "clusterId", "computeName"):
-        if isinstance(asked.get(name), str):
-            asked[name] = asked[name].lower()
+    asked = {k: _folded(k, v) for k, v in submission.request.items() if k != "reason"}
     text = json.dumps([submission.kind, asked], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _folded(name: str, value: Any) -> Any:
+    """ARM ids and the compute's name in lower case, at any depth."""
+    if isinstance(value, dict):
+        return {k: _folded(k, v) for k, v in value.items()}
+    return value.lower() if isinstance(value, str) and name in _CASELESS else value
 
 
 def _known(operation: Operation, fingerprint: str) -> Accepted | Conflict:

@@ -8,7 +8,7 @@ nothing (``false``, ``none``, ``refuse``) is accepted, because that is exactly w
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -89,6 +89,10 @@ Off = Annotated[Literal[False], _choice(False, later=(True,))]
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+
+
+ModelT = TypeVar("ModelT", bound=_Model)
 
 
 class Identity(_Model):
@@ -176,16 +180,26 @@ class DetachRequest(_Model):
     reason: Reason = _LEFT_OUT
 
 
+class Decision(_Model):
+    """What a person says to an operation that is there."""
+
+    reason: Reason = _LEFT_OUT
+
+
 Request = AttachRequest | DetachRequest
 MODELS: dict[str, type[AttachRequest] | type[DetachRequest]] = {"attach": AttachRequest, "detach": DetachRequest}
 
 
 def parse_request(kind: str, body: Any) -> Request:
-    """The request for an operation of that kind from a JSON value.
+    """The request for an operation of that kind from a JSON value. Raises Refused."""
+    return parse(MODELS[kind], body)
+
+
+def parse(model: type[ModelT], body: Any) -> ModelT:
+    """A body of that model from a JSON value.
 
     Raises Refused with every offending field, the bad ones and the ones not available yet together.
     """
-    model = MODELS[kind]
     try:
         return model.model_validate(body)
     except ValidationError as error:

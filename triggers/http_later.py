@@ -15,7 +15,6 @@ PATHS = (
     ("fleet/attach", "POST"),
     ("fleet/detach", "POST"),
     ("operations/{id}/cancel", "POST"),
-    ("operations/{id}/retry", "POST"),
     ("operations/{id}/approve", "POST"),
     ("operations/{id}/reject", "POST"),
     ("attachments", "GET"),

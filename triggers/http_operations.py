@@ -68,7 +68,7 @@ async def _list(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _get(req: func.HttpRequest) -> func.HttpResponse:
-    stored = await _find(req)
+    stored = await find_operation(req)
     etag = _etag(stored)
     if _matches(req.headers.get("If-None-Match", ""), etag):
         headers = {"ETag": etag, **retry_after(stored.operation)}
@@ -81,7 +81,7 @@ async def _journal(req: func.HttpRequest) -> func.HttpResponse:
     top = parameters.take("top", whole_number(1, MOST_ENTRIES), DEFAULT_ENTRIES)
     after = parameters.take("continuationToken", read_sequence, 0)
     parameters.check()
-    operation = (await _find(req)).operation
+    operation = (await find_operation(req)).operation
     entries = await asyncio.to_thread(records.journal, operation.id, after, top)
     # Entries are numbered without a gap and the head counts them.
     if not entries or entries[-1]["sequence"] >= operation.journal_length:
@@ -92,7 +92,8 @@ async def _journal(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
-async def _find(req: func.HttpRequest) -> Stored:
+async def find_operation(req: func.HttpRequest) -> Stored:
+    """The operation that the path names. Raises HttpError 404."""
     operation_id = req.route_params.get("id", "")
     # An id that no operation can have is not looked up: it may hold what is illegal in a table key.
     stored = await asyncio.to_thread(records.read, operation_id) if re.fullmatch(OPERATION_ID, operation_id) else None

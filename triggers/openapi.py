@@ -56,7 +56,7 @@ def document(server_url: str) -> dict[str, Any]:
 # Rendering takes 10 ms, and anybody may ask.
 @lru_cache(maxsize=1)
 def _schemas() -> dict[str, Any]:
-    models = [*requests.MODELS.values(), *answer_models.MODELS]
+    models = [*requests.MODELS.values(), requests.Decision, *answer_models.MODELS]
     _, rendered = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_SCHEMAS + "{model}",
@@ -76,6 +76,7 @@ def _paths() -> dict[str, Any]:
         "/operations": {"get": _list_operations()},
         "/operations/{id}": {"parameters": [_id()], "get": _get_operation()},
         "/operations/{id}/journal": {"parameters": [_id()], "get": _get_journal()},
+        "/operations/{id}/retry": {"parameters": [_id()], "post": _retry()},
         "/health": {"get": _health()},
         "/openapi.json": {
             "get": {
@@ -167,6 +168,18 @@ def _get_journal() -> dict[str, Any]:
         "responses": {
             "200": {"description": "A page of entries.", "content": _json("JournalPage")},
             **_errors("400", "404", "503"),
+        },
+    }
+
+
+def _retry() -> dict[str, Any]:
+    return {
+        "operationId": "retryOperation",
+        "summary": "Go on with an operation that failed or hangs, from where it stands.",
+        "requestBody": {"required": False, "content": _json("Decision")},
+        "responses": {
+            "202": {"description": "Taken; the operation's present state.", "content": _json("Operation")},
+            **_errors("400", "404", "409", "413", "415", "503"),
         },
     }
 

@@ -132,3 +132,12 @@ def test_somebody_elses_cut_short_request_is_not_lost_to_a_conflicting_one(
     assert isinstance(answer, Conflict)
     assert answer.holder.id == "first"
     assert records.read("first") is not None
+
+
+def test_the_case_of_an_id_deeper_down_makes_no_other_request(tables: Tables) -> None:
+    identity = {"type": "UserAssigned", "userAssignedIdentityId": "/subscriptions/s/Name"}
+    first = accepted(request={**make_submission().request, "identity": identity})
+    folded = {**identity, "userAssignedIdentityId": "/subscriptions/S/name"}
+    answer = accept(make_submission(request={**make_submission().request, "identity": folded}))
+    assert isinstance(answer, Accepted)
+    assert answer.operation.id == first.id

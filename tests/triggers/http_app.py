@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import azure.durable_functions as df
 import azure.functions as func
 
-from triggers import http_later, http_operations, http_service, http_start
+from triggers import http_decisions, http_later, http_operations, http_service, http_start
 
 BASE = "https://moor.example.net/api"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -21,7 +21,7 @@ WORKSPACE = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/research"
 )
 CLUSTER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/k8s/providers/Microsoft.ContainerService/managedClusters/gpu1"
-BLUEPRINTS = (http_start.bp, http_operations.bp, http_later.bp, http_service.bp)
+BLUEPRINTS = (http_start.bp, http_operations.bp, http_decisions.bp, http_later.bp, http_service.bp)
 
 
 def attach_body(**changes: Any) -> dict[str, Any]:
@@ -41,6 +41,7 @@ class Engine:
     """Stands in for the durable client: takes note of starts, or fails them."""
 
     started: list[tuple[str, str, Any]] = field(default_factory=list)
+    terminated: list[str] = field(default_factory=list)
     live: bool = False
     failing: bool = False
 
@@ -49,6 +50,11 @@ class Engine:
             raise Exception("An instance of this id is running, or the extension does not answer.")
         self.started.append((name, instance_id, client_input))
         return instance_id
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        if self.failing:
+            raise Exception("The extension does not answer.")
+        self.terminated.append(instance_id)
 
     async def get_status(self, instance_id: str) -> Any:
         if self.failing:

@@ -13,7 +13,7 @@ from gateways.records import Change
 from tests.conftest import Tables, forget_clients
 from tests.triggers.http_app import BASE, CLUSTER, SUBSCRIPTION, WORKSPACE, App, attach_body, detach_body
 from triggers import answer_models
-from triggers.http_start import LARGEST_BODY
+from triggers.http_body import LARGEST_BODY
 
 JSON = {"Content-Type": "application/json"}
 

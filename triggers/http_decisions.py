@@ -1,0 +1,44 @@
+"""POST operations/{id}/retry: what people decide about an operation that is there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.retrying import Retried, retry
+from domain.operations import RequestedBy
+from domain.requests import Decision, parse
+from domain.strict_json import read_json
+from gateways import engine
+from triggers.http_answers import HttpError, answered, operation_answer
+from triggers.http_body import principal, read_body
+from triggers.http_operations import find_operation
+from triggers.http_parameters import Parameters
+from triggers.starting import start_recorded
+
+bp = df.Blueprint()
+
+
+@bp.function_name("http_retry_operation")
+@bp.route(route="operations/{id}/retry", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def retry_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Go on with an operation from where it stands."""
+    return await answered(_retry(req, client))
+
+
+async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    Parameters(req.params, ()).check()
+    body = read_body(req, required=False)
+    decision = parse(Decision, read_json(body) if body else {})
+    before = (await find_operation(req)).operation
+    asked_by = RequestedBy("http", principal(req.headers), decision.reason)
+    retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
+    if retried.run is None:
+        raise HttpError(409, "NothingToRetry", "The operation has succeeded: there is nothing to go on with.", "id")
+    await start_recorded(client, retried.operation)
+    if not before.final:
+        await engine.stop(client, before.instance_id, f"run {retried.run} has taken over")
+    return operation_answer(202, retried.operation)
