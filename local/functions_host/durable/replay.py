@@ -201,8 +201,6 @@ class Replay:
         elif reply.is_done:
             output = None if reply.output is None else dotnet_json.compact(reply.output)
             self._result = Complete("Completed", output, None)
-        elif reply.lost_error:
-            self._outcome.warnings.append("the orchestrator raised an exception without a text, which the SDK drops")
 
     def _fail(self, text: str, details: str | None) -> None:
         output = failures.orchestrator_output(self._name, text)

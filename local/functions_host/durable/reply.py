@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from local.functions_host.durable import failures
@@ -17,8 +17,7 @@ class Reply:
     """One answer.
 
     ``error`` is the text of a failure the SDK reports with its state; ``fatal`` is set when there is no state to replay
-    and holds the text that follows ``Orchestrator function '..' failed:``. ``lost_error``: the function raised, but the
-    SDK drops an error without text, so that nothing ends the instance.
+    and holds the text that follows ``Orchestrator function '..' failed:``.
     """
 
     actions: tuple[dict[str, Any], ...] = ()
@@ -27,7 +26,6 @@ class Reply:
     custom_status: Any = None
     error: str | None = None
     fatal: str | None = None
-    lost_error: bool = False
 
 
 def from_text(text: str) -> Reply:
@@ -48,9 +46,7 @@ def from_error(error: WorkerError) -> Reply:
         except ValueError:
             state = None
         if isinstance(state, dict):
-            answer = _from_state(state)
-            lost = answer.error is None and answer.fatal is None and not answer.is_done
-            return replace(answer, lost_error=lost)
+            return _from_state(state)
     return Reply(fatal=failures.plain_raise(error))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from local.functions_host.durable.replay import Names
 from local.functions_host.durable.store import Instance, Store
 from local.functions_host.worker_error import WorkerError
 
-OrchestratorFunction = Callable[[Any], Generator[Any, Any, Any]]
+OrchestratorFunction = Callable[[Any], Any]
 
 
 class Running:
@@ -28,8 +28,8 @@ class Running:
     def __init__(
         self,
         folder: Path,
-        orchestrators: dict[str, OrchestratorFunction],
-        activities: dict[str, Callable[[Any], Any]] | None = None,
+        orchestrators: Mapping[str, OrchestratorFunction],
+        activities: Mapping[str, Callable[[Any], Any]] | None = None,
         *,
         factor: float = 100.0,
         **options: Any,
