@@ -74,18 +74,25 @@ class StepAtWork:
     def intend(self, action: str, resource_id: str) -> None:
         """Record what is about to be changed, right before the call. This is the fence as well.
 
-        Raises Superseded when another run has taken over: the change must not be made then.
+        Raises Superseded when another run has taken over, and OvertakenByDelivery when the engine has delivered this
+        step's message a second time meanwhile: the change must not be made then.
         """
         moment = clock.now()
 
         def decide(operation: Operation) -> Change:
             step = operation.step(self.call.step)
             assert step is not None
+            if step.over or step.attempts != self.record.attempts:
+                raise OvertakenByDelivery
             intent = step.intent or Intent(action, resource_id, moment)
             entry = _entry(self.call.step, "intended", moment, data={"action": action, "resourceId": resource_id})
             return Change(operation.with_step(replace(step, intent=intent)), [entry])
 
         records.change(self.call.operation, self.call.run, decide, moment)
+
+
+class OvertakenByDelivery(Exception):
+    """Another delivery of the same message has begun the step since: it looks, and acts if there is need to."""
 
 
 Work = Callable[[StepAtWork], Outcome]
@@ -133,6 +140,8 @@ def _call(fields: Mapping[str, Any]) -> Call:
 def _outcome(work: Work, step: StepAtWork) -> Outcome:
     try:
         return work(step)
+    except OvertakenByDelivery:
+        return Again(_FIRST_PAUSE, "another delivery of this step is at work")
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         return outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
