@@ -103,31 +103,21 @@ def extension_path(cluster_id: str) -> str:
     return f"{cluster_id}/providers/Microsoft.KubernetesConfiguration/extensions/azureml"
 
 
-def put_in_place(stack: Stack, *places: Place) -> None:
-    """Attach behind everybody's back and at once: extension and compute are there, as Moor would make them."""
-    stack.azure.seed(
-        {
-            "extensions": [
-                {
-                    "clusterId": place.cluster_id,
-                    "name": "azureml",
-                    "properties": {
-                        "extensionType": "Microsoft.AzureML.Kubernetes",
-                        "configurationSettings": {"enableTraining": "True"},
-                    },
-                }
-                for place in places
-            ],
-            "computes": [
-                {
-                    "workspaceId": place.workspace_id,
-                    "name": place.compute_name,
-                    "properties": {"resourceId": place.cluster_id, "properties": {"namespace": "default"}},
-                }
-                for place in places
-            ],
-        }
-    )
+def install_extension(stack: Stack, place: Place) -> None:
+    """Have the extension on the cluster, behind everybody's back and at once."""
+    properties = {
+        "extensionType": "Microsoft.AzureML.Kubernetes",
+        "configurationSettings": {"enableTraining": "True"},
+    }
+    stack.azure.seed({"extensions": [{"clusterId": place.cluster_id, "name": "azureml", "properties": properties}]})
+
+
+def put_in_place(stack: Stack, place: Place) -> None:
+    """Have extension and compute there as an attach leaves them, behind everybody's back and at once."""
+    install_extension(stack, place)
+    properties = {"resourceId": place.cluster_id, "properties": {"namespace": "default"}}
+    compute = {"workspaceId": place.workspace_id, "name": place.compute_name, "properties": properties}
+    stack.azure.seed({"computes": [compute]})
 
 
 def long_operations(stack: Stack, resource_id: str) -> list[str]:

@@ -1,0 +1,164 @@
+"""The host is killed in the middle of things, and messages are delivered twice: every effect is there once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from local.stack import Options, Stack, running_stack
+from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    assert_journal_whole,
+    at_step,
+    attached,
+    changes,
+    claims_of,
+    deletes,
+    eventually,
+    extension_path,
+    install_extension,
+    long_operations,
+    ml_compute,
+    operations_on,
+    put_in_place,
+    step_of,
+    succeeded,
+)
+
+# Simulated seconds: some ten real ones, so that the host is dead well before Azure is done.
+LONG = 3000
+# An answer that the caller does not live to see.
+NEVER = 1_000_000
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """Three operations, each at a change that Azure takes its time for."""
+
+    installing: Place
+    attaching: Place
+    detaching: Place
+    ids: tuple[str, str, str]
+
+    @property
+    def changing(self) -> tuple[str, str, str]:
+        """What is being changed in Azure."""
+        return extension_path(self.installing.cluster_id), self.attaching.compute_id, self.detaching.compute_id
+
+
+def start_all(stack: Stack, new_place: Callable[[], Place]) -> UnderWay:
+    installing, attaching, detaching = new_place(), new_place(), new_place()
+    install_extension(stack, attaching)
+    put_in_place(stack, detaching)
+    for kind, resource_id in (
+        ("extension.create", extension_path(installing.cluster_id)),
+        ("compute.attach", attaching.compute_id),
+        ("compute.detach", detaching.compute_id),
+    ):
+        stack.azure.script_operation(kind=kind, resource=f"{resource_id}$", durationSeconds=LONG)
+    bodies = (
+        ("attach", installing.attach_body()),
+        ("attach", attaching.attach_body()),
+        ("detach", detaching.detach_body()),
+    )
+    first, second, third = (stack.app.start(kind, body)["id"] for kind, body in bodies)
+    return UnderWay(installing, attaching, detaching, (first, second, third))
+
+
+def is_changing(stack: Stack, resource_id: str) -> bool:
+    return len(operations_on(stack, resource_id)) > 0
+
+
+def assert_each_effect_once(stack: Stack, under_way: UnderWay) -> list[Operation]:
+    operations = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
+    for operation in operations:
+        assert_journal_whole(operation, stack.app.journal(operation["id"]))
+    installing, attaching, detaching = under_way.installing, under_way.attaching, under_way.detaching
+    assert long_operations(stack, extension_path(installing.cluster_id)) == ["extension.create"]
+    assert long_operations(stack, installing.compute_id) == ["compute.attach"]
+    assert long_operations(stack, extension_path(attaching.cluster_id)) == []
+    assert long_operations(stack, attaching.compute_id) == ["compute.attach"]
+    assert long_operations(stack, detaching.compute_id) == ["compute.detach"]
+    assert deletes(stack, detaching) == ["Detach"]
+    created = [sorted(made["id"] for made in operation["created"]) for operation in operations]
+    extension = extension_path(installing.cluster_id)
+    assert created == [sorted([extension, installing.compute_id]), [attaching.compute_id], []]
+    assert ml_compute(stack, installing).provisioning_state == "Succeeded"
+    assert ml_compute(stack, attaching).provisioning_state == "Succeeded"
+    assert stack.azure.resource(detaching.compute_id) is None
+    assert claims_of(stack, *under_way.ids) == []
+    return operations
+
+
+def test_killed_while_azure_is_at_work(stack: Stack, new_place: Callable[[], Place]) -> None:
+    under_way = start_all(stack, new_place)
+    waits = ("extension_ready", "compute_ready", "compute_gone")
+    for operation_id, step in zip(under_way.ids, waits, strict=True):
+        at_step(stack, operation_id, step, "Waiting")
+    stack.kill_host()
+    for resource_id in under_way.changing:
+        assert [o["status"] for o in operations_on(stack, resource_id)] == ["InProgress"]
+    stack.start_host()
+    assert_each_effect_once(stack, under_way)
+
+
+def test_killed_before_azure_has_answered(stack: Stack, new_place: Callable[[], Place]) -> None:
+    """The request got through and its answer did not: nobody has recorded what came of it."""
+    for method, path in (("PUT", "/extensions/azureml"), ("PUT", "/computes/"), ("DELETE", "/computes/")):
+        stack.azure.add_fault(method=method, path=path, every=True, when="after", action="delay", delaySeconds=NEVER)
+    under_way = start_all(stack, new_place)
+    for resource_id in under_way.changing:
+        eventually(partial(is_changing, stack, resource_id), f"a change of {resource_id}")
+    stack.kill_host()
+    stack.azure.clear_faults()
+    stack.start_host()
+    operations = assert_each_effect_once(stack, under_way)
+    for operation, step in zip(operations, ("install_extension", "attach_compute", "detach_compute"), strict=True):
+        events = [entry["event"] for entry in stack.app.journal(operation["id"]) if entry["step"] == step]
+        assert events[0] == "started"
+        assert "retried" in events
+        assert events.count("intended") == 1
+        assert step_of(operation, step)["attempts"] >= 2
+
+
+def test_killed_again_and_again(stack: Stack, place: Place) -> None:
+    operation_id = stack.app.start("attach", place.attach_body())["id"]
+    for step in ("install_extension", "extension_ready", "attach_compute", "compute_ready"):
+        at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
+        stack.restart_host()
+    operation = succeeded(stack, operation_id, 120)
+    assert_journal_whole(operation, stack.app.journal(operation_id))
+    assert long_operations(stack, extension_path(place.cluster_id)) == ["extension.create"]
+    assert long_operations(stack, place.compute_id) == ["compute.attach"]
+    assert len(operation["created"]) == 2
+
+
+def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
+    options = Options(factor=FACTOR, duplicate_activities=0.5, seed=7)
+    with running_stack(options, state_dir=tmp_path_factory.mktemp("twice")) as stack:
+        places = [place_in(stack) for _ in range(4)]
+        attaches = [stack.app.start("attach", place.attach_body())["id"] for place in places]
+        attach_operations = [succeeded(stack, operation_id, 120) for operation_id in attaches]
+        detaches = [stack.app.start("detach", place.detach_body())["id"] for place in places]
+        detach_operations = [succeeded(stack, operation_id, 120) for operation_id in detaches]
+
+        for place, attach, detach in zip(places, attach_operations, detach_operations, strict=True):
+            assert_journal_whole(attach, stack.app.journal(attach["id"]))
+            assert_journal_whole(detach, stack.app.journal(detach["id"]))
+            extension = extension_path(place.cluster_id)
+            assert sorted(made["id"] for made in attach["created"]) == sorted([extension, place.compute_id])
+            assert long_operations(stack, extension) == ["extension.create"]
+            assert long_operations(stack, place.compute_id) == ["compute.attach", "compute.detach"]
+            assert changes(stack, extension) == [("PUT", 201)]
+            assert changes(stack, place.compute_id) == [("PUT", 201), ("DELETE", 202)]
+        assert claims_of(stack, *attaches, *detaches) == []
+        # A subscriber tells a repetition by the event's id.
+        told = {(e["event"]["id"], e["event"]["type"]) for e in stack.azure.topic_events()}
+        assert len(told) == 2 * len(attaches + detaches)
+        again = attached(stack, places[0])
+        assert [made["id"] for made in again["created"]] == [places[0].compute_id]
