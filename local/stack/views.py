@@ -169,11 +169,11 @@ class RichView:
         self._console.print(Text(f"  {text}", "bold"))
 
     def line(self, text: str) -> None:
-        """Something that was done or found."""
-        self._print(Text(text))
+        """Something that was done or found. The terminal wraps it, so that long names can be copied."""
+        self._console.print(Text(f"  {text}"), soft_wrap=True)
 
     def command(self, text: str) -> None:
-        """Something that the reader could type. Never wrapped, so that it can be copied."""
+        """Something that the reader could type; the terminal wraps it too."""
         for line in text.splitlines():
             self._console.print(Text(f"    {line}", "cyan"), soft_wrap=True)
 
