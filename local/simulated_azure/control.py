@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -159,7 +159,7 @@ async def explain_errors(request: web.Request, handler: Any) -> web.StreamRespon
     """Answer 400 with the reason when a control request is not understood."""
     try:
         response: web.StreamResponse = await handler(request)
-    except (ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (ValueError, KeyError, TypeError, re.error) as error:
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
     return response
 

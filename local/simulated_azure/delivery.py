@@ -152,6 +152,8 @@ class Deliverer:
             status, _, _ = await self.send("POST", subscription["endpointUrl"], headers, body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = f"{type(error).__name__}: {error}"
+        if world.store.get("delivery", identifier) is not document:
+            return  # The simulation was reset meanwhile.
         now = world.clock.timestamp()
         document["attempts"].append({"at": iso(now, digits=3), "status": status, "error": reason})
         self._settle(document, subscription, status, now)
