@@ -1,0 +1,242 @@
+"""What the checker goes by: rows of Table Storage, the simulated Azure's log and the engine's memory.
+
+Nothing here asks the product, nor uses its code: rows are parsed as docs/state.md describes them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableServiceClient
+
+from local.stack import Stack
+from local.stack.azurite import ACCOUNT
+
+# The key that every Azurite has; public knowledge. The app itself gets no key, it comes with tokens.
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+FINAL = frozenset({"Succeeded", "Failed", "Canceled"})
+_LIVE_INSTANCE = frozenset({"Pending", "Running", "Suspended", "ContinuedAsNew"})
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head row of an operation."""
+
+    id: str
+    kind: str
+    status: str
+    run: int
+    workspace_id: str
+    cluster_id: str | None
+    compute_name: str
+    journal_length: int
+    pick_ups: int
+    steps: tuple[Row, ...]
+    row: Row
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def compute_id(self) -> str:
+        return f"{self.workspace_id}/computes/{self.compute_name}"
+
+    @property
+    def started(self) -> datetime | None:
+        return moment(self.row.get("startedTime"))
+
+    @property
+    def finished(self) -> datetime | None:
+        return moment(self.row.get("finishedTime"))
+
+    def step(self, name: str) -> Row | None:
+        return next((step for step in self.steps if step["name"] == name), None)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} (run {self.run}, {self.status})"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A claim or a reservation on a target."""
+
+    target: str
+    operation: str
+    reserved: bool
+
+    def __str__(self) -> str:
+        return f"{'reservation' if self.reserved else 'claim'} of {self.operation} on {self.target}"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An engine instance; ``pending`` counts messages, activities and timers that will make it go on."""
+
+    id: str
+    name: str
+    status: str
+    pending: int
+
+    @property
+    def live(self) -> bool:
+        return self.status in _LIVE_INSTANCE
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything, as read at about one moment."""
+
+    heads: Mapping[str, Head]
+    journals: Mapping[str, list[Row]]
+    index: Mapping[str, list[str]]
+    holds: list[Hold]
+    reactions: list[Row]
+    instances: Mapping[str, Instance]
+    requests: list[Row]
+    effects: list[Row]
+    jobs: list[Row]
+    underlying_deletes: int
+    app: str
+    now: datetime = field(default_factory=datetime.now)
+
+
+class Tables:
+    """The tables of a stack, read past the app and past any proxy, with the account's key."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._service = TableServiceClient(
+            stack.table_service_uri,
+            credential=AzureNamedKeyCredential(ACCOUNT, AZURITE_KEY),
+            connection_verify=stack.azure.about["caBundle"],
+        )
+
+    def rows(self, table: str, query: str = "") -> list[Row]:
+        """The rows of a table that fit a filter; none when the table is not there."""
+        client = self._service.get_table_client(table)
+        try:
+            return [dict(row) for row in (client.query_entities(query) if query else client.list_entities())]
+        except ResourceNotFoundError:
+            return []
+
+    def head(self, operation_id: str) -> Head | None:
+        """The head row of an operation."""
+        try:
+            row = self._service.get_table_client("operations").get_entity("operations", f"operation;{operation_id}")
+        except ResourceNotFoundError:
+            return None
+        return head_of(dict(row))
+
+    def upsert(self, table: str, row: Row) -> None:
+        """Write a row behind the app's back."""
+        self._service.get_table_client(table).upsert_entity(row)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._service.close()
+
+
+def gather(stack: Stack, tables: Tables) -> Evidence:
+    """Read everything. Tables first: what Azure and the engine did meanwhile is younger, never missing."""
+    rows = tables.rows("operations")
+    heads, journals, index = _sorted_out(rows)
+    holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
+    reactions = tables.rows("reactions")
+    instances = read_instances(stack.host_state / "durable" / "durable.db")
+    app = next(p["objectId"] for p in stack.options.world["principals"] if p["name"] == "moor-app")
+    return Evidence(
+        heads=heads,
+        journals=journals,
+        index=index,
+        holds=holds,
+        reactions=reactions,
+        instances=instances,
+        requests=[r for r in stack.azure.requests(kind="arm") if r["method"] != "GET"],
+        effects=stack.azure.operations(),
+        jobs=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/jobs"),
+        underlying_deletes=stack.azure.underlying_deletes(),
+        app=app,
+        now=stack.clock.now(),
+    )
+
+
+def read_instances(database: Path) -> dict[str, Instance]:
+    """Every engine instance and what it waits for, read in one transaction; none when there is no database yet."""
+    if not database.exists():
+        return {}
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10, isolation_level=None)
+    try:
+        connection.execute("BEGIN")
+        found = connection.execute("SELECT instance_id, name, status FROM instances").fetchall()
+        pending: dict[str, int] = {}
+        for table in ("messages", "activities", "timers"):
+            counts = connection.execute(f"SELECT instance_id, count(*) FROM {table} GROUP BY instance_id")
+            for instance_id, count in counts:
+                pending[instance_id] = pending.get(instance_id, 0) + count
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    return {key: Instance(key, name, status, pending.get(key, 0)) for key, name, status in found}
+
+
+def head_of(row: Row) -> Head:
+    """A head row, parsed."""
+    return Head(
+        id=row["id"],
+        kind=row["kind"],
+        status=row["status"],
+        run=row["run"],
+        workspace_id=str(row.get("workspaceId") or ""),
+        cluster_id=row.get("clusterId"),
+        compute_name=str(row.get("computeName") or ""),
+        journal_length=row["journalLength"],
+        pick_ups=row["pickUps"],
+        steps=tuple(unpacked(row, "steps") or ()),
+        row=row,
+    )
+
+
+def unpacked(row: Mapping[str, Any], name: str) -> Any:
+    """A JSON column, put together again when it was cut into parts."""
+    if name not in row:
+        return None
+    text, part = str(row[name]), 1
+    while (more := row.get(f"{name}__part{part}")) is not None:
+        text, part = text + str(more), part + 1
+    return json.loads(text)
+
+
+def moment(text: Any) -> datetime | None:
+    """An RFC 3339 time, or None."""
+    return datetime.fromisoformat(text) if isinstance(text, str) and text else None
+
+
+def trusted(bundle: str) -> ssl.SSLContext:
+    """A TLS context that trusts a bundle."""
+    return ssl.create_default_context(cafile=bundle)
+
+
+def _sorted_out(rows: list[Row]) -> tuple[dict[str, Head], dict[str, list[Row]], dict[str, list[str]]]:
+    heads: dict[str, Head] = {}
+    journals: dict[str, list[Row]] = {}
+    index: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda r: str(r["RowKey"])):
+        what, _, rest = str(row["RowKey"]).partition(";")
+        if what == "operation":
+            heads[rest] = head_of(row)
+        elif what == "journal":
+            journals.setdefault(rest.rsplit(";", 1)[0], []).append(row)
+        elif "operation" in row:
+            index.setdefault(str(row["operation"]), []).append(str(row["RowKey"]))
+    return heads, journals, index
