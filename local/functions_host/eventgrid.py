@@ -78,7 +78,7 @@ async def handle(
             return _validate(content)
         if not isinstance(content, (dict, list)):
             raise JsonError("The request content should be parseable into a JSON object or array.")
-    except (JsonError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:  # JsonError is a ValueError
         _log.error("The webhook for '%s' failed: %s", name, error)
         return FAILED
     return await _notify(function, content if isinstance(content, list) else [content])

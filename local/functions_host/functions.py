@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from azure.functions import meta
 
 from . import app_loader
 from .app_loader import FunctionInfo
 from .http_routes import Route, RouteError, compile_route
-from .schedules import Schedule, ScheduleError, make_schedule
+from .schedules import Schedule, ScheduleError, make_schedule, to_ticks
 from .settings import NameResolver, SettingsError
 
 EventGridCall = Callable[[meta.Datum, Mapping[str, meta.Datum]], Awaitable[object]]
+_ANY_TIME = to_ticks(datetime(2026, 1, 1))
 _INPUTS = (*app_loader.SERVED_TRIGGERS, app_loader.DURABLE_CLIENT, "http")
 
 
@@ -73,6 +75,7 @@ def _add(served: ServedFunctions, function: FunctionInfo, resolver: NameResolver
         served.http[function.name] = function
     elif kind == app_loader.TIMER:
         schedule = make_schedule(str(function.trigger.get("schedule") or ""), resolver)
+        schedule.next_after(_ANY_TIME)  # refuse here what has no occurrence at all
         if not off:
             served.timers[function.name] = (function, schedule)
     elif off:
