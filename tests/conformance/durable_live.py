@@ -1,7 +1,7 @@
 """The recorded requests made again to a freely running engine with the app's real functions: every instance ends alike.
 
 Here nothing is scripted: how fast activities end and which events share an episode is up to our engine. Pauses between
-requests are kept, five times as fast; an answer counts as soon as it is the recorded one, within a deadline. Of entries
+requests are kept, three times as fast; an answer counts as soon as it is the recorded one, within a deadline. Of entries
 that several activities wrote at once only the order may differ.
 """
 
@@ -29,8 +29,8 @@ from .exchanges import Front, learn_id, masked, substitute
 from .lockstep import WEBHOOKS
 from .recordings import SCENARIOS, load
 
-FACTOR = 5.0
-_DEADLINE = 6.0
+FACTOR = 3.0
+_DEADLINE = 15.0
 # Left out here, each is checked by the lock step.
 _SKIPPED = {
     "s15-call-http.jsonl": "the server that was called is not part of the recording",
@@ -94,7 +94,7 @@ class Live:
             if time.monotonic() > deadline:
                 tally.differing.append(f"{request['method']} {request['url']}\n{first_difference(expected, ours)}")
                 return learnt
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
 
 
 def _loose(body: str) -> str:

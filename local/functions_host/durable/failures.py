@@ -113,6 +113,12 @@ def non_deterministic(text: str) -> str:
     return f"Non-Deterministic workflow detected: {text}"
 
 
+def non_deterministic_details(output: str) -> str:
+    """Details of the event that the parent of such an instance gets (source: DurableTask.Core FailOrchestration)."""
+    kind = "DurableTask.Core.Exceptions.NonDeterministicOrchestrationException"
+    return f"Unhandled exception while executing orchestration: {kind}: {output}\n\t"
+
+
 def custom_status_too_big(kilobytes: int) -> str:
     """The text for a custom status above 16 KB of UTF-16 (source: MessagePayloadDataConverter)."""
     return (

@@ -123,7 +123,8 @@ class Replay:
             if not self._open and self._result is not None:
                 self._complete(self._result)
         except NonDeterministic as problem:
-            self._complete(Complete("Failed", failures.non_deterministic(str(problem)), None))
+            text = failures.non_deterministic(str(problem))
+            self._complete(Complete("Failed", text, failures.non_deterministic_details(text)))
         self._outcome.decisions = [self._pending[key] for key in sorted(self._pending)]
         return self._outcome
 
