@@ -26,11 +26,13 @@ from local.simulated_azure.delivery import Deliverer
 from local.simulated_azure.identity import Identity
 from local.simulated_azure.providers import (
     authorization,
+    batch_endpoints,
     clusters,
     computes,
     endpoints,
     extensions,
     jobs,
+    schedules,
     subscriptions,
     workspaces,
 )
@@ -148,6 +150,8 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
             *computes.routes(),
             *jobs.routes(),
             *endpoints.routes(),
+            *batch_endpoints.routes(),
+            *schedules.routes(),
             *workspaces.routes(),
             *subscriptions.routes(),
         ]

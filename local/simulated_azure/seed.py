@@ -8,12 +8,14 @@ from typing import Any
 
 from local.simulated_azure import rbac, resources
 from local.simulated_azure.providers import (
+    batch_endpoints,
     cluster_bodies,
     clusters,
     computes,
     endpoints,
     extensions,
     jobs,
+    schedules,
     system_data,
     workspaces,
 )
@@ -21,7 +23,7 @@ from local.simulated_azure.world import World, iso
 
 SECTIONS = {
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
-    "deployments", "roleAssignments",
+    "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleAssignments",
 }  # fmt: skip
 PROVIDERS = (
     "Microsoft.Authorization",
@@ -55,6 +57,9 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
         "jobs": job,
         "endpoints": endpoint,
         "deployments": _deployment,
+        "schedules": _schedule,
+        "batchEndpoints": _batch_endpoint,
+        "batchDeployments": _batch_deployment,
         "roleAssignments": _role_assignment,
     }
     done: dict[str, int] = {}
@@ -102,8 +107,8 @@ def endpoint(world: World, item: dict[str, Any]) -> dict[str, Any]:
     """Put one online endpoint in place."""
     workspace = _known(world, item["workspaceId"])
     identifier = f"{workspace['id']}/onlineEndpoints/{item['name']}"
-    given = {key: value for key, value in item.items() if key not in ("workspaceId", "name")}
-    body = endpoints.build(world, identifier, workspace["body"]["location"], given, world.clock.timestamp())
+    location = workspace["body"]["location"]
+    body = endpoints.build(world, identifier, location, _rest(item), world.clock.timestamp())
     return resources.new(world, identifier, endpoints.TYPE, body, 0)
 
 
@@ -211,10 +216,36 @@ def _compute(world: World, item: dict[str, Any]) -> None:
 def _deployment(world: World, item: dict[str, Any]) -> None:
     endpoint_resource = _known(world, item["endpointId"])
     identifier = f"{endpoint_resource['id']}/deployments/{item['name']}"
-    given = {key: value for key, value in item.items() if key not in ("endpointId", "name")}
     location = endpoint_resource["body"]["location"]
-    body = endpoints.build_deployment(world, identifier, location, given, world.clock.timestamp())
+    body = endpoints.build_deployment(world, identifier, location, _rest(item), world.clock.timestamp())
     resources.new(world, identifier, endpoints.DEPLOYMENT, body, 0)
+
+
+def _schedule(world: World, item: dict[str, Any]) -> None:
+    identifier = f"{_known(world, item['workspaceId'])['id']}/schedules/{item['name']}"
+    body = schedules.build(identifier, _rest(item), world.clock.timestamp())
+    resources.new(world, identifier, schedules.TYPE, body, 0)
+
+
+def _batch_endpoint(world: World, item: dict[str, Any]) -> None:
+    workspace = _known(world, item["workspaceId"])
+    identifier = f"{workspace['id']}/batchEndpoints/{item['name']}"
+    location = workspace["body"]["location"]
+    body = batch_endpoints.build(world, identifier, location, _rest(item), world.clock.timestamp())
+    resources.new(world, identifier, batch_endpoints.TYPE, body, 0)
+
+
+def _batch_deployment(world: World, item: dict[str, Any]) -> None:
+    parent = _known(world, item["endpointId"])
+    identifier = f"{parent['id']}/deployments/{item['name']}"
+    location = parent["body"]["location"]
+    body = batch_endpoints.build_deployment(world, identifier, location, _rest(item), world.clock.timestamp())
+    resources.new(world, identifier, batch_endpoints.DEPLOYMENT, body, 0)
+
+
+def _rest(item: dict[str, Any]) -> dict[str, Any]:
+    """What of a seeded item becomes its properties."""
+    return {key: value for key, value in item.items() if key not in ("workspaceId", "endpointId", "name")}
 
 
 def _known(world: World, resource_id: str) -> dict[str, Any]:

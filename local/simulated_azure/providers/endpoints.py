@@ -35,7 +35,7 @@ def build(world: World, resource_id: str, location: str, given: dict[str, Any], 
     wanted = dict(given)
     compute = wanted.pop("compute", None)
     return {
-        **_envelope(world, resource_id, TYPE, location, "Kubernetes" if compute else "Managed", at),
+        **envelope(world, resource_id, TYPE, location, "Kubernetes" if compute else "Managed", at),
         "properties": {
             "description": None,
             "properties": {},
@@ -57,7 +57,7 @@ def build_deployment(world: World, resource_id: str, location: str, given: dict[
     workspace = resource_id[: resource_id.lower().index("/onlineendpoints/")]
     kind = given.get("endpointComputeType", "Kubernetes")
     return {
-        **_envelope(world, resource_id, DEPLOYMENT, location, kind, at),
+        **envelope(world, resource_id, DEPLOYMENT, location, kind, at),
         "sku": {"name": "Default", "capacity": 1, "family": None, "size": None, "tier": None},
         "properties": {
             "description": None,
@@ -87,9 +87,8 @@ def build_deployment(world: World, resource_id: str, location: str, given: dict[
     }
 
 
-def _envelope(
-    world: World, resource_id: str, resource_type: str, location: str, kind: str, at: float
-) -> dict[str, Any]:
+def envelope(world: World, resource_id: str, resource_type: str, location: str, kind: str, at: float) -> dict[str, Any]:
+    """What every kind of endpoint and deployment has around its properties."""
     return {
         "id": resource_id,
         "name": resource_id.rsplit("/", 1)[-1],

@@ -60,6 +60,7 @@ OPTIONAL = {
     "properties.limits",
     "properties.resources.properties",
     "properties.identity",
+    "properties.action",
 }
 
 
@@ -118,6 +119,11 @@ def full(azure: SimulatedAzure) -> SimulatedAzure:
             ],
             "endpoints": [{"workspaceId": WORKSPACE, "name": "score", "compute": COMPUTE}],
             "deployments": [{"endpointId": endpoint, "name": "blue"}],
+            "schedules": [{"workspaceId": WORKSPACE, "name": "nightly"}],
+            "batchEndpoints": [{"workspaceId": WORKSPACE, "name": "batch"}],
+            "batchDeployments": [
+                {"endpointId": f"{WORKSPACE}/batchEndpoints/batch", "name": "one", "compute": COMPUTE}
+            ],
         }
     )
     return azure
@@ -149,6 +155,9 @@ def full(azure: SimulatedAzure) -> SimulatedAzure:
             f"{WORKSPACE}/onlineEndpoints/score/deployments/blue",
             "machinelearningservices/online_deployments_get_kubernetes.json",
         ),
+        (f"{WORKSPACE}/schedules", "machinelearningservices/schedules_list.json"),
+        (f"{WORKSPACE}/schedules/nightly", "machinelearningservices/schedules_get.json"),
+        (f"{WORKSPACE}/batchEndpoints/batch/deployments", "machinelearningservices/batch_deployments_list.json"),
         (
             f"{GROUP}/providers/Microsoft.Authorization/denyAssignments",
             "authorization/deny_assignments_list_for_scope.json",
