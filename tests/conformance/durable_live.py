@@ -1,8 +1,8 @@
 """The recorded requests made again to a freely running engine with the app's real functions: every instance ends alike.
 
 Here nothing is scripted: how fast activities end and which events share an episode is up to our engine. Pauses between
-requests are kept, three times as fast; an answer counts as soon as it is the recorded one, within a deadline. Of entries
-that several activities wrote at once only the order may differ.
+requests are kept, three times as fast; an answer counts as soon as it is the recorded one, within a deadline. Of
+entries that several activities wrote at once only the order may differ.
 """
 
 from __future__ import annotations

@@ -59,7 +59,6 @@ class Engine:
         self.store = store
         self.names = names
         self.default_version = default_version
-        self.hanging: list[HangingInstance] = []
         self._clock = clock
         self._invoke_activity = invoke_activity
         self._invoke_orchestrator = invoke_orchestrator
@@ -86,6 +85,11 @@ class Engine:
             default_version=default_version,
         )
 
+    @property
+    def hanging(self) -> list[HangingInstance]:
+        """The instances that called what does not exist and have not been ended since."""
+        return [HangingInstance(row.instance_id, row.name, reason) for row, reason in self.store.hanging()]
+
     def now(self) -> int:
         """Simulated time in ticks; never the same twice, so that time stamps order events."""
         self._last_tick = max(self._last_tick + 1, ticks_from_seconds(self._clock.timestamp()))
@@ -97,6 +101,8 @@ class Engine:
 
     async def start(self) -> None:
         """Take up every instance, activity and timer that the store knows."""
+        for row, reason in self.store.hanging():
+            _tell_hanging(row, reason)
         for timer in self.store.timers():
             self._arm(timer)
         self._spawn(self._fire_timers())
@@ -175,15 +181,8 @@ class Engine:
 
     def _warn(self, instance: Instance, reason: str) -> None:
         """Real hosts are silent about this; here it must be seen."""
-        hanging = HangingInstance(instance.instance_id, instance.name, reason)
-        if hanging not in self.hanging:
-            self.hanging.append(hanging)
-            log.error(
-                "Instance %s of orchestrator %s will stay Running for ever: %s",
-                instance.instance_id,
-                instance.name,
-                reason,
-            )
+        if self.store.add_hanging(instance.instance_id, reason):
+            _tell_hanging(instance, reason)
 
     # -- activities --------------------------------------------------------------------------------------------------
 
@@ -259,6 +258,12 @@ class Engine:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("A task of the engine failed", exc_info=task.exception())
+
+
+def _tell_hanging(instance: Instance, reason: str) -> None:
+    log.error(
+        "Instance %s of orchestrator %s will stay Running for ever: %s", instance.instance_id, instance.name, reason
+    )
 
 
 def worker_error(error: Exception) -> WorkerError:

@@ -102,10 +102,17 @@ class Episodes:
         parent = start["ParentInstance"]
         parent_id = None if parent is None else parent["OrchestrationInstance"]["InstanceId"]
         answer = await self._answer(work.instance, start, parent_id, events)
-        outcome = Replay(start=start, parent_instance_id=parent_id, reply=answer, names=self._names).run(events)
+        try:
+            outcome = self._replay(start, parent_id, answer, events)
+        except (KeyError, TypeError, ValueError) as error:
+            # The extension fails an orchestrator whose actions it cannot read.
+            outcome = self._replay(start, parent_id, Reply(fatal=f"{type(error).__name__}: {error}"), events)
         for warning in outcome.warnings:
             self._warn(work.instance, warning)
         return outcome
+
+    def _replay(self, start: Event, parent_id: str | None, answer: Reply, events: list[Event]) -> Outcome:
+        return Replay(start=start, parent_instance_id=parent_id, reply=answer, names=self._names).run(events)
 
     async def _answer(self, instance: Instance, start: Event, parent_id: str | None, events: list[Event]) -> Reply:
         known = self._names.orchestrator(start["Name"])

@@ -246,7 +246,9 @@ class Replay:
             parts = action.get("compoundActions")
             tasks = [self._start(part) for part in parts] if isinstance(parts, list) else []
             return _any(tasks) if kind == 11 else _all(tasks)
-        return self._unknown(f"entities are not served here (action type {kind})")
+        if kind in (7, 9, 10):
+            return self._unknown(f"entities are not served here (action type {kind})")
+        raise ValueError(f"Received an unexpected action type from the out-of-proc function: '${kind}'.")
 
     def _unknown(self, what: str) -> _Task:
         """The extension swallows this as if user code had failed: the instance hangs in Running for ever (recorded)."""

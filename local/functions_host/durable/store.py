@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS activities (
 CREATE TABLE IF NOT EXISTS timers (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, timer_id INTEGER NOT NULL, fire_at INTEGER NOT NULL,
     event TEXT NOT NULL, PRIMARY KEY (instance_id, execution_id, timer_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hanging (
+    instance_id TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (instance_id, reason)) WITHOUT ROWID;
 """
 
 
@@ -144,8 +146,19 @@ class Store:
 
     def delete_instance(self, instance_id: str) -> None:
         """Forget row, history, messages and timers. Activities that run go on; their results are dropped."""
-        for table in ("instances", "history", "messages", "timers"):
+        for table in ("instances", "history", "messages", "timers", "hanging"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id = ?", (instance_id,))  # noqa: S608
+
+    def add_hanging(self, instance_id: str, reason: str) -> bool:
+        """Remember why an instance will never end; False when that was known."""
+        cursor = self._db.execute("INSERT OR IGNORE INTO hanging VALUES (?, ?)", (instance_id, reason))
+        return cursor.rowcount > 0
+
+    def hanging(self) -> list[tuple[Instance, str]]:
+        """Instances that have not ended and never will, with the reason."""
+        rows = self._db.execute("SELECT instance_id, reason FROM hanging ORDER BY instance_id, reason").fetchall()
+        found = ((self.instance(instance_id), reason) for instance_id, reason in rows)
+        return [(instance, reason) for instance, reason in found if instance is not None and not instance.finished]
 
     # -- history -----------------------------------------------------------------------------------------------------
 

@@ -266,6 +266,12 @@ async def test_unknown_names_hang_and_are_told_loudly(tmp_path: Path, caplog: py
     for name in table:
         assert any(f"id-{name}" in record.message and name in record.message for record in caplog.records)
     assert "'nobody' is not registered" in caplog.text
+    caplog.clear()
+    async with Running(tmp_path, table) as app:
+        assert "id-calls_nobody" in caplog.text
+        app.client.terminate("id-calls_nobody", None)
+        await app.finished("id-calls_nobody")
+        assert {item.instance_id for item in app.engine.hanging} == {"id-starts_nobody", "id-starts_itself"}
 
 
 async def test_the_text_of_an_exception_without_one_is_its_type(tmp_path: Path) -> None:

@@ -162,6 +162,11 @@ def test_what_hangs_the_real_engine_hangs_with_a_warning(action: dict[str, Any])
     assert len(outcome.warnings) == 1
 
 
+def test_an_action_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unexpected action type"):
+        run([{"actionType": 99}])
+
+
 def test_names_are_looked_up_in_any_case() -> None:
     assert run([{**CALL, "functionName": "ECHO"}]).decisions == [ScheduleActivity(0, "ECHO", "1")]
     assert NAMES.activity("Echo") == "echo"
