@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 TICKS_PER_SECOND = 10_000_000
 MAX_TICKS = 3_155_378_975_999_999_999
 UNIX_EPOCH_TICKS = 621_355_968_000_000_000
+_UTC_NAMES = ("UTC", "UCT", "Zulu", "Universal", "GMT")
 _YEAR_ONE = datetime(1, 1, 1)
 
 
@@ -52,7 +53,8 @@ def local_zone(environment: dict[str, str] | None = None) -> tzinfo:
     for name in (values.get("WEBSITE_TIME_ZONE"), values.get("TZ"), _system_zone_name()):
         if name:
             try:
-                return ZoneInfo(name.lstrip(":"))
+                zone = ZoneInfo(name.lstrip(":"))
+                return UTC if zone.key.split("/")[-1] in _UTC_NAMES else zone
             except (ZoneInfoNotFoundError, ValueError):
                 continue
     return UTC

@@ -25,6 +25,7 @@ from .worker_error import WorkerError
 BODY_LIMIT = 104_857_600
 WEBHOOKS = "/runtime/webhooks/"
 DURABLE = f"{WEBHOOKS}durabletask"
+TOO_MANY = HttpAnswer(429, (("X-FUNCTION-SCALEOUT", "1"),))
 NEVER_FROM_APP = ("server", "date", "transfer-encoding")
 """Kestrel overwrites the first two; the third from user code only hangs the client."""
 WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
@@ -78,7 +79,7 @@ class WebEdge:
             return _home_page()
         async with self._throttle.slot() as free:
             if not free:
-                return HttpAnswer(429, (("X-FUNCTION-SCALEOUT", "1"),))
+                return TOO_MANY
             return await (self._webhook(incoming, path) if path.startswith(WEBHOOKS) else self._function(incoming))
 
     async def _webhook(self, incoming: IncomingRequest, path: str) -> HttpAnswer:
@@ -112,7 +113,10 @@ class WebEdge:
         if not raw_path.startswith(DURABLE):
             request = request.clone(rel_url=DURABLE + request.raw_path[len(DURABLE) :])
         match = await self._durable_router().resolve(request)
-        response = await match.handler(request)
+        async with self._throttle.slot() as free:
+            if not free:
+                return await self._send(request, TOO_MANY)
+            response = await match.handler(request)
         if not response.prepared:
             self._add_headers(request, response)
         return response

@@ -108,8 +108,17 @@ class Worker:
     def stop(self) -> None:
         """Stop the event loop; functions that still run are abandoned, as when the real worker is ended."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        asyncio.run_coroutine_threadsafe(self._cancel_everything(), self._loop)
         self._thread.join(timeout=2)
+
+    async def _cancel_everything(self) -> None:
+        """Cancelled work does not call back into the closed loop when its thread ends later."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
+        self._loop.stop()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run ``work`` on the worker's event loop thread, e.g. the import of the app."""

@@ -59,10 +59,12 @@ def function(name: str, call: Callable[..., Any], route: str | None, methods: li
 
 
 @asynccontextmanager
-async def serving(found: list[FunctionInfo]) -> AsyncIterator[tuple[FunctionsHost, int]]:
+async def serving(
+    found: list[FunctionInfo], change: Callable[[HostJson], HostJson] = lambda given: given
+) -> AsyncIterator[tuple[FunctionsHost, int]]:
     """Our host with these functions on a free port."""
     options = HostOptions(Path(), Path(), "http://127.0.0.1", ScaledClock(0), KeyRing("master"))
-    host = FunctionsHost(options, HostJson({}))
+    host = FunctionsHost(options, change(HostJson({})))
     host.worker.start()
     host.served = functions.serve(found, NameResolver({}), "api")
     host.ready = True

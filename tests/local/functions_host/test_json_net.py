@@ -158,3 +158,4 @@ def test_the_local_zone() -> None:
     assert local_zone({"WEBSITE_TIME_ZONE": "Europe/Berlin", "TZ": "UTC"}) == BERLIN
     assert str(local_zone({"TZ": "America/New_York"})) == "America/New_York"
     assert local_zone({"TZ": "no/such"}) == local_zone({})
+    assert local_zone({"TZ": ":Etc/UTC"}) is UTC

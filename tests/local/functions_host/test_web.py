@@ -15,7 +15,7 @@ from azure.functions import HttpRequest, HttpResponse
 from local.functions_host import functions
 from local.functions_host.cors import Cors
 from local.functions_host.functions import serve
-from local.functions_host.settings import NameResolver
+from local.functions_host.settings import HostJson, NameResolver
 from local.functions_host.throttle import Throttle
 from tests.conformance.host_http import function, serving
 
@@ -93,6 +93,27 @@ async def test_the_client_may_leave_the_function_runs_on() -> None:
         writer.close()
         finish.set()
         assert await asyncio.to_thread(done.wait, 10)
+
+
+async def test_too_many_requests() -> None:
+    began, finish = threading.Event(), threading.Event()
+
+    def slow(req: HttpRequest) -> str:
+        began.set()
+        finish.wait(10)
+        return "done"
+
+    def limited(host_json: HostJson) -> HostJson:
+        return replace(host_json, max_outstanding=1)
+
+    async with serving([function("slow", slow, "slow", None)], limited) as (_, port):
+        first = asyncio.create_task(ask(port, "GET", "/api/slow"))
+        assert await asyncio.to_thread(began.wait, 10)
+        status, headers, text = await ask(port, "GET", "/api/slow")
+        assert (status, headers["X-FUNCTION-SCALEOUT"], text) == (429, "1", "")
+        assert (await ask(port, "GET", "/admin/host/ping"))[0] == 200
+        finish.set()
+        assert (await first)[2] == "done"
 
 
 async def test_throttle() -> None:

@@ -91,6 +91,26 @@ async def test_a_blocked_worker_loop_does_not_block_the_host(worker: Worker) -> 
     assert await blocked == "null"
 
 
+async def test_stopping_abandons_what_runs(caplog: pytest.LogCaptureFixture) -> None:
+    worker, release, ended = Worker(threads=1, timeout=None), threading.Event(), threading.Event()
+    worker.start()
+
+    def stuck(value: Any) -> None:
+        release.wait(10)
+        ended.set()
+
+    invocation = asyncio.create_task(run(worker, activity(stuck)))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began < 1.5
+    with pytest.raises(asyncio.CancelledError):
+        await invocation
+    release.set()
+    assert await asyncio.to_thread(ended.wait, 5)
+    assert "Event loop is closed" not in caplog.text
+
+
 async def test_failures_carry_type_text_and_the_functions_own_stack(worker: Worker) -> None:
     def call(value: Any) -> None:
         raise KeyError("gone")
