@@ -77,18 +77,18 @@ class StepAtWork:
         Raises Superseded when another run has taken over, and OvertakenByDelivery when the engine has delivered this
         step's message a second time meanwhile: the change must not be made then.
         """
-        moment = clock.now()
 
         def decide(operation: Operation) -> Change:
             step = operation.step(self.call.step)
             assert step is not None
             if step.over or step.attempts != self.record.attempts:
                 raise OvertakenByDelivery
+            moment = clock.now()  # After the record was read: the journal's times follow its order.
             intent = step.intent or Intent(action, resource_id, moment)
             entry = _entry(self.call.step, "intended", moment, data={"action": action, "resourceId": resource_id})
             return Change(operation.with_step(replace(step, intent=intent)), [entry])
 
-        records.change(self.call.operation, self.call.run, decide, moment)
+        records.change(self.call.operation, self.call.run, decide, clock.now())
 
 
 class OvertakenByDelivery(Exception):
