@@ -80,7 +80,7 @@ def assert_journal_whole(operation: Operation, journal: Sequence[dict[str, Any]]
     assert [entry["sequence"] for entry in journal] == list(range(1, len(journal) + 1))
     assert (journal[0]["step"], journal[0]["event"]) == ("operation", "accepted")
     times = [entry["time"] for entry in journal]
-    assert times == sorted(times)
+    assert times == sorted(times), journal
     events = [(entry["step"], entry["event"]) for entry in journal]
     for step in operation["steps"]:
         name, end = step["name"], step["status"].lower()
