@@ -1,0 +1,126 @@
+"""Calls, history and time of an attach and a detach: ``make bench`` (python -m benchmarks.operations).
+
+The baseline of the times is the critical path that the simulated Azure imposes: the long-running operations that come
+one after the other. A ratio of 1 would be an engine that takes no time and polls at the right instant. The clock is
+scaled, so that a second of real work of this machine counts as ``--factor`` seconds: the ratio shown is an upper bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import statistics
+import tempfile
+import time
+import uuid
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from local.stack import world as worlds
+from tests.faults.fault_stack import FaultStack, fault_stack
+from tests.scenarios.helpers import Place
+
+# Simulated seconds, as documents and reports give them: extension about 10 minutes, attach about 5; for a detach no
+# figure is published. The simulated Azure's own defaults.
+EXTENSION, ATTACH, DETACH = 600.0, 300.0, 120.0
+CRITICAL_PATH = {"attach": EXTENSION + ATTACH, "attach, extension there": ATTACH, "detach": DETACH}
+DURATIONS = {"extension.create": EXTENSION, "compute.attach": ATTACH, "compute.detach": DETACH}
+_LONGEST, _LOOK_EVERY = 600.0, 0.5
+_HEADINGS = ("operation", "ARM calls", "table calls", "of them transactions", "history events", "wall time", "ratio")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one operation took; ``seconds`` are simulated."""
+
+    arm: int
+    tables: int
+    transactions: int
+    events: int
+    seconds: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--factor", type=float, default=60.0, help="simulated seconds per real second")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        costs = _measure(Path(folder), given.rounds, given.factor)
+    print(f"{given.rounds} rounds at factor {given.factor:g}; medians, wall time with minimum and maximum\n")
+    rows = [_row(name, found) for name, found in costs.items()]
+    widths = [max(len(row[i]) for row in (_HEADINGS, *rows)) for i in range(len(_HEADINGS))]
+    for row in (_HEADINGS, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(name: str, costs: list[Cost]) -> tuple[str, ...]:
+    def median(field: str) -> float:
+        return float(statistics.median(getattr(cost, field) for cost in costs))
+
+    seconds = [cost.seconds for cost in costs]
+    counts = (f"{median(field):g}" for field in ("arm", "tables", "transactions", "events"))
+    wall = f"{median('seconds'):.0f} s ({min(seconds):.0f} to {max(seconds):.0f})"
+    return (name, *counts, wall, f"{median('seconds') / CRITICAL_PATH[name]:.2f}")
+
+
+def _measure(folder: Path, rounds: int, factor: float) -> dict[str, list[Cost]]:
+    costs: dict[str, list[Cost]] = {name: [] for name in CRITICAL_PATH}
+    with fault_stack(folder, factor=factor, durations=DURATIONS, retry_after=15) as faults:
+        for number in range(rounds + 1):
+            workspace = f"bench-{number}"
+            faults.stack.azure.seed(worlds.additions(f"bench-aks-{number}", workspaces=(workspace,)))
+            place = Place(worlds.workspace_id(workspace), worlds.cluster_id(f"bench-aks-{number}"), f"bench-{number}")
+            second = Place(place.workspace_id, place.cluster_id, f"again-{number}")
+            found = {
+                "attach": _cost(faults, "attach", place.attach_body()),
+                "attach, extension there": _cost(faults, "attach", second.attach_body(namespace="again")),
+                "detach": _cost(faults, "detach", place.detach_body()),
+            }
+            if number:  # The first round warms up: tokens, clients, the import of azure-ai-ml.
+                for name, cost in found.items():
+                    costs[name].append(cost)
+    return costs
+
+
+def _cost(faults: FaultStack, kind: str, body: dict[str, Any]) -> Cost:
+    faults.switchboard.begin()
+    operation = faults.stack.app.start(kind, body, f"bench-{uuid.uuid4().hex}")
+    done, looks = _see_through(faults, operation)
+    calls = faults.switchboard.end()
+    if done["status"] != "Succeeded":
+        raise SystemExit(f"{kind} ended as {done['status']}: {done['error']}")
+    kinds = Counter(call.kind for call in calls)
+    transactions = sum(1 for call in calls if call.kind == "tables" and "$batch" in call.path)
+    took = datetime.fromisoformat(done["finishedDateTime"]) - datetime.fromisoformat(done["createdDateTime"])
+    events = _events(faults, done["id"])
+    return Cost(kinds["arm"], kinds["tables"] - looks, transactions, events, took.total_seconds())
+
+
+def _see_through(faults: FaultStack, operation: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """The operation once its last step is over, and how many looks (one point read each) that took."""
+    deadline, looks = time.monotonic() + _LONGEST, 0
+    while not operation["steps"] or operation["steps"][-1]["status"] in ("NotStarted", "Running"):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"operation {operation['id']} has not ended after {_LONGEST:.0f} s")
+        time.sleep(_LOOK_EVERY)
+        operation = faults.stack.app.operation(operation["id"])
+        looks += 1
+    return operation, looks
+
+
+def _events(faults: FaultStack, operation_id: str) -> int:
+    """History events of the operation and the last generation of each of its waiters."""
+    database = next(faults.stack.state_dir.rglob("durable.db"))
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        query = "SELECT count(*) FROM history WHERE instance_id LIKE ?"
+        return int(connection.execute(query, (f"{operation_id}-%",)).fetchone()[0])
+
+
+if __name__ == "__main__":
+    main()
