@@ -61,7 +61,8 @@ def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
 def _overdue(operation: Operation, now: datetime) -> bool:
     step = operation.current_step
     if step is not None and step.deadline is not None:
-        return now > step.deadline + _STEP_GRACE
+        # A new run gets the grace too: the deadline it takes over may have passed long before it began.
+        return now > max(step.deadline, operation.updated_time) + _STEP_GRACE
     return now > operation.updated_time + _BETWEEN_STEPS
 
 

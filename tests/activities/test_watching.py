@@ -137,3 +137,9 @@ def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:
     assert [o.id for o in watching.free()] == ["lost"]
     assert [o.id for o in watching.live_operations()] == ["lost"]
     assert clock.now() >= next(watching.live_operations()).created_time
+
+
+def test_a_new_run_gets_time_although_the_deadline_it_took_over_has_passed() -> None:
+    picked_up = running(updated_time=NOW + timedelta(minutes=75), pick_ups=1)
+    assert watching.judge(picked_up, "Running", NOW + timedelta(minutes=80)).action == "none"
+    assert watching.judge(picked_up, "Running", NOW + timedelta(minutes=86)).action == "pick_up"
