@@ -171,19 +171,19 @@ class Episodes:
             if work.fresh:
                 store.clear_history(instance.instance_id)
             start = history.start_event([*work.stored, *work.incoming]) or {}
-            written = [self._scheduled(instance, start, item, outcome, effects) for item in outcome.decisions]
+            written = [self._scheduled(instance, start, item, effects) for item in outcome.decisions]
             new = [*(history.played(event) for event in work.incoming), *written]
             new.append(history.orchestrator_completed(self._stamp()))
             store.append_history(instance.instance_id, len(work.stored), new)
-            for timer_id in outcome.cancelled_timers:
-                store.delete_timer(instance.instance_id, instance.execution_id, timer_id)
             ending = next((item for item in outcome.decisions if isinstance(item, Complete)), None)
             store.put_instance(_after(instance, work, outcome, ending, ticks_from_text(new[-1]["Timestamp"])))
             if ending is not None:
+                if ending.status != "Failed":
+                    store.delete_timers(instance.instance_id)
                 self._tell_parent(start, ending, effects)
         return effects
 
-    def _scheduled(self, instance: Instance, start: Event, item: object, outcome: Outcome, effects: Effects) -> Event:
+    def _scheduled(self, instance: Instance, start: Event, item: object, effects: Effects) -> Event:
         store, stamp = self._store, self._stamp()
         if isinstance(item, ScheduleActivity):
             for _ in range(self._deliveries()):
@@ -194,12 +194,11 @@ class Episodes:
                 )
             return history.task_scheduled(item.task_id, item.name, stamp)
         if isinstance(item, CreateTimer):
-            if item.task_id not in outcome.cancelled_timers:
-                fired = history.timer_fired(item.task_id, item.fire_at, self._stamp())
-                due = ticks_from_text(item.fire_at)
-                timer = Timer(instance.instance_id, instance.execution_id, item.task_id, due, fired)
-                store.add_timer(timer)
-                effects.timers.append(timer)
+            fired = history.timer_fired(item.task_id, item.fire_at, self._stamp())
+            due = ticks_from_text(item.fire_at)
+            timer = Timer(instance.instance_id, instance.execution_id, item.task_id, due, fired)
+            store.add_timer(timer)
+            effects.timers.append(timer)
             return history.timer_created(item.task_id, item.fire_at, stamp)
         if isinstance(item, CreateChild):
             version = item.version if item.version is not None else self._default_version

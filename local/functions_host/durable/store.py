@@ -177,7 +177,7 @@ class Store:
     def clear_history(self, instance_id: str) -> None:
         """Forget the generation that ended, its timers included."""
         self._db.execute("DELETE FROM history WHERE instance_id = ?", (instance_id,))
-        self._db.execute("DELETE FROM timers WHERE instance_id = ?", (instance_id,))
+        self.delete_timers(instance_id)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -238,6 +238,10 @@ class Store:
         """Every timer that is not due or not yet delivered."""
         rows = self._db.execute("SELECT instance_id, execution_id, timer_id, fire_at, event FROM timers")
         return [Timer(row[0], row[1], row[2], row[3], json.loads(row[4])) for row in rows]
+
+    def delete_timers(self, instance_id: str) -> None:
+        """Forget every timer of an instance."""
+        self._db.execute("DELETE FROM timers WHERE instance_id = ?", (instance_id,))
 
     def delete_timer(self, instance_id: str, execution_id: str, timer_id: int) -> bool:
         """Forget a timer; False when it was forgotten before."""

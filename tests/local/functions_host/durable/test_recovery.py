@@ -13,7 +13,7 @@ from local.functions_host.durable.store import Store
 from .victim import INSTANCES, STEPS
 
 SEED = 20261120
-KILLS = 8
+KILLS = 6
 
 
 def _run(state: Path, effects: Path) -> subprocess.Popen[str]:

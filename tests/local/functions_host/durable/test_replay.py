@@ -68,7 +68,6 @@ def test_nothing_ends_while_a_task_is_open() -> None:
     cancelled = {"actionType": 11, "compoundActions": [WAIT, {**TIMER, "isCanceled": True}]}
     outcome = run([cancelled], scheduled, event, is_done=True, output=1)
     assert outcome.decisions == [Complete("Completed", "1", None, 1)]
-    assert outcome.cancelled_timers == {0}
 
 
 def test_an_error_of_the_sdk_fails_the_instance_and_keeps_its_actions() -> None:
