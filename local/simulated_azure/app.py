@@ -96,7 +96,9 @@ async def serve(options: Options) -> None:
     control_port = await listen(control_app, options.control_port or kept["controlPort"], False)
     world.base_url = f"https://{HOST}:{arm_port}"
     kept |= {"port": arm_port, "identityPort": identity_port, "controlPort": control_port}
-    (options.state / "kept.json").write_text(json.dumps(kept))
+    kept_path = options.state / "kept.json"
+    kept_path.write_text(json.dumps(kept))
+    kept_path.chmod(0o600)
     about |= {
         "resourceManager": world.base_url,
         "metadataUrl": f"{world.base_url}/metadata/endpoints?api-version=2019-05-01",

@@ -156,7 +156,7 @@ async def with_faults(
     work: Callable[[], Awaitable[web.Response]],
 ) -> web.StreamResponse:
     """Do the work of a request unless a planted fault or the call hook says otherwise, and complete the log entry."""
-    target = request.path_qs
+    target = f"{request.path}?{request.query_string}" if request.query_string else request.path
     fault = faults.take(world, kind, request.method, target)
     try:
         if hook is not None:

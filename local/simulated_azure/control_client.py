@@ -41,6 +41,7 @@ class SimulatedAzure:
     process: subprocess.Popen[str] | None = None
     timeout: float = 60.0
     _tokens: dict[str, str] = field(default_factory=dict)
+    _context: ssl.SSLContext | None = None
 
     @classmethod
     def start(
@@ -244,9 +245,10 @@ class SimulatedAzure:
         headers = {"Authorization": f"Bearer {self._tokens[client_id]}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310
-        context = ssl.create_default_context(cafile=self.about["caBundle"])
+        # Reading the bundle takes longer than the call.
+        self._context = self._context or ssl.create_default_context(cafile=self.about["caBundle"])
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout, context=context) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self.timeout, context=self._context) as response:  # noqa: S310
                 return ArmAnswer(response.status, _parsed(response.read()), response.headers)
         except urllib.error.HTTPError as error:
             with error:

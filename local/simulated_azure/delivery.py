@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from yarl import URL
 
 from local.simulated_azure import filters
 from local.simulated_azure.world import iso
@@ -116,7 +117,7 @@ class Deliverer:
         timeout = aiohttp.ClientTimeout(total=float(self._world.settings["events"]["timeoutSeconds"]))
         data = None if body is None else json.dumps(body).encode()
         async with self._session.request(
-            method, url, headers=headers, data=data, ssl=self._context, timeout=timeout
+            method, URL(url, encoded=True), headers=headers, data=data, ssl=self._context, timeout=timeout
         ) as response:
             text = await response.text()
             return response.status, {name.lower(): value for name, value in response.headers.items()}, text

@@ -61,8 +61,8 @@ def start(
 ) -> Operation:
     """Begin an operation on a resource.
 
-    ``status_path`` and ``result_path`` have ``{id}`` for the operation's id. ``refusal`` makes it fail at its end,
-    unless a script says otherwise. ``duration`` names the setting that holds its length (default: the kind);
+    ``status_path`` and ``result_path`` have ``{id}`` for the operation's id. ``refusal`` makes it fail at its end.
+    ``duration`` names the setting that holds its length (default: the kind);
     an ``open_ended`` one ends by ``finish``.
     """
     world = call.world

@@ -77,7 +77,7 @@ def test_nth_and_every(azure: SimulatedAzure) -> None:
 def test_page_of_a_list_is_named_by_its_query(azure: SimulatedAzure) -> None:
     azure.settings(pageSizes={"clusters": 1})
     azure.seed({"clusters": [{"id": CLUSTER + "-two"}]})
-    azure.add_fault(method="GET", path="managedClusters.*skip=1", status=500)
+    azure.add_fault(method="GET", path=r"managedClusters\?.*\$skip=1", status=500)
     first = azure.arm("GET", CLUSTER.rsplit("/", 1)[0])
     assert first.status == 200
     assert azure.arm("GET", first.body["nextLink"]).status == 500
