@@ -88,7 +88,7 @@ class Episodes:
             ending = next((item for item in outcome.decisions if isinstance(item, Complete)), None)
             if ending is None or ending.status != "ContinuedAsNew":
                 break
-            carried_status = outcome.custom_status or carried_status
+            carried_status = outcome.custom_status
             work = self._next_generation(work, ending.result or "null", outcome.carried_events)
         if outcome.custom_status is None:
             outcome.custom_status = carried_status
