@@ -163,15 +163,14 @@ def run_now(stack: Stack, function: str) -> None:
 def instances(stack: Stack, prefix: str) -> dict[str, dict[str, Any]]:
     """Engine instances whose id begins so, waiters of steps included, as the management API shows them."""
     answer = manage(stack, "GET", f"/instances?instanceIdPrefix={prefix}&showInput=false&top=1000")
-    assert answer.status == 200
+    assert answer.status == 200, answer
     return {instance["instanceId"]: instance for instance in answer.body}
 
 
 def manage(stack: Stack, method: str, path: str) -> Answer:
     """Call the management API of the Durable extension with its system key."""
-    separator = "&" if "?" in path else "?"
-    url = f"{stack.url}/runtime/webhooks/durabletask{path}{separator}code={stack.keys['durabletask']}"
-    return stack.app.call(method, url)
+    url = f"{stack.url}/runtime/webhooks/durabletask{path}"
+    return stack.app.call(method, url, key=stack.keys["durabletask"])
 
 
 def rows(stack: Stack, table: str) -> list[dict[str, Any]]:
