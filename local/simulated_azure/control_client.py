@@ -56,13 +56,16 @@ class SimulatedAzure:
     ) -> SimulatedAzure:
         """Start the program and wait until it serves; ``arguments`` are further command line options.
 
+        ``cwd`` is the folder that holds the package ``local`` (default: where this file lies).
         Raises RuntimeError when it ends without serving.
         """
-        command = [sys.executable, "-m", "local.simulated_azure", "--state", str(state)]
+        command = [sys.executable, "-m", "local.simulated_azure", "--state", str(state.resolve())]
         command += ["--clock-factor", str(clock_factor)]
         command += ["--clock-origin", repr(clock_origin)] if clock_origin is not None else []
         command += ["--keep-state"] if keep_state else []
-        process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, cwd=cwd)
+        process = subprocess.Popen(
+            [*command, *arguments], stdout=subprocess.PIPE, text=True, cwd=cwd or Path(__file__).parents[2]
+        )
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise RuntimeError(f"the simulated Azure ended with code {process.wait()} before it served")

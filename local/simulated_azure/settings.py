@@ -21,6 +21,8 @@ DEFAULTS: dict[str, Any] = {
         "cluster.create": 300,
         "cluster.update": 60,
         "cluster.delete": 300,
+        "cluster.start": 180,
+        "cluster.stop": 120,
         "extension.create": 600,
         "extension.update": 300,
         "extension.delete": 600,

@@ -17,6 +17,8 @@ from local.simulated_azure.world import World
 
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}"
+# Power action: state while it runs, state when it is done.
+_POWER = {"start": ("Starting", "Running"), "stop": ("Stopping", "Stopped")}
 _STATUS = {
     MANAGED: ("Microsoft.ContainerService", "operations", "operationresults"),
     CONNECTED: ("Microsoft.Kubernetes", "operationStatuses", "operationStatuses"),
@@ -43,12 +45,13 @@ def routes() -> list[Route]:
         Route("POST", f"{one}/{name}", MANAGED, _credentials, f"{MANAGED}/{name}/action", one)
         for name in ("listClusterUserCredential", "listClusterAdminCredential")
     ]
+    found += [Route("POST", f"{one}/{name}", MANAGED, _power, f"{MANAGED}/{name}/action", one) for name in _POWER]
     return found
 
 
 def install() -> None:
     """Register what happens when an operation ends."""
-    for kind in ("cluster.create", "cluster.update"):
+    for kind in ("cluster.create", "cluster.update", "cluster.start", "cluster.stop"):
         operations.register(kind, operations.Provider(_ready, _failed))
     operations.register("cluster.delete", operations.Provider(_deleted, _failed))
 
@@ -119,6 +122,15 @@ def _delete(call: Call) -> Reply:
     return Reply(202, None, operations.headers(call, operation, location=True))
 
 
+def _power(call: Call) -> Reply:
+    resource = resources.require(call, _id(call))
+    _check_idle(call, resource)
+    name = call.path.rsplit("/", 1)[-1].lower()
+    resources.set_state(call.world, resource, _POWER[name][0])
+    operation = _start(call, resource, f"cluster.{name}")
+    return Reply(202, None, operations.headers(call, operation, location=True))
+
+
 def _credentials(call: Call) -> Reply:
     resource = resources.require(call, _id(call))
     name = "clusterUser" if "user" in call.path.rsplit("/", 1)[-1].lower() else "clusterAdmin"
@@ -181,8 +193,12 @@ def _kubeconfig(resource: resources.Resource, user: str) -> str:
 
 def _ready(world: World, operation: Operation, at: float) -> None:
     resource = resources.find(world, operation["resourceId"])
-    if resource is not None:
-        resources.set_state(world, resource, "Succeeded")
+    if resource is None:
+        return
+    power = _POWER.get(operation["kind"].split(".")[1])
+    if power is not None:
+        resource["body"]["properties"]["powerState"] = {"code": power[1]}
+    resources.set_state(world, resource, "Succeeded")
 
 
 def _deleted(world: World, operation: Operation, at: float) -> None:
