@@ -26,8 +26,9 @@ lint: setup
 pytest: setup
 	$(PY) -m pytest $(TESTS)
 
+# The local host held against recorded exchanges: agreeing, differing and left out, per file.
 conformance: setup
-	$(PY) -m pytest tests/conformance
+	@$(PY) -m tests.conformance.report
 
 setup: .venv/.installed node_modules/.installed
 
