@@ -1,11 +1,13 @@
-# make demo    plays the main job on a local stack        make test    checks and tests everything
-# make up      keeps a local stack serving until Ctrl-C   make lint    ruff and mypy only
+# make demo          plays the main job on a local stack
+# make up            keeps a local stack serving until Ctrl-C
+# make test          checks and tests everything
+# make lint, pytest, conformance, faults, prove-restart, bench      one thing each
 # Needs Python 3.11+ and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test lint pytest conformance setup tools clean
+.PHONY: demo up test lint pytest conformance faults prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -29,6 +31,17 @@ pytest: setup
 # The local host held against recorded exchanges: agreeing, differing and left out, per file.
 conformance: setup
 	@$(PY) -m tests.conformance.report
+
+# A fault at every call of every operation; takes a while. ARGS go to the program.
+faults: setup
+	@$(PY) -m tests.faults $(ARGS)
+
+# The host killed at random moments, and storage gone for a while.
+prove-restart: setup
+	@$(PY) -m tests.faults.prove_restart $(ARGS)
+
+bench: setup
+	@$(PY) -m benchmarks.operations $(ARGS)
 
 setup: .venv/.installed node_modules/.installed
 
