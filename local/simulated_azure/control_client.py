@@ -1,4 +1,4 @@
-"""A small client for the control API, and a helper that makes ARM calls as any principal.
+"""A small client for the control API, and a method that makes ARM calls as any principal.
 
 Used by tests, the demo and benchmarks. It needs nothing but the standard library.
 """

@@ -1,4 +1,4 @@
-"""A simulated Azure for a test module, and what is in it."""
+"""One simulated Azure for all tests, emptied and seeded anew for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[3]
 FACTOR = 3000.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAzure]:
     azure = SimulatedAzure.start(tmp_path_factory.mktemp("azure"), clock_factor=FACTOR, cwd=REPOSITORY)
     yield azure
