@@ -1,0 +1,237 @@
+"""Azure asks to wait, fails for a moment, refuses for good, or says one thing and does another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from local.stack import Stack
+from local.stack import world as worlds
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    assert_journal_whole,
+    changes,
+    claims_of,
+    ended,
+    extension_path,
+    install_extension,
+    long_operations,
+    ml_compute,
+    put_in_place,
+    step_of,
+    succeeded,
+)
+
+# Simulated seconds: far above the longest pause that a step would make by itself.
+TOLD = 900
+OUTAGES: tuple[dict[str, Any], ...] = (
+    {"when": "before", "action": "status", "status": 503},
+    {"when": "after", "action": "status", "status": 503},
+    {"when": "before", "action": "reset"},
+    {"when": "after", "action": "reset"},
+)
+
+
+def only(resource_id: str) -> str:
+    """A pattern for requests about this one resource and not what is below it."""
+    return f"^{re.escape(resource_id)}\\?"
+
+
+def put_times(stack: Stack, resource_id: str) -> list[float]:
+    requests = stack.azure.requests(kind="arm", method="PUT", path=f"^{re.escape(resource_id)}$")
+    return [datetime.fromisoformat(request["simulatedTime"]).timestamp() for request in requests]
+
+
+def test_waits_as_told(stack: Stack, new_place: Callable[[], Place]) -> None:
+    """For the seconds of a Retry-After, and until its date."""
+    operations = []
+    for told in ({"headers": {"Retry-After": str(TOLD)}}, {"retryAfterDate": TOLD}):
+        installing, attaching = new_place(), new_place()
+        install_extension(stack, attaching)
+        for place, target in ((installing, extension_path(installing.cluster_id)), (attaching, attaching.compute_id)):
+            stack.azure.add_fault(method="PUT", path=only(target), nth=[1, 2], status=429, **told)
+            operations.append((stack.app.start("attach", place.attach_body())["id"], target))
+
+    for operation_id, target in operations:
+        operation = succeeded(stack, operation_id, 120)
+        assert changes(stack, target) == [("PUT", 429), ("PUT", 429), ("PUT", 201)]
+        # A date of HTTP has no fractions of a second.
+        assert all(later - earlier >= TOLD - 1 for earlier, later in pairwise(put_times(stack, target)))
+        assert_journal_whole(operation, stack.app.journal(operation_id))
+        step = "install_extension" if "/extensions/" in target else "attach_compute"
+        assert said(stack, operation, step).count("Azure asks to slow down (429)") == 2
+
+
+def test_reads_wait_as_told(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    for path in (f"^{re.escape(place.workspace_id)}/jobs\\?", "/computeOperationsStatus/"):
+        stack.azure.add_fault(method="GET", path=path, nth=1, status=429, headers={"Retry-After": str(TOLD)})
+    operation = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])
+    listed = stack.azure.requests(method="GET", path=f"^{re.escape(place.workspace_id)}/jobs$")
+    assert [request["status"] for request in listed] == [429, 200, 200]
+    assert seconds_between(listed[0], listed[1]) >= TOLD
+    assert [entry["event"] for entry in stack.app.journal(operation["id"])].count("waiting") == 1
+    assert long_operations(stack, place.compute_id) == ["compute.detach"]
+
+
+def test_outages_leave_one_operation_each(stack: Stack, new_place: Callable[[], Place]) -> None:
+    """Whether the work was done before the answer was lost or not."""
+    attached, detached = [], []
+    for outage in OUTAGES:
+        place, gone = new_place(), new_place()
+        put_in_place(stack, gone)
+        for method, target in (
+            ("PUT", extension_path(place.cluster_id)),
+            ("PUT", place.compute_id),
+            ("DELETE", gone.compute_id),
+        ):
+            stack.azure.add_fault(method=method, path=only(target), nth=1, **outage)
+        attached.append((place, stack.app.start("attach", place.attach_body())["id"]))
+        detached.append((gone, stack.app.start("detach", gone.detach_body())["id"]))
+
+    for place, operation_id in attached:
+        operation = succeeded(stack, operation_id, 120)
+        assert_journal_whole(operation, stack.app.journal(operation_id))
+        extension = extension_path(place.cluster_id)
+        assert long_operations(stack, extension) == ["extension.create"]
+        assert long_operations(stack, place.compute_id) == ["compute.attach"]
+        assert sorted(made["id"] for made in operation["created"]) == sorted([extension, place.compute_id])
+    for gone, operation_id in detached:
+        operation = succeeded(stack, operation_id, 120)
+        assert_journal_whole(operation, stack.app.journal(operation_id))
+        assert long_operations(stack, gone.compute_id) == ["compute.detach"]
+        assert operation["result"]["alreadyGone"] is False
+    assert len([fault for fault in stack.azure.faults() if fault["hits"] == 1]) == 3 * len(OUTAGES)
+
+
+def test_a_missing_role(stack: Stack, place: Place) -> None:
+    """The cluster is in a resource group where the app may read and no more."""
+    group = f"{worlds.SCOPE}/resourceGroups/read-only-{place.compute_name}"
+    cluster = f"{group}/providers/Microsoft.ContainerService/managedClusters/aks"
+    stack.azure.seed(
+        {
+            "clusters": [{"id": cluster, **worlds.cluster_body()}],
+            "roleAssignments": [{"principalId": app_object_id(stack), "role": "Reader", "scope": group}],
+        }
+    )
+    target = Place(place.workspace_id, cluster, place.compute_name)
+    operation = ended(stack, stack.app.start("attach", target.attach_body())["id"])
+    problem = operation["error"]
+    assert (operation["status"], problem["code"]) == ("Failed", "MoorIdentityLacksRole")
+    assert problem["step"] == "install_extension"
+    assert "Microsoft.KubernetesConfiguration/extensions/write" in problem["message"]
+    assert cluster.lower() in problem["message"].lower()
+    assert cluster.lower() in problem["command"].lower()
+    assert (problem["azure"]["status"], problem["azure"]["code"]) == (403, "AuthorizationFailed")
+    assert operation["created"] == []
+    assert stack.azure.resource(extension_path(cluster)) is None
+    assert changes(stack, target.compute_id) == []
+    assert claims_of(stack, operation["id"]) == []
+    assert_journal_whole(operation, stack.app.journal(operation["id"]))
+
+
+def test_what_is_not_there(stack: Stack, place: Place) -> None:
+    other = Place(f"{place.workspace_id}-other", place.cluster_id, place.compute_name)
+    no_cluster = Place(place.workspace_id, f"{place.cluster_id}-other", place.compute_name)
+    ids = [stack.app.start("attach", each.attach_body())["id"] for each in (other, no_cluster)]
+    codes = [ended(stack, operation_id)["error"]["code"] for operation_id in ids]
+    assert codes == ["WorkspaceNotFound", "ClusterNotFound"]
+    assert changes(stack, place.cluster_id) == []
+
+
+def test_the_attach_fails_in_azure(stack: Stack, place: Place) -> None:
+    install_extension(stack, place)
+    inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
+    stack.azure.script_operation(
+        kind="compute.attach",
+        resource=f"{place.compute_id}$",
+        outcome="fail",
+        code="InternalServerError",
+        message="Received an internal server error.",
+        provisioningErrors=[{"error": inner}],
+    )
+    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
+    problem = operation["error"]
+    assert (operation["status"], problem["code"], problem["step"]) == ("Failed", "AttachFailed", "compute_ready")
+    assert inner["message"] in problem["message"]
+    assert problem["azure"]["code"] == inner["code"]
+    assert f"az ml compute show --name {place.compute_name}" in problem["command"]
+    assert [made["id"] for made in operation["created"]] == [place.compute_id]
+    assert claims_of(stack, operation["id"]) == []
+    # A failed compute does not recover: a second attach says so and leaves it alone.
+    again = ended(stack, stack.app.start("attach", place.attach_body())["id"])
+    assert again["error"]["code"] == "ComputeFailed"
+    assert changes(stack, place.compute_id) == [("PUT", 201)]
+
+
+def test_the_extension_fails_in_azure(stack: Stack, place: Place) -> None:
+    stack.azure.script_operation(
+        kind="extension.create",
+        resource=extension_path(place.cluster_id),
+        outcome="fail",
+        code="ExtensionOperationFailed",
+        message="The extension operation failed.",
+        errorInfo={"code": "HelmInstallFailed", "message": "pods are pending: 0/3 nodes are available"},
+    )
+    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
+    problem = operation["error"]
+    assert (problem["code"], problem["step"]) == ("ExtensionFailed", "extension_ready")
+    assert "0/3 nodes are available" in problem["message"]
+    assert changes(stack, place.compute_id) == []
+    assert claims_of(stack, operation["id"]) == []
+
+
+def test_the_operation_is_not_the_truth(stack: Stack, new_place: Callable[[], Place]) -> None:
+    """Succeeded before it is so, and a status URL that is gone when it is."""
+    late, forgotten, lingering = new_place(), new_place(), new_place()
+    for place in (late, forgotten):
+        install_extension(stack, place)
+    put_in_place(stack, lingering)
+    script = stack.azure.script_operation
+    script(kind="compute.attach", resource=f"{late.compute_id}$", durationSeconds=60, lagSeconds=TOLD)
+    script(kind="compute.attach", resource=f"{forgotten.compute_id}$", statusGone=True)
+    script(kind="compute.detach", resource=f"{lingering.compute_id}$", durationSeconds=60, lagSeconds=TOLD)
+    bodies = (
+        ("attach", late.attach_body()),
+        ("attach", forgotten.attach_body()),
+        ("detach", lingering.detach_body()),
+    )
+    ids = [stack.app.start(kind, body)["id"] for kind, body in bodies]
+    first, second, third = (succeeded(stack, operation_id) for operation_id in ids)
+
+    assert said(stack, first, "compute_ready")[-1] == "the compute is Creating"
+    assert ml_compute(stack, late).provisioning_state == "Succeeded"
+    assert step_length(first, "compute_ready") >= TOLD
+    gone = stack.azure.requests(method="GET", path="/computeOperationsStatus/")
+    assert 404 in [request["status"] for request in gone]
+    assert second["result"]["provisioningState"] == "Succeeded"
+    assert ml_compute(stack, forgotten).provisioning_state == "Succeeded"
+    assert "the compute is still there (Deleting)" in said(stack, third, "compute_gone")
+    assert step_length(third, "compute_gone") >= TOLD
+    assert stack.azure.resource(lingering.compute_id) is None
+
+
+def said(stack: Stack, operation: Operation, step: str) -> list[str]:
+    journal = stack.app.journal(operation["id"])
+    return [entry["message"] for entry in journal if entry["step"] == step and entry.get("message")]
+
+
+def step_length(operation: Operation, name: str) -> float:
+    step = step_of(operation, name)
+    begin, end = (datetime.fromisoformat(step[key]) for key in ("startedDateTime", "finishedDateTime"))
+    return (end - begin).total_seconds()
+
+
+def seconds_between(earlier: dict[str, Any], later: dict[str, Any]) -> float:
+    begin, end = (datetime.fromisoformat(request["simulatedTime"]) for request in (earlier, later))
+    return (end - begin).total_seconds()
+
+
+def app_object_id(stack: Stack) -> str:
+    """The object id of the app's identity."""
+    principals = stack.options.world["principals"]
+    return str(next(principal["objectId"] for principal in principals if principal.get("systemAssigned")))
