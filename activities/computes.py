@@ -9,6 +9,10 @@ from activities.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.steps import StepAtWork
 from activities.workloads import refusal
 from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id, same_resource
+from domain.azure_errors import answers_in
+from domain.catalogue.entry import ATTACH, DETACH
+from domain.catalogue.explain import explain, make_problem
+from domain.extension_settings.cluster import facts_to_keep
 from domain.outcomes import Again, Created, Done, Outcome, Stop
 from domain.problems import AzureAnswer, Problem
 from gateways import arm
@@ -24,23 +28,27 @@ def resolve(step: StepAtWork) -> Outcome:
     workspace = _workspace(step)
     found = arm.find(str(workspace), API)
     if found is None:
-        return Stop(_missing("WorkspaceNotFound", "workspace", str(workspace)))
+        return Stop(make_problem("WorkspaceNotFound", step.facts))
     compute = arm.find(_compute_id(step), API)
     if step.operation.kind == "detach":
-        return _resolve_detach(compute.body if compute else None, found.body)
+        return _resolve_detach(compute.body if compute else None, found.body, step)
     cluster_id = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
     cluster = arm.find(str(cluster_id), arm.CLUSTERS_API)
     if cluster is None:
-        return Stop(_missing("ClusterNotFound", "cluster", str(cluster_id)))
-    unready = _cluster_unready(cluster.body, cluster_id)
+        return Stop(make_problem("ClusterNotFound", step.facts))
+    unready = _cluster_unready(cluster.body, step)
     if unready is not None:
         return unready
     if compute is not None:
         taken = _name_taken(compute.body, step)
         if taken is not None:
             return taken
-    locations = {"location": found.body.get("location"), "clusterLocation": cluster.body.get("location")}
-    return Done(locations, detail="the compute is there already" if compute else None)
+    read = {
+        "location": found.body.get("location"),
+        "clusterLocation": cluster.body.get("location"),
+        "workspaceIdentity": (found.body.get("identity") or {}).get("type"),
+    }
+    return Done(read, detail="the compute is there already" if compute else None)
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
@@ -110,14 +118,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
         already = bool(before.get("alreadyGone"))
         return Done({"computeId": target, "detached": True, "alreadyGone": already}, skipped=already)
     if progress.error is not None and _state(found.body) != "deleting":
-        return Stop(
-            Problem(
-                code="DetachFailed",
-                message=f"Azure ML did not detach the compute: {progress.error.message}",
-                remedy="Look at the compute in the workspace; start the detach again when the cause is gone.",
-                azure=progress.error,
-            )
-        )
+        return Stop(explain(DETACH, [progress.error], step.facts))
     return Again(None, f"the compute is still there ({found.body.get('properties', {}).get('provisioningState')})")
 
 
@@ -163,47 +164,27 @@ def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
     }
 
 
-def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, Any]) -> Outcome:
+def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, Any], step: StepAtWork) -> Outcome:
     if compute is None:
         return Done(detail="the compute is gone already")
     kind = str(compute.get("properties", {}).get("computeType", "unknown"))
     if kind.lower() != "kubernetes":
-        return Stop(
-            Problem(
-                code="NotAKubernetesCompute",
-                message=f"The compute is of type {kind}; this release detaches computes of type Kubernetes.",
-                remedy="Use `az ml compute detach` or `az ml compute delete` for computes of other types.",
-            )
-        )
+        return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
     if _state(compute) in ("creating", "updating"):
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
     return Done({"location": workspace.get("location"), "clusterId": compute["properties"].get("resourceId")})
 
 
-def _cluster_unready(cluster: Mapping[str, Any], cluster_id: ArmId) -> Outcome | None:
+def _cluster_unready(cluster: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     properties = cluster.get("properties", {})
     state = str(properties.get("provisioningState", ""))
     if state.lower() in _BUSY_STATES or state.lower() in ("starting", "stopping", "upgrading"):
         return Again(None, f"the cluster is {state}")
     power = str((properties.get("powerState") or {}).get("code", "Running"))
     if power.lower() != "running":
-        return Stop(
-            Problem(
-                code="ClusterStopped",
-                message=f"The cluster {cluster_id.name} is {power}: nothing can be installed on it.",
-                remedy="Start the cluster, then start the attach again.",
-                command=f"az aks start --ids {cluster_id}",
-            )
-        )
+        return Stop(make_problem("ClusterStopped", {**step.facts, "power": power}))
     if state.lower() != "succeeded":
-        return Stop(
-            Problem(
-                code="ClusterNotHealthy",
-                message=f"The cluster {cluster_id.name} is in state {state or 'unknown'}.",
-                remedy="Repair the cluster, then start the attach again.",
-                command=f"az aks show --ids {cluster_id}",
-            )
-        )
+        return Stop(make_problem("ClusterNotHealthy", {**step.facts, "state": state or "unknown"}))
     return None
 
 
@@ -218,45 +199,19 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     if state == "deleting":
         return Again(None, "a compute of this name is being detached")
     if str(properties.get("computeType", "")).lower() != "kubernetes" or not same_cluster or not same_namespace:
-        return Stop(
-            Problem(
-                code="ComputeNameInUse",
-                message=f"The workspace has a compute {step.operation.compute_name} already: "
-                f"{properties.get('computeType')} on {properties.get('resourceId')}, "
-                f"namespace {inner.get('namespace') or 'default'}.",
-                remedy="Choose another compute name, or detach that compute first.",
-            )
+        existing = (
+            f"{properties.get('computeType')} on {properties.get('resourceId')}, "
+            f"namespace {inner.get('namespace') or 'default'}"
         )
+        return Stop(make_problem("ComputeNameInUse", {**step.facts, "existing": existing}))
     if state in ("failed", "canceled") and step.intent is None:
-        return Stop(
-            Problem(
-                code="ComputeFailed",
-                message=f"The compute {step.operation.compute_name} is there already, in state {state}.",
-                remedy="Detach it, then attach again: a failed compute does not recover.",
-            )
-        )
+        return Stop(make_problem("ComputeFailed", {**step.facts, "state": state}))
     return None
 
 
 def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
-    errors = compute.get("properties", {}).get("provisioningErrors") or []
-    first = (errors[0].get("error") or {}) if errors and isinstance(errors[0], dict) else {}
-    azure = AzureAnswer(first.get("code"), first.get("message"), 200) if first else error
-    said = azure.message if azure is not None and azure.message else "Azure gave no reason."
-    return Problem(
-        code="AttachFailed",
-        message=f"Azure ML did not attach the cluster: {said}",
-        remedy="Detach the failed compute, remove the cause, then attach again.",
-        command=f"az ml compute show --name {step.operation.compute_name} "
-        f"--workspace-name {_workspace(step).name} --resource-group {_workspace(step).resource_group}",
-        azure=azure,
-    )
-
-
-def _missing(code: str, what: str, resource_id: str) -> Problem:
-    return Problem(
-        code=code,
-        message=f"There is no {what} {resource_id}, or the app's identity may not see it.",
-        remedy=f"Check the id of the {what} and the roles of the app's identity.",
-        command=f"az resource show --ids {resource_id}",
-    )
+    said = []
+    for entry in compute.get("properties", {}).get("provisioningErrors") or []:
+        if isinstance(entry, Mapping) and isinstance(entry.get("error"), Mapping):
+            said += answers_in(entry["error"])
+    return explain(ATTACH, [*said, *([error] if error else [])], step.facts)

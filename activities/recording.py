@@ -5,9 +5,10 @@ from __future__ import annotations
 from activities import holding
 from activities.notifications import publish
 from activities.steps import StepAtWork
+from domain.catalogue.explain import make_problem
 from domain.operations import FAILED, SUCCEEDED, Operation
 from domain.outcomes import Done, Ending, Finding, Outcome, Stop
-from domain.problems import Problem, problem_from_json
+from domain.problems import problem_from_json
 from gateways import claims, ml_client
 
 
@@ -16,7 +17,7 @@ def claim(step: StepAtWork) -> Outcome:
     operation = step.operation
     holder = holding.obtain(_own_targets(operation)[0], operation.id)
     if holder is not None:
-        return Stop(_held_by(holder))
+        return Stop(make_problem("OperationConflict", {**step.facts, "holder": holder.id, "holder_kind": holder.kind}))
     return Done(findings=publish(operation, "Started"))
 
 
@@ -48,15 +49,6 @@ def _own_targets(operation: Operation) -> list[str]:
     if operation.cluster_id is not None:
         targets.append(claims.extension_target(operation.cluster_id))
     return targets
-
-
-def _held_by(holder: Operation) -> Problem:
-    return Problem(
-        code="OperationConflict",
-        message=f"Operation {holder.id} ({holder.kind}) has this compute.",
-        remedy="Wait for that operation to end, then start this one again.",
-        transient=True,
-    )
 
 
 def _read_by_sdk(operation: Operation) -> tuple[Finding, ...]:

@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from domain.azure_errors import outcome_of_error
+from domain.catalogue.explain import make_problem
+from domain.catalogue.facts import facts_of, situation_of
 from domain.operations import (
     FAILED,
     NOT_STARTED,
@@ -27,7 +29,6 @@ from domain.operations import (
     StepRecord,
 )
 from domain.outcomes import DONE, SUPERSEDED, Again, Done, Outcome, Stop, again, stop
-from domain.problems import Problem
 from domain.times import from_text, in_words
 from gateways import clock, records
 from gateways.arm import ArmError
@@ -71,6 +72,11 @@ class StepAtWork:
         """What an earlier attempt of this step set out to change, if it got so far: look before acting again."""
         return self.record.intent
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What problems say of this operation: names and ids for their texts and commands."""
+        return facts_of(self.operation)
+
     def intend(self, action: str, resource_id: str) -> None:
         """Record what is about to be changed, right before the call. This is the fence as well.
 
@@ -112,7 +118,8 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         assert step is not None
         if step.over:
             return _answer(step)
-        outcome = _limit(_outcome(work, StepAtWork(call, operation)), step, call)
+        at_work = StepAtWork(call, operation)
+        outcome = _limit(_outcome(work, at_work), at_work)
         after = records.change(call.operation, call.run, lambda o: _finish(o, call, outcome), clock.now())
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
@@ -144,7 +151,10 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return Again(_FIRST_PAUSE, "another delivery of this step is at work")
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
-        return outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
+        situation = situation_of(step.call.step)
+        return outcome_of_error(
+            error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
+        )
 
 
 def _answer(step: StepRecord) -> dict[str, Any]:
@@ -173,23 +183,21 @@ def _begin(operation: Operation, call: Call) -> Change | None:
     return Change(replace(planned.with_step(begun), status=status), [_entry(call.step, event, moment, attempt)])
 
 
-def _limit(outcome: Outcome, step: StepRecord, call: Call) -> Outcome:
+def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
     """Turn another attempt after the step's deadline into its end; give the others a pause that fits."""
     if not isinstance(outcome, Again):
         return outcome
-    assert step.started is not None
-    waited = (call.now - step.started).total_seconds()
+    call, started = step.call, step.record.started
+    assert started is not None
+    waited = (call.now - started).total_seconds()
     if waited >= call.bound:
         return Stop(
-            Problem(
-                code="DeadlineExceeded",
-                message=f"{call.step} was not done after {in_words(waited)}. Last seen: {outcome.detail}",
-                step=call.step,
-                remedy="Look at the resource in Azure; start the operation again once it is as it should be.",
-                transient=True,
+            make_problem(
+                "DeadlineExceeded",
+                {**step.facts, "step": call.step, "waited": in_words(waited), "detail": outcome.detail},
             )
         )
-    pause = outcome.after if outcome.after is not None else _back_off(step.attempts)
+    pause = outcome.after if outcome.after is not None else _back_off(step.record.attempts)
     return replace(outcome, after=max(1.0, min(pause, call.bound - waited)))
 
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from activities import acceptance
 from activities.notifications import publish
+from domain.catalogue.explain import make_problem
+from domain.catalogue.facts import facts_of
 from domain.operations import FAILED, LIVE, NOT_STARTED, RUNNING, JournalEntry, Operation
 from domain.problems import Problem
 from gateways import claims, clock, engine, records
@@ -54,7 +56,7 @@ def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
         return Verdict("start")
     if runtime_status == "Terminated":
         # Somebody did that on purpose, past this product: going on against their will is not for a timer.
-        return Verdict("end", _problem("RunTerminated", "was terminated in the engine", "retry goes on with it."))
+        return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
     return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
 
 
@@ -71,17 +73,8 @@ def _pick_up(operation: Operation, what: str) -> Verdict:
         step = operation.current_step
         where = f" It stands at {step.name}: {step.detail or step.status}." if step else ""
         said = f"{what}, and {_MOST_PICK_UPS} new runs have not got further.{where}"
-        return Verdict("end", _problem("RunKeepsStopping", said, "look at the app's log, then retry."))
-    return Verdict("pick_up", _problem("RunLost", what, ""))
-
-
-def _problem(code: str, what: str, remedy: str) -> Problem:
-    return Problem(
-        code=code,
-        message=f"The engine instance of this operation {what}",
-        remedy=f"Read the journal for what was done; {remedy}" if remedy else None,
-        transient=True,
-    )
+        return Verdict("end", make_problem("RunKeepsStopping", {**facts_of(operation), "what": said}))
+    return Verdict("pick_up", make_problem("RunLost", {**facts_of(operation), "what": what}))
 
 
 def pick_up(operation: Operation, why: str) -> Operation | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from activities.steps import StepAtWork
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.catalogue.explain import make_problem
 from domain.outcomes import Done, Finding, Outcome, Stop
 from domain.problems import Problem
 from domain.workloads import Use, use_by_endpoint, use_by_job
@@ -35,11 +37,11 @@ def refusal(step: StepAtWork, target: str) -> Outcome | None:
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
-        return _unknown(error)
+        return _unknown(step, error)
     if not uses:
         return None
     findings = tuple(Finding(f"{u.type}OnCompute", "fail" if u.clear else "unknown", str(u)) for u in uses)
-    return Stop(_in_use(uses), findings)
+    return Stop(_in_use(step, uses), findings)
 
 
 def _uses(step: StepAtWork, target: str) -> list[Use]:
@@ -52,19 +54,13 @@ def _uses(step: StepAtWork, target: str) -> list[Use]:
     return [use for use in uses if use is not None]
 
 
-def _unknown(error: ArmError) -> Stop:
-    said = f"Azure does not say what uses the compute ({error}); that counts as in use."
-    remedy = "Start the detach again when the workspace lists its jobs and endpoints."
-    problem = Problem("ComputeUseUnknown", said, remedy=remedy, transient=error.transient, azure=error.answer)
-    return Stop(problem, (Finding("computeUse", "unknown", said, remedy),))
+def _unknown(step: StepAtWork, error: ArmError) -> Stop:
+    problem = make_problem("ComputeUseUnknown", {**step.facts, "said": str(error)}, error.answer)
+    finding = Finding("computeUse", "unknown", problem.message, problem.remedy, problem.command)
+    return Stop(replace(problem, transient=error.transient), (finding,))
 
 
-def _in_use(uses: Sequence[Use]) -> Problem:
+def _in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
     named = ", ".join(str(use) for use in uses[:_NAMED])
     more = f" and {len(uses) - _NAMED} more" if len(uses) > _NAMED else ""
-    return Problem(
-        code="ComputeInUse",
-        message=f"The compute is in use: {named}{more}.",
-        remedy="Let the jobs end or cancel them, delete the endpoints, then start the detach again.",
-        command="az ml job list --query \"[?status!='Completed' && status!='Failed' && status!='Canceled'].name\"",
-    )
+    return make_problem("ComputeInUse", {**step.facts, "uses": named + more})

@@ -2,77 +2,58 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from typing import Any
 
+from domain.catalogue.entry import REQUEST, fill_text
+from domain.catalogue.explain import find, make_problem, problem_of
 from domain.outcomes import Again, Stop
-from domain.problems import AzureAnswer, Problem
+from domain.problems import AzureAnswer
 
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_TOLD = 3600.0
-# 409 says both "somebody else is at it" (wait) and "this cannot be" (stop). Codes of the first sort, by the documents
-# of ARM, AKS and cluster extensions.
-_BUSY_CODES = frozenset(
-    {
-        "anotheroperationinprogress",
-        "conflictingoperationinprogress",
-        "operationnotallowed",
-        "operationpreempted",
-        "resourcelocked",
-        "resourceoperationinprogress",
-        "etagmismatch",
-        "operationinprogress",
-        "retryableerror",
-    }
-)
-_BUSY_TEXT = re.compile(r"in progress|being (created|updated|deleted|terminated)|try again later|still in use", re.I)
-_MISSING_ACTION = re.compile(r"perform action '([^']+)' over scope '([^']+)'", re.I)
+_NO_FACTS: Mapping[str, str] = {}
 
 
 def outcome_of_error(
-    status: int, code: str, message: str, retry_after: float | None, answer: AzureAnswer
+    status: int,
+    code: str,
+    message: str,
+    retry_after: float | None,
+    answer: AzureAnswer,
+    situation: str = REQUEST,
+    facts: Mapping[str, str] = _NO_FACTS,
 ) -> Again | Stop:
-    """The outcome of a step whose call Azure refused; ``status`` 0 stands for no answer at all."""
+    """The outcome of a step whose call Azure refused; ``status`` 0 stands for no answer at all.
+
+    ``situation`` and ``facts`` say what the call was for; the catalogue knows what the words mean there.
+    """
+    wait = None if retry_after is None else min(retry_after, _LONGEST_WAIT_TOLD)
+    words = {**facts, "status": str(status), "azure_code": code, "said": message}
     if status in _TRANSIENT_STATUSES:
-        wait = None if retry_after is None else min(retry_after, _LONGEST_WAIT_TOLD)
-        return Again(wait, _transient_detail(status, code))
-    if status == 409 and (code.lower() in _BUSY_CODES or _BUSY_TEXT.search(message)):
-        return Again(retry_after, f"another operation is under way on the resource ({code})")
-    if status == 401:
-        return Stop(
-            Problem(
-                code="AzureRefusedToken",
-                message="Azure Resource Manager did not accept the app's token.",
-                remedy="Check the app's managed identity and AZURE_CLIENT_ID.",
-                azure=answer,
-            )
-        )
-    if status == 403:
-        return Stop(_forbidden(message, answer))
-    return Stop(Problem(code="AzureRefused", message=f"Azure refused the request: {message}", azure=answer))
-
-
-def _transient_detail(status: int, code: str) -> str:
-    if status == 0:
-        return f"Azure did not answer ({code})"
-    if status == 429:
-        return "Azure asks to slow down (429)"
-    return f"Azure answered {status} ({code})"
-
-
-def _forbidden(message: str, answer: AzureAnswer) -> Problem:
-    found = _MISSING_ACTION.search(message)
+        # An outage is waited out, whatever its words are.
+        key = {0: "AzureSilent", 429: "AzureThrottles"}.get(status, "AzureUnavailable")
+        return Again(wait, make_problem(key, words).message)
+    found = find(situation, AzureAnswer(code, message, status), facts)
     if found is None:
-        return Problem(
-            code="MoorIdentityLacksRole",
-            message=f"The app's identity may not do this: {message}",
-            remedy="Grant the app's identity the roles that docs/roles.md lists.",
-            azure=answer,
-        )
-    action, scope = found.groups()
-    return Problem(
-        code="MoorIdentityLacksRole",
-        message=f"The app's identity may not {action} at {scope}.",
-        remedy="Grant the app's identity a role that has this action; docs/roles.md lists them.",
-        command=f"az role assignment list --scope {scope} --include-inherited --assignee <object id of the identity>",
-        azure=answer,
-    )
+        return Stop(make_problem("AzureRefused", words, answer))
+    entry, said = found
+    if entry.transient:
+        return Again(wait, fill_text(entry.cause, {**words, **said}))
+    return Stop(problem_of(entry, {**words, **said}, answer))
+
+
+def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
+    """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
+    answers = []
+    if error.get("code") or error.get("message"):
+        answers.append(AzureAnswer(_text(error.get("code")), _text(error.get("message")), status))
+    inner = error.get("details")
+    for detail in [*(inner if isinstance(inner, list) else []), error.get("innererror"), error.get("innerError")]:
+        if isinstance(detail, Mapping):
+            answers += answers_in(detail, status)
+    return answers
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -8,11 +8,14 @@ operation's record, so that histories stay short and hold nothing secret.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from azure.durable_functions import DurableOrchestrationContext
+
+from domain.catalogue.explain import make_problem
+from domain.problems import problem_to_json
 
 Outcome = Mapping[str, Any]
 Steps = Generator[Any, Any, Outcome]
@@ -115,16 +118,11 @@ def _attempt(
         outcome = yield context.call_activity(call["step"], {**call, "now": context.current_utc_datetime.isoformat()})
     except Exception:  # The engine raises a plain Exception; its text is not to be parsed (durable.md, 3).
         if errors + 1 >= _MOST_ERRORS:
-            return {"kind": "stop", "problem": _gave_up(call["step"])}, errors + 1
+            return {"kind": "stop", "problem": _gave_up(call["step"], call["operation"])}, errors + 1
         return {"kind": "again", "after": min(_LONGEST_PAUSE, 2.0 ** (errors + 1))}, errors + 1
     return outcome, 0
 
 
-def _gave_up(step: str) -> dict[str, Any]:
-    return {
-        "code": "StepKeepsFailing",
-        "message": f"The step {step} raised an error {_MOST_ERRORS} times in a row and was given up.",
-        "step": step,
-        "remedy": "Look for this operation's id in the app's log: an outage of storage or identity shows there.",
-        "transient": True,
-    }
+def _gave_up(step: str, operation_id: str) -> dict[str, Any]:
+    problem = make_problem("StepKeepsFailing", {"step": step, "errors": str(_MOST_ERRORS), "operation": operation_id})
+    return problem_to_json(replace(problem, step=step))

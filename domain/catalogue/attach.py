@@ -1,0 +1,395 @@
+"""Attaching a cluster to a workspace, and the compute afterwards.
+
+Sources: how-to-attach-kubernetes-to-workspace, how-to-troubleshoot-kubernetes-compute, the AKS v1 attach page,
+how-to-troubleshoot-online-endpoints (InferencingClientCallFailed, KubernetesUnaccessible), and the issues named below.
+"""
+
+from __future__ import annotations
+
+from domain.catalogue.entry import (
+    AT_CLUSTER,
+    AT_WORKSPACE,
+    ATTACH,
+    ATTACH_GUIDE,
+    DEPLOY_GUIDE,
+    ENDPOINT,
+    JOB,
+    PODS,
+    SHOW_EXTENSION,
+    TROUBLESHOOT_COMPUTE,
+    TROUBLESHOOT_ENDPOINTS,
+    Entry,
+    Match,
+    Sample,
+    coded,
+    worded,
+)
+
+_SHOW_COMPUTE = f"az ml compute show --name {{compute}} {AT_WORKSPACE}"
+_DETACH = f"az ml compute detach --name {{compute}} {AT_WORKSPACE}"
+_REATTACH = "Detach the compute and attach it again, with the same name and namespace."
+_SHOW_CLUSTER = "az resource show --ids {cluster_id}"
+
+# Facts that explain an internal server error otherwise.
+_OTHER_CAUSES = ("cross_subscription", "system_assigned_workspace")
+
+
+def grant(role: str) -> str:
+    """The command that gives the workspace's identity a role on the cluster."""
+    return (
+        "az role assignment create --assignee-object-id {workspace_principal} "
+        f'--assignee-principal-type ServicePrincipal --role "{role}" --scope {{cluster_id}}'
+    )
+
+
+# The false names: what Azure ML says when a user-assigned workspace identity lacks a role.
+ROLES = (
+    Entry(
+        code="WorkspaceIdentityLacksRole",
+        variant="extension",
+        situations=(ATTACH,),
+        cause="The user-assigned identity of workspace {workspace} lacks the role Kubernetes Extension Contributor on "
+        "cluster {cluster}: it cannot see the extension, and Azure ML then says that it is not installed.",
+        remedy="Assign the role, wait until it has spread (minutes), then start the attach again.",
+        command=grant("Kubernetes Extension Contributor"),
+        on=(worded(r"extension (is )?not installed"),),
+        samples=(
+            Sample("BadRequest", "extension not installed"),
+            Sample("BadRequest", "AzureML extension is not installed on the cluster.", quoted=False),
+        ),
+        documentation=ATTACH_GUIDE,
+    ),
+    Entry(
+        code="WorkspaceIdentityLacksRole",
+        variant="cluster-admin",
+        situations=(ATTACH,),
+        cause="The user-assigned identity of workspace {workspace} lacks the role Azure Kubernetes Service Cluster "
+        "Admin on cluster {cluster}; Azure ML shows that as an internal server error.",
+        remedy="Assign the role (its full name ends in 'Role'), wait until it has spread, then start the attach again.",
+        command=grant("Azure Kubernetes Service Cluster Admin Role"),
+        on=(
+            Match(text=r"internal ?server", unless=_OTHER_CAUSES),
+            Match(codes=("InternalServerError",), unless=_OTHER_CAUSES),
+        ),
+        samples=(
+            Sample("InternalServerError", "internal server error"),
+            Sample("InternalServerError", "Received an internal server error.", quoted=False),
+        ),
+        documentation=ATTACH_GUIDE,
+    ),
+    Entry(
+        code="WorkspaceIdentityLacksRole",
+        variant="role-check",
+        situations=(ATTACH,),
+        cause="The user-assigned identity of workspace {workspace} lacks a role on cluster {cluster}, or a role given "
+        "minutes ago has not spread yet. It needs Reader, Kubernetes Extension Contributor and, on AKS, Azure "
+        "Kubernetes Service Cluster Admin.",
+        remedy="Assign what is missing, wait ten minutes, then start the attach again.",
+        command="az role assignment list --assignee {workspace_principal} --scope {cluster_id} --include-inherited "
+        "--output table",
+        # AML-Kubernetes issue 279.
+        on=(worded(r"role check failed"),),
+        samples=(
+            Sample("BadRequest", "AKS role check failed for user assigned identity. Please check the role assignment."),
+        ),
+        documentation=ATTACH_GUIDE,
+    ),
+    Entry(
+        code="WorkspaceIdentityLacksRole",
+        variant="compute-not-accessible",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The identity of workspace {workspace} has no access to cluster {cluster}.",
+        remedy="Give it Reader, Kubernetes Extension Contributor and Azure Kubernetes Service Cluster Admin on the "
+        "cluster, then try again.",
+        command=grant("Azure Kubernetes Service Cluster Admin Role"),
+        on=(coded("ComputeNotAccessible"), worded(r"kubernetes compute is not accessible")),
+        samples=(Sample("ComputeNotAccessible", "The Kubernetes compute is not accessible."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+)
+
+INTERNAL = (
+    Entry(
+        code="AttachAcrossSubscriptions",
+        situations=(ATTACH,),
+        cause="Cluster {cluster} is in another subscription than workspace {workspace}, which Azure ML does not "
+        "support: the attach stays in Creating, often beyond an hour, and ends in an internal server error.",
+        remedy="Use a cluster of the workspace's subscription, or connect this one to Azure Arc in that subscription "
+        "and attach the connected cluster.",
+        command="az connectedk8s connect --name {cluster} --resource-group {workspace_group} --subscription "
+        "{subscription}",
+        # azure-sdk-for-python issue 33480, AML-Kubernetes issue 155.
+        on=(
+            Match(text=r"internal ?server", given=("cross_subscription",)),
+            Match(codes=("InternalServerError",), given=("cross_subscription",)),
+        ),
+        samples=(Sample("InternalServerError", "Internal Server Error", facts=("cross_subscription",)),),
+        documentation=DEPLOY_GUIDE,
+    ),
+    Entry(
+        code="AttachInternalError",
+        situations=(ATTACH,),
+        cause="Azure ML failed inside. Workspace {workspace} has a system-assigned identity, so that a missing role, "
+        "the usual cause, is ruled out.",
+        remedy="Detach the compute and attach again; if it fails again, open a support ticket with the correlation id.",
+        command=_DETACH,
+        on=(
+            Match(text=r"internal ?server", given=("system_assigned_workspace",), unless=("cross_subscription",)),
+            Match(codes=("InternalServerError",), given=("system_assigned_workspace",), unless=("cross_subscription",)),
+        ),
+        samples=(Sample("InternalServerError", "Internal Server Error", facts=("system_assigned_workspace",)),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+)
+
+COMPUTE = (
+    Entry(
+        code="ComputeInformationUnavailable",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML cannot get the compute's information from cluster {cluster}: the cluster or the extension does "
+        "not answer.",
+        remedy=f"See that cluster and extension are healthy. {_REATTACH}",
+        command=SHOW_EXTENSION,
+        on=(coded("GenericComputeError"), worded(r"failed to get compute information")),
+        samples=(Sample("GenericComputeError", "Failed to get compute information."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ComputeMissing",
+        situations=(ENDPOINT, JOB),
+        cause="The endpoint stands on a compute that has been detached, or that never was in workspace {workspace}.",
+        remedy="Attach the cluster again with the same compute name and namespace, or delete the endpoints that were "
+        "left behind.",
+        command=f"az ml compute list {AT_WORKSPACE} --output table",
+        on=(coded("ComputeNotFound"), worded(r"cannot find kubernetes compute")),
+        samples=(Sample("ComputeNotFound", "Cannot find Kubernetes compute."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ComputeInformationInvalid",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="What Azure ML holds about compute {compute} is not valid.",
+        remedy=_REATTACH,
+        command=_DETACH,
+        on=(coded("InvalidComputeInformation"), worded(r"compute information is invalid")),
+        samples=(Sample("InvalidComputeInformation", "The compute information is invalid."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ComputeConfigurationMissing",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML finds neither a relay nor an AKS configuration for compute {compute}: it does not know how to "
+        "reach the cluster.",
+        remedy=_REATTACH,
+        command=_DETACH,
+        on=(coded("InvalidComputeNoKubernetesConfiguration"), worded(r"compute kubeconfig is invalid")),
+        samples=(Sample("InvalidComputeNoKubernetesConfiguration", "The compute kubeconfig is invalid."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ComputeNotReady",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Compute {compute} is used before its attach has ended, or although its attach has failed.",
+        remedy="Wait until the compute is Succeeded; one that has Failed does not recover: detach and attach again.",
+        command=_SHOW_COMPUTE,
+        on=(coded("ComputeResourceNotCreated"), worded(r"compute.* not in (a )?'?succeeded'? state")),
+        samples=(Sample("ComputeResourceNotCreated", "The compute resource is not in Succeeded state.", quoted=False),),
+    ),
+    Entry(
+        code="ComputeCannotBeUpdated",
+        situations=(ATTACH,),
+        cause="Azure ML does not change the configuration of an attached Kubernetes compute.",
+        remedy="Detach the compute, then attach it with the new settings (its identity alone can be edited in studio).",
+        command=_DETACH,
+        # azureml-examples pull request 3030.
+        on=(worded(r"compute.*(cannot be updated|update is not supported|does not support update)"),),
+        samples=(Sample("BadRequest", "Kubernetes compute configuration cannot be updated.", quoted=False),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ComputeTypeRetired",
+        situations=(ATTACH,),
+        cause="The compute was asked for as AksCompute, the type of Azure ML v1, which can no longer be created.",
+        remedy="Attach the cluster as a compute of type Kubernetes.",
+        command="az ml compute attach --type Kubernetes --name {compute} --resource-id {cluster_id} " + AT_WORKSPACE,
+        # azureml-examples issues 1474 and 1678.
+        on=(worded(r"akscompute.*no longer supported"),),
+        samples=(Sample("NotSupported", "AksCompute creation no longer supported", quoted=False),),
+    ),
+    Entry(
+        code="ComputeNameInUse",
+        variant="azure",
+        situations=(ATTACH,),
+        cause="Workspace {workspace} has a compute or a cluster of this name already; creating is not idempotent.",
+        remedy="Choose another compute name, or detach the compute that has it first.",
+        command=_SHOW_COMPUTE,
+        on=(worded(r"(cluster|compute).*already exists"),),
+        samples=(Sample("Conflict", "A cluster with the same name already exists.", 409, quoted=False),),
+    ),
+    Entry(
+        code="RelayMissing",
+        situations=(ATTACH,),
+        cause="The extension on Arc cluster {cluster} was installed without a relay, the only way for Azure ML to "
+        "reach that cluster.",
+        remedy="Delete the extension and install it with relayserver.enabled=true and the relay's connection string, "
+        "then attach again.",
+        command=f"az k8s-extension delete --name {{extension}} {AT_CLUSTER}",
+        # AML-Kubernetes issue 75.
+        on=(worded(r"relay resource id or connection string"),),
+        samples=(Sample("BadRequest", "Relay resource id or connection string are not provided"),),
+    ),
+    Entry(
+        code="ExtensionIdentityNotOnNodes",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The extension's managed identity is not assigned to the node pools (scale sets) of cluster {cluster}, "
+        "so that its pods get no token.",
+        remedy="Reinstall the extension, then see that the scale sets of the node resource group list its identity.",
+        command=f"az k8s-extension show --name {{extension}} {AT_CLUSTER} --query aksAssignedIdentity",
+        # azure-sdk-for-python issue 33451.
+        on=(
+            coded("RefreshExtensionIdentityNotSet"),
+            worded(r"managed identity of azureml extension is not assigned to the node pool"),
+        ),
+        samples=(
+            Sample(
+                "RefreshExtensionIdentityNotSet",
+                "Managed identity of AzureML extension is not assigned to the node pool of the cluster.",
+            ),
+        ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+)
+
+CLUSTER = (
+    Entry(
+        code="ClusterStopped",
+        variant="azure",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Cluster {cluster} is stopped: Azure ML cannot connect to it.",
+        remedy="Start the cluster, then try again.",
+        command="az aks start --ids {cluster_id}",
+        on=(Match(codes=("GenericClusterError",), text=r"not running|stopped|deallocated"),),
+        samples=(
+            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: the cluster is not running."),
+        ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterConnectionFailed",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML cannot connect to the API server of cluster {cluster}: the cluster is stopped, its authorised "
+        "IP ranges leave out Azure ML, or the network stands in the way.",
+        remedy="Start the cluster if it is stopped; if it has authorised IP ranges, add those of Azure Machine "
+        "Learning for both paired regions.",
+        command="az aks show --ids {cluster_id} --query '{power: powerState.code, ranges: "
+        "apiServerAccessProfile.authorizedIpRanges}'",
+        on=(
+            Match(codes=("GenericClusterError",), text=r"^(?!.*(not running|stopped|deallocated))"),
+            worded(r"failed to connect to kubernetes cluster: (?!.*(not running|stopped|deallocated))"),
+        ),
+        samples=(
+            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: i/o timeout"),
+            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: <message>"),
+        ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterNotReachable",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The API server of cluster {cluster} cannot be reached: the cluster does not run, an Arc cluster is not "
+        "connected, or the network stands in the way.",
+        remedy="See that the cluster runs (Arc: is Connected) and that its API server can be reached, then try again.",
+        command=_SHOW_CLUSTER,
+        on=(coded("ClusterNotReachable"), worded(r"kubernetes cluster is not reachable")),
+        samples=(Sample("ClusterNotReachable", "The Kubernetes cluster is not reachable."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterNotFound",
+        variant="azure",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Cluster {cluster} does not exist any more.",
+        remedy="Detach the compute; attach a cluster that exists.",
+        command=_SHOW_CLUSTER,
+        on=(coded("ClusterNotFound"), worded(r"cannot f(ou|i)nd kubernetes cluster")),
+        samples=(Sample("ClusterNotFound", "Cannot found Kubernetes cluster."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ExtensionServiceMissing",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The extension's service on cluster {cluster} has no pods behind it (azureml-ingress-nginx-controller), "
+        "or the extension is not there.",
+        remedy="See that the extension is Succeeded and that its pods run; if not, reinstall it, then try again.",
+        command=PODS,
+        on=(coded("ClusterServiceNotFound"), worded(r"azureml extension service not found")),
+        samples=(Sample("ClusterServiceNotFound", "AzureML extension service not found in cluster."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterRefusedToken",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Cluster {cluster} did not accept Azure ML's token: it has expired and is being renewed (clusters that "
+        "grant Trusted Access).",
+        remedy="Try again in a few minutes.",
+        command="az aks trustedaccess rolebinding list --cluster-name {cluster} --resource-group {cluster_group} "
+        "--subscription {cluster_subscription}",
+        on=(coded("ClusterUnauthorized"), worded(r"request to kubernetes cluster unauthorized")),
+        samples=(Sample("ClusterUnauthorized", "Request to Kubernetes cluster unauthorized."),),
+        transient=True,
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="KubernetesVersionUnsupported",
+        situations=(ATTACH,),
+        cause="Cluster {cluster} runs a version of Kubernetes that AKS no longer supports; Azure ML attaches supported "
+        "ones only.",
+        remedy="Upgrade the cluster to a version that Azure lists, then start the attach again.",
+        command="az aks get-upgrades --name {cluster} --resource-group {cluster_group} --subscription "
+        "{cluster_subscription} --output table",
+        on=(worded(r"(unsupported|not supported).*version|version.*(unsupported|not supported)"),),
+        samples=(
+            Sample(
+                "BadRequest",
+                "The Kubernetes version 1.15.11 is not supported. Supported versions: 1.33.1, 1.34.0.",
+                quoted=False,
+            ),
+        ),
+    ),
+    Entry(
+        code="RelayNotConnectable",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML's calls do not get through to the extension on cluster {cluster}: relayserver (Arc) or gateway "
+        "is down.",
+        remedy=f"See that the pods relayserver and gateway run. {_REATTACH}",
+        command="kubectl get deployments relayserver gateway --namespace azureml --ignore-not-found",
+        on=(coded("InferencingClientCallFailed"), worded(r"extension is not connectable")),
+        samples=(Sample("InferencingClientCallFailed", "The k8s-extension is not connectable.", quoted=False),),
+        documentation=TROUBLESHOOT_ENDPOINTS,
+    ),
+    Entry(
+        code="ClusterCertificateRotated",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The certificates of cluster {cluster} were rotated; Azure ML still holds the old ones and renews them "
+        "within about five hours.",
+        remedy="Wait five hours, then try again; endpoints are to be deployed again.",
+        command="az aks show --ids {cluster_id} --query provisioningState",
+        on=(coded("KubernetesUnaccessible"), worded(r"authenticationexception.*invalidcertificate")),
+        samples=(
+            Sample("KubernetesUnaccessible", "Kubernetes error: AuthenticationException. Reason: InvalidCertificate"),
+        ),
+        transient=True,
+        documentation=TROUBLESHOOT_ENDPOINTS,
+    ),
+)
+
+GENERIC = Entry(
+    code="AttachFailed",
+    situations=(ATTACH,),
+    cause="Azure ML did not attach the cluster: {said}",
+    remedy="Detach the failed compute, remove the cause, then attach again.",
+    command=_SHOW_COMPUTE,
+    documentation=TROUBLESHOOT_COMPUTE,
+)
+
+ENTRIES = (*ROLES, *INTERNAL, *COMPUTE, *CLUSTER)

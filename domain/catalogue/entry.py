@@ -1,0 +1,148 @@
+"""One entry of the catalogue, and what it takes to recognise it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.problems import AzureAnswer
+
+# Situations: the same words of Azure mean different things in each.
+ATTACH, DETACH, EXTENSION, HEALTH = "attach", "detach", "extension", "health"
+JOB, ENDPOINT, REQUEST, MOOR = "job", "endpoint", "request", "moor"
+
+TROUBLESHOOT_COMPUTE = "https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-kubernetes-compute"
+TROUBLESHOOT_EXTENSION = "https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-kubernetes-extension"
+TROUBLESHOOT_ENDPOINTS = "https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints"
+ATTACH_GUIDE = "https://learn.microsoft.com/azure/machine-learning/how-to-attach-kubernetes-to-workspace"
+DEPLOY_GUIDE = "https://learn.microsoft.com/azure/machine-learning/how-to-deploy-kubernetes-extension"
+INSTANCE_TYPES_GUIDE = "https://learn.microsoft.com/azure/machine-learning/how-to-manage-kubernetes-instance-types"
+
+# Options that commands share.
+AT_WORKSPACE = "--workspace-name {workspace} --resource-group {workspace_group} --subscription {subscription}"
+AT_CLUSTER = (
+    "--cluster-type {cluster_type} --cluster-name {cluster} --resource-group {cluster_group} "
+    "--subscription {cluster_subscription}"
+)
+SHOW_EXTENSION = f"az k8s-extension show --name {{extension}} {AT_CLUSTER}"
+PODS = "kubectl get pods --namespace azureml --output wide"
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+# What a command says for a fact that is not at hand but that Azure tells.
+_LOOKED_UP = {
+    "workspace_principal": "$(az resource show --ids {workspace_id} "
+    "--query 'identity.userAssignedIdentities.*.principalId | [0]' --output tsv)"
+}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What an answer has to be; every part that is given must fit.
+
+    ``codes`` compare without regard to case, ``text`` is a regular expression searched in the message likewise (its
+    named groups become facts). ``given`` and ``unless`` name facts that must or must not be known of the operation.
+    """
+
+    codes: tuple[str, ...] = ()
+    text: str | None = None
+    statuses: tuple[int, ...] = ()
+    given: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    def facts_in(self, answer: AzureAnswer, facts: Mapping[str, str]) -> dict[str, str] | None:
+        """The facts that the answer's words give; None when the answer is another one."""
+        if self.codes and (answer.code or "").lower() not in {c.lower() for c in self.codes}:
+            return None
+        if self.statuses and answer.status not in self.statuses:
+            return None
+        if any(name not in facts for name in self.given) or any(name in facts for name in self.unless):
+            return None
+        if self.text is None:
+            return {}
+        found = re.search(self.text, answer.message or "", re.IGNORECASE | re.DOTALL)
+        return None if found is None else {k: v for k, v in found.groupdict().items() if v}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What Azure says. ``quoted`` is false where the sources describe the words without quoting them.
+
+    ``facts`` are what has to be known of the operation for the entry to hold.
+    """
+
+    code: str | None
+    message: str
+    status: int | None = None
+    quoted: bool = True
+    facts: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> AzureAnswer:
+        """The sample as an answer."""
+        return AzureAnswer(self.code, self.message, self.status)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One failure. ``code`` is Moor's; entries that share a code tell themselves apart by ``variant``.
+
+    Texts hold ``{placeholders}`` for facts of the operation. ``transient``: asking again later may succeed without
+    anybody doing anything. An entry without ``on`` is never found by Azure's words: Moor raises it.
+    """
+
+    code: str
+    situations: tuple[str, ...]
+    cause: str
+    remedy: str
+    command: str
+    variant: str | None = None
+    on: tuple[Match, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    transient: bool = False
+    documentation: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique in the catalogue: the code, with the variant if there is one."""
+        return f"{self.code}-{self.variant}" if self.variant else self.code
+
+    def facts_in(self, answer: AzureAnswer, facts: Mapping[str, str]) -> dict[str, str] | None:
+        """The facts that the answer's words give; None when the answer is not this entry's."""
+        for match in self.on:
+            found = match.facts_in(answer, facts)
+            if found is not None:
+                return found
+        return None
+
+
+def fill_text(template: str, facts: Mapping[str, str]) -> str:
+    """A sentence with its placeholders filled; one that is not known stays as ``<name>``."""
+    return _PLACEHOLDER.sub(lambda m: facts.get(m[1]) or _unknown(m[1]), template)
+
+
+def fill_command(template: str, facts: Mapping[str, str]) -> str:
+    """A command line with its placeholders filled and quoted; one that is not known stays as ``<name>``."""
+
+    def word(found: re.Match[str]) -> str:
+        name = found[1]
+        if facts.get(name):
+            return shlex.quote(facts[name])
+        return fill_command(_LOOKED_UP[name], facts) if name in _LOOKED_UP else _unknown(name)
+
+    return _PLACEHOLDER.sub(word, template)
+
+
+def _unknown(name: str) -> str:
+    return f"<{name.replace('_', '-')}>"
+
+
+def coded(*codes: str) -> Match:
+    """An answer known by its code."""
+    return Match(codes=codes)
+
+
+def worded(text: str) -> Match:
+    """An answer known by its words, whatever its code: Azure wraps them in codes that say nothing."""
+    return Match(text=text)

@@ -1,0 +1,167 @@
+"""Codes of the extension's health check (ConfigMap arcml-healthcheck): what install, update or delete of it found.
+
+Source: how-to-troubleshoot-kubernetes-extension. Codes below E45000 stop an installation; those from E45000 on are
+diagnostic. The number E45004 means something else when a job fails with it (jobs.py).
+"""
+
+from __future__ import annotations
+
+from domain.catalogue.entry import (
+    AT_CLUSTER,
+    EXTENSION,
+    HEALTH,
+    PODS,
+    TROUBLESHOOT_EXTENSION,
+    Entry,
+    Sample,
+    coded,
+    worded,
+)
+
+REPORTS = "kubectl get configmap arcml-healthcheck --namespace azureml --output yaml"
+_LOGS = "kubectl logs healthcheck --namespace azureml"
+# The documented objects that an endpoint router of Azure ML v1 leaves in namespace default.
+LEGACY_ROUTER = (
+    "kubectl delete --namespace default --ignore-not-found serviceaccount/azureml-fe deployment/azureml-fe "
+    "service/azureml-fe service/azureml-fe-int-http secret/azuremlfessl configmap/azuremlfeconfig "
+    "clusterrole/azureml-fe-role clusterrolebinding/azureml-fe-binding"
+)
+_UPDATE = f"az k8s-extension update --name {{extension}} {AT_CLUSTER} --configuration-settings "
+
+
+def _entry(number: str, name: str, code: str, cause: str, remedy: str, command: str) -> Entry:
+    return Entry(
+        code=code,
+        situations=(HEALTH, EXTENSION),
+        cause=cause,
+        remedy=remedy,
+        command=command,
+        on=(coded(number), worded(rf"\b{number}\b|\b{name}\b")),
+        samples=(Sample(number, name),),
+        documentation=TROUBLESHOOT_EXTENSION,
+    )
+
+
+ENTRIES = (
+    _entry(
+        "E40000",
+        "UNKNOWN_ERROR",
+        "HealthUnknownError",
+        "The extension's health check met an error that it does not know.",
+        "Read the reports and the log of the health check.",
+        REPORTS,
+    ),
+    _entry(
+        "E40001",
+        "LOAD_BALANCER_NOT_SUPPORT",
+        "LoadBalancerNotSupported",
+        "Cluster {cluster} cannot provide a load balancer for the inference router.",
+        "Set inferenceRouterServiceType to nodePort or clusterIP.",
+        _UPDATE + "inferenceRouterServiceType=nodePort",
+    ),
+    _entry(
+        "E40002",
+        "INSUFFICIENT_NODE",
+        "InsufficientNodes",
+        "Too few healthy nodes: the nodeSelector matches none, or three router replicas (high availability) are asked "
+        "of a cluster with fewer than three nodes.",
+        "Correct the nodeSelector, add nodes, or set inferenceRouterHA=False.",
+        _UPDATE + "inferenceRouterHA=False",
+    ),
+    _entry(
+        "E40003",
+        "INTERNAL_LOAD_BALANCER_NOT_SUPPORT",
+        "InternalLoadBalancerNotSupported",
+        "An internal load balancer is available on AKS only.",
+        "Leave out internalLoadBalancerProvider.",
+        _UPDATE + "inferenceRouterServiceType=nodePort",
+    ),
+    _entry(
+        "E40004",
+        "AZUREML_FE_DEPLOYMENT_NOT_FOUND",
+        "RouterMissing",
+        "The deployment of the inference router (azureml-fe, azureml-fe-v2) is not in the cluster.",
+        "Reinstall the extension, or update it with enableInference=True.",
+        "kubectl get deployments --namespace azureml",
+    ),
+    _entry(
+        "E40005",
+        "AZUREML_FE_SCALE_UP_TIMEOUT",
+        "RouterScaleUpTimeout",
+        "The inference router did not get its replicas in time.",
+        "See why its pods do not start (capacity, nodeSelector, image pull).",
+        PODS,
+    ),
+    _entry(
+        "E40006",
+        "AZUREML_FE_UPDATE_REPLICAS_FAILED",
+        "RouterReplicasNotUpdated",
+        "The number of replicas of the inference router could not be changed.",
+        "Look at the events of the deployment azureml-fe-v2.",
+        "kubectl describe deployment azureml-fe-v2 --namespace azureml",
+    ),
+    _entry(
+        "E40007",
+        "INVALID_SSL_SETTING",
+        "TlsSettingInvalid",
+        "Certificate and key of the inference router do not match or have the wrong format, or the CNAME does not fit.",
+        "Give PEM without a pass phrase, the full chain from server to root, the matching key, and sslCname.",
+        "openssl x509 -in cert.pem -noout -subject -dates",
+    ),
+    _entry(
+        "E45001",
+        "AGENT_UNHEALTHY",
+        "ExtensionResourcesUnhealthy",
+        "Resources of the extension are not healthy (Pod, Job, Deployment, DaemonSet or StatefulSet).",
+        "The report names them: look at their events.",
+        PODS,
+    ),
+    _entry(
+        "E45002",
+        "PROMETHEUS_CONFLICT",
+        "PrometheusConflict",
+        "Cluster {cluster} has a Prometheus operator already, and the extension brought its own.",
+        "Set installPromOp=False, so that the extension uses the one that is there.",
+        _UPDATE + "installPromOp=False",
+    ),
+    _entry(
+        "E45003",
+        "BAD_NETWORK_CONNECTIVITY",
+        "OutboundNetworkBlocked",
+        "The cluster does not reach the services that the extension needs.",
+        "Open the documented outbound hosts in firewall and proxy.",
+        REPORTS,
+    ),
+    _entry(
+        "E45004",
+        "AZUREML_FE_ROLE_CONFLICT",
+        "LegacyRouterRoles",
+        "Roles of an inference router of Azure ML v1 are still in the cluster.",
+        "Delete the router's objects that v1 left in namespace default.",
+        LEGACY_ROUTER,
+    ),
+    _entry(
+        "E45005",
+        "AZUREML_FE_DEPLOYMENT_CONFLICT",
+        "LegacyRouterDeployment",
+        "An inference router of Azure ML v1 is still deployed in the cluster.",
+        "Delete the router's objects that v1 left in namespace default.",
+        LEGACY_ROUTER,
+    ),
+    _entry(
+        "E49999",
+        "CHECKER_PANIC",
+        "HealthCheckCrashed",
+        "The extension's health check itself crashed.",
+        "Read its log; ask for the operation again.",
+        _LOGS,
+    ),
+)
+GENERIC = Entry(
+    code="HealthCheckUnknown",
+    situations=(HEALTH,),
+    cause="The extension's health check reports what this catalogue does not know: {said}",
+    remedy="Read the reports in the ConfigMap arcml-healthcheck.",
+    command=REPORTS,
+    documentation=TROUBLESHOOT_EXTENSION,
+)

@@ -1,0 +1,64 @@
+"""docs/errors.md, rendered from the catalogue: ``python -m domain.catalogue.render > docs/errors.md``."""
+
+from __future__ import annotations
+
+import sys
+
+from domain.catalogue import attach, endpoints, extension, health, jobs, own, platform
+from domain.catalogue.entry import Entry, fill_command, fill_text
+
+_HEAD = """# Errors
+
+What an operation of Moor may fail with: Moor's code, the true cause, what to do and the command that does or checks it.
+The record of an operation shows the cause first and Azure's own words second (`error.azure`). *Transient*: asking again
+later may succeed without anybody doing anything. Words marked with ~ are not quoted in Microsoft's documents but made
+after their description.
+
+Rendered from `domain/catalogue` by `python -m domain.catalogue.render > docs/errors.md`; do not edit.
+"""
+SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    ("Found by Moor", own.ENTRIES),
+    ("Attach, and the compute afterwards", (*attach.ENTRIES, attach.GENERIC)),
+    ("Extension", (*extension.ENTRIES, extension.GENERIC)),
+    ("Health check of the extension", (*health.ENTRIES, health.GENERIC)),
+    ("Detach", (*jobs.DETACHING, jobs.DETACH_FAILED)),
+    ("Jobs", (*jobs.JOBS, jobs.JOB_FAILED)),
+    ("Online endpoints", (*endpoints.ENTRIES, endpoints.GENERIC)),
+    ("Azure Resource Manager, roles and tokens", (*platform.ENTRIES, *platform.BY_STATUS, platform.GENERIC)),
+)
+
+
+def rendered() -> str:
+    """The whole document."""
+    return "\n".join([_HEAD, *(_section(title, entries) for title, entries in SECTIONS)])
+
+
+def _section(title: str, entries: tuple[Entry, ...]) -> str:
+    return "\n".join([f"## {title}\n", *(_entry(entry) for entry in entries)])
+
+
+def _entry(entry: Entry) -> str:
+    variant = f" ({entry.variant})" if entry.variant else ""
+    cause = fill_text(entry.cause, {})
+    lines = [f"### {entry.code}{variant}\n", _escaped(cause[0].upper() + cause[1:]) + "\n"]
+    lines += [f"* Azure says: {_words(entry)}"] if entry.samples else []
+    lines.append(f"* Do: {_escaped(fill_text(entry.remedy, {}))}")
+    lines.append(f"* Command: `{fill_command(entry.command, {})}`")
+    lines += ["* Transient"] if entry.transient else []
+    lines += [f"* See <{entry.documentation}>"] if entry.documentation else []
+    return "\n".join(lines) + "\n"
+
+
+def _words(entry: Entry) -> str:
+    return "; ".join(
+        ("" if s.quoted else "~ ") + " ".join(f"`{part}`" for part in (s.code, s.message) if part)
+        for s in entry.samples
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "\\<")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(rendered())

@@ -1,0 +1,187 @@
+"""What a person gets to read: the true cause first, Azure's own words second, and a command that can be run."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from domain.azure_errors import answers_in
+from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST, fill_command
+from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
+from domain.catalogue.facts import facts_of, situation_of
+from domain.catalogue.render import SECTIONS, rendered
+from domain.operations import StepRecord
+from domain.problems import AzureAnswer
+from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
+
+ROOT = Path(__file__).parents[3]
+FACTS = facts_of(make_operation())
+OTHER_SUBSCRIPTION = CLUSTER_ID.replace(SUB, "99999999-2222-3333-4444-555555555555")
+
+
+def resolved(identity: str) -> StepRecord:
+    return StepRecord("resolve", "do", value={"workspaceIdentity": identity})
+
+
+def test_an_extension_that_is_not_seen_is_a_missing_role() -> None:
+    said = AzureAnswer("BadRequest", "AzureML extension is not installed on the cluster: extension not installed.", 200)
+    problem = explain(ATTACH, [said], FACTS)
+    assert problem.code == "WorkspaceIdentityLacksRole"
+    assert "Kubernetes Extension Contributor on cluster aks" in problem.message
+    assert problem.azure == said
+    assert problem.command is not None
+    assert f'--role "Kubernetes Extension Contributor" --scope {CLUSTER_ID}' in problem.command
+    assert f"$(az resource show --ids {WORKSPACE_ID}" in problem.command
+    assert "<" not in problem.command
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "words"),
+    [
+        ({}, "WorkspaceIdentityLacksRole", "Azure Kubernetes Service Cluster Admin"),
+        ({"steps": (resolved("UserAssigned"),)}, "WorkspaceIdentityLacksRole", "Service Cluster Admin"),
+        ({"steps": (resolved("SystemAssigned"),)}, "AttachInternalError", "ruled out"),
+        ({"cluster_id": OTHER_SUBSCRIPTION}, "AttachAcrossSubscriptions", "another subscription"),
+        (
+            {"cluster_id": OTHER_SUBSCRIPTION, "steps": (resolved("SystemAssigned"),)},
+            "AttachAcrossSubscriptions",
+            "another subscription",
+        ),
+    ],
+)
+def test_an_internal_server_error_is_told_apart_by_what_is_known(
+    fields: dict[str, object], code: str, words: str
+) -> None:
+    for said in (AzureAnswer("InternalServerError", "Internal Server Error"), AzureAnswer("InternalServerError", None)):
+        problem = explain(ATTACH, [said], facts_of(make_operation(**fields)))
+        assert problem.code == code
+        assert words in problem.message
+
+
+def test_one_number_means_another_thing_in_another_situation() -> None:
+    said = AzureAnswer("E45004", None)
+    assert explain(HEALTH, [said], FACTS).code == "LegacyRouterRoles"
+    assert explain(EXTENSION, [said], FACTS).code == "LegacyRouterRoles"
+    assert explain(JOB, [said], FACTS).code == "TrainingNotEnabled"
+
+
+def test_the_error_inside_an_error_is_what_counts() -> None:
+    error = {
+        "code": "BadRequest",
+        "message": "The request is invalid.",
+        "details": [
+            {"code": "Other", "message": "x"},
+            {
+                "code": "KubernetesUnaccessible",
+                "message": "Kubernetes error: AuthenticationException. Reason: InvalidCertificate",
+            },
+        ],
+    }
+    answers = answers_in(error)
+    assert [a.code for a in answers] == ["BadRequest", "Other", "KubernetesUnaccessible"]
+    problem = explain(ATTACH, answers, FACTS)
+    assert problem.code == "ClusterCertificateRotated"
+    assert problem.azure == answers[2]
+
+
+def test_an_error_that_says_nothing_gives_no_answer() -> None:
+    assert answers_in({}) == []
+    assert answers_in({"details": None, "innererror": {"code": "Inner"}}) == [AzureAnswer("Inner", None, 200)]
+
+
+@pytest.mark.parametrize(("situation", "generic"), GENERIC.items())
+def test_what_is_not_known_is_repeated(situation: str, generic: object) -> None:
+    said = AzureAnswer("Strange", "Something nobody has seen.", 400)
+    problem = explain(situation, [said], FACTS)
+    assert problem.code == GENERIC[situation].code
+    assert "Something nobody has seen." in problem.message
+    assert problem.azure == said
+    silent = explain(situation, [], FACTS)
+    assert silent.message.endswith("Azure gave no reason.")
+    assert silent.azure is None
+
+
+def test_an_answer_of_the_platform_is_known_in_every_situation() -> None:
+    text = "The subscription is not registered to use namespace 'Microsoft.Relay'. See https://aka.ms/rps-not-found"
+    for situation in GENERIC:
+        problem = explain(situation, [AzureAnswer("MissingSubscriptionRegistration", text, 409)], FACTS)
+        assert problem.code == "ProviderNotRegistered"
+        assert problem.command == f"az provider register --namespace Microsoft.Relay --subscription {SUB} --wait"
+
+
+def test_who_is_refused_depends_on_where() -> None:
+    text = (
+        "does not have authorization to perform action 'A/read' over scope '/subscriptions/s' or the scope is invalid"
+    )
+    assert explain(REQUEST, [AzureAnswer("AuthorizationFailed", text, 403)], FACTS).code == "MoorIdentityLacksRole"
+    assert explain(DETACH, [AzureAnswer("AuthorizationFailed", text, 200)], FACTS).code == "AzureIdentityLacksRole"
+
+
+def test_facts_are_quoted_in_commands() -> None:
+    assert fill_command("az x --scope {scope}", {"scope": "/a b'; rm -rf /"}) == "az x --scope '/a b'\"'\"'; rm -rf /'"
+    assert fill_command("az x --scope {some_scope}", {}) == "az x --scope <some-scope>"
+
+
+def test_facts_of_an_operation() -> None:
+    installed = StepRecord(
+        "install_extension", "do", value={"extensionId": f"{CLUSTER_ID}/providers/x/extensions/mine"}
+    )
+    facts = facts_of(make_operation(steps=(installed,)))
+    assert facts["extension"] == "mine"
+    assert facts["cluster_type"] == "managedClusters"
+    assert (facts["cluster"], facts["cluster_group"], facts["cluster_subscription"]) == ("aks", "rg", SUB)
+    assert (facts["workspace"], facts["workspace_group"], facts["subscription"]) == ("ws", "rg", SUB)
+    assert "cross_subscription" not in facts
+    detach = facts_of(
+        make_operation(cluster_id=None, steps=(StepRecord("resolve", "do", value={"clusterId": CLUSTER_ID}),))
+    )
+    assert detach["cluster_id"] == CLUSTER_ID
+    assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
+    assert "cluster" not in facts_of(make_operation(cluster_id=None))
+
+
+def test_steps_have_situations() -> None:
+    assert situation_of("compute_ready") == ATTACH
+    assert situation_of("install_extension") == EXTENSION
+    assert situation_of("compute_gone") == DETACH
+    assert situation_of("survey") == REQUEST
+
+
+def test_the_page_of_errors_is_the_catalogue() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert text == rendered(), "run: python -m domain.catalogue.render > docs/errors.md"
+
+
+def test_the_page_has_every_entry_once() -> None:
+    shown = [entry.key for _, entries in SECTIONS for entry in entries]
+    assert sorted(shown) == sorted(entry.key for entry in ENTRIES)
+
+
+def calls_of(name: str) -> list[tuple[Path, ast.Call]]:
+    """Calls of a function in the product's own code, outside the catalogue."""
+    found = []
+    for part in ("domain", "activities", "orchestrators", "triggers", "gateways"):
+        for path in sorted((ROOT / part).rglob("*.py")):
+            if "catalogue" not in path.parts:
+                tree = ast.parse(path.read_text("utf-8"))
+                calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+                found += [(path, c) for c in calls if isinstance(c.func, ast.Name) and c.func.id == name]
+    return found
+
+
+def test_every_problem_is_made_from_the_catalogue() -> None:
+    outside = [str(path) for path, call in calls_of("Problem") if path.name != "problems.py"]
+    assert outside == []
+
+
+def test_every_key_that_is_raised_is_in_the_catalogue() -> None:
+    keys = {entry.key for entry in ENTRIES}
+    calls = calls_of("make_problem")
+    assert calls
+    for path, call in calls:
+        raised = [n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant)]
+        assert set(raised) <= keys, path
+    with pytest.raises(KeyError):
+        make_problem("NoSuchKey", {})
