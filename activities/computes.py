@@ -12,7 +12,6 @@ from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_
 from domain.azure_errors import answers_in
 from domain.catalogue.entry import ATTACH, DETACH
 from domain.catalogue.explain import explain, make_problem
-from domain.extension_settings.cluster import facts_to_keep
 from domain.outcomes import Again, Created, Done, Outcome, Stop
 from domain.problems import AzureAnswer, Problem
 from gateways import arm
