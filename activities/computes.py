@@ -12,6 +12,7 @@ from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_
 from domain.azure_errors import answers_in
 from domain.catalogue.entry import ATTACH, DETACH
 from domain.catalogue.explain import explain, make_problem
+from domain.extension_settings.cluster import facts_to_keep
 from domain.outcomes import Again, Created, Done, Outcome, Stop
 from domain.problems import AzureAnswer, Problem
 from gateways import arm
@@ -45,6 +46,7 @@ def resolve(step: StepAtWork) -> Outcome:
     read = {
         "location": found.body.get("location"),
         "clusterLocation": cluster.body.get("location"),
+        "cluster": facts_to_keep(cluster.body),
         "workspaceIdentity": (found.body.get("identity") or {}).get("type"),
     }
     return Done(read, detail="the compute is there already" if compute else None)

@@ -1,26 +1,27 @@
-"""The cluster extension Microsoft.AzureML.Kubernetes: installed when missing, adopted when it serves."""
+"""The cluster extension Microsoft.AzureML.Kubernetes: installed when missing, adopted when it serves, or updated."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from activities import holding
-from activities.long_running import WAITING, poll, wait_for_earlier_attempt
+from activities.extension_change import change_again, change_extension, is_to_change, wanted_of
+from activities.long_running import WAITING, poll
 from activities.steps import StepAtWork
-from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, extension_id, parse_arm_id
+from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, parse_arm_id
 from domain.azure_errors import answers_in
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
-from domain.extension_settings import (
-    EXTENSION_NAME,
-    EXTENSION_TYPE,
-    RELEASE_NAMESPACE,
-    RELEASE_TRAIN,
-    difference_from_training,
-    training_settings,
-)
-from domain.outcomes import Again, Created, Done, Outcome, Stop
+from domain.extension_settings import EXTENSION_TYPE, UPDATE, Wanted
+from domain.extension_settings.changes import difference
+from domain.extension_settings.checks import UNKNOWN, WARNING
+from domain.extension_settings.keys import CERTIFICATE
+from domain.operations import Intent
+from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
 from domain.problems import AzureAnswer, Problem
 from gateways import arm, claims
 
@@ -29,25 +30,31 @@ _HELD_PAUSE = 30.0
 
 
 def install_extension(step: StepAtWork) -> Outcome:
-    """Have the extension on the cluster: adopt the one that is there, wait for whoever changes it, else install it."""
-    cluster = _cluster(step)
+    """Have the extension on the cluster as the request says: adopt it, change it, install it, or only look."""
+    cluster, wanted = _cluster(step), wanted_of(step)
     # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
-    hold = holding.obtain if _find(cluster) is None else holding.reserve
+    changing = is_to_change(wanted, _find(cluster))
+    hold = holding.obtain if changing else holding.reserve
     other = hold(claims.extension_target(str(cluster)), step.operation.id)
     if other is not None:
         return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
     found = _find(cluster)
-    if found is not None:
-        return _adopt(step, found)
-    if hold is holding.reserve:
-        return Again(None, "the extension has just been removed")
-    too_early = wait_for_earlier_attempt(step)
-    if too_early is not None:
-        return too_early
-    target = extension_id(cluster, EXTENSION_NAME)
-    step.intend("create", target)
-    answer = arm.put(target, API, _install_body(cluster, str(step.operation.value("resolve")["clusterLocation"])))
-    return Done({"extensionId": target, "operationUrl": answer.operation_url}, created=(Created(EXTENSION, target),))
+    if not changing and is_to_change(wanted, found):
+        return Again(None, "the extension has just been removed or changed")
+    if found is None:
+        return (
+            change_extension(step, None)
+            if changing
+            else Stop(make_problem("ExtensionMissing", {**step.facts, "extension": wanted.name}))
+        )
+    if step.intent is not None and _got_through(step.intent, wanted, found):
+        return _earlier_attempt(step.intent, found)
+    unready = _unready(step, found)
+    if unready is not None:
+        return unready
+    if is_to_change(wanted, found):
+        return change_extension(step, found)
+    return _adopt(step, wanted, found)
 
 
 def extension_ready(step: StepAtWork) -> Outcome:
@@ -59,14 +66,24 @@ def extension_ready(step: StepAtWork) -> Outcome:
     found = arm.find(value["extensionId"], API)
     if found is None:
         if progress.error is not None:
-            return Stop(_install_failed(step, {}, progress.error))
+            return _failed(step, value, {}, progress.error)
         return Again(None, "the extension does not show yet")
     state = _state(found.body)
     if state == "succeeded":
         return Done({"version": found.body["properties"].get("currentVersion")})
-    if state in ("failed", "canceled") or progress.error is not None:
-        return Stop(_install_failed(step, found.body, progress.error))
+    if state in ("failed", "canceled") or (progress.error is not None and state not in ("creating", "updating")):
+        return _failed(step, value, found.body, progress.error)
     return Again(None, f"the extension is {found.body['properties'].get('provisioningState')}")
+
+
+def _failed(
+    step: StepAtWork, value: Mapping[str, Any], extension: Mapping[str, Any], error: AzureAnswer | None
+) -> Outcome:
+    problem = _install_failed(step, extension, error)
+    ours = value.get("updated") or any(c.type == EXTENSION for c in step.operation.created)
+    if ours and problem.transient:
+        return change_again(step, str(value["extensionId"]), problem.message)
+    return Stop(problem)
 
 
 def _cluster(step: StepAtWork) -> ArmId:
@@ -85,33 +102,63 @@ def _state(body: Mapping[str, Any]) -> str:
     return str(body.get("properties", {}).get("provisioningState", "")).lower()
 
 
-def _adopt(step: StepAtWork, found: Mapping[str, Any]) -> Outcome:
-    target = str(found.get("id"))
+def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Outcome | None:
     state = _state(found)
-    if step.intent is not None:
-        created = (Created(EXTENSION, target),)
-        return Done({"extensionId": target}, "an earlier attempt of this step got through", created)
     if state in ("failed", "canceled"):
         return Stop(_install_failed(step, found, None))
     if state != "succeeded":
         return Again(_HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
-    difference = difference_from_training(found["properties"].get("configurationSettings") or {})
-    if difference:
-        facts = {**step.facts, "extension": target.rsplit("/", 1)[-1], "difference": "; ".join(difference)}
-        return Stop(make_problem("ExtensionDiffers", facts))
-    return Done({"extensionId": target}, "the extension is there already")
+    return None
 
 
-def _install_body(cluster: ArmId, location: str) -> dict[str, Any]:
-    return {
-        "properties": {
-            "extensionType": EXTENSION_TYPE,
-            "autoUpgradeMinorVersion": True,
-            "releaseTrain": RELEASE_TRAIN,
-            "scope": {"cluster": {"releaseNamespace": RELEASE_NAMESPACE}},
-            "configurationSettings": training_settings(cluster, location),
-        }
-    }
+def _got_through(intent: Intent, wanted: Wanted, found: Mapping[str, Any]) -> bool:
+    """Whether what an earlier attempt of this step set out to do shows: it was cut short before it could say so."""
+    if intent.action == "create":
+        return True
+    if difference(wanted, found["properties"]):
+        return False
+    changed = str((found.get("systemData") or {}).get("lastModifiedAt") or "")
+    try:
+        return datetime.fromisoformat(changed) >= intent.time
+    except (ValueError, TypeError):
+        return False
+
+
+def _earlier_attempt(intent: Intent, found: Mapping[str, Any]) -> Done:
+    target = str(found.get("id"))
+    detail = "an earlier attempt of this step got through"
+    if intent.action == "create":
+        return Done({"extensionId": target}, detail, (Created(EXTENSION, target),))
+    return Done({"extensionId": target, "updated": True}, detail)
+
+
+def _adopt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Outcome:
+    target, properties = str(found.get("id")), found["properties"]
+    differences = difference(wanted, properties)
+    if differences:
+        text = "; ".join(str(d) for d in differences)
+        words = {**step.facts, "extension": target.rsplit("/", 1)[-1], "difference": text}
+        problem = make_problem("ExtensionDiffers", words)
+        settings = shlex.join(f"{name}={value}" for name, value in sorted(wanted.settings.items()))
+        return Stop(replace(problem, command=str(problem.command).replace("<settings>", settings)))
+    return Done({"extensionId": target}, "the extension is there already", findings=_adopted(wanted, found))
+
+
+def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:
+    findings = []
+    train = str(found["properties"].get("releaseTrain") or "")
+    if train and train.lower() != wanted.release_train.lower():
+        findings.append(Finding("releaseTrain", WARNING, f"The extension is on the release train {train}."))
+    if CERTIFICATE in wanted.protected:
+        findings.append(
+            Finding(
+                "tlsCertificate",
+                UNKNOWN,
+                "The certificate that the extension has cannot be read and compared with the one in the vault.",
+                remedy=f"Set manage to {UPDATE} to send the one in the vault.",
+            )
+        )
+    return tuple(findings)
 
 
 def _install_failed(step: StepAtWork, extension: Mapping[str, Any], error: AzureAnswer | None) -> Problem:

@@ -102,6 +102,11 @@ def put(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswe
     return _send("PUT", resource_id, api_version, body=body)
 
 
+def patch(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
+    """Change a part of a resource. Raises ArmError."""
+    return _send("PATCH", resource_id, api_version, body=body)
+
+
 def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
     """Delete a resource; 204 says that there was none. Raises ArmError."""
     return _send("DELETE", resource_id, api_version, query=query)

@@ -11,6 +11,7 @@ from azure.core.credentials import TokenCredential
 from azure.identity import DefaultAzureCredential
 
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
+_PUBLIC_KEY_VAULT = "vault.azure.net"
 
 
 @lru_cache(maxsize=1)
@@ -25,9 +26,10 @@ def credential() -> TokenCredential:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where Azure Resource Manager answers, and the scope of its tokens."""
+    """Where Azure Resource Manager answers, the scope of its tokens, and the domain that its key vaults are in."""
 
     resource_manager: str
+    key_vault_domain: str = _PUBLIC_KEY_VAULT
 
     @property
     def scope(self) -> str:
@@ -54,5 +56,6 @@ def cloud() -> Cloud:
     for entry in entries:
         endpoint = str(entry.get("resourceManager", "")).rstrip("/")
         if endpoint and endpoint in url:
-            return Cloud(endpoint)
+            suffix = str((entry.get("suffixes") or {}).get("keyVaultDns") or "").lstrip(".").lower()
+            return Cloud(endpoint, suffix or _PUBLIC_KEY_VAULT)
     raise ValueError(f"no entry of the cloud metadata at {url.split('?')[0]} has a resourceManager that is part of it")

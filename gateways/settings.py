@@ -20,6 +20,7 @@ class Settings:
     events_topic_endpoint: str | None
     history_days: int
     stack_clock: str | None
+    hard_checks: frozenset[str] = frozenset()
 
 
 def read_settings() -> Settings:
@@ -32,6 +33,7 @@ def read_settings() -> Settings:
         events_topic_endpoint=os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None,
         history_days=_whole_number("MOOR_HISTORY_DAYS", default=30, least=1),
         stack_clock=os.environ.get("MOOR_CLOCK") or None,
+        hard_checks=_names("MOOR_HARD_CHECKS"),
     )
 
 
@@ -41,6 +43,14 @@ def _workspaces(name: str) -> tuple[ArmId, ...]:
         return tuple(parse_arm_id(text, WORKSPACE) for text in ids)
     except ValueError as error:
         raise SettingError(f"{name}: {error}") from error
+
+
+def _names(name: str) -> frozenset[str]:
+    names = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+    wrong = next((text for text in names if not text.isalnum()), None)
+    if wrong is not None:
+        raise SettingError(f"{name}: '{wrong}' is not the name of a check")
+    return frozenset(names)
 
 
 def _whole_number(name: str, *, default: int, least: int) -> int:

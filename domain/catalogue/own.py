@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from domain.catalogue.entry import AT_CLUSTER, AT_WORKSPACE, MOOR, Entry
+from domain.catalogue import own_extension
+from domain.catalogue.entry import AT_WORKSPACE, MOOR, Entry
 
 _COMPUTE = f"az ml compute show --name {{compute}} {AT_WORKSPACE}"
 _DETACH = f"az ml compute detach --name {{compute}} {AT_WORKSPACE}"
 _JOURNAL = "curl --header 'x-functions-key: <key>' '<url>/api/operations/{operation}/journal'"
 
 ENTRIES = (
+    *own_extension.ENTRIES,
     Entry(
         code="WorkspaceNotFound",
         situations=(MOOR,),
@@ -72,14 +74,6 @@ ENTRIES = (
         cause="Azure does not say what uses the compute ({said}); that counts as in use.",
         remedy="Start the detach again when the workspace lists its jobs and endpoints.",
         command=f"az ml job list {AT_WORKSPACE} --max-results 1",
-    ),
-    Entry(
-        code="ExtensionDiffers",
-        situations=(MOOR,),
-        cause="The cluster has the extension already, but not as needed: {difference}.",
-        remedy="Update the extension's settings, then start the attach again.",
-        command=f"az k8s-extension update --name {{extension}} {AT_CLUSTER} --configuration-settings "
-        f"enableTraining=True",
     ),
     Entry(
         code="OperationConflict",

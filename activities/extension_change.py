@@ -1,0 +1,187 @@
+"""One change of a cluster's extension: its installation, or the PATCH that brings it in line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from activities.long_running import wait_for_earlier_attempt
+from activities.steps import StepAtWork
+from activities.vault_secrets import Secrets, protected_settings
+from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, extension_id, parse_arm_id, same_resource
+from domain.catalogue.explain import make_problem
+from domain.extension_settings import EXTENSION_TYPE, RELEASE_NAMESPACE, REQUIRE, UPDATE, Wanted, wanted_extension
+from domain.extension_settings.changes import difference, settings_to_change, update_findings
+from domain.extension_settings.checks import FAIL, UNKNOWN, check_on_cluster
+from domain.extension_settings.cluster import ClusterFacts, facts
+from domain.extension_settings.keys import looks_secret, secret_name
+from domain.extension_settings.wire import protected_name, protected_to_send, wire_settings
+from domain.operations import SUCCEEDED
+from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
+from domain.problems import Problem
+from gateways import arm, operation_list
+from gateways.operation_list import Filter
+from gateways.settings import read_settings
+
+# The documented wait is about an hour: often enough to be soon after it, seldom enough not to disturb.
+_PAUSE = 300.0
+_MOST_RECORDS = 50
+
+
+def wanted_of(step: StepAtWork) -> Wanted:
+    """The extension that the operation asks for."""
+    return wanted_extension(step.operation.request)
+
+
+def is_to_change(wanted: Wanted, found: Mapping[str, Any] | None) -> bool:
+    """Whether the extension, or its absence, is to be changed for this request."""
+    if found is None:
+        return wanted.manage != REQUIRE
+    if wanted.manage != UPDATE:
+        return False
+    # What is protected cannot be read back and compared: asked to update, it is sent.
+    return bool(difference(wanted, found.get("properties", {}))) or bool(protected_to_send(wanted))
+
+
+def change_extension(step: StepAtWork, found: Mapping[str, Any] | None) -> Outcome:
+    """Install the extension, or change the one that is there, unless a rule speaks against it."""
+    wanted, cluster_facts = wanted_of(step), _facts(step)
+    findings = check_on_cluster(wanted, cluster_facts, read_settings().hard_checks)
+    failed = [f for f in findings if f.outcome == FAIL]
+    if failed:
+        return Stop(_settings_refused(step, failed), tuple(findings))
+    too_early = wait_for_earlier_attempt(step)
+    if too_early is not None:
+        return too_early
+    if found is None:
+        return _install(step, wanted, cluster_facts, findings)
+    return _update(step, wanted, cluster_facts, found, findings)
+
+
+def change_again(step: StepAtWork, target: str, why: str) -> Outcome:
+    """Send an installation or change once more, after Azure failed it for a reason that passes."""
+    found = arm.find(target, arm.EXTENSIONS_API)
+    ours = any(same_resource(c.id, target) for c in step.operation.created)
+    outcome = change_extension(step, None if ours or found is None else found.body)
+    return Again(_PAUSE, f"sent again, after this: {why}") if isinstance(outcome, Done) else outcome
+
+
+def _install(step: StepAtWork, wanted: Wanted, cluster_facts: ClusterFacts, findings: list[Finding]) -> Outcome:
+    plain, names = wire_settings(wanted, cluster_facts)
+    secrets = protected_settings(wanted, names, step.facts)
+    if not isinstance(secrets, Secrets):
+        return secrets
+    target = extension_id(cluster_facts.cluster, wanted.name)
+    properties: dict[str, Any] = {
+        "extensionType": EXTENSION_TYPE,
+        **_version(wanted),
+        "releaseTrain": wanted.release_train,
+        "scope": {"cluster": {"releaseNamespace": RELEASE_NAMESPACE}},
+        "configurationSettings": plain,
+    }
+    if secrets.values:
+        properties["configurationProtectedSettings"] = dict(secrets.values)
+    step.intend("create", target)
+    answer = arm.put(target, arm.EXTENSIONS_API, {"properties": properties})
+    value = {"extensionId": target, "operationUrl": answer.operation_url, "protected": references(wanted, names)}
+    made = (Created(EXTENSION, target),)
+    return Done(value, created=made, findings=(*findings, *secrets.findings))
+
+
+def _update(
+    step: StepAtWork,
+    wanted: Wanted,
+    cluster_facts: ClusterFacts,
+    found: Mapping[str, Any],
+    findings: list[Finding],
+) -> Outcome:
+    target, before = str(found.get("id")), found.get("properties", {})
+    changes = settings_to_change(wanted, cluster_facts, before)
+    names: tuple[str, ...] = protected_to_send(wanted)
+    if names:
+        # Protected settings are replaced as a whole: what this PATCH leaves out is lost.
+        earlier = _references_of_earlier_operations(step, wanted)
+        wanted = replace(wanted, protected={**earlier, **wanted.protected})
+        names = (*names, *earlier)
+        findings.append(_cannot_see_protected(names))
+    secrets = protected_settings(wanted, names, step.facts)
+    if not isinstance(secrets, Secrets):
+        return secrets
+    properties: dict[str, Any] = {"configurationSettings": changes} if changes else {}
+    if wanted.version is not None:
+        properties |= _version(wanted)
+    if wanted.release_train.lower() not in ("stable", str(before.get("releaseTrain") or "").lower()):
+        properties["releaseTrain"] = wanted.release_train
+    if secrets.values:
+        properties["configurationProtectedSettings"] = dict(secrets.values)
+    step.intend("update", target)
+    answer = arm.patch(target, arm.EXTENSIONS_API, {"properties": properties})
+    findings += update_findings(wanted, changes, before, bool(secrets.values))
+    value = {
+        "extensionId": target,
+        "operationUrl": answer.operation_url,
+        "protected": references(wanted, names),
+        "updated": True,
+        "replaced": _replaced(changes, before),
+    }
+    changed = [*changes, *secrets.values, *(k for k in ("version", "releaseTrain") if k in properties)]
+    detail = f"changed: {', '.join(sorted(changed))}"
+    return Done(value, detail, findings=(*findings, *secrets.findings))
+
+
+def references(wanted: Wanted, names: tuple[str, ...]) -> dict[str, str]:
+    """What a step keeps of protected settings: names and ids of secrets, by which they can be sent again."""
+    return {name: wanted.protected[name] for name in names}
+
+
+def _version(wanted: Wanted) -> dict[str, Any]:
+    if wanted.version is None:
+        return {"autoUpgradeMinorVersion": True}
+    return {"autoUpgradeMinorVersion": False, "version": wanted.version}
+
+
+def _facts(step: StepAtWork) -> ClusterFacts:
+    resolved = step.operation.value("resolve")
+    cluster = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
+    return facts(cluster, str(resolved["clusterLocation"]), resolved.get("cluster"))
+
+
+def _references_of_earlier_operations(step: StepAtWork, wanted: Wanted) -> dict[str, str]:
+    """Protected settings that our own earlier operations sent and this request does not name, newest first."""
+    found: dict[str, str] = {}
+    given = {protected_name(name) for name in wanted.protected}
+    asked = Filter(kind="attach", cluster_id=step.operation.cluster_id)
+    for operation in operation_list.page(asked, _MOST_RECORDS).operations:
+        installed = operation.step("install_extension")
+        if operation.id == step.operation.id or installed is None or installed.status != SUCCEEDED:
+            continue
+        for name, secret_id in (installed.value.get("protected") or {}).items():
+            if protected_name(name) not in given:
+                found.setdefault(name, secret_id)
+        if any(created.type == EXTENSION for created in operation.created):
+            break  # It was installed then: nothing older is in it.
+    return found
+
+
+def _cannot_see_protected(names: tuple[str, ...]) -> Finding:
+    return Finding(
+        "protectedSettings",
+        UNKNOWN,
+        f"Protected settings are replaced as a whole; sent: {', '.join(sorted(names))}. Others, set without Moor, "
+        "cannot be seen and are lost.",
+        remedy="Name them in the request, too, if there are any.",
+    )
+
+
+def _replaced(changes: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, str | None]:
+    """The plain settings that a change replaces, for an undo; what looks like a secret is left out."""
+    actual = before.get("configurationSettings") or {}
+    values = {name: actual.get(name) for name in changes if secret_name(name) is None}
+    return {name: value for name, value in values.items() if value is None or not looks_secret(str(value))}
+
+
+def _settings_refused(step: StepAtWork, failed: list[Finding]) -> Problem:
+    problem = make_problem("ExtensionSettingsRefused", {**step.facts, "reasons": " ".join(f.message for f in failed)})
+    remedies = " ".join(f.remedy for f in failed if f.remedy)
+    return replace(problem, remedy=remedies or problem.remedy)
