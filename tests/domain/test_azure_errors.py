@@ -60,3 +60,31 @@ def test_what_is_not_known_stops_with_what_azure_said() -> None:
     assert isinstance(outcome, Stop)
     assert "The namespace is wrong." in outcome.problem.message
     assert not outcome.problem.transient
+
+
+def test_words_mean_what_they_mean_in_their_situation() -> None:
+    text = "extension not installed"
+    known = outcome_of_error(400, "BadRequest", text, None, ANSWER, "attach", {"cluster": "aks"})
+    assert isinstance(known, Stop)
+    assert known.problem.code == "WorkspaceIdentityLacksRole"
+    assert "on cluster aks" in known.problem.message
+    assert known.problem.azure == ANSWER
+    elsewhere = outcome_of_error(400, "BadRequest", text, None, ANSWER)
+    assert isinstance(elsewhere, Stop)
+    assert elsewhere.problem.code == "AzureRefused"
+
+
+def test_an_outage_is_waited_out_whatever_its_words() -> None:
+    outcome = outcome_of_error(500, "InternalServerError", "internal server error", None, ANSWER, "attach")
+    assert outcome == Again(None, "Azure answered 500 (InternalServerError)")
+
+
+def test_what_the_catalogue_calls_transient_is_waited_out() -> None:
+    text = "Principal 1 does not exist in the directory 2."
+    assert isinstance(outcome_of_error(400, "PrincipalNotFound", text, None, ANSWER), Again)
+
+
+def test_a_refusal_by_policy_is_not_a_missing_role() -> None:
+    outcome = outcome_of_error(403, "RequestDisallowedByPolicy", "Resource 'x' was disallowed by policy.", None, ANSWER)
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "DisallowedByPolicy"
