@@ -77,6 +77,8 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
             # Nobody told of a deletion: a cluster just made may not show yet, and a look that fails is no proof.
             return again(_PAUSE) if call["now"] == call["since"] else _done(alive=False)
         return _done(alive=False, operations=_detach_all(cluster_id))
+    # The spelling of its owners, for records and for the compute's name: events have it in any case.
+    cluster_id = parse_arm_id(str(found.body["id"]), MANAGED_CLUSTER)
     state = str(found.body.get("properties", {}).get("provisioningState", "")).lower()
     if state in _SETTLING:
         return again(_PAUSE)
