@@ -1,0 +1,348 @@
+"""What happens to tagged clusters: attached once ready, detached once gone, and nothing ever twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from domain.compute_names import compute_name_for
+from local.stack import Stack
+from local.stack import world as worlds
+from local.stack.world import ENGINEER
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    assert_journal_whole,
+    attached,
+    changes,
+    deletes,
+    ended,
+    eventually,
+    extension_path,
+    make_cluster,
+    operations_on,
+    put_in_place,
+    rows,
+    succeeded,
+)
+
+CLUSTER = "Microsoft.ContainerService/managedClusters"
+IN_CLOUD_EVENTS = "moor-clusters-cloud-events"
+API_VERSION = "2025-02-15"
+
+
+def test_repetitions_in_any_order_and_schema(stack: Stack, event_place: Place) -> None:
+    with second_subscription(stack, "CloudEventSchemaV1_0"):
+        stack.azure.hold_events()
+        make_cluster(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
+        told = eventually(lambda: two_events(stack, event_place), "the events of a cluster that was made")
+        for event in told:
+            assert stack.azure.redeliver(event["id"]) == 2
+        assert len(deliveries_about(stack, event_place)) == 8
+        stack.azure.release_events("reverse")
+        operation = succeeded(stack, started_by_event(stack, event_place))
+        for event in told:
+            stack.azure.redeliver(event["id"])
+        quiet(stack, event_place)
+        delivered = deliveries_about(stack, event_place)
+        assert len(delivered) == 12
+        assert {delivery["state"] for delivery in delivered} == {"delivered"}
+        assert len({delivery["subscription"] for delivery in delivered}) == 2
+
+    assert_journal_whole(operation, stack.app.journal(operation["id"]))
+    assert operation["requestedBy"] == {
+        "source": "event",
+        "principal": None,
+        "reason": "the cluster carries the tag moor-workspace",
+        "parentId": None,
+    }
+    assert operations_about(stack, event_place) == [operation["id"]]
+    assert changes(stack, event_place.compute_id) == [("PUT", 201)]
+    assert changes(stack, extension_path(event_place.cluster_id)) == [("PUT", 201)]
+    # Our own writes are told to us as well: of extension and compute. They are not news of the cluster.
+    echoes = [event["data"]["operationName"] for event in stack.azure.events() if of_cluster(event, event_place)]
+    assert "Microsoft.KubernetesConfiguration/extensions/write" in echoes
+    assert reaction(stack, event_place)["seen"] == 12
+
+
+def test_attached_when_it_is_ready(stack: Stack, event_place: Place) -> None:
+    """The only event comes while the cluster is still being made."""
+    stack.azure.settings(events={"onCompletion": False})
+    try:
+        make_cluster(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
+        operation = succeeded(stack, started_by_event(stack, event_place))
+    finally:
+        stack.azure.settings(events={"onCompletion": True})
+    (made,) = operations_on(stack, event_place.cluster_id)
+    accepted = datetime.fromisoformat(operation["createdDateTime"]).timestamp()
+    assert accepted >= made["endedAt"]
+    assert quiet(stack, event_place)["seen"] == 1
+
+
+def test_a_stopped_cluster_is_attached_when_it_is_started(stack: Stack, event_place: Place) -> None:
+    have_cluster(stack, event_place)
+    stack.azure.change(event_place.cluster_id, {"properties": {"powerState": {"code": "Stopped"}}})
+    tag(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
+    quiet(stack, event_place)
+    assert operations_about(stack, event_place) == []
+    assert f"{event_place.cluster_id} is succeeded and Stopped".lower() in host_log(stack).lower()
+
+    stack.azure.change(event_place.cluster_id, {"properties": {"powerState": {"code": "Running"}}})
+    stack.azure.inject_event(event_about(event_place, "ResourceActionSuccess", f"{CLUSTER}/start/action"))
+    succeeded(stack, started_by_event(stack, event_place))
+
+
+def test_tags_that_call_for_nothing(
+    stack: Stack, new_event_place: Callable[[], Place], new_place: Callable[[], Place]
+) -> None:
+    """A workspace that is not listed is not even looked at, whoever may tag a cluster."""
+    foreign = new_place().workspace_id
+    listed, malformed = worlds.WORKSPACE, "has tags that make no attach request"
+    tagged: list[tuple[dict[str, str], str]] = [
+        ({"moor-workspace": foreign}, "asks for a workspace that MOOR_EVENT_WORKSPACES does not list"),
+        ({"moor-workspace": "nonsense"}, f"{malformed}: /workspaceId"),
+        ({"moor-workspace": listed, "moor-compute": "-no-"}, f"{malformed}: /computeName"),
+        ({"moor-workspace": listed, "moor-namespace": "No_Ns"}, f"{malformed}: /namespace"),
+        ({"moor-compute": "orphan"}, ""),
+        ({}, ""),
+    ]
+    places = []
+    for tags, said in tagged:
+        place = new_event_place()
+        have_cluster(stack, place)
+        tag(stack, place, **{name.replace("-", "_"): value for name, value in tags.items()})
+        places.append((place, said))
+    for place, said in places:
+        assert quiet(stack, place)["seen"] == 2
+        assert operations_about(stack, place) == []
+        lines = [line for line in host_log(stack).splitlines() if place.cluster_id.lower() in line.lower()]
+        assert not said or any(said in line for line in lines), lines
+    assert stack.azure.requests(path=f"^{foreign}(/|$)") == []
+
+
+def test_names_from_tags_and_from_the_cluster(stack: Stack, new_event_place: Callable[[], Place]) -> None:
+    named, lengthy, spaced = (new_event_place() for _ in range(3))
+    fitting = Place(named.workspace_id, worlds.cluster_id(f"Aks-{named.compute_name[-3:]}"), "")
+    too_long = Place(lengthy.workspace_id, worlds.cluster_id(f"a-cluster-with-a-long-{lengthy.compute_name}"), "")
+    for place in (fitting, too_long, spaced):
+        have_cluster(stack, place)
+    tag(stack, fitting, moor_workspace=worlds.WORKSPACE.upper())
+    tag(stack, too_long, Moor_Workspace=worlds.WORKSPACE)
+    tag(stack, spaced, moor_workspace=worlds.WORKSPACE, moor_compute=spaced.compute_name, moor_namespace="team-a")
+    first, second, third = (succeeded(stack, started_by_event(stack, p)) for p in (fitting, too_long, spaced))
+    assert first["computeName"] == fitting.cluster_id.rsplit("/", 1)[1]
+    assert second["computeName"] == compute_name_for(too_long.cluster_id.rsplit("/", 1)[1], too_long.cluster_id)
+    assert len(second["computeName"]) == 16
+    assert (third["computeName"], third["request"]["namespace"]) == (spaced.compute_name, "team-a")
+    assert third["result"]["namespace"] == "team-a"
+    assert first["clusterId"] == fitting.cluster_id
+
+
+def test_a_cluster_that_is_attached_already(stack: Stack, event_place: Place) -> None:
+    have_cluster(stack, event_place)
+    operation = attached(stack, event_place)
+    tag(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
+    quiet(stack, event_place)
+    assert operations_about(stack, event_place) == [operation["id"]]
+
+
+def test_a_cluster_that_is_deleted(stack: Stack, new_event_place: Callable[[], Place]) -> None:
+    """Its computes go, but not the one that a job still runs on."""
+    idle, other = new_event_place(), new_event_place()
+    busy = Place(idle.workspace_id, idle.cluster_id, other.compute_name)
+    bystander = new_event_place()
+    for place in (idle, bystander):
+        have_cluster(stack, place)
+    for place in (idle, busy, bystander):
+        put_in_place(stack, place)
+    job = f"job-{busy.compute_name}"
+    stack.azure.submit_job(busy.workspace_id, job, computeId=busy.compute_id)
+    try:
+        with second_subscription(stack, "EventGridSchema"):
+            gone = stack.azure.arm("DELETE", idle.cluster_id, client_id=ENGINEER)
+            assert gone.status == 202
+            detached = succeeded(stack, started_by_event(stack, idle, idle.compute_name))
+            refused = ended(stack, started_by_event(stack, busy, busy.compute_name))
+            quiet(stack, idle)
+    finally:
+        stack.azure.set_job_status(f"{busy.workspace_id}/jobs/{job}", "Completed")
+    assert detached["kind"] == "detach"
+    assert detached["requestedBy"]["source"] == "event"
+    assert idle.cluster_id.lower() in detached["requestedBy"]["reason"].lower()
+    assert refused["error"]["code"] == "ComputeInUse"
+    assert job in refused["error"]["message"]
+    assert stack.azure.resource(idle.compute_id) is None
+    assert stack.azure.resource(busy.compute_id) is not None
+    assert stack.azure.resource(bystander.compute_id) is not None
+    assert (deletes(stack, idle), deletes(stack, busy), deletes(stack, bystander)) == (["Detach"], [], [])
+    assert len(operations_of_compute(stack, idle)) == 1
+
+
+def test_a_deletion_that_did_not_happen(stack: Stack, event_place: Place) -> None:
+    have_cluster(stack, event_place)
+    put_in_place(stack, event_place)
+    stack.azure.inject_event(event_about(event_place, "ResourceDeleteSuccess", f"{CLUSTER}/delete"))
+    quiet(stack, event_place)
+    assert operations_of_compute(stack, event_place) == []
+    # Nor is it remembered: a cluster that is not found later on was not told to be deleted.
+    assert reaction(stack, event_place)["deleted"] is False
+
+
+def test_a_cluster_that_is_not_found_was_not_deleted(stack: Stack, event_place: Place) -> None:
+    """Only an event of its deletion says that it was: a reader who may not see it gets the same 404."""
+    have_cluster(stack, event_place)
+    put_in_place(stack, event_place)
+    stack.azure.remove(event_place.cluster_id)
+    stack.azure.inject_event(event_about(event_place, "ResourceWriteSuccess", f"{CLUSTER}/write"))
+    quiet(stack, event_place)
+    assert operations_of_compute(stack, event_place) == []
+    assert stack.azure.resource(event_place.compute_id) is not None
+
+
+def test_events_of_other_sorts(stack: Stack, event_place: Place) -> None:
+    have_cluster(stack, event_place, **{"moor-workspace": event_place.workspace_id})
+    pool = f"{event_place.cluster_id}/agentPools/one"
+    others = [
+        event_about(event_place, "ResourceWriteFailure", f"{CLUSTER}/write"),
+        event_about(event_place, "ResourceWriteCancel", f"{CLUSTER}/write"),
+        event_about(event_place, "ResourceActionSuccess", f"{CLUSTER}/listClusterUserCredential/action"),
+        event_about(event_place, "ResourceDeleteSuccess", f"{CLUSTER}/agentPools/delete") | {"subject": pool},
+        event_about(event_place, "ResourceWriteSuccess", f"{CLUSTER}/write") | {"subject": pool},
+        event_about(event_place, "ResourceWriteSuccess", f"{CLUSTER}/write") | {"data": "nothing to go by"},
+        event_about(event_place, "x", "x") | {"eventType": "Microsoft.Storage.BlobCreated"},
+    ]
+    for number, event in enumerate(others):
+        event["id"] = f"{event['id']}-{number}"
+        stack.azure.inject_event(event, subscription="moor-clusters")
+    eventually(lambda: len(delivered_of(stack, others)) == len(others), "all of them to be delivered")
+    assert [row for row in rows(stack, "reactions") if row["cluster"] == event_place.cluster_id.lower()] == []
+    assert operations_about(stack, event_place) == []
+
+
+def test_delivered_while_the_host_was_down(stack: Stack, event_place: Place) -> None:
+    stack.kill_host()
+    make_cluster(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
+    eventually(lambda: tried(stack, event_place) or None, "a delivery that found nobody")
+    stack.start_host()
+    operation = succeeded(stack, started_by_event(stack, event_place))
+    quiet(stack, event_place)
+    assert operations_about(stack, event_place) == [operation["id"]]
+
+
+@contextmanager
+def second_subscription(stack: Stack, schema: str) -> Iterator[None]:
+    """Another event subscription for the same function, as happens while a deployment replaces one."""
+    path = f"{worlds.SCOPE}/providers/Microsoft.EventGrid/eventSubscriptions/{IN_CLOUD_EVENTS}"
+    body = {
+        "properties": {
+            "destination": {"endpointType": "WebHook", "properties": {"endpointUrl": stack.event_webhook}},
+            "eventDeliverySchema": schema,
+        }
+    }
+
+    def ready() -> bool:
+        found = stack.azure.arm("GET", path, client_id=ENGINEER, api_version=API_VERSION)
+        return bool(found.body["properties"]["provisioningState"] == "Succeeded")
+
+    assert stack.azure.arm("PUT", path, body, client_id=ENGINEER, api_version=API_VERSION).status == 201
+    eventually(ready, "the handshake of an event subscription")
+    try:
+        yield
+    finally:
+        assert stack.azure.arm("DELETE", path, client_id=ENGINEER, api_version=API_VERSION).status == 200
+
+
+def have_cluster(stack: Stack, place: Place, **tags: str) -> None:
+    """Have a running cluster there at once, and no event about it."""
+    stack.azure.seed({"clusters": [{"id": place.cluster_id, **worlds.cluster_body(tags)}]})
+
+
+def tag(stack: Stack, place: Place, **tags: str) -> None:
+    """Tag a cluster through ARM, which is told twice: when it is accepted and when it is done."""
+    body = {"tags": {name.replace("_", "-"): value for name, value in tags.items()}}
+    assert stack.azure.arm("PATCH", place.cluster_id, body, client_id=ENGINEER).status == 200
+
+
+def event_about(place: Place, kind: str, action: str) -> dict[str, Any]:
+    """An event as ARM's system topic publishes it."""
+    return {
+        "id": f"made-by-hand-{place.compute_name}-{kind}",
+        "subject": place.cluster_id,
+        "eventType": f"Microsoft.Resources.{kind}",
+        "eventTime": "2026-11-20T10:00:00Z",
+        "dataVersion": "2",
+        "data": {"resourceUri": place.cluster_id, "operationName": action, "status": "Succeeded"},
+    }
+
+
+def of_cluster(event: dict[str, Any], place: Place) -> bool:
+    return str(event["subject"]).lower().startswith(place.cluster_id.lower())
+
+
+def two_events(stack: Stack, place: Place) -> list[dict[str, Any]] | None:
+    found = [event for event in stack.azure.events() if of_cluster(event, place)]
+    return found if len(found) == 2 else None
+
+
+def deliveries_about(stack: Stack, place: Place) -> list[dict[str, Any]]:
+    """Deliveries of events about the cluster itself."""
+    subject = place.cluster_id.lower()
+    return [each for each in stack.azure.deliveries() if each["event"]["subject"].lower() == subject]
+
+
+def delivered_of(stack: Stack, events: list[dict[str, Any]]) -> list[str]:
+    ids = [event["id"] for event in events]
+    return [d["event"]["id"] for d in stack.azure.deliveries("delivered") if d["event"]["id"] in ids]
+
+
+def tried(stack: Stack, place: Place) -> list[dict[str, Any]]:
+    return [attempt for delivery in deliveries_about(stack, place) for attempt in delivery["attempts"]]
+
+
+def reaction(stack: Stack, place: Place) -> dict[str, Any]:
+    """What the app keeps of the events about a cluster."""
+    (row,) = [row for row in rows(stack, "reactions") if row["cluster"] == place.cluster_id.lower()]
+    return row
+
+
+def quiet(stack: Stack, place: Place) -> dict[str, Any]:
+    """The cluster's row once Azure changes nothing more, every event of that is delivered and dealt with."""
+
+    def settled() -> dict[str, Any] | None:
+        at_work = [o for o in operations_on(stack, place.cluster_id) if o["status"] == "InProgress"]
+        waiting = [each for each in deliveries_about(stack, place) if each["state"] == "pending"]
+        if at_work or waiting or not deliveries_about(stack, place):
+            return None
+        row = reaction(stack, place)
+        return row if row["seen"] == row["handled"] and not row["pending"] else None
+
+    return eventually(settled, f"all events of {place.cluster_id} to be dealt with")
+
+
+def operations_about(stack: Stack, place: Place) -> list[str]:
+    return [operation["id"] for operation in stack.app.operations(f"?clusterId={place.cluster_id}")]
+
+
+def operations_of_compute(stack: Stack, place: Place) -> list[Operation]:
+    return stack.app.operations(f"?workspaceId={place.workspace_id}&computeName={place.compute_name}")
+
+
+def started_by_event(stack: Stack, place: Place, compute_name: str = "") -> str:
+    """The id of the operation that events have started for the cluster, or for a compute on it."""
+
+    def started() -> str | None:
+        found = (
+            operations_of_compute(stack, place)
+            if compute_name
+            else stack.app.operations(f"?clusterId={place.cluster_id}")
+        )
+        assert len(found) <= 1
+        return found[0]["id"] if found else None
+
+    return eventually(started, f"an operation for {place}")
+
+
+def host_log(stack: Stack) -> str:
+    return (stack.state_dir / "logs/host.log").read_text(errors="replace")
