@@ -7,6 +7,7 @@ nothing (``false``, ``none``, ``refuse``) is accepted, because that is exactly w
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -19,6 +20,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -26,6 +28,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
 from domain.compute_names import PATTERN
+from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, rules, wire_text
+from domain.secret_ids import parse_secret_id
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
 
 # What a caller may choose as an operation's id: legal in table keys, engine instance ids and URLs as it stands.
@@ -36,6 +40,8 @@ _NOT_YET_TYPE = "not_available_yet"
 _NOT_YET_TEXT = "is described by the contract and not available in this release"
 # Table Storage and ARM take other control characters badly; nobody types them on purpose.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_RESOURCE_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,127}")
+_VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][-+.A-Za-z0-9]+)?")
 # A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
 
@@ -74,6 +80,34 @@ def _printable(text: str) -> str:
     return text
 
 
+def _setting(value: Any) -> str:
+    """A setting as Azure takes it; JSON's true, "true" and "True" are one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("setting", "must be a finite number")
+    if not isinstance(value, str | bool | int | float):
+        raise PydanticCustomError("setting", "must be a string, a boolean or a number")
+    return wire_text(value)
+
+
+def _secret_id(text: str) -> str:
+    try:
+        return str(parse_secret_id(text))
+    except ValueError:
+        return text  # The rules for settings refuse it together with everything else.
+
+
+def _named(text: str) -> str:
+    if not _RESOURCE_NAME.fullmatch(text):
+        raise PydanticCustomError("name", "must be 1 to 128 letters, digits, hyphens, dots or underscores")
+    return text
+
+
+def _version(text: str) -> str:
+    if not _VERSION.fullmatch(text):
+        raise PydanticCustomError("version", "must be a version such as 1.1.91")
+    return text
+
+
 WorkspaceId = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_workspace)]
 ClusterId = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 ComputeName = Annotated[str, StringConstraints(pattern=PATTERN)]
@@ -84,12 +118,27 @@ Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(_print
 TagName = Annotated[str, AfterValidator(_printable)]
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
 Tags = Annotated[dict[TagName, TagValue], Field(max_length=50)]
+SettingValue = Annotated[
+    str, BeforeValidator(_setting), WithJsonSchema({"type": ["string", "boolean", "number"]}, mode="validation")
+]
+SecretReference = Annotated[
+    str, AfterValidator(_secret_id), WithJsonSchema({"type": "string", "format": "uri"}, mode="validation")
+]
+ResourceName = Annotated[str, AfterValidator(_named)]
+Version = Annotated[str, AfterValidator(_version)]
 Off = Annotated[Literal[False], _choice(False, later=(True,))]
+# Left out it is production, but for small clusters, which the extension itself is installed on as devTest.
+_PURPOSE: Any = Field(default_factory=lambda: None, json_schema_extra={"default": "production"})
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
     later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def rules(cls, body: Any) -> list[Violation]:
+        """What is wrong with a body beyond its shape, as far as the shape lets it be judged."""
+        return []
 
 
 ModelT = TypeVar("ModelT", bound=_Model)
@@ -115,12 +164,27 @@ class Identity(_Model):
         return self
 
 
+class Extension(_Model):
+    """The cluster extension Microsoft.AzureML.Kubernetes that the cluster is to have. Settings are kept as text."""
+
+    manage: Literal["ensure", "update", "require"] = "ensure"
+    name: ResourceName = EXTENSION_NAME
+    releaseTrain: ResourceName = RELEASE_TRAIN
+    version: Version | None = None
+    configurationSettings: dict[str, SettingValue] = Field(default_factory=lambda: dict(DEFAULT_SETTINGS))
+    configurationProtectedSettings: dict[str, SecretReference] = Field(default_factory=dict)
+
+    @field_validator("configurationSettings")
+    @classmethod
+    def _a_mode(cls, settings: dict[str, str]) -> dict[str, str]:
+        """Training, unless a mode is named."""
+        return settings if {"enableTraining", "enableInference"} & {*settings} else {**DEFAULT_SETTINGS, **settings}
+
+
 class AttachRequest(_Model):
     """Attach a managed cluster to a workspace as a Kubernetes compute. ARM ids are kept in canonical spelling."""
 
-    later_fields: ClassVar[frozenset[str]] = frozenset(
-        {"/extension", "/instanceTypes", "/defaultInstanceType", "/clusterPurpose", "/expiresAt"}
-    )
+    later_fields: ClassVar[frozenset[str]] = frozenset({"/instanceTypes", "/defaultInstanceType", "/expiresAt"})
 
     workspaceId: WorkspaceId
     clusterId: ClusterId
@@ -130,6 +194,8 @@ class AttachRequest(_Model):
     description: Description = _LEFT_OUT
     tags: Tags = _LEFT_OUT
     identity: Identity = _LEFT_OUT
+    extension: Extension = _LEFT_OUT
+    clusterPurpose: Literal["production", "devTest"] = _PURPOSE
     registerProviders: Off = False
     cleanupLegacy: Off = False
     grantRoles: Off = False
@@ -137,6 +203,15 @@ class AttachRequest(_Model):
     # The contract's default is undo, which later work brings: until then what was made is kept, and the record says so.
     onFailure: Annotated[Literal["keep"], _choice("keep", later=("undo",))] = "keep"
     reason: Reason = _LEFT_OUT
+
+    @classmethod
+    def rules(cls, body: Any) -> list[Violation]:
+        """The rules of the extension's settings, when they have the shape of settings."""
+        try:
+            extension = Extension.model_validate(body.get("extension"))
+        except (ValidationError, AttributeError):
+            return []
+        return rules.check(extension.configurationSettings, extension.configurationProtectedSettings)
 
     @field_validator("clusterId")
     @classmethod
@@ -200,11 +275,15 @@ def parse(model: type[ModelT], body: Any) -> ModelT:
 
     Raises Refused with every offending field, the bad ones and the ones not available yet together.
     """
+    against = model.rules(body)
     try:
-        return model.model_validate(body)
+        accepted = model.model_validate(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise Refused(_violation(details, model.later_fields) for details in found) from error
+        raise Refused([*(_violation(details, model.later_fields) for details in found), *against]) from error
+    if against:
+        raise Refused(against)
+    return accepted
 
 
 def request_to_json(request: Request) -> dict[str, Any]:

@@ -19,7 +19,7 @@ ENTRIES = (
     Entry(
         code="ExtensionMissing",
         situations=(MOOR,),
-        cause="Cluster {cluster} lacks the extension Microsoft.AzureML.Kubernetes, and the request says not to install it.",
+        cause="Cluster {cluster} lacks the extension Microsoft.AzureML.Kubernetes, which the request says not to install.",
         remedy="Install the extension, or start the attach again with manage=ensure.",
         command=f"az k8s-extension list {AT_CLUSTER} --output table",
         documentation=DEPLOY_GUIDE,

@@ -184,23 +184,83 @@ def test_namespaces_against_the_rules_are_refused(name: Any) -> None:
         ("workloads", {}, "/workloads"),
         ("later_fields", [], "/later_fields"),
         ("a/~b", 1, "/a~1~0b"),
+        ("clusterPurpose", "Production", "/clusterPurpose"),
+        ("clusterPurpose", None, "/clusterPurpose"),
+        ("extension", None, "/extension"),
+        ("extension", [], "/extension"),
+        ("extension", {"x": 1}, "/extension/x"),
+        ("extension", {"manage": "Ensure"}, "/extension/manage"),
+        ("extension", {"name": ""}, "/extension/name"),
+        ("extension", {"name": "a/b"}, "/extension/name"),
+        ("extension", {"releaseTrain": None}, "/extension/releaseTrain"),
+        ("extension", {"version": "latest"}, "/extension/version"),
+        ("extension", {"version": 1.1}, "/extension/version"),
+        ("extension", {"configurationSettings": None}, "/extension/configurationSettings"),
+        ("extension", {"configurationSettings": {"a": None}}, "/extension/configurationSettings/a"),
+        ("extension", {"configurationSettings": {"a": {}}}, "/extension/configurationSettings/a"),
+        ("extension", {"configurationSettings": {"a": float("inf")}}, "/extension/configurationSettings/a"),
+        ("extension", {"configurationProtectedSettings": []}, "/extension/configurationProtectedSettings"),
+        ("extension", {"configurationProtectedSettings": {"x/y": 1}}, "/extension/configurationProtectedSettings/x~1y"),
+        (
+            "extension",
+            {"configurationProtectedSettings": {"x/y": "secret"}},
+            "/extension/configurationProtectedSettings/x~1y",
+        ),
     ],
 )
 def test_what_is_against_the_contract_is_refused(field: str, value: Any, target: str) -> None:
     assert wrong("attach", {**ATTACH, field: value}) == {target: BAD}
 
 
+def test_what_an_extension_leaves_out_is_filled_in() -> None:
+    assert attach(extension={})["extension"] == {
+        "manage": "ensure",
+        "name": "azureml",
+        "releaseTrain": "stable",
+        "configurationSettings": {"enableTraining": "True"},
+        "configurationProtectedSettings": {},
+    }
+    assert "extension" not in attach()
+    assert "clusterPurpose" not in attach()
+
+
+def test_settings_are_one_in_every_json_form() -> None:
+    def settings(value: Any) -> Any:
+        return attach(extension={"configurationSettings": {"x": value}})["extension"]["configurationSettings"]["x"]
+
+    assert settings(True) == settings("True") == "True"
+    assert settings(False) == "False"
+    assert settings(3) == settings(3.0) == settings("3") == "3"
+    assert settings(1.5) == "1.5"
+
+
+def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
+    given = {
+        "manage": "update",
+        "version": "1.1.91",
+        "configurationSettings": {
+            "enableInference": True,
+            "sslCname": "a.b.c",
+            "inferenceRouterServiceType": "NodePort",
+        },
+        "configurationProtectedSettings": {
+            "sslCertPemFile": "https://KV-1.vault.azure.net:443/secrets/Cert/",
+            "sslKeyPemFile": "https://kv-1.vault.azure.net/secrets/key/0123456789abcdef0123456789abcdef",
+        },
+    }
+    once = attach(extension=given, clusterPurpose="devTest")
+    assert once["extension"]["configurationProtectedSettings"]["sslCertPemFile"] == (
+        "https://kv-1.vault.azure.net/secrets/cert"
+    )
+    assert request_to_json(parse_request("attach", once)) == once
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("createNamespace", True),
-        ("extension", {}),
-        ("extension", {"manage": "require"}),
-        ("extension", 5),
         ("instanceTypes", []),
         ("defaultInstanceType", "gpu"),
-        ("clusterPurpose", "production"),
-        ("clusterPurpose", "devTest"),
         ("registerProviders", True),
         ("cleanupLegacy", True),
         ("grantRoles", True),
@@ -251,13 +311,13 @@ def test_what_detach_does_not_know_is_refused(body: dict[str, Any], target: str)
 
 
 def test_all_offending_fields_are_reported_together() -> None:
-    body = {"clusterId": ARC, "computeName": "", "x": 1, "extension": {}, "identity": {"type": 1, "y": 2}}
+    body = {"clusterId": ARC, "computeName": "", "x": 1, "instanceTypes": [], "identity": {"type": 1, "y": 2}}
     assert wrong("attach", body) == {
         "/workspaceId": BAD,
         "/clusterId": LATER,
         "/computeName": BAD,
         "/x": BAD,
-        "/extension": LATER,
+        "/instanceTypes": LATER,
         "/identity/type": BAD,
         "/identity/y": BAD,
     }

@@ -52,7 +52,7 @@ def test_requests_for_what_is_there(stack: Stack, place: Place, path: str) -> No
     """Names that the schema cannot know, so that more than refusals is seen: accepted, repeated, conflicting."""
     statuses = set()
     known = {"workspaceId": place.workspace_id, "clusterId": place.cluster_id, "computeName": place.compute_name}
-    later = {"extension", "instanceTypes", "defaultInstanceType", "clusterPurpose", "expiresAt", "approvalTimeout"}
+    later = {"instanceTypes", "defaultInstanceType", "expiresAt", "approvalTimeout"}
     strategy = CONTRACT[path]["POST"].as_strategy()
 
     @STEADY

@@ -163,7 +163,7 @@ def test_the_document_tells_what_is_not_available_by_leaving_it_out() -> None:
     attach = SERVED["components"]["schemas"]["AttachRequest"]["properties"]
     assert values(attach["onFailure"]) == {"keep"}
     assert values(attach["grantRoles"]) == {False}
-    assert "extension" not in attach
+    assert "instanceTypes" not in attach
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
