@@ -76,8 +76,8 @@ def _add(served: ServedFunctions, function: FunctionInfo, resolver: NameResolver
     elif kind == app_loader.TIMER:
         schedule = make_schedule(str(function.trigger.get("schedule") or ""), resolver)
         schedule.next_after(_ANY_TIME)  # refuse here what has no occurrence at all
-        if not off:
-            served.timers[function.name] = (function, schedule)
+        # A disabled one has no listener, and the admin API runs it all the same.
+        served.timers[function.name] = (function, schedule)
     elif off:
         return
     elif kind == app_loader.EVENT_GRID:

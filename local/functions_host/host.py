@@ -87,7 +87,7 @@ class FunctionsHost:
         if self.durable:
             await self.durable.start()
         monitor = ScheduleMonitor(self.options.state_dir / "timers", self.zone)
-        for name in self.served.timers:
+        for name in self.served.timers.keys() - self.served.disabled:
             listener = self._listener(name, monitor)
             self._timer_tasks.append(asyncio.create_task(listener.run(), name=f"timer-{name}"))
         self.ready = True

@@ -111,6 +111,15 @@ def test_a_timer_is_run_through_the_admin_api(host: HostProcess) -> None:
     assert host.notes("timer")[-1]["past_due"] is False
 
 
+def test_a_timer_that_is_switched_off_runs_for_an_administrator_only(tmp_path: Path) -> None:
+    off = {"AzureWebJobs.on_timer.Disabled": "true"}
+    with running(tmp_path / "h", "--clock-factor", "36000", environment=off) as host:
+        assert host.ask("/admin/functions/on_timer", "POST", "{}").status == 202
+        wait_for(lambda: len(host.notes("timer")) == 1, "the timer function")
+        assert host.ask("/api/slow?seconds=0").status == 200
+        assert len(host.notes("timer")) == 1
+
+
 def test_events_are_delivered(host: HostProcess) -> None:
     cloud = {"specversion": "1.0", "id": "c1", "source": "/s", "type": "cloud.type", "data": {"n": 1}}
     assert notify(host, [{**EVENT, "data": {"n": 1}}, cloud]).status == 202
