@@ -13,6 +13,7 @@ from activities.extensions import extension_ready, install_extension
 from activities.notifications import notify
 from activities.recording import claim, record, release
 from activities.steps import Work, run_step
+from activities.undoing import undo_compute, undo_extension
 from activities.workloads import survey
 
 STEPS: tuple[Work, ...] = (
@@ -25,6 +26,8 @@ STEPS: tuple[Work, ...] = (
     survey,
     detach_compute,
     compute_gone,
+    undo_compute,
+    undo_extension,
     record,
     notify,
     release,

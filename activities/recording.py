@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from activities import holding
 from activities.notifications import publish
+from activities.progress import CANCELED_CODE
 from activities.steps import StepAtWork
 from domain.catalogue.explain import make_problem
-from domain.operations import FAILED, SUCCEEDED, Operation
+from domain.operations import CANCELED, FAILED, SUCCEEDED, Operation
 from domain.outcomes import Done, Ending, Finding, Outcome, Stop
 from domain.problems import problem_from_json
 from gateways import claims, ml_client
@@ -28,7 +29,8 @@ def record(step: StepAtWork) -> Outcome:
     if problem is None and step.call.problem is not None:
         problem = problem_from_json(step.call.problem)
     if problem is not None:
-        return Done(ending=Ending(FAILED, problem=problem))
+        canceled = problem.code == CANCELED_CODE
+        return Done(ending=Ending(CANCELED if canceled else FAILED, problem=problem))
     if operation.kind == "attach":
         return Done(findings=_read_by_sdk(operation), ending=Ending(SUCCEEDED, operation.value("compute_ready")))
     return Done(ending=Ending(SUCCEEDED, operation.value("compute_gone")))

@@ -40,7 +40,8 @@ def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
             seen,
             run=run,
             status=RUNNING if seen.steps else NOT_STARTED,
-            steps=tuple(_anew(step) for step in seen.steps),
+            steps=_steps_anew(seen),
+            cancel=None,
             problem=None,
             result=None,
             finished_time=None,
@@ -53,6 +54,15 @@ def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
 
     operation = records.change(operation_id, None, decide, moment)
     return Retried(operation, run)
+
+
+def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
+    """The steps as a new run finds them; those that undo are planned by the next failure, if there is one."""
+    steps = [step for step in operation.steps if not step.name.startswith("undo_")]
+    if any(made.undone for made in operation.created):
+        # What finished steps had made is gone again: their outcomes hold no more.
+        return tuple(StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) for s in steps)
+    return tuple(_anew(step) for step in steps)
 
 
 def _anew(step: StepRecord) -> StepRecord:

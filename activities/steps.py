@@ -10,25 +10,14 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
+from activities.progress import CANCELED_CODE, Call, begin, finish, journal_entry
 from domain.azure_errors import outcome_of_error
 from domain.catalogue.explain import make_problem
 from domain.catalogue.facts import facts_of, situation_of
-from domain.operations import (
-    FAILED,
-    NOT_STARTED,
-    RUNNING,
-    SKIPPED,
-    SUCCEEDED,
-    WAITING,
-    Intent,
-    JournalEntry,
-    Operation,
-    StepRecord,
-)
-from domain.outcomes import DONE, SUPERSEDED, Again, Done, Outcome, Stop, again, stop
+from domain.operations import Intent, Operation, StepRecord
+from domain.outcomes import DONE, SUPERSEDED, Again, Outcome, Stop, again, stop
 from domain.times import from_text, in_words
 from gateways import clock, records
 from gateways.arm import ArmError
@@ -37,20 +26,6 @@ from gateways.records import Change, Superseded
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-
-
-@dataclass(frozen=True)
-class Call:
-    """What the orchestrator says: whose step this is, and the time of its decision."""
-
-    operation: str
-    run: int
-    step: str
-    bound: float
-    now: datetime
-    always: bool = False
-    plan: tuple[StepRecord, ...] = ()
-    problem: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +66,8 @@ class StepAtWork:
                 raise OvertakenByDelivery
             moment = clock.now()  # After the record was read: the journal's times follow its order.
             intent = step.intent or Intent(action, resource_id, moment)
-            entry = _entry(self.call.step, "intended", moment, data={"action": action, "resourceId": resource_id})
+            data = {"action": action, "resourceId": resource_id}
+            entry = journal_entry(self.call.step, "intended", moment, data=data)
             return Change(operation.with_step(replace(step, intent=intent)), [entry])
 
         records.change(self.call.operation, self.call.run, decide, clock.now())
@@ -113,14 +89,14 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     call = _call(fields)
     try:
-        operation = records.change(call.operation, call.run, lambda o: _begin(o, call), clock.now())
+        operation = records.change(call.operation, call.run, lambda o: begin(o, call), clock.now())
         step = operation.step(call.step)
         assert step is not None
         if step.over:
             return _answer(step)
         at_work = StepAtWork(call, operation)
-        outcome = _limit(_outcome(work, at_work), at_work)
-        after = records.change(call.operation, call.run, lambda o: _finish(o, call, outcome), clock.now())
+        outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
+        after = records.change(call.operation, call.run, lambda o: finish(o, call, outcome), clock.now())
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
         return SUPERSEDED
@@ -138,10 +114,21 @@ def _call(fields: Mapping[str, Any]) -> Call:
         step=fields["step"],
         bound=fields["bound"],
         now=from_text(fields["now"]),
+        kind=fields["kind"],
         always=fields.get("always", False),
+        undo=fields.get("undo", False),
+        cancelable=fields.get("cancelable", False),
         plan=plan,
         problem=fields.get("problem"),
     )
+
+
+def _canceled(step: StepAtWork) -> Stop | None:
+    """The step's end when somebody asked to cancel and this is a safe point: nothing of it may be half done."""
+    call = step.call
+    if step.operation.cancel is None or not call.cancelable or call.always or call.undo or step.intent is not None:
+        return None
+    return Stop(make_problem(CANCELED_CODE, step.facts))
 
 
 def _outcome(work: Work, step: StepAtWork) -> Outcome:
@@ -158,29 +145,9 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
 
 
 def _answer(step: StepRecord) -> dict[str, Any]:
-    if step.status == FAILED and step.problem is not None:
+    if step.problem is not None:
         return stop(step.problem)
     return DONE
-
-
-def _begin(operation: Operation, call: Call) -> Change | None:
-    """The step is under way: recorded before its work, so that a step cut short is seen to have begun."""
-    planned = operation
-    if call.plan and not operation.steps:
-        planned = replace(operation, steps=call.plan, started_time=clock.now())
-    step = planned.step(call.step) or StepRecord(call.step, "do", bound_seconds=call.bound)
-    if step.over:
-        return None
-    if operation.final and not call.always:
-        raise Superseded(f"{operation.id} has ended")
-    if step.kind != "do" and step.status != NOT_STARTED:
-        return None  # A poll changes nothing before it knows something.
-    moment = clock.now()
-    attempt = step.attempts + 1
-    begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment)
-    event = "started" if attempt == 1 else "retried"
-    status = planned.status if planned.final else RUNNING
-    return Change(replace(planned.with_step(begun), status=status), [_entry(call.step, event, moment, attempt)])
 
 
 def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
@@ -204,67 +171,3 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
 def _back_off(attempts: int) -> float:
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
-
-
-def _finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
-    step = operation.step(call.step)
-    assert step is not None
-    if step.over:
-        return None  # The same message was delivered twice and the other delivery was faster.
-    moment = clock.now()
-    if isinstance(outcome, Again):
-        return _waiting(operation, step, outcome, moment)
-    if isinstance(outcome, Stop):
-        problem = replace(outcome.problem, step=call.step)
-        failed = replace(step, status=FAILED, finished=moment, detail=None, problem=problem)
-        entry = _entry(call.step, "failed", moment, step.attempts, problem.message, {"code": problem.code})
-        after = replace(
-            operation.with_step(failed),
-            problem=operation.problem or problem,
-            findings=(*operation.findings, *outcome.findings),
-            counts={},
-        )
-        return Change(after, [entry])
-    return _done(operation, step, outcome, moment)
-
-
-def _waiting(operation: Operation, step: StepRecord, outcome: Again, moment: datetime) -> Change:
-    polls = step.attempts + (0 if step.kind == "do" else 1)
-    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail)
-    event = "waiting" if step.kind == "do" else "polled"
-    status = operation.status if operation.final else WAITING
-    return Change(
-        replace(operation.with_step(waiting), status=status, counts=outcome.counts),
-        [_entry(step.name, event, moment, polls, outcome.detail)],
-    )
-
-
-def _done(operation: Operation, step: StepRecord, outcome: Done, moment: datetime) -> Change:
-    status = SKIPPED if outcome.skipped else SUCCEEDED
-    over = replace(step, status=status, finished=moment, detail=outcome.detail, value=outcome.value)
-    after = replace(
-        operation.with_step(over),
-        status=operation.status if operation.final else RUNNING,
-        created=(*operation.created, *outcome.created),
-        findings=(*operation.findings, *outcome.findings),
-        counts={},
-    )
-    data = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}
-    entries = [_entry(step.name, status.lower(), moment, step.attempts, outcome.detail, data)]
-    if outcome.ending is not None:
-        end = outcome.ending
-        after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
-        message = end.problem.message if end.problem else None
-        entries.append(_entry("operation", end.status.lower(), moment, message=message))
-    return Change(after, entries)
-
-
-def _entry(
-    step: str,
-    event: str,
-    moment: datetime,
-    attempt: int | None = None,
-    message: str | None = None,
-    data: Mapping[str, Any] | None = None,
-) -> JournalEntry:
-    return JournalEntry(step, event, moment, attempt, message, data or {})

@@ -27,7 +27,7 @@ def survey(step: StepAtWork) -> Outcome:
     return refusal(step, target) or Done(detail="no job and no online endpoint uses the compute")
 
 
-def refusal(step: StepAtWork, target: str) -> Outcome | None:
+def refusal(step: StepAtWork, target: str) -> Stop | None:
     """Why the compute may not be detached now; None when nothing uses it.
 
     Raises ArmError while a failed listing is still worth repeating.

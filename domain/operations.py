@@ -12,8 +12,9 @@ from domain.problems import Problem, problem_from_json, problem_to_json
 from domain.times import from_text, to_text
 
 NOT_STARTED, RUNNING, WAITING = "NotStarted", "Running", "Waiting"
+CANCELING, UNDOING = "Canceling", "Undoing"
 SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipped"
-LIVE = (NOT_STARTED, RUNNING, WAITING, "NeedsApproval", "Canceling", "Undoing")
+LIVE = (NOT_STARTED, RUNNING, WAITING, "NeedsApproval", CANCELING, UNDOING)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
 STATUSES = LIVE + FINAL
 KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
@@ -83,7 +84,7 @@ class JournalEntry:
 class Operation:
     """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
 
-    ``pick_ups`` counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``.
+    ``cancel`` is who asked to cancel it, until it has ended or is retried. ``pick_ups`` counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Operation:
     journal_length: int = 0
     pick_ups: int = 0
     pick_up_mark: int = 0
+    cancel: RequestedBy | None = None
 
     @property
     def steps_over(self) -> int:
@@ -130,9 +132,10 @@ class Operation:
         return next((s for s in self.steps if s.name == name), None)
 
     def with_step(self, step: StepRecord) -> Operation:
-        """The operation with that step put in the place of the one of its name (or appended)."""
+        """The operation with that step put in the place of the one of its name; a new one comes before the end."""
         if self.step(step.name) is None:
-            return replace(self, steps=(*self.steps, step))
+            end = next((i for i, s in enumerate(self.steps) if s.name == "record"), len(self.steps))
+            return replace(self, steps=(*self.steps[:end], step, *self.steps[end:]))
         return replace(self, steps=tuple(step if s.name == step.name else s for s in self.steps))
 
     def value(self, step_name: str) -> Mapping[str, Any]:

@@ -40,12 +40,16 @@ class Ending:
 
 @dataclass(frozen=True)
 class Done:
-    """The step is finished. ``value`` stays in the record, where later steps find it; histories do not carry it."""
+    """The step is finished. ``value`` stays in the record, where later steps find it; histories do not carry it.
+
+    ``undone`` are ids of resources that the operation had made and that are gone again.
+    """
 
     value: Mapping[str, Any] = field(default_factory=dict)
     detail: str | None = None
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
+    undone: tuple[str, ...] = ()
     skipped: bool = False
     ending: Ending | None = None
 

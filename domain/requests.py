@@ -200,8 +200,7 @@ class AttachRequest(_Model):
     cleanupLegacy: Off = False
     grantRoles: Off = False
     smokeTest: Annotated[Literal["none"], _choice("none", later=("training", "inference"))] = "none"
-    # The contract's default is undo, which later work brings: until then what was made is kept, and the record says so.
-    onFailure: Annotated[Literal["keep"], _choice("keep", later=("undo",))] = "keep"
+    onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = _LEFT_OUT
 
     @classmethod

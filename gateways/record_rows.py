@@ -42,13 +42,14 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "journalLength": operation.journal_length,
             "pickUps": operation.pick_ups,
             "pickUpMark": operation.pick_up_mark,
+            "cancel": vars(operation.cancel) if operation.cancel else None,
         }
     )
 
 
 def operation_from_row(row: Mapping[str, Any]) -> Operation:
     """The inverse of ``head_row``."""
-    problem = unpack_json(row, "problem")
+    problem, cancel = unpack_json(row, "problem"), unpack_json(row, "cancel")
     return Operation(
         id=row["id"],
         kind=row["kind"],
@@ -73,6 +74,7 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         journal_length=row["journalLength"],
         pick_ups=row["pickUps"],
         pick_up_mark=row["pickUpMark"],
+        cancel=RequestedBy(**cancel) if cancel else None,
     )
 
 

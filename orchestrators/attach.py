@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, until
+from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, undo, until
 
 STEPS = (
     do("claim"),
     do("resolve"),
-    do("install_extension", within=2 * HOUR),  # waits while somebody else changes it: a wedged change takes an hour
-    until("extension_ready", within=1 * HOUR),  # the service itself gives up after 15 minutes
+    do("install_extension", within=5 * HOUR),  # waits while somebody else changes it, for as long as that may take
+    until("extension_ready", within=4 * HOUR),  # the service gives up by itself, in most cases after 15 minutes
     do("attach_compute"),  # needs the extension: without it Azure fails the attach under false names
     until("compute_ready", within=3 * HOUR),  # attaches of more than 100 minutes have been reported
+    undo("undo_compute", within=12 * HOUR),  # the compute first: Azure ML reaches it through the extension
+    undo("undo_extension", within=2 * HOUR),
     do("record", within=15 * MINUTE, always=True),
     do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state
     do("release", within=15 * MINUTE, always=True),  # after record: a claim is stale only once its operation is final

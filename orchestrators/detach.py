@@ -11,7 +11,7 @@ STEPS = (
     do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
     do("survey"),  # right before the call: what it cannot tell counts as busy
     do("detach_compute"),
-    until("compute_gone", within=12 * HOUR),
+    until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
     do("record", within=15 * MINUTE, always=True),
     do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state
     do("release", within=15 * MINUTE, always=True),  # after record: a claim is stale only once its operation is final

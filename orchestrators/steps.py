@@ -31,13 +31,16 @@ _LONGEST_PAUSE = MINUTE
 class Step:
     """One step of an operation. ``name`` is its activity; ``bound`` is its deadline in seconds after its start.
 
-    ``always`` steps are taken after a failure too: they tell the end and give back what is held.
+    ``always`` steps are taken after a failure too: they tell the end and give back what is held. ``undo`` steps are
+    taken after a failure only. A step that is not ``cancelable`` is seen through although a cancel was asked for.
     """
 
     name: str
     kind: str
     bound: float
     always: bool = False
+    undo: bool = False
+    cancelable: bool = True
 
 
 def do(name: str, *, within: float = 30 * MINUTE, always: bool = False) -> Step:
@@ -45,9 +48,14 @@ def do(name: str, *, within: float = 30 * MINUTE, always: bool = False) -> Step:
     return Step(name, "do", within, always)
 
 
-def until(name: str, *, within: float) -> Step:
+def until(name: str, *, within: float, cancelable: bool = True) -> Step:
     """An activity polled until it answers done or stop, in a sub-orchestration of its own; ``wake`` wakes it early."""
-    return Step(name, "until", within)
+    return Step(name, "until", within, cancelable=cancelable)
+
+
+def undo(name: str, *, within: float) -> Step:
+    """An until that takes back, after a failure, what this operation made."""
+    return Step(name, "until", within, undo=True)
 
 
 def ask(name: str, *, within: float) -> Step:
@@ -56,17 +64,18 @@ def ask(name: str, *, within: float) -> Step:
 
 
 def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step]) -> Steps:
-    """Take the steps in order; after a step that stops, only those that are always taken."""
+    """Take the steps in order; after a step that stops, only those that undo and those that are always taken."""
     run = context.get_input()
     problem: Mapping[str, Any] | None = None
     for step in steps:
-        if problem is not None and not step.always:
+        failed = problem is not None
+        if step.undo is not failed and not step.always:
             continue
-        call = {"operation": run["operation"], "run": run["run"], "step": step.name, "bound": step.bound}
+        call = {"operation": run["operation"], "run": run["run"], "step": step.name, "kind": step.kind}
+        call["bound"] = step.bound
         if step is steps[0]:
-            call["plan"] = [{"name": s.name, "kind": s.kind, "bound": s.bound} for s in steps]
-        if step.always:
-            call["always"] = True
+            call["plan"] = [{"name": s.name, "kind": s.kind, "bound": s.bound} for s in steps if not s.undo]
+        call |= {name: True for name in ("always", "undo", "cancelable") if getattr(step, name)}
         if problem is not None:
             call["problem"] = problem
         outcome = yield from _take(context, step, call)

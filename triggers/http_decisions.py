@@ -1,4 +1,4 @@
-"""POST operations/{id}/retry: what people decide about an operation that is there."""
+"""POST operations/{id}/cancel and retry: what people decide about an operation that is there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import asyncio
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.canceling import cancel
 from activities.retrying import Retried, retry
 from domain.operations import RequestedBy
 from domain.requests import Decision, parse
 from domain.strict_json import read_json
 from gateways import engine
+from orchestrators.steps import WAKE
 from triggers.http_answers import HttpError, answered, operation_answer
 from triggers.http_body import principal, read_body
 from triggers.http_operations import find_operation
@@ -29,12 +31,37 @@ async def retry_operation(req: func.HttpRequest, client: df.DurableOrchestration
     return await answered(_retry(req, client))
 
 
-async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+@bp.function_name("http_cancel_operation")
+@bp.route(route="operations/{id}/cancel", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def cancel_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Stop an operation at its next safe point, then undo or keep as its request said."""
+    return await answered(_cancel(req, client))
+
+
+async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    asked_by = _decision(req)
+    before = (await find_operation(req)).operation
+    operation = await asyncio.to_thread(cancel, before.id, asked_by)
+    if operation is None:
+        raise HttpError(409, "OperationEnded", "The operation has ended: there is nothing to cancel.", "id")
+    step = operation.current_step
+    if step is not None:  # A hint only: without it the waiter sees the decision at its next poll.
+        await engine.wake(client, f"{operation.instance_id}:{step.name}", WAKE)
+    return operation_answer(202, operation)
+
+
+def _decision(req: func.HttpRequest) -> RequestedBy:
+    """Who decides, and why. Raises HttpError or Refused."""
     Parameters(req.params, ()).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
+    return RequestedBy("http", principal(req.headers), decision.reason)
+
+
+async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    asked_by = _decision(req)
     before = (await find_operation(req)).operation
-    asked_by = RequestedBy("http", principal(req.headers), decision.reason)
     retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
     if retried.run is None:
         raise HttpError(409, "NothingToRetry", "The operation has succeeded: there is nothing to go on with.", "id")

@@ -76,7 +76,16 @@ def _paths() -> dict[str, Any]:
         "/operations": {"get": _list_operations()},
         "/operations/{id}": {"parameters": [_id()], "get": _get_operation()},
         "/operations/{id}/journal": {"parameters": [_id()], "get": _get_journal()},
-        "/operations/{id}/retry": {"parameters": [_id()], "post": _retry()},
+        "/operations/{id}/cancel": {
+            "parameters": [_id()],
+            "post": _decision("cancelOperation", "Stop at the next safe point, then undo or keep as the request said."),
+        },
+        "/operations/{id}/retry": {
+            "parameters": [_id()],
+            "post": _decision(
+                "retryOperation", "Go on with an operation that failed, was cancelled or hangs, from where it stands."
+            ),
+        },
         "/health": {"get": _health()},
         "/openapi.json": {
             "get": {
@@ -172,10 +181,10 @@ def _get_journal() -> dict[str, Any]:
     }
 
 
-def _retry() -> dict[str, Any]:
+def _decision(operation_id: str, summary: str) -> dict[str, Any]:
     return {
-        "operationId": "retryOperation",
-        "summary": "Go on with an operation that failed or hangs, from where it stands.",
+        "operationId": operation_id,
+        "summary": summary,
         "requestBody": {"required": False, "content": _json("Decision")},
         "responses": {
             "202": {"description": "Taken; the operation's present state.", "content": _json("Operation")},

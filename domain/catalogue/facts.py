@@ -31,6 +31,10 @@ def facts_of(operation: Operation) -> dict[str, str]:
         "namespace": str(operation.request.get("namespace") or ""),
         "extension": str(operation.value("install_extension").get("extensionId") or EXTENSION_NAME).rsplit("/", 1)[-1],
     }
+    if operation.cancel is not None:
+        reason = operation.cancel.reason
+        facts["canceled_by"] = operation.cancel.principal or "the caller"
+        facts["canceled_because"] = f" ({reason})" if reason else " for no reason given"
     workspace = _parse(operation.workspace_id)
     cluster = _parse(operation.cluster_id or found.get("clusterId"))
     if workspace is not None:

@@ -26,6 +26,13 @@ ENTRIES = (
         command="az resource show --ids {cluster_id}",
     ),
     Entry(
+        code="OperationCanceled",
+        situations=(MOOR,),
+        cause="The operation was canceled: {canceled_by} asked for it{canceled_because}.",
+        remedy="Nothing: what it made is taken back, or kept, as the request said. Retry goes on with it.",
+        command=_JOURNAL,
+    ),
+    Entry(
         code="ClusterStopped",
         situations=(MOOR,),
         cause="The cluster {cluster} is {power}: nothing can be installed on it.",

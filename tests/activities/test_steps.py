@@ -31,9 +31,9 @@ def recorded(tables: Tables) -> Operation:
 
 
 def call(step: str = "first", run: int = 1, after: float = 0, **more: Any) -> dict[str, Any]:
-    bound = next(s["bound"] for s in PLAN if s["name"] == step)
+    bound, kind = next((s["bound"], s["kind"]) for s in PLAN if s["name"] == step)
     now = to_text(clock.now() + timedelta(seconds=after))
-    return {"operation": "op", "run": run, "step": step, "bound": bound, "now": now, "plan": PLAN, **more}
+    return {"operation": "op", "run": run, "step": step, "bound": bound, "kind": kind, "now": now, "plan": PLAN, **more}
 
 
 def stored() -> Operation:

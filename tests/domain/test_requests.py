@@ -61,7 +61,7 @@ def test_what_is_left_out_is_filled_in_or_stays_out() -> None:
         "cleanupLegacy": False,
         "grantRoles": False,
         "smokeTest": "none",
-        "onFailure": "keep",
+        "onFailure": "undo",
     }
 
 
@@ -72,7 +72,7 @@ def test_asking_for_nothing_is_the_same_request() -> None:
         "cleanupLegacy": False,
         "grantRoles": False,
         "smokeTest": "none",
-        "onFailure": "keep",
+        "onFailure": "undo",
     }
     assert attach(**nothing) == attach()
     detach_nothing = {
@@ -267,7 +267,6 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
         ("smokeTest", "training"),
         ("smokeTest", "inference"),
         ("expiresAt", "2027-01-01T00:00:00Z"),
-        ("onFailure", "undo"),
     ],
 )
 def test_what_later_work_brings_to_attach_is_refused_by_name(field: str, value: Any) -> None:

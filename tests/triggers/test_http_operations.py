@@ -247,7 +247,6 @@ async def test_storage_that_does_not_answer_is_told_as_an_outage(app: App, monke
         ("POST", "/reattach"),
         ("POST", "/fleet/attach"),
         ("POST", "/fleet/detach"),
-        ("POST", "/operations/op-1/cancel"),
         ("POST", "/operations/op-1/approve"),
         ("POST", "/operations/op-1/reject"),
         ("GET", "/attachments"),

@@ -45,7 +45,7 @@ async def test_an_attach_is_recorded_started_and_answered_with_its_operation(app
         "cleanupLegacy": False,
         "grantRoles": False,
         "smokeTest": "none",
-        "onFailure": "keep",
+        "onFailure": "undo",
         "reason": "for the vision team",
     }
     assert operation["requestedBy"] == {

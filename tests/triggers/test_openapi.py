@@ -20,8 +20,6 @@ SERVED = document("http://127.0.0.1:7071/api")
 OPERATIONS = [(path, method) for path, item in SERVED["paths"].items() for method in item if method != "parameters"]
 # Told by every reading path when the tables do not answer; the contract names it where something is to be accepted.
 OUTAGE = {"503"}
-# The contract's default comes with later work; its value is refused until then.
-OTHER_DEFAULTS = {"AttachRequest.onFailure": "keep"}
 COMPARED = ("pattern", "minLength", "maxLength", "minimum", "maximum", "maxProperties", "maxItems", "format")
 
 
@@ -62,9 +60,9 @@ def differences(where: str, served: Any, contract: Any) -> Iterator[str]:
         yield f"{where}: values {ours} for {theirs}"
     if theirs is None and ours is not None and contract.get("type") != "boolean":
         yield f"{where}: values {ours} where the contract has any"
-    if where not in OTHER_DEFAULTS and "default" in contract and served.get("default") != contract["default"]:
+    if "default" in contract and served.get("default") != contract["default"]:
         yield f"{where}: default {served.get('default')} for {contract['default']}"
-    if "default" in served and where not in OTHER_DEFAULTS and "default" not in contract:
+    if "default" in served and "default" not in contract:
         yield f"{where}: default {served['default']} where the contract has none"
     yield from object_differences(where, served, contract)
     if "items" in contract:
@@ -161,7 +159,6 @@ def test_every_field_that_is_not_served_is_known_by_name(model: type[AttachReque
 
 def test_the_document_tells_what_is_not_available_by_leaving_it_out() -> None:
     attach = SERVED["components"]["schemas"]["AttachRequest"]["properties"]
-    assert values(attach["onFailure"]) == {"keep"}
     assert values(attach["grantRoles"]) == {False}
     assert "instanceTypes" not in attach
 

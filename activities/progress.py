@@ -1,0 +1,146 @@
+"""What a step's beginning and outcome make of its operation's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from domain.operations import (
+    CANCELED,
+    CANCELING,
+    FAILED,
+    NOT_STARTED,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    UNDOING,
+    WAITING,
+    JournalEntry,
+    Operation,
+    StepRecord,
+)
+from domain.outcomes import Again, Done, Outcome, Stop
+from gateways import clock
+from gateways.records import Change, Superseded
+
+CANCELED_CODE = "OperationCanceled"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the orchestrator says: whose step this is, and the time of its decision."""
+
+    operation: str
+    run: int
+    step: str
+    bound: float
+    now: datetime
+    kind: str = "do"
+    always: bool = False
+    undo: bool = False
+    cancelable: bool = False
+    plan: tuple[StepRecord, ...] = ()
+    problem: Mapping[str, Any] | None = None
+
+
+def begin(operation: Operation, call: Call) -> Change | None:
+    """The step is under way: recorded before its work, so that a step cut short is seen to have begun."""
+    planned = operation
+    if call.plan and not operation.steps:
+        planned = replace(operation, steps=call.plan, started_time=clock.now())
+    step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
+    if step.over:
+        return None
+    if operation.final and not call.always:
+        raise Superseded(f"{operation.id} has ended")
+    if step.kind != "do" and step.status != NOT_STARTED:
+        return None  # A poll changes nothing before it knows something.
+    moment = clock.now()
+    attempt = step.attempts + 1
+    begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment)
+    event = "started" if attempt == 1 else "retried"
+    after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
+    return Change(after, [journal_entry(call.step, event, moment, attempt)])
+
+
+def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
+    """What a step's outcome changes; None when another delivery of the same message has ended the step already."""
+    step = operation.step(call.step)
+    assert step is not None
+    if step.over:
+        return None
+    moment = clock.now()
+    if isinstance(outcome, Again):
+        return _waiting(operation, step, call, outcome, moment)
+    if isinstance(outcome, Stop):
+        problem = replace(outcome.problem, step=call.step)
+        status = CANCELED if problem.code == CANCELED_CODE else FAILED
+        failed = replace(step, status=status, finished=moment, detail=None, problem=problem)
+        entry = journal_entry(call.step, status.lower(), moment, step.attempts, problem.message, {"code": problem.code})
+        after = replace(
+            operation.with_step(failed),
+            problem=operation.problem or problem,
+            findings=(*operation.findings, *outcome.findings),
+            counts={},
+        )
+        return Change(after, [entry])
+    return _done(operation, step, call, outcome, moment)
+
+
+def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
+    polls = step.attempts + (0 if step.kind == "do" else 1)
+    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail)
+    event = "waiting" if step.kind == "do" else "polled"
+    status = _status(operation, call, WAITING)
+    return Change(
+        replace(operation.with_step(waiting), status=status, counts=outcome.counts),
+        [journal_entry(step.name, event, moment, polls, outcome.detail)],
+    )
+
+
+def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, moment: datetime) -> Change:
+    status = SKIPPED if outcome.skipped else SUCCEEDED
+    over = replace(step, status=status, finished=moment, detail=outcome.detail, value=outcome.value)
+    after = replace(
+        operation.with_step(over),
+        status=_status(operation, call, RUNNING),
+        created=tuple(
+            replace(made, undone=made.undone or made.id in outcome.undone)
+            for made in (*operation.created, *outcome.created)
+        ),
+        findings=(*operation.findings, *outcome.findings),
+        counts={},
+    )
+    data: dict[str, Any] = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}
+    if outcome.undone:
+        data["undone"] = list(outcome.undone)
+    entries = [journal_entry(step.name, status.lower(), moment, step.attempts, outcome.detail, data)]
+    if outcome.ending is not None:
+        end = outcome.ending
+        after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
+        message = end.problem.message if end.problem else None
+        entries.append(journal_entry("operation", end.status.lower(), moment, message=message))
+    return Change(after, entries)
+
+
+def _status(operation: Operation, call: Call, wanted: str) -> str:
+    """The operation's status while a step is at work; an end, once written, stays."""
+    if operation.final:
+        return operation.status
+    if call.undo:
+        return UNDOING
+    return CANCELING if operation.cancel is not None else wanted
+
+
+def journal_entry(
+    step: str,
+    event: str,
+    moment: datetime,
+    attempt: int | None = None,
+    message: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> JournalEntry:
+    """One line of the journal."""
+    return JournalEntry(step, event, moment, attempt, message, data or {})
