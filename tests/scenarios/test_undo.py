@@ -9,11 +9,15 @@ import pytest
 from local.stack import Stack
 from tests.scenarios.helpers import Place, assert_journal_whole, attached, changes, ended, eventually, extension_path
 
-REFUSED = {"code": "InternalServerError", "message": "The quota of the region is used up."}
-
 
 def fail_the_attach(stack: Stack, place: Place) -> None:
-    stack.azure.script_operation(kind="compute.attach", resource=place.compute_id, error=REFUSED, times=1)
+    stack.azure.script_operation(
+        kind="compute.attach",
+        resource=f"{place.compute_id}$",
+        outcome="fail",
+        code="QuotaExceeded",
+        message="The quota of the region is used up.",
+    )
 
 
 def resource_ids(stack: Stack, place: Place) -> set[str]:
