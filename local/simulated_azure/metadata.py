@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Reserved for tests (RFC 6761): a client that does not go through the simulation's proxy cannot reach a real vault.
+KEY_VAULT_DNS = "vault.azure.test"
+
 
 def endpoints(base_url: str, tenant_id: str) -> list[dict[str, Any]]:
     """The list form of ``/metadata/endpoints``.
@@ -30,7 +33,7 @@ def endpoints(base_url: str, tenant_id: str) -> list[dict[str, Any]]:
             "vmImageAliasDoc": f"{base_url}/aliases.json",
             "suffixes": {
                 "storage": "core.windows.net",
-                "keyVaultDns": "vault.azure.net",
+                "keyVaultDns": KEY_VAULT_DNS,
                 "acrLoginServer": "azurecr.io",
                 "sqlServerHostname": "database.windows.net",
             },

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import trustme
 
-HOSTS = ("127.0.0.1", "localhost")
+from local.simulated_azure.metadata import KEY_VAULT_DNS
+
+HOSTS = ("127.0.0.1", "localhost", f"*.{KEY_VAULT_DNS}")
 
 
 @dataclass(frozen=True)

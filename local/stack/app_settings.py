@@ -32,6 +32,8 @@ def app_settings(
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "ARM_CLOUD_METADATA_URL": azure["metadataUrl"],
         "REQUESTS_CA_BUNDLE": azure["caBundle"],
+        "HTTPS_PROXY": azure["httpsProxy"],
+        "NO_PROXY": "127.0.0.1,localhost",
         "MOOR_EVENT_WORKSPACES": ",".join(event_workspaces),
         "MOOR_EVENTS_TOPIC_ENDPOINT": azure.get("topicEndpoint", ""),
         "MOOR_CLOCK": clock,

@@ -176,7 +176,7 @@ class Stack:
     def settings_environment(self) -> dict[str, str]:
         """Environment variables by which any Azure SDK in another process finds this stack."""
         names = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_TOKEN_CREDENTIALS", "ARM_CLOUD_METADATA_URL")
-        return {name: self.settings[name] for name in (*names, "REQUESTS_CA_BUNDLE")}
+        return {name: self.settings[name] for name in (*names, "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")}
 
     def about(self) -> dict[str, Any]:
         """What scripts need to know, as ``.run/stack.json`` holds it."""
