@@ -11,10 +11,13 @@ from azure.eventgrid import EventGridPublisherClient
 
 from gateways.identity import credential
 
+# Given with each call: for topics outside a namespace the client (4.22) drops what its constructor is given.
+_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
+
 
 @lru_cache(maxsize=2)
 def _client(endpoint: str) -> EventGridPublisherClient:
-    return EventGridPublisherClient(endpoint, credential(), retry_total=0, connection_timeout=5, read_timeout=15)
+    return EventGridPublisherClient(endpoint, credential())
 
 
 def send(endpoint: str, event_id: str, kind: str, subject: str, data: Mapping[str, Any]) -> None:
@@ -23,4 +26,4 @@ def send(endpoint: str, event_id: str, kind: str, subject: str, data: Mapping[st
     Raises azure.core.exceptions.AzureError.
     """
     event = CloudEvent(source="moor", type=kind, subject=subject, id=event_id, data=dict(data))
-    _client(endpoint).send(event)
+    _client(endpoint).send(event, **_OPTIONS)
