@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -11,95 +10,28 @@ import pytest
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import FACTOR, place_in
 from tests.scenarios.helpers import (
-    Operation,
     Place,
     assert_journal_whole,
     at_step,
     attached,
     changes,
     claims_of,
-    deletes,
     eventually,
     extension_path,
-    install_extension,
     long_operations,
-    ml_compute,
     operations_on,
-    put_in_place,
     step_of,
     succeeded,
 )
+from tests.scenarios.under_way import assert_each_effect_once, start_all, wait_until_azure_is_at_work
 
-# Simulated seconds: some ten real ones, so that the host is dead well before Azure is done.
-LONG = 3000
-# An answer that the caller does not live to see.
+# Simulated seconds: an answer that the caller does not live to see.
 NEVER = 1_000_000
-
-
-@dataclass(frozen=True)
-class UnderWay:
-    """Three operations, each at a change that Azure takes its time for."""
-
-    installing: Place
-    attaching: Place
-    detaching: Place
-    ids: tuple[str, str, str]
-
-    @property
-    def changing(self) -> tuple[str, str, str]:
-        """What is being changed in Azure."""
-        return extension_path(self.installing.cluster_id), self.attaching.compute_id, self.detaching.compute_id
-
-
-def start_all(stack: Stack, new_place: Callable[[], Place]) -> UnderWay:
-    installing, attaching, detaching = new_place(), new_place(), new_place()
-    install_extension(stack, attaching)
-    put_in_place(stack, detaching)
-    for kind, resource_id in (
-        ("extension.create", extension_path(installing.cluster_id)),
-        ("compute.attach", attaching.compute_id),
-        ("compute.detach", detaching.compute_id),
-    ):
-        stack.azure.script_operation(kind=kind, resource=f"{resource_id}$", durationSeconds=LONG)
-    bodies = (
-        ("attach", installing.attach_body()),
-        ("attach", attaching.attach_body()),
-        ("detach", detaching.detach_body()),
-    )
-    first, second, third = (stack.app.start(kind, body)["id"] for kind, body in bodies)
-    return UnderWay(installing, attaching, detaching, (first, second, third))
-
-
-def is_changing(stack: Stack, resource_id: str) -> bool:
-    return len(operations_on(stack, resource_id)) > 0
-
-
-def assert_each_effect_once(stack: Stack, under_way: UnderWay) -> list[Operation]:
-    operations = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
-    for operation in operations:
-        assert_journal_whole(operation, stack.app.journal(operation["id"]))
-    installing, attaching, detaching = under_way.installing, under_way.attaching, under_way.detaching
-    assert long_operations(stack, extension_path(installing.cluster_id)) == ["extension.create"]
-    assert long_operations(stack, installing.compute_id) == ["compute.attach"]
-    assert long_operations(stack, extension_path(attaching.cluster_id)) == []
-    assert long_operations(stack, attaching.compute_id) == ["compute.attach"]
-    assert long_operations(stack, detaching.compute_id) == ["compute.detach"]
-    assert deletes(stack, detaching) == ["Detach"]
-    created = [sorted(made["id"] for made in operation["created"]) for operation in operations]
-    extension = extension_path(installing.cluster_id)
-    assert created == [sorted([extension, installing.compute_id]), [attaching.compute_id], []]
-    assert ml_compute(stack, installing).provisioning_state == "Succeeded"
-    assert ml_compute(stack, attaching).provisioning_state == "Succeeded"
-    assert stack.azure.resource(detaching.compute_id) is None
-    assert claims_of(stack, *under_way.ids) == []
-    return operations
 
 
 def test_killed_while_azure_is_at_work(stack: Stack, new_place: Callable[[], Place]) -> None:
     under_way = start_all(stack, new_place)
-    waits = ("extension_ready", "compute_ready", "compute_gone")
-    for operation_id, step in zip(under_way.ids, waits, strict=True):
-        at_step(stack, operation_id, step, "Waiting")
+    wait_until_azure_is_at_work(stack, under_way)
     stack.kill_host()
     for resource_id in under_way.changing:
         assert [o["status"] for o in operations_on(stack, resource_id)] == ["InProgress"]
@@ -162,3 +94,7 @@ def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> N
         assert len(told) == 2 * len(attaches + detaches)
         again = attached(stack, places[0])
         assert [made["id"] for made in again["created"]] == [places[0].compute_id]
+
+
+def is_changing(stack: Stack, resource_id: str) -> bool:
+    return len(operations_on(stack, resource_id)) > 0
