@@ -32,6 +32,8 @@ from local.simulated_azure.providers import (
     endpoints,
     extensions,
     jobs,
+    plain,
+    relay,
     schedules,
     subscriptions,
     workspaces,
@@ -142,6 +144,7 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
     extensions.install()
     computes.install()
     jobs.install(world)
+    relay.install()
     subscriptions.install(world)
     return Router(
         [
@@ -150,6 +153,8 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
             *extensions.routes(),
             *clusters.routes(),
             *computes.routes(),
+            *relay.routes(),
+            *plain.routes(),
             *jobs.routes(),
             *endpoints.routes(),
             *batch_endpoints.routes(),

@@ -15,6 +15,7 @@ from local.simulated_azure.providers import (
     endpoints,
     extensions,
     jobs,
+    plain,
     schedules,
     system_data,
     workspaces,
@@ -22,18 +23,21 @@ from local.simulated_azure.providers import (
 from local.simulated_azure.world import World, iso
 
 SECTIONS = {
+    "resources",
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
     "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleAssignments",
 }  # fmt: skip
 PROVIDERS = (
     "Microsoft.Authorization",
     "Microsoft.ContainerService",
+    "Microsoft.ContainerRegistry",
     "Microsoft.EventGrid",
     "Microsoft.Kubernetes",
     "Microsoft.KubernetesConfiguration",
     "Microsoft.MachineLearningServices",
     "Microsoft.ManagedIdentity",
     "Microsoft.Relay",
+    "Microsoft.Storage",
 )
 
 
@@ -50,6 +54,7 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
     steps = {
         "subscriptions": _subscription,
         "principals": _principal,
+        "resources": _plain,
         "workspaces": _workspace,
         "clusters": _cluster,
         "extensions": _extension,
@@ -166,6 +171,14 @@ def _workspace(world: World, item: dict[str, Any]) -> None:
     body = workspaces.build(world, item["id"], item)
     body["systemData"] = system_data.of_seed(world.clock.timestamp())
     resources.new(world, item["id"], workspaces.TYPE, body, 0)
+    for referred in workspaces.refers_to(body):
+        place(world, referred, body["location"])
+        plain.seed(world, referred, body["location"])
+
+
+def _plain(world: World, item: dict[str, Any]) -> None:
+    place(world, item["id"], item.get("location", "westeurope"))
+    plain.seed(world, item["id"], item.get("location", "westeurope"), item.get("properties"))
 
 
 def _cluster(world: World, item: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
         "compute.attach": 300,
         "compute.refused": 60,
         "compute.detach": 120,
+        "relay.create": 30,
         "job.cancel": 60,
         "provider.register": 60,
     },

@@ -10,6 +10,8 @@ from local.simulated_azure.errors import ArmError
 from local.simulated_azure.providers.azureml_extension import EXTENSION_TYPE
 from local.simulated_azure.world import World
 
+_RELAY_KEYS = "Microsoft.Relay/namespaces/hybridConnections/authorizationRules/listkeys/action"
+
 
 def extension_of(world: World, cluster_id: str) -> resources.Resource | None:
     """The Azure ML extension of a cluster, in whatever state, or None."""
@@ -74,10 +76,23 @@ def _identity_refusal(
             "BadRequest",
             "AKS role check failed for user assigned identity. Please check the role assignment.",
         )
-    if not may("Microsoft.KubernetesConfiguration/extensions/read"):
+    # Reading is not enough: the attach guide asks for Kubernetes Extension Contributor beside Reader.
+    if not may("Microsoft.KubernetesConfiguration/extensions/write"):
         return ArmError(
             400, "BadRequest", "AzureML extension is not installed on the cluster: extension not installed."
         )
     if managed and not may(f"{cluster_type}/listClusterAdminCredential/action"):
         return ArmError(500, "InternalServerError", "Received an internal server error.")
+    relay = None if managed else _relay_of(world, cluster["id"])
+    if relay is not None and not rbac.holds(world, principal, _RELAY_KEYS, relay, now):
+        # The attach guide asks for Azure Relay Owner; how its absence shows is not documented.
+        return ArmError(400, "ComputeNotAccessible", "The Kubernetes compute is not accessible.")
     return None
+
+
+def _relay_of(world: World, cluster_id: str) -> str | None:
+    """The relay namespace that the extension of an Arc cluster says it uses."""
+    extension = extension_of(world, cluster_id)
+    settings = extension["body"]["properties"]["configurationSettings"] if extension else {}
+    connection = settings.get("relayserver.hybridConnectionResourceID")
+    return str(connection).lower().split("/hybridconnections/")[0] if connection else None

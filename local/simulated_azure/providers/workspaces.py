@@ -86,6 +86,13 @@ def build(world: World, resource_id: str, given: dict[str, Any]) -> dict[str, An
     }
 
 
+def refers_to(body: dict[str, Any]) -> list[str]:
+    """Ids of the resources that a workspace works with and that can be read here."""
+    properties = body["properties"]
+    accounts = [properties.get(name) for name in ("storageAccount", "containerRegistry")]
+    return [str(found) for found in (*accounts, *(body["identity"].get("userAssignedIdentities") or {})) if found]
+
+
 def _get(call: Call) -> Reply:
     return Reply(200, resources.require(call, PATTERN.format(**call.params))["body"])
 

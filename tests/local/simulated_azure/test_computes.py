@@ -12,6 +12,7 @@ from tests.local.simulated_azure.world import (
     CLUSTER,
     COMPUTE,
     EXTENSION,
+    EXTENSION_SETTINGS,
     GROUP,
     WORKSPACE,
     compute_body,
@@ -102,10 +103,36 @@ def test_workspace_with_user_assigned_identity_needs_roles(azure: SimulatedAzure
 
     assert "role check failed" in attach(azure)["error"]["message"]
     grant("Reader")
-    azure.seed({"roleAssignments": []})
+    assert "extension not installed" in attach(azure)["error"]["message"]
+    grant("Kubernetes Extension Contributor")
     assert attach(azure)["error"]["code"] == "InternalServerError"
     grant("Azure Kubernetes Service Cluster Admin Role")
     assert attach(azure)["status"] == "Succeeded"
+
+
+def test_workspace_with_user_assigned_identity_needs_the_relay_too(azure: SimulatedAzure) -> None:
+    user = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ml"
+    relay = f"{GROUP}/providers/Microsoft.Relay/namespaces/edgerelay"
+    settings = {**EXTENSION_SETTINGS, "relayserver.hybridConnectionResourceID": f"{relay}/hybridConnections/edge-one"}
+    secret = {"relayserver.relayConnectionString": "Endpoint=sb://relay"}
+    roles = ("Reader", "Kubernetes Extension Contributor")
+    azure.seed(
+        {
+            "workspaces": [
+                {
+                    "id": WORKSPACE,
+                    "identity": {"type": "UserAssigned", "userAssignedIdentities": {user: {"principalId": "p-1"}}},
+                }
+            ],
+            "extensions": [
+                seeded_extension(ARC, configurationSettings=settings, configurationProtectedSettings=secret)
+            ],
+            "roleAssignments": [{"role": role, "scope": ARC, "principalId": "p-1"} for role in roles],
+        }
+    )
+    assert attach(azure, resource_id=ARC)["error"]["code"] == "ComputeNotAccessible"
+    azure.seed({"roleAssignments": [{"role": "Azure Relay Owner", "scope": relay, "principalId": "p-1"}]})
+    assert attach(azure, resource_id=ARC)["status"] == "Succeeded"
 
 
 def test_missing_extension_role_looks_like_a_missing_extension(azure: SimulatedAzure) -> None:
