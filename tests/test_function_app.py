@@ -1,0 +1,236 @@
+"""The app as a whole: what it registers, what it imports, and that its settings are the documented ones."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import function_app
+from local.stack.app_settings import clean_environment
+from orchestrators.blueprint import ORCHESTRATORS
+from orchestrators.steps import Step
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = ("triggers", "orchestrators", "activities", "gateways", "domain")
+# Who may import whom (orchestrators reach activities by name only).
+MAY_IMPORT = {
+    "function_app": {"triggers", "orchestrators", "activities"},
+    "triggers": {"orchestrators", "activities", "gateways", "domain"},
+    "orchestrators": {"domain"},
+    "activities": {"gateways", "domain"},
+    "gateways": {"domain"},
+    "domain": set(),
+}
+# Nothing that reaches outside or tells the time may be imported where replay or purity is promised.
+IMPURE = {
+    *("asyncio", "azure.core", "azure.identity", "datetime.now", "http", "logging", "os", "random", "requests"),
+    *("secrets", "socket", "subprocess", "threading", "time", "urllib.request", "uuid"),
+}
+
+
+@cache
+def indexed() -> tuple[tuple[str, str], ...]:
+    """Name and trigger of every function, as the worker indexes them. Raises ValueError for a name given twice."""
+    return tuple((f.get_function_name(), f.get_trigger().type) for f in function_app.app.get_functions())
+
+
+def functions(trigger: str) -> set[str]:
+    """Names of the functions with a trigger of this type."""
+    return {name for name, kind in indexed() if kind == trigger}
+
+
+def test_every_name_that_is_called_is_registered() -> None:
+    """An unknown name leaves an instance Running for ever, without any error."""
+    activities, orchestrators = functions("activityTrigger"), functions("orchestrationTrigger")
+    assert {step.name for step in all_steps()} <= activities
+    called, started = set(), set()
+    for path in product_files():
+        for node in ast.walk(parsed(path)):
+            called |= set(activity_names(node))
+            started |= set(orchestrator_names(node))
+    assert {"look_at_cluster", "start_operations", "settle_cluster"} <= called <= activities
+    assert {"wait_until", "cluster_changed"} <= started <= orchestrators
+    # An operation's kind is the name of its orchestrator.
+    assert {"attach", "detach"} <= orchestrators
+    # And nothing is there that nobody calls.
+    assert activities == called | {step.name for step in all_steps()}
+
+
+def test_each_function_once() -> None:
+    names = Counter(name.lower() for name, _ in indexed())
+    assert [name for name, count in names.items() if count > 1] == []
+    assert functions("timerTrigger") == {"watch_operations", "purge_histories"}
+    assert functions("eventGridTrigger") == {"cluster_event"}
+
+
+def test_steps_are_named_once_and_end_well() -> None:
+    for steps in step_tuples():
+        names = [step.name for step in steps]
+        assert len(set(names)) == len(names)
+        # What tells the end and gives claims back is taken whatever happened, and in this order.
+        assert [step.name for step in steps if step.always] == ["record", "notify", "release"] == names[-3:]
+        assert names[0] == "claim"
+        assert all(0 < step.bound <= 24 * 3600 for step in steps)
+
+
+def test_the_sdk_of_azure_ml_is_not_loaded_at_start() -> None:
+    command = [sys.executable, "-X", "importtime", "-c", "import function_app"]
+    answer = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120, check=True
+    )
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in answer.stderr.splitlines() if line.startswith("import time:")}
+    assert {"function_app", "azure.durable_functions", "azure.data.tables"} <= loaded
+    assert [name for name in loaded if name == "azure.ai" or name.startswith("azure.ai.")] == []
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_run_one_way(package: str) -> None:
+    for path in product_files():
+        owner = package_of(path)
+        if owner == package:
+            others = {name.split(".")[0] for name in imported(path)} & {*PRODUCT, "local", "tests", "function_app"}
+            assert others - {owner} <= MAY_IMPORT[owner], path
+
+
+def test_orchestrators_and_domain_reach_nothing_outside() -> None:
+    for path in product_files():
+        if package_of(path) in ("orchestrators", "domain"):
+            found = {name for name in imported(path) for bad in IMPURE if name == bad or name.startswith(f"{bad}.")}
+            assert not found, path
+
+
+def test_the_local_parts_know_neither_the_product_nor_each_other() -> None:
+    parts = {"local.functions_host", "local.simulated_azure"}
+    for path in sorted((ROOT / "local").rglob("*.py")):
+        names = imported(path)
+        assert not {name.split(".")[0] for name in names} & {*PRODUCT, "function_app", "tests"}, path
+        own = ".".join(path.relative_to(ROOT).parts[:2])
+        if own in parts:
+            allowed = {own, "local.call_hook", "local.clock"}
+            outside = {".".join(name.split(".")[:2]) for name in names if name.split(".")[0] == "local"} - allowed
+            assert outside <= {"local"}, path
+
+
+def test_every_setting_is_documented_and_read() -> None:
+    documented = set(re.findall(r"^\| `(MOOR_[A-Z_]+)` \|", (ROOT / "docs/settings.md").read_text(), re.M))
+    read = {name for path in product_files() for name in environment_names(path) if name.startswith("MOOR_")}
+    assert read == documented
+    platform = {name for path in product_files() for name in environment_names(path) if not name.startswith("MOOR_")}
+    text = (ROOT / "docs/settings.md").read_text()
+    assert [name for name in platform if f"`{name}`" not in text] == []
+
+
+def test_the_sample_of_local_settings() -> None:
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text())
+    values = sample["Values"]
+    assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
+    assert values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
+    documented = set(re.findall(r"`(MOOR_[A-Z_]+)`", (ROOT / "docs/settings.md").read_text()))
+    assert {name for name in values if name.startswith("MOOR_")} <= documented - {"MOOR_CLOCK"}
+    assert all(isinstance(value, str) for value in values.values())
+
+
+def test_host_json_is_as_documented() -> None:
+    host = json.loads((ROOT / "host.json").read_text())
+    durable = host["extensions"]["durableTask"]
+    assert host["functionTimeout"] == "00:05:00"
+    assert host["logging"]["logLevel"]["DurableTask.Core"] == "Warning"
+    assert durable["storageProvider"]["maxQueuePollingInterval"] == "00:00:05"
+    page = (ROOT / "docs/settings.md").read_text().split("## host.json")[1]
+    literally = {
+        "extensionBundle": f"`{host['extensionBundle']['version']}`",
+        "hubName": durable["hubName"],
+        "defaultVersion": durable["defaultVersion"],
+        "partitionCount": str(durable["storageProvider"]["partitionCount"]),
+        "maxConcurrentActivityFunctions": str(durable["maxConcurrentActivityFunctions"]),
+        "maxConcurrentOrchestratorFunctions": str(durable["maxConcurrentOrchestratorFunctions"]),
+    }
+    for name, value in literally.items():
+        assert f"`{name}` {value}" in page, name
+    assert f"`{host['logging']['applicationInsights']['samplingSettings']['excludedTypes']}`" in page
+    for name in ("functionTimeout", "maxQueuePollingInterval", "DurableTask.Core"):
+        assert f"`{name}`" in page, name
+
+
+def product_files() -> list[Path]:
+    files = [path for package in PRODUCT for path in sorted((ROOT / package).rglob("*.py"))]
+    assert len(files) > 30
+    return [ROOT / "function_app.py", *files]
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of all modules that a file imports, at any depth; names taken from a package included."""
+    inside = path.relative_to(ROOT).parts[:-1]
+    names: set[str] = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(inside[: len(inside) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def step_tuples() -> list[tuple[Step, ...]]:
+    """The steps of every operation: ``STEPS`` of the modules in which the registered orchestrators are."""
+    modules = [importlib.import_module(orchestrator.__module__) for orchestrator in ORCHESTRATORS]
+    found = [module.STEPS for module in modules if hasattr(module, "STEPS")]
+    assert len(found) >= 2
+    return found
+
+
+def all_steps() -> list[Step]:
+    return [step for steps in step_tuples() for step in steps]
+
+
+def activity_names(node: ast.AST) -> Iterator[str]:
+    """Names of activities in a call: of the engine itself, or as the ``step`` that a call of ours is for."""
+    if isinstance(node, ast.Call) and method_of(node) == "call_activity":
+        yield from constants(node.args[:1])
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        yield from constants([v for k, v in pairs if isinstance(k, ast.Constant) and k.value == "step"])
+
+
+def orchestrator_names(node: ast.AST) -> Iterator[str]:
+    """Names of orchestrators that are called or started."""
+    if isinstance(node, ast.Call) and method_of(node) == "call_sub_orchestrator":
+        yield from constants(node.args[:1])
+    if isinstance(node, ast.Call) and method_of(node) == "start" and len(node.args) == 4:
+        yield from constants(node.args[1:2])
+
+
+def method_of(call: ast.Call) -> str | None:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else None
+
+
+def constants(nodes: list[Any]) -> Iterator[str]:
+    yield from (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def environment_names(path: Path) -> set[str]:
+    """Names of settings that a file speaks of outside of prose: whole strings that look like one."""
+    found = {node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)}
+    names = {name for name in found if isinstance(name, str) and re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", name)}
+    return {name for name in names if name.startswith(("MOOR_", "AZURE_", "ARM_", "WEBSITE_"))}
