@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from azure.core.exceptions import AzureError
+
 from activities.progress import CANCELED_CODE, Call, begin, finish, journal_entry
 from domain.azure_errors import outcome_of_error
 from domain.catalogue.explain import make_problem
@@ -22,10 +24,12 @@ from domain.times import from_text, in_words
 from gateways import clock, records
 from gateways.arm import ArmError
 from gateways.records import Change, Superseded
+from gateways.tables import is_outage
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
+_OUTAGE_PAUSE = 15.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
 
     A run that was taken over, or whose operation has ended meanwhile, changes nothing and is told so.
 
-    Raises azure.core.exceptions.AzureError when storage does not answer: the orchestrator calls again.
+    An outage of storage fails nothing: it is waited out, however long it takes.
+
+    Raises azure.core.exceptions.AzureError when storage refuses what is asked: the orchestrator calls again.
     """
     call = _call(fields)
     try:
@@ -100,6 +106,11 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
         return SUPERSEDED
+    except AzureError as error:
+        if not is_outage(error):
+            raise
+        logger.warning("%s: %s waits: storage does not answer: %s", call.operation, call.step, error)
+        return again(_OUTAGE_PAUSE)
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)

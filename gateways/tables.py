@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.data.tables import TableClient, TableServiceClient
 
 from gateways.identity import credential
@@ -57,6 +57,12 @@ def table(name: str) -> TableClient:
     with suppress(ResourceExistsError):
         client.create_table()
     return client
+
+
+def is_outage(error: AzureError) -> bool:
+    """Whether Table Storage (or the identity it is reached with) did not answer, rather than refuse what was asked."""
+    status = getattr(error, "status_code", None)
+    return status is None or status in (408, 429) or status >= 500
 
 
 def hashed(*parts: str) -> str:

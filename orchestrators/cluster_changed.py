@@ -15,6 +15,8 @@ def cluster_changed(context: DurableOrchestrationContext) -> Generator[Any, Any,
     reaction = context.get_input()
     look = {"step": "look_at_cluster", "bound": HOUR, "since": context.current_utc_datetime.isoformat(), **reaction}
     seen = yield context.call_sub_orchestrator("wait_until", look, f"{context.instance_id}:look_at_cluster")
+    if seen["kind"] == "stop":
+        return None  # The look was given up: its events stay unhandled, and the watch timer has it taken again.
     operations = seen.get("operations", [])
     if operations:
         yield from repeat(context, {"step": "start_operations", "operations": operations})

@@ -127,7 +127,7 @@ def _attempt(
         outcome = yield context.call_activity(call["step"], {**call, "now": context.current_utc_datetime.isoformat()})
     except Exception:  # The engine raises a plain Exception; its text is not to be parsed (durable.md, 3).
         if errors + 1 >= _MOST_ERRORS:
-            return {"kind": "stop", "problem": _gave_up(call["step"], call["operation"])}, errors + 1
+            return {"kind": "stop", "problem": _gave_up(call["step"], call.get("operation", ""))}, errors + 1
         return {"kind": "again", "after": min(_LONGEST_PAUSE, 2.0 ** (errors + 1))}, errors + 1
     return outcome, 0
 

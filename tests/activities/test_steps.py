@@ -3,9 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
 from activities.steps import StepAtWork, run_step
 from domain.operations import JournalEntry, Operation
@@ -23,6 +25,11 @@ PLAN = [
     {"name": "ready", "kind": "until", "bound": 3600.0},
     {"name": "release", "kind": "do", "bound": 600.0},
 ]
+
+
+def refusal(status: int) -> HttpResponseError:
+    response: Any = SimpleNamespace(status_code=status, reason="on purpose")
+    return HttpResponseError(response=response)
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +122,22 @@ def test_a_run_taken_over_during_its_work_makes_no_change_and_records_nothing() 
     step = stored().step("first")
     assert step is not None
     assert step.status == "Running"
+
+
+@pytest.mark.parametrize("error", [ServiceRequestError("refused"), refusal(503)])
+def test_an_outage_of_storage_is_waited_out_and_counts_as_no_failure(error: AzureError) -> None:
+    work, _ = answering(error, Done())
+    assert run_step(work, call()) == {"kind": "again", "after": 15.0}
+    step = stored().step("first")
+    assert step is not None
+    assert step.status == "Running"
+    assert run_step(work, call()) == {"kind": "done"}
+
+
+def test_a_refusal_of_storage_is_raised() -> None:
+    work, _ = answering(refusal(413))
+    with pytest.raises(HttpResponseError):
+        run_step(work, call())
 
 
 def test_an_intent_is_there_when_the_step_is_asked_again() -> None:
