@@ -32,7 +32,7 @@ RETRY_AFTER = 300
 ROUNDS, KILLS, OUTAGE = 10, 3, 20.0
 # Real seconds. The watch timer is fired by hand: five simulated minutes pass in half a second.
 _WATCH_EVERY = 5.0
-_LONGEST = 300.0
+_LONGEST = 150.0
 
 
 @dataclass
@@ -186,10 +186,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=KILLS, help="in each operation")
     parser.add_argument("--outage", type=float, default=OUTAGE, help="real seconds")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--keep", type=Path, help="directory for logs and state (default: a temporary one)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="prove-restart-") as folder:
         played = prove(
-            Path(folder) / "stack",
+            options.keep or Path(folder) / "stack",
             rounds=options.rounds,
             seed=options.seed,
             kills=options.kills,

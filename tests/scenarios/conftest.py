@@ -9,6 +9,8 @@ import pytest
 
 from local.stack import Options, Stack, running_stack
 from local.stack import world as worlds
+from tests.faults.evidence import Tables
+from tests.faults.invariants import Invariants
 from tests.scenarios.helpers import Place
 
 # Simulated seconds per real second: an attach of a quarter of an hour takes some three seconds, and a poll of storage
@@ -22,6 +24,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running stack, shared by all scenarios: kill its host, but leave it running."""
     with running_stack(Options(factor=FACTOR), state_dir=tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def invariants(stack: Stack) -> Iterator[Invariants]:
+    """The checker of the shared stack; a test that leaves something odd on purpose tells it with ``excuse``."""
+    tables = Tables(stack)
+    yield Invariants(stack, tables)
+    tables.close()
+
+
+@pytest.fixture(autouse=True)
+def _invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing twice and nothing lost, whatever the test did."""
+    checker: Invariants | None = request.getfixturevalue("invariants") if "stack" in request.fixturenames else None
+    yield
+    if checker is not None:
+        found = checker.check()
+        assert not found, "\n".join(str(violation) for violation in found)
 
 
 @pytest.fixture(autouse=True)
