@@ -110,10 +110,11 @@ def _protected(settings: Mapping[str, str], protected: Mapping[str, str]) -> Ite
 
 
 def _together(settings: Mapping[str, str], protected: Mapping[str, str]) -> Iterator[_Found]:
-    if not (is_on(settings, "enableTraining") or is_on(settings, "enableInference")):
+    modes = [settings.get(name, "false") for name in ("enableTraining", "enableInference")]
+    if all(mode.lower() == "false" for mode in modes):
         yield (PLAIN_PLACE, "enableTraining"), "or enableInference (or both) must be true"
     for one, other in ((CERTIFICATE, PRIVATE_KEY), (PRIVATE_KEY, CERTIFICATE)):
-        if one in protected and other not in protected:
+        if one in protected and other not in protected and other not in settings:
             yield (PROTECTED_PLACE, other), f"is required with {one}"
     if is_on(settings, "enableInference"):
         yield from _inference(settings, protected)
