@@ -16,7 +16,9 @@ from tests.faults.fault_stack import FaultStack
 from tests.faults.invariants import Invariants
 
 ATTACH, DETACH, EVENT = "attach", "detach", "event attach"
-OPERATIONS = (ATTACH, DETACH, EVENT)
+# An attach that Azure ML fails, so that what it made is taken back.
+UNDO = "undone attach"
+OPERATIONS = (ATTACH, DETACH, EVENT, UNDO)
 # An attach right after a start of the app, for the calls that a process makes once only: tokens and tables.
 COLD = "cold attach"
 COLD_CALLS = r"^identity|/Tables$"
@@ -121,8 +123,11 @@ class Driver:
             worlds.cluster_id(name),
             f"fault-c-{number}",
         )
-        if operation in (ATTACH, COLD):
+        if operation in (ATTACH, COLD, UNDO):
             self.stack.azure.seed(worlds.additions(name, workspaces=(workspace,)))
+        if operation == UNDO:
+            failure = {"outcome": "fail", "code": "BadRequest", "message": "Not this one."}
+            self.stack.azure.script_operation(kind="compute.attach", resource=target.compute_id, every=True, **failure)
         if operation == DETACH:
             seed = worlds.additions(name, workspaces=(workspace,))
             seed["computes"] = [
@@ -159,10 +164,10 @@ class Driver:
 
     def _ask(self, operation: str, target: Target, operation_id: str) -> bool:
         body = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
-        if operation in (ATTACH, COLD):
+        if operation != DETACH:
             body["clusterId"] = target.cluster_id
         try:
-            self.stack.app.start("attach" if operation == COLD else operation, body, operation_id)
+            self.stack.app.start("detach" if operation == DETACH else "attach", body, operation_id)
         except (OSError, AppError):
             return False
         return True

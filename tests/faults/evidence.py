@@ -50,6 +50,11 @@ class Head:
         return self.status in FINAL
 
     @property
+    def plan_only(self) -> bool:
+        """Whether it only looks: such an operation claims nothing and changes nothing."""
+        return bool(self.row.get("planOnly"))
+
+    @property
     def compute_id(self) -> str:
         return f"{self.workspace_id}/computes/{self.compute_name}"
 
@@ -107,6 +112,7 @@ class Evidence:
     requests: list[Row]
     effects: list[Row]
     jobs: list[Row]
+    computes: list[Row]
     underlying_deletes: int
     app: str
     now: datetime = field(default_factory=datetime.now)
@@ -165,6 +171,7 @@ def gather(stack: Stack, tables: Tables) -> Evidence:
         requests=[r for r in stack.azure.requests(kind="arm") if r["method"] != "GET"],
         effects=stack.azure.operations(),
         jobs=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/jobs"),
+        computes=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/computes"),
         underlying_deletes=stack.azure.underlying_deletes(),
         app=app,
         now=stack.clock.now(),

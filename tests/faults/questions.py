@@ -1,0 +1,148 @@
+"""Questions that rules put to the evidence: who asked for what, when an operation was at work, what goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tests.faults.evidence import Evidence, Head, Instance, Row, moment, unpacked
+
+EXTENSION = re.compile(r"/providers/Microsoft\.KubernetesConfiguration/extensions/[^/]+$", re.I)
+REGISTER = re.compile(r"^/subscriptions/[^/]+/providers/[^/]+/register$", re.I)
+ENDS = ("succeeded", "skipped", "failed", "canceled")
+# The clock of a record is read before the row is written, in threads of their own.
+TOLERANCE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken invariant. ``settles``: it may be on its way to being kept."""
+
+    invariant: str
+    message: str
+    settles: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.message}"
+
+
+def of_app(evidence: Evidence) -> Iterator[Row]:
+    for request in evidence.requests:
+        if (request["principal"] or {}).get("objectId") == evidence.app:
+            yield request
+
+
+Rule = Callable[[Evidence], Iterator[Violation]]
+
+
+def asks(head: Head, method: str, path: str) -> bool:
+    """Whether what a request does is what an operation was asked to do, or takes back what that has made."""
+    path = path.lower()
+    on_compute = path == head.compute_id.lower()
+    if head.kind == "detach":
+        return method == "DELETE" and on_compute
+    if method == "POST":
+        return REGISTER.search(path) is not None
+    extension = EXTENSION.search(path)
+    on_cluster = extension is not None and path[: extension.start()] == str(head.cluster_id).lower()
+    if method == "PATCH":
+        return on_cluster and _asks_for_update(head)
+    if method == "DELETE" and not any(made["id"].lower() == path for made in unpacked(head.row, "made") or ()):
+        return False
+    return method in ("PUT", "DELETE") and (on_compute or on_cluster)
+
+
+def _asks_for_update(head: Head) -> bool:
+    """Whether an attach was asked to change an extension that is there."""
+    request = json.loads(head.row["request"])
+    return bool((request.get("extension") or {}).get("manage") == "update")
+
+
+def asker(evidence: Evidence, method: str, path: str, when: datetime) -> Head | None:
+    """The operation that was at work when a request came and asks for it."""
+    for head in evidence.heads.values():
+        if not asks(head, method, path):
+            continue
+        for begin, end in spells_of(evidence, head):
+            if begin - TOLERANCE <= when and (end is None or when <= end + TOLERANCE):
+                return head
+    return None
+
+
+def spells_of(evidence: Evidence, head: Head) -> list[tuple[datetime, datetime | None]]:
+    """From when to when an operation was at work, by its journal; more than once when a person asked to go on."""
+    spells: list[tuple[datetime, datetime | None]] = []
+    may_begin = True
+    for row in evidence.journals.get(head.id, []):
+        when = moment(row["time"])
+        assert when is not None
+        if asked_to_go_on(row):
+            may_begin = True
+        elif row["event"] in ("started", "retried") and may_begin:
+            spells.append((when, None))
+            may_begin = False
+        elif row["step"] == "operation" and row["event"] in ENDS and spells:
+            spells[-1] = (spells[-1][0], when)
+    return spells
+
+
+def asked_to_go_on(row: Row) -> bool:
+    """Whether a line of a journal says that a person asked to go on with an operation."""
+    return (row["step"], row["event"], row.get("message")) == ("operation", "decided", "retry")
+
+
+def times_asked(evidence: Evidence, operation_id: str) -> int:
+    """Once, and once more for each time that a person asked to go on."""
+    return 1 + sum(asked_to_go_on(row) for row in evidence.journals.get(operation_id, []))
+
+
+def failed_changes(evidence: Evidence, resource: str) -> int:
+    """How often Azure failed a change of an extension: for a reason that passes it is sent again."""
+    return sum(
+        1
+        for effect in evidence.effects
+        if effect["kind"] in ("extension.create", "extension.update")
+        and effect["resourceId"].lower() == resource.lower()
+        and effect["status"] == "Failed"
+    )
+
+
+def intended(journal: list[Row], path: str, when: datetime) -> bool:
+    """Whether a journal tells, before a moment, that a resource is to be changed."""
+    for row in journal:
+        said = moment(row["time"])
+        if (
+            row["event"] == "intended"
+            and said is not None
+            and said <= when
+            and path.lower() in str(row["data"]).lower()
+        ):
+            return True
+    return False
+
+
+def own_target(head: Head, target: str) -> bool:
+    """Whether a claim's target is one that an operation may claim."""
+    return target in (f"compute {head.compute_id}".lower(), f"extension {head.cluster_id}".lower())
+
+
+def refused(head: Head) -> bool:
+    """An operation that never got its compute: another one has it."""
+    step = head.step("claim")
+    return step is not None and step["status"] == "Failed"
+
+
+def goes_on(evidence: Evidence, instance: Instance) -> bool:
+    """Whether something will wake an instance: a message, an activity, a timer, or a child that is at work itself."""
+    if instance.pending:
+        return True
+    children = [i for i in evidence.instances.values() if i.live and i.id.startswith(f"{instance.id}:")]
+    return any(child.pending for child in children)
+
+
+def line_of(row: Row) -> str:
+    """A line of a journal as one text."""
+    return "|".join(str(row.get(name)) for name in ("sequence", "time", "step", "event", "attempt", "message", "data"))

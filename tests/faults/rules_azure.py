@@ -1,0 +1,154 @@
+"""What reaches Azure: nothing but what was asked for, once, announced before, and never under somebody's job."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+from tests.faults.evidence import Evidence, moment
+from tests.faults.questions import (
+    EXTENSION,
+    REGISTER,
+    Rule,
+    Violation,
+    asker,
+    asks,
+    failed_changes,
+    intended,
+    of_app,
+    times_asked,
+)
+
+_CLUSTER = re.compile(
+    r"/providers/Microsoft\.(ContainerService/managedClusters|Kubernetes/connectedClusters)/[^/]+$", re.I
+)
+_COMPUTE = re.compile(r"/workspaces/[^/]+/computes/[^/]+$", re.I)
+_DONE_WORK = frozenset({200, 201, 202})
+_JOB_OVER = frozenset({"completed", "failed", "canceled"})
+_MOST_SENDINGS = 30
+
+
+def _one_extension_change(evidence: Evidence) -> Iterator[Violation]:
+    """Changes of one cluster's extension never overlap."""
+    by_cluster = defaultdict(list)
+    for effect in evidence.effects:
+        if effect["kind"].startswith("extension."):
+            by_cluster[effect["resourceId"].lower().split("/providers/microsoft.kubernetesconfiguration/")[0]].append(
+                effect
+            )
+    for cluster, effects in by_cluster.items():
+        for earlier, later in pairwise(sorted(effects, key=lambda e: float(e["startedAt"]))):
+            if earlier["endedAt"] is None or earlier["endedAt"] > later["startedAt"]:
+                yield Violation(
+                    "one extension change", f"two at a time on {cluster}: {earlier['kind']}, {later['kind']}"
+                )
+
+
+def _cluster_stays(evidence: Evidence) -> Iterator[Violation]:
+    """The app deletes nothing but attachments, and those by Detach."""
+    for request in of_app(evidence):
+        if request["method"] != "DELETE":
+            continue
+        if _CLUSTER.search(request["path"]):
+            yield Violation("cluster never deleted", f"DELETE {request['path']}")
+        elif EXTENSION.search(request["path"]):
+            continue  # Taken back by the operation that installed it, or else a violation of its own.
+        elif not _COMPUTE.search(request["path"]):
+            yield Violation("only what was asked", f"DELETE {request['path']}")
+        elif request["query"].get("underlyingResourceAction") != "Detach":
+            yield Violation("DELETE only with Detach", f"DELETE {request['path']} with {request['query']}")
+    if evidence.underlying_deletes:
+        yield Violation("cluster never deleted", f"{evidence.underlying_deletes} deletes of what lies under a compute")
+
+
+def _effects_once(evidence: Evidence) -> Iterator[Violation]:
+    """What an operation changes it changes once, after saying that it will, and it is what was asked for."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for request in of_app(evidence):
+        if request.get("workStatus") not in _DONE_WORK:
+            continue
+        path, method = request["path"], request["method"]
+        when = moment(request["simulatedTime"])
+        assert when is not None
+        head = asker(evidence, method, path, when)
+        if head is None:
+            yield Violation("only what was asked", f"{method} {path} at {when}: no operation at work then asks for it")
+            continue
+        if REGISTER.search(path):
+            continue  # Asked twice it does nothing twice, and several operations may need the same one.
+        counts[(head.id, method, path.lower())] += 1
+        if not intended(evidence.journals.get(head.id, []), path, when):
+            yield Violation(
+                "intent before effect", f"{head}: {method} {path} without an intent in the journal before it"
+            )
+    for (operation_id, method, path), count in counts.items():
+        if count > times_asked(evidence, operation_id) + failed_changes(evidence, path):
+            yield Violation("each effect once", f"{operation_id}: {method} {path} took effect {count} times")
+
+
+def _long_running_once(evidence: Evidence) -> Iterator[Violation]:
+    """Of a long-running operation on one resource the app starts one for each of its own operations, at most."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for effect in evidence.effects:
+        if effect["principal"]["objectId"] != evidence.app or REGISTER.search(effect["path"]):
+            continue
+        when = datetime.fromtimestamp(effect["startedAt"], tz=evidence.now.tzinfo)
+        head = asker(evidence, effect["method"], effect["resourceId"], when)
+        counts[(head.id if head else "nobody", effect["kind"], effect["resourceId"].lower())] += 1
+    for (operation_id, kind, resource), count in counts.items():
+        if count > times_asked(evidence, operation_id) + failed_changes(evidence, resource):
+            yield Violation("each effect once", f"{operation_id}: {kind} of {resource} was started {count} times")
+
+
+def _no_detach_under_jobs(evidence: Evidence) -> Iterator[Violation]:
+    """No compute is taken from a job that runs."""
+    for request in of_app(evidence):
+        if request["method"] != "DELETE" or request.get("workStatus") not in _DONE_WORK:
+            continue
+        when = moment(request["simulatedTime"])
+        for job in evidence.jobs:
+            properties = job["body"]["properties"]
+            created = moment((job["body"].get("systemData") or {}).get("createdAt"))
+            on_it = str(properties.get("computeId") or "").lower() == request["path"].lower()
+            over = str(properties.get("status")).lower() in _JOB_OVER
+            if on_it and not over and when is not None and (created is None or created < when):
+                yield Violation("no detach under jobs", f"job {job['id']} ({properties['status']}) lost its compute")
+
+
+def _extension_needed(evidence: Evidence) -> Iterator[Violation]:
+    """No extension is removed from a cluster that has a compute."""
+    for request in of_app(evidence):
+        extension = EXTENSION.search(request["path"])
+        if request["method"] != "DELETE" or extension is None or request.get("workStatus") not in _DONE_WORK:
+            continue
+        cluster, when = request["path"][: extension.start()].lower(), moment(request["simulatedTime"])
+        for compute in evidence.computes:
+            created = moment((compute["body"].get("systemData") or {}).get("createdAt"))
+            on_it = str(compute["body"]["properties"].get("resourceId") or "").lower() == cluster
+            if on_it and created is not None and when is not None and created < when:
+                yield Violation("extension needed", f"{compute['id']} lost the extension of its cluster")
+
+
+def _sendings_bounded(evidence: Evidence) -> Iterator[Violation]:
+    """No request is sent again and again without end."""
+    sent: Counter[tuple[str, str]] = Counter()
+    for request in of_app(evidence):
+        sent[(request["method"], request["path"].lower())] += 1
+    for (method, path), count in sent.items():
+        asked = sum(1 for head in evidence.heads.values() if asks(head, method, path))
+        if count > _MOST_SENDINGS * max(1, asked):
+            yield Violation("retries bounded", f"{method} {path} was sent {count} times for {asked} operations")
+
+
+RULES: tuple[Rule, ...] = (
+    _one_extension_change,
+    _cluster_stays,
+    _effects_once,
+    _long_running_once,
+    _no_detach_under_jobs,
+    _extension_needed,
+    _sendings_bounded,
+)

@@ -1,0 +1,117 @@
+"""What is recorded: one operation at a time on a compute, whole journals in order, lists that show what is there."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+from tests.faults.evidence import Evidence, Head, Row, moment
+from tests.faults.questions import ENDS, TOLERANCE, Rule, Violation, asked_to_go_on, refused, spells_of
+
+
+def _one_live_operation(evidence: Evidence) -> Iterator[Violation]:
+    """At most one operation at work on a compute, now and at any time that journals tell of."""
+    at_work = [head for head in evidence.heads.values() if not refused(head) and not head.plan_only]
+    live = Counter(head.compute_id.lower() for head in at_work if not head.final)
+    for compute, count in live.items():
+        if count > 1:
+            yield Violation("one live operation", f"{count} live operations on {compute}")
+    spells: dict[str, list[tuple[datetime, datetime | None, str]]] = defaultdict(list)
+    for head in at_work:
+        spells[head.compute_id.lower()] += [(begin, end, str(head)) for begin, end in spells_of(evidence, head)]
+    for of_compute in spells.values():
+        for (_, end, earlier), (begin, _, later) in pairwise(sorted(of_compute, key=lambda spell: spell[0])):
+            if end is None or end > begin + TOLERANCE:
+                yield Violation("one live operation", f"{later} began before {earlier} on the same compute had ended")
+
+
+def _journal_whole(evidence: Evidence) -> Iterator[Violation]:
+    """Numbered from 1 without a gap, as many as the head counts, in the order of time and of steps, each end once."""
+    for operation_id, rows in evidence.journals.items():
+        head = evidence.heads.get(operation_id)
+        if head is None:
+            yield Violation("journal whole", f"{operation_id}: a journal without an operation")
+            continue
+        numbers = [row["sequence"] for row in rows]
+        # The head was read in an earlier page of the same query than its newest lines may be.
+        if numbers != list(range(1, len(rows) + 1)) or len(rows) != head.journal_length:
+            yield Violation(
+                "journal whole", f"{head}: lines {numbers}, head counts {head.journal_length}", settles=True
+            )
+        times = [moment(row["time"]) for row in rows]
+        for number, (earlier, later) in enumerate(pairwise(times), start=1):
+            if earlier is None or later is None or later < earlier - TOLERANCE:
+                yield Violation("journal whole", f"{head}: line {number + 1} is older than line {number}")
+        yield from _in_step_order(head, rows)
+    for head in evidence.heads.values():
+        if head.id not in evidence.journals:
+            yield Violation("journal whole", f"{head}: no journal", settles=True)
+
+
+def _in_step_order(head: Head, rows: list[Row]) -> Iterator[Violation]:
+    said = [(row["step"], row["event"]) for row in rows]
+    if not said or said[0] != ("operation", "accepted"):
+        yield Violation("journal whole", f"{head}: begins with {said[:1]}")
+    plan = [step["name"] for step in head.steps]
+    begun = [step for step, event in said if event == "started"]
+    for name, count in Counter(begun).items():
+        if count > 1:
+            yield Violation("journal whole", f"{head}: {name} began {count} times")
+    if [name for name in plan if name in begun] != list(dict.fromkeys(begun)):
+        yield Violation("steps in order", f"{head}: began {begun}, planned {plan}")
+    for (earlier, _), (later, event) in pairwise([(s, e) for s, e in said if s in plan]):
+        if event == "started" and earlier != later and _not_over_before(said, earlier, later):
+            yield Violation("steps in order", f"{head}: {later} began before {earlier} had ended")
+    # A person may have asked to go on with it: then what had failed ends once more.
+    parts = _parts(rows)
+    for step in head.steps:
+        ends = [[event for name, event in part if name == step["name"] and event in ENDS] for part in parts]
+        last = [event for part in ends for event in part][-1:]
+        wanted = [step["status"].lower()] if step["status"].lower() in ENDS else []
+        if any(len(part) > 1 for part in ends) or (wanted and last != wanted) or (not wanted and ends[-1]):
+            yield Violation("journal whole", f"{head}: {step['name']} is {step['status']}, its ends are {ends}")
+    closing = [[event for name, event in part if name == "operation" and event in ENDS] for part in parts]
+    if any(len(part) > 1 for part in closing) or closing[-1] != ([head.status.lower()] if head.final else []):
+        yield Violation("journal whole", f"{head}: its ends are {closing}")
+
+
+def _parts(rows: list[Row]) -> list[list[tuple[str, str]]]:
+    """A journal cut where a person asked to go on with the operation."""
+    parts: list[list[tuple[str, str]]] = [[]]
+    for row in rows:
+        if asked_to_go_on(row):
+            parts.append([])
+        parts[-1].append((row["step"], row["event"]))
+    return parts
+
+
+def _not_over_before(said: list[tuple[str, str]], earlier: str, later: str) -> bool:
+    before = said[: said.index((later, "started"))]
+    return not any((earlier, end) in before for end in ENDS)
+
+
+def _index_whole(evidence: Evidence) -> Iterator[Violation]:
+    """A list shows an operation where it belongs, once, and nothing that is not there."""
+    for operation_id, keys in evidence.index.items():
+        head = evidence.heads.get(operation_id)
+        if head is None:
+            yield Violation("index whole", f"{operation_id}: index rows without an operation", settles=True)
+            continue
+        wanted = {
+            "recent": 1,
+            "status": 1,
+            "kind": 1,
+            "workspace": 1,
+            "compute": 1,
+            "cluster": int(bool(head.cluster_id)),
+        }
+        found = Counter(key.split(";", 1)[0] for key in keys)
+        if {name: count for name, count in wanted.items() if count} != dict(found):
+            yield Violation("index whole", f"{head}: {dict(found)}", settles=True)
+        elif not any(key.startswith(f"status;{head.status};") for key in keys):
+            yield Violation("index whole", f"{head}: {keys}", settles=True)
+
+
+RULES: tuple[Rule, ...] = (_one_live_operation, _journal_whole, _index_whole)
