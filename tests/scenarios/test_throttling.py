@@ -155,8 +155,12 @@ def test_the_attach_fails_in_azure(stack: Stack, place: Place) -> None:
     )
     operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     problem = operation["error"]
-    assert (operation["status"], problem["code"], problem["step"]) == ("Failed", "AttachFailed", "compute_ready")
-    assert inner["message"] in problem["message"]
+    assert (operation["status"], problem["code"], problem["step"]) == (
+        "Failed",
+        "ClusterNotReachable",
+        "compute_ready",
+    )
+    assert problem["azure"]["message"] == inner["message"]
     assert problem["azure"]["code"] == inner["code"]
     assert f"az ml compute show --name {place.compute_name}" in problem["command"]
     assert [made["id"] for made in operation["created"]] == [place.compute_id]
