@@ -1,8 +1,9 @@
-"""Wires the parts together and serves them on three loopback ports."""
+"""Wires the parts together and serves them on four loopback ports."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import os
@@ -18,12 +19,16 @@ from aiohttp import web
 
 from local.call_hook import CallHook
 from local.clock import ScaledClock
-from local.simulated_azure import metadata, operations, tls
+from local.simulated_azure import key_vault, metadata, operations, tls
 from local.simulated_azure.arm import Arm
 from local.simulated_azure.control import Control, explain_errors
 from local.simulated_azure.control_events import EventControl
 from local.simulated_azure.delivery import Deliverer
 from local.simulated_azure.identity import Identity
+from local.simulated_azure.kubernetes import commands
+from local.simulated_azure.kubernetes.control import KubernetesControl
+from local.simulated_azure.kubernetes.server import Kubernetes
+from local.simulated_azure.names import NameProxy
 from local.simulated_azure.providers import (
     authorization,
     batch_endpoints,
@@ -69,6 +74,8 @@ async def serve(options: Options) -> None:
     """Serve until SIGTERM or SIGINT, then end at once."""
     options.state.mkdir(parents=True, exist_ok=True)
     files = tls.prepare(options.state / "tls", keep=options.keep_state)
+    # The clusters' API has an authority of its own, which only their kubeconfigs tell of.
+    cluster_files = tls.prepare(options.state / "tls-kubernetes", keep=options.keep_state)
     kept = _kept(options)
     store = Store(options.state / "simulated-azure.sqlite", keep=options.keep_state)
     world = World(store, options.clock, TokenIssuer(options.state / "identity", TENANT_ID), kept["topicKey"])
@@ -78,11 +85,11 @@ async def serve(options: Options) -> None:
     hook = _hook(options.call_hook)
     runners: list[web.AppRunner] = []
 
-    async def listen(app: web.Application, port: int, secure: bool) -> int:
+    async def listen(app: web.Application, port: int, secure: tls.TlsFiles | None) -> int:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
         await runner.setup()
         runners.append(runner)
-        context = files.server_context() if secure else None
+        context = secure.server_context() if secure else None
         await web.TCPSite(runner, HOST, port, ssl_context=context, backlog=512).start()
         return int(runner.addresses[0][1])
 
@@ -93,11 +100,23 @@ async def serve(options: Options) -> None:
     control_app = web.Application(middlewares=[explain_errors], client_max_size=MAX_BODY * 8)
     control_app.add_routes(Control(world, lambda: about).routes())
     control_app.add_routes(EventControl(world, deliverer).routes())
-    arm_port = await listen(arm_app, options.port or kept["port"], True)
-    identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], False)
-    control_port = await listen(control_app, options.control_port or kept["controlPort"], False)
+    control_app.add_routes(KubernetesControl(world).routes())
+    arm_port = await listen(arm_app, options.port or kept["port"], files)
+    identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], None)
+    control_port = await listen(control_app, options.control_port or kept["controlPort"], None)
+    kubernetes_port = await listen(
+        _kubernetes_application(Kubernetes(world, hook)), kept["kubernetesPort"], cluster_files
+    )
+    vault_app = web.Application()
+    vault_app.add_routes(key_vault.KeyVault(world, hook).routes())
+    vault_port = await listen(vault_app, 0, files)
+    proxy = NameProxy(lambda host: vault_port if key_vault.exists(world, host) else None)
+    proxy_port = await proxy.start(kept["proxyPort"])
     world.base_url = f"https://{HOST}:{arm_port}"
+    world.kubernetes_url = f"https://{HOST}:{kubernetes_port}"
+    world.kubernetes_authority = base64.b64encode(cluster_files.ca.read_bytes()).decode()
     kept |= {"port": arm_port, "identityPort": identity_port, "controlPort": control_port}
+    kept |= {"kubernetesPort": kubernetes_port, "proxyPort": proxy_port}
     kept_path = options.state / "kept.json"
     kept_path.write_text(json.dumps(kept))
     kept_path.chmod(0o600)
@@ -107,6 +126,8 @@ async def serve(options: Options) -> None:
         "identityEndpoint": f"http://{HOST}:{identity_port}/msi/token",
         "identityHeader": kept["identityHeader"],
         "control": f"http://{HOST}:{control_port}",
+        "kubernetes": world.kubernetes_url,
+        "httpsProxy": f"http://{HOST}:{proxy_port}",
         "topicEndpoint": f"{world.base_url}/api/events",
         "topicKey": kept["topicKey"],
         "caBundle": str(files.bundle.resolve()),
@@ -131,6 +152,7 @@ async def serve(options: Options) -> None:
         with suppress(asyncio.CancelledError):
             await task
     await deliverer.close()
+    await proxy.stop()
     await asyncio.gather(*(runner.cleanup() for runner in runners))
     if hook is not None:
         await hook.close()
@@ -152,6 +174,7 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
             *authorization.routes(),
             *extensions.routes(),
             *clusters.routes(),
+            *commands.routes(),
             *computes.routes(),
             *relay.routes(),
             *plain.routes(),
@@ -179,6 +202,12 @@ def _arm_application(
     return app
 
 
+def _kubernetes_application(kubernetes: Kubernetes) -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_route("*", "/{path:.*}", kubernetes.serve)
+    return app
+
+
 def _kept(options: Options) -> dict[str, Any]:
     fresh = {
         "identityHeader": secrets.token_hex(16).upper(),
@@ -186,6 +215,8 @@ def _kept(options: Options) -> dict[str, Any]:
         "port": 0,
         "identityPort": 0,
         "controlPort": 0,
+        "proxyPort": 0,
+        "kubernetesPort": 0,
     }
     path = options.state / "kept.json"
     if options.keep_state and path.exists():

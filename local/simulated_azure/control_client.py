@@ -17,6 +17,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from local.simulated_azure.kubernetes.control_client import ClusterControl
+
 Json = Any
 
 
@@ -83,6 +85,8 @@ class SimulatedAzure:
             "IDENTITY_ENDPOINT": self.about["identityEndpoint"],
             "IDENTITY_HEADER": self.about["identityHeader"],
             "REQUESTS_CA_BUNDLE": self.about["caBundle"],
+            "HTTPS_PROXY": self.about["httpsProxy"],
+            "NO_PROXY": "127.0.0.1,localhost",
         }
 
     def stop(self) -> None:
@@ -131,6 +135,10 @@ class SimulatedAzure:
     def remove(self, resource_id: str) -> None:
         """Remove a resource and what is below it, at once and without an event."""
         self._control("DELETE", "/resources", query={"id": resource_id})
+
+    def kubernetes(self, cluster_id: str) -> ClusterControl:
+        """Control of the Kubernetes API of a cluster."""
+        return ClusterControl(self._control, cluster_id)
 
     def submit_job(self, workspace_id: str, name: str, **properties: Any) -> dict[str, Any]:
         """Put a job in place: ``computeId``, ``status``, ``jobType`` and any other property; see the seed's jobs."""

@@ -47,6 +47,15 @@ def permits(role: Role, action: str) -> bool:
     return _any_fits(role.actions, action) and not _any_fits(role.not_actions, action)
 
 
+def holds_data(world: World, object_id: str, action: str, scope: str, now: float) -> bool:
+    """Whether an identity may do a data action, such as reading a secret, or one on a cluster with Azure RBAC."""
+    return any(
+        _any_fits(role.data_actions, action) and not _any_fits(role.not_data_actions, action)
+        for assignment in assignments_for(world, object_id, scope)
+        if assignment["effectiveFrom"] <= now and (role := BUILT_IN.get(assignment["roleId"])) is not None
+    )
+
+
 def check(world: World, principal: Principal, action: str, scope: str, now: float) -> None:
     """Raise ARM's 403 unless the principal may do ``action`` over ``scope``."""
     if not allowed(world, principal, action, scope, now):

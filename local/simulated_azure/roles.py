@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Role:
-    """A role definition; ``actions`` may hold ``*``. Data actions are shown, not evaluated."""
+    """A role definition; ``actions`` may hold ``*``. Data actions are evaluated by Key Vault only."""
 
     role_id: str
     name: str
@@ -15,6 +15,7 @@ class Role:
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
 
 
 _ML = "Microsoft.MachineLearningServices/workspaces"
@@ -116,12 +117,28 @@ _ROLES = (
         "namespaces.",
         (*_RBAC_BASE, f"{_AKS}/listClusterUserCredential/action"),
         data_actions=(f"{_AKS}/*",),
+        not_data_actions=tuple(
+            f"{_AKS}/{what}/{verb}" for what in ("resourcequotas", "namespaces") for verb in ("write", "delete")
+        ),
     ),
     Role(
         "7f6c6a51-bcf8-42ba-9220-52d62157d7db",
         "Azure Kubernetes Service RBAC Reader",
         "Allows read-only access to see most objects in a namespace.",
         _RBAC_BASE,
+        # Those of the published list that the simulated API serves.
+        data_actions=tuple(
+            f"{_AKS}/{what}/read"
+            for what in (
+                "apps/daemonsets",
+                "apps/deployments",
+                "apps/statefulsets",
+                "configmaps",
+                "namespaces",
+                "pods",
+                "services",
+            )
+        ),
     ),
     Role(
         "2787bf04-f1f5-4bfe-8383-c8a24483ee38",
@@ -225,6 +242,22 @@ _ROLES = (
             "Microsoft.Resources/subscriptions/resourceGroups/read",
             "Microsoft.Support/*",
         ),
+    ),
+    Role(
+        "4633458b-17de-408a-b874-0445c86b69e6",
+        "Key Vault Secrets User",
+        "Read secret contents. Only works for key vaults that use the 'Azure role-based access control' permission "
+        "model.",
+        data_actions=(
+            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+            "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+        ),
+    ),
+    Role(
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+        "Key Vault Secrets Officer",
+        "Perform any action on the secrets of a key vault, except manage permissions.",
+        data_actions=("Microsoft.KeyVault/vaults/secrets/*",),
     ),
 )
 

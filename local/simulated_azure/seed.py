@@ -6,7 +6,8 @@ import re
 import uuid
 from typing import Any
 
-from local.simulated_azure import rbac, resources
+from local.simulated_azure import key_vault, rbac, resources
+from local.simulated_azure.kubernetes import cluster as kubernetes_cluster
 from local.simulated_azure.providers import (
     batch_endpoints,
     cluster_bodies,
@@ -20,15 +21,17 @@ from local.simulated_azure.providers import (
     system_data,
     workspaces,
 )
+from local.simulated_azure.providers.azureml_extension import EXTENSION_TYPE
 from local.simulated_azure.world import World, iso
 
 SECTIONS = {
     "resources",
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
-    "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleAssignments",
+    "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleAssignments", "vaults",
 }  # fmt: skip
 PROVIDERS = (
     "Microsoft.Authorization",
+    "Microsoft.Compute",
     "Microsoft.ContainerService",
     "Microsoft.ContainerRegistry",
     "Microsoft.EventGrid",
@@ -65,6 +68,7 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
         "schedules": _schedule,
         "batchEndpoints": _batch_endpoint,
         "batchDeployments": _batch_deployment,
+        "vaults": _vault,
         "roleAssignments": _role_assignment,
     }
     done: dict[str, int] = {}
@@ -166,6 +170,11 @@ def _role_assignment(world: World, item: dict[str, Any]) -> None:
     )
 
 
+def _vault(world: World, item: dict[str, Any]) -> None:
+    place(world, item["id"], item.get("location", "westeurope"))
+    key_vault.add_vault(world, item)
+
+
 def _workspace(world: World, item: dict[str, Any]) -> None:
     place(world, item["id"], item.get("location", "westeurope"))
     body = workspaces.build(world, item["id"], item)
@@ -210,6 +219,9 @@ def _extension(world: World, item: dict[str, Any]) -> None:
     resource = resources.new(world, identifier, extensions.TYPE, body, 0)
     resource["hidden"]["protected"] = dict(item["properties"].get("configurationProtectedSettings") or {})
     resources.set_state(world, resource, item["properties"].get("provisioningState", "Succeeded"))
+    kind = resource["body"]["properties"]["extensionType"].lower()
+    if kind == EXTENSION_TYPE and resources.state_of(resource) == "Succeeded":
+        kubernetes_cluster.install(world, resource, world.clock.timestamp(), settled=True)
 
 
 def _compute(world: World, item: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "rolePropagationSeconds": 0,
     # Retry-After of operation status resources and 202 answers: whole seconds, 0 leaves the header out.
     "retryAfterSeconds": 15,
+    # The address that the API of clusters sees of whoever calls from outside, for authorized IP ranges.
+    "kubernetesCallerAddress": "203.0.113.7",
     # Real seconds, because clients check them against the real clock. Managed identity tokens live a day.
     "tokenLifetimeSeconds": 86400,
     # Simulated seconds from acceptance to completion.
@@ -32,6 +34,11 @@ DEFAULTS: dict[str, Any] = {
         "relay.create": 30,
         "job.cancel": 60,
         "provider.register": 60,
+        "cluster.runCommand": 15,
+        # From the end of an installation: until its workloads are available, until its definitions show.
+        "kubernetes.components": 60,
+        "kubernetes.definitions": 120,
+        "kubernetes.namespaceDelete": 10,
     },
     "pageSizes": {"default": 100, "computes": 30, "jobs": 50, "onlineEndpoints": 50},
     # Token buckets of ARM by principal, subscription and kind of operation, refilled on the simulated clock.

@@ -34,6 +34,9 @@ class World:
         self.timers = Timers(store, clock)
         self.throttle = Throttle()
         self.base_url = ""
+        # Where the API of clusters answers, and the certificate (base64 of PEM) of the authority that vouches for it.
+        self.kubernetes_url = ""
+        self.kubernetes_authority = ""
         self.topic_key = topic_key
         self._settings = settings.merged(settings.DEFAULTS, store.get("settings", "settings") or {})
         if next(store.values("principal"), None) is None:

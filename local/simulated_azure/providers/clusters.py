@@ -9,6 +9,8 @@ from typing import Any
 from local.simulated_azure import operations, resources
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request
+from local.simulated_azure.kubernetes import cluster as kubernetes_cluster
+from local.simulated_azure.kubernetes.kubeconfig import kubeconfig
 from local.simulated_azure.operations import Operation
 from local.simulated_azure.providers import lists, system_data
 from local.simulated_azure.providers.cluster_bodies import CONNECTED, MANAGED, build
@@ -139,7 +141,8 @@ def _credentials(call: Call) -> Reply:
             "BadRequest",
             "Getting static credential isn't allowed because this cluster is set to disable local accounts.",
         )
-    text = resource["hidden"].get("kubeconfig") or _kubeconfig(resource, name)
+    form = call.query.get("format", "azure")
+    text = resource["hidden"].get("kubeconfig") or kubeconfig(call.world, resource, name, form)
     operations.announce(call, resource)
     return Reply(200, {"kubeconfigs": [{"name": name, "value": base64.b64encode(text.encode()).decode()}]})
 
@@ -180,17 +183,6 @@ def _check_idle(call: Call, resource: resources.Resource | None) -> None:
         )
 
 
-def _kubeconfig(resource: resources.Resource, user: str) -> str:
-    properties = resource["body"]["properties"]
-    name = resource["body"]["name"]
-    return (
-        "apiVersion: v1\nkind: Config\npreferences: {}\n"
-        f"clusters:\n- name: {name}\n  cluster:\n    server: https://{properties.get('fqdn')}:443\n"
-        f"contexts:\n- name: {name}\n  context:\n    cluster: {name}\n    user: {user}\n"
-        f"current-context: {name}\nusers:\n- name: {user}\n  user: {{}}\n"
-    )
-
-
 def _ready(world: World, operation: Operation, at: float) -> None:
     resource = resources.find(world, operation["resourceId"])
     if resource is None:
@@ -202,6 +194,7 @@ def _ready(world: World, operation: Operation, at: float) -> None:
 
 
 def _deleted(world: World, operation: Operation, at: float) -> None:
+    kubernetes_cluster.forget(world, operation["resourceId"])
     resources.remove(world, operation["resourceId"])
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from local.simulated_azure import operations, resources
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request, resource_not_found
+from local.simulated_azure.kubernetes import cluster as kubernetes_cluster
 from local.simulated_azure.operations import Operation
 from local.simulated_azure.providers import lists, system_data
-from local.simulated_azure.providers.azureml_extension import refusal
+from local.simulated_azure.providers.azureml_extension import EXTENSION_TYPE, refusal
 from local.simulated_azure.routing import Route, crud
 from local.simulated_azure.world import World, iso
 
@@ -231,9 +232,12 @@ def _installed(world: World, operation: Operation, at: float) -> None:
     if properties.get("autoUpgradeMinorVersion"):
         properties["version"] = version
     resources.save(world, resource)
+    if properties["extensionType"].lower() == EXTENSION_TYPE:
+        kubernetes_cluster.install(world, resource, at)
 
 
 def _deleted(world: World, operation: Operation, at: float) -> None:
+    kubernetes_cluster.uninstall(world, operation["resourceId"])
     resources.remove(world, operation["resourceId"])
 
 

@@ -1,0 +1,1 @@
+"""The Kubernetes API of every managed cluster: kubeconfigs, access, objects, and what an extension brings."""
