@@ -33,6 +33,7 @@ class Options:
     ``duplicate_activities`` is the share of activity messages that are delivered twice, drawn from ``seed``.
     ``call_hook`` is the URL that is asked about every call (local/call_hook.py). ``front_of_tables`` is given Azurite's
     port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is any free one.
+    ``app`` is the folder of the app.
     """
 
     factor: float = 200.0
@@ -44,6 +45,7 @@ class Options:
     call_hook: str | None = None
     front_of_tables: Callable[[int], int] | None = None
     port: int | None = None
+    app: Path = REPOSITORY
 
 
 class Stack:
@@ -102,7 +104,7 @@ class Stack:
         if self._host is not None and self._host.alive:
             return
         self._progress("the Functions host")
-        arguments = ["--app", str(REPOSITORY), "--settings", str(self.settings_file), "--port", str(self._port)]
+        arguments = ["--app", str(self.options.app), "--settings", str(self.settings_file), "--port", str(self._port)]
         arguments += ["--state", str(self.state_dir / "host"), "--enable-auth", *self._shared_arguments()]
         if self.options.duplicate_activities:
             arguments += ["--duplicate-activities", str(self.options.duplicate_activities)]

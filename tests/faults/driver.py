@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +92,7 @@ class Driver:
     def run(self, operation: str, plan: Plan | None) -> Run:
         """One run, checked. With a plan it is compared with the calm run, which must have been made."""
         began = time.monotonic()
-        target = self._prepare(operation)
+        target = self.prepare(operation)
         if operation == COLD:
             self.stack.restart_host()
         done = Run(operation, plan)
@@ -113,7 +114,8 @@ class Driver:
         done.seconds = time.monotonic() - began
         return done
 
-    def _prepare(self, operation: str) -> Target:
+    def prepare(self, operation: str) -> Target:
+        """Put in place what an operation needs, under names that no other run has."""
         number = next(self.faults.numbers)
         name = f"fault-aks-{number}"
         workspace = f"fault-ws-{number}"
@@ -140,6 +142,16 @@ class Driver:
             self.stack.azure.seed(seed)
         return target
 
+    def wait(self, operation_id: str, fits: Callable[[Head], bool]) -> Head:
+        """The operation once ``fits`` says so. Raises TimeoutError."""
+        deadline = time.monotonic() + _LONGEST_RUN
+        while time.monotonic() < deadline:
+            head = self.tables.head(operation_id)
+            if head is not None and fits(head):
+                return head
+            time.sleep(_POLL)
+        raise TimeoutError(f"waited {_LONGEST_RUN:.0f} s for {operation_id}")
+
     def _see_through(self, operation: str, target: Target) -> Head:
         """Ask for the operation and stay with it, as a patient caller would, until nothing moves any more."""
         deadline = time.monotonic() + _LONGEST_RUN
@@ -152,9 +164,9 @@ class Driver:
             if not self.stack.host_alive:
                 self.stack.start_host()
             if not asked:
-                asked = self._ask(operation, target, operation_id)
+                asked = self.ask(operation, target, operation_id)
             head = self.tables.head(operation_id) if operation != EVENT else self._of_event(target)
-            if head is not None and head.final and _steps_over(head) and self.stack.host_alive:
+            if head is not None and head.at_rest and self.stack.host_alive:
                 return head
             if self.faults.switchboard.struck is not None and time.monotonic() > next_watch:
                 next_watch = time.monotonic() + _WATCH_EVERY
@@ -162,7 +174,8 @@ class Driver:
             time.sleep(_POLL)
         raise TimeoutError(f"{operation} has not ended after {_LONGEST_RUN:.0f} s: {head and head.row}")
 
-    def _ask(self, operation: str, target: Target, operation_id: str) -> bool:
+    def ask(self, operation: str, target: Target, operation_id: str) -> bool:
+        """Ask the app for an operation; False when it did not take it, which a patient caller tries again."""
         body = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
         if operation != DETACH:
             body["clusterId"] = target.cluster_id
@@ -213,10 +226,6 @@ class Driver:
         }
         bare: dict[str, Any] = _without_names(end, target)
         return bare
-
-
-def _steps_over(head: Head) -> bool:
-    return bool(head.steps) and head.steps[-1]["status"] in ("Succeeded", "Skipped", "Failed")
 
 
 def _properties(resource: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:

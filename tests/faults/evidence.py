@@ -50,6 +50,11 @@ class Head:
         return self.status in FINAL
 
     @property
+    def at_rest(self) -> bool:
+        """Whether it has ended and its last step, which gives claims back, is over."""
+        return self.final and bool(self.steps) and self.steps[-1]["status"] in ("Succeeded", "Skipped", "Failed")
+
+    @property
     def plan_only(self) -> bool:
         """Whether it only looks: such an operation claims nothing and changes nothing."""
         return bool(self.row.get("planOnly"))

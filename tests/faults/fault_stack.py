@@ -22,7 +22,13 @@ T = TypeVar("T")
 # A host needs some three seconds to start, which must stay far below the bounds of steps (30 minutes).
 FACTOR = 150.0
 # Simulated seconds. An operation is over when it is asked for the second time: the same calls in every run.
-DURATIONS = {"extension.create": 30, "compute.attach": 30, "compute.detach": 30, "cluster.create": 20}
+DURATIONS = {
+    "cluster.create": 20,
+    "extension.create": 30,
+    "extension.delete": 30,
+    "compute.attach": 30,
+    "compute.detach": 30,
+}
 RETRY_AFTER = 45
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -101,7 +101,7 @@ class Prover:
                 if not asked:
                     asked = self._ask(kind, body, operation_id)
                 head = self._tables.head(operation_id)
-                if head is not None and head.final and head.steps[-1]["status"] in ("Succeeded", "Skipped", "Failed"):
+                if head is not None and head.at_rest:
                     break
                 if now > next_watch:
                     next_watch = now + _WATCH_EVERY

@@ -1,0 +1,53 @@
+"""Bugs planted in a copy of the app: what the checker, the driver and the canary must not miss."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.stack.processes import REPOSITORY
+
+_APP = ("activities", "domain", "gateways", "orchestrators", "triggers", "function_app.py", "host.json")
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A bug: ``old`` is replaced by ``new`` in a file of the app."""
+
+    file: str
+    old: str
+    new: str
+
+
+FORGOTTEN_INTENT = Plant(
+    "activities/computes.py",
+    '    step.intend("create", target)\n    answer = arm.put(target, API, _attach_body(step))',
+    "    answer = arm.put(target, API, _attach_body(step))",
+)
+KEPT_CLAIM = Plant(
+    "activities/recording.py",
+    "        holding.give_back(target, step.operation.id)",
+    "        assert target",
+)
+SECRET_IN_INPUT = Plant(
+    "orchestrators/steps.py",
+    '        call["bound"] = step.bound\n',
+    '        call["bound"] = step.bound\n        call["header"] = __import__("os").environ["IDENTITY_HEADER"]\n',
+)
+
+
+def app_with(plant: Plant, folder: Path) -> Path:
+    """A copy of the app with a bug in it. Raises AssertionError when the place for it is not there any more."""
+    for name in _APP:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    file = folder / plant.file
+    text = file.read_text()
+    assert text.count(plant.old) == 1, f"{plant.file} has changed: plant this bug anew"
+    file.write_text(text.replace(plant.old, plant.new))
+    return folder

@@ -1,0 +1,58 @@
+"""Every request that changes Azure, struck in four ways; the whole of it is ``make faults``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.calls import Fault, Plan
+from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, UNDO, Driver
+from tests.faults.fault_stack import fault_stack
+
+CHANGES = r"^arm (PUT|PATCH|POST|DELETE) "
+# How many such requests each operation makes; one that makes another number has changed, and this list with it.
+WANTED = [(ATTACH, 2), (DETACH, 1), (EVENT, 2), (UNDO, 4)]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    with fault_stack(tmp_path_factory.mktemp("faults") / "stack") as faults:
+        warm = Driver(faults)
+        warm.warm_up()
+        yield warm
+        warm.close()
+
+
+@pytest.mark.parametrize(
+    ("operation", "number"), [(operation, n + 1) for operation, count in WANTED for n in range(count)]
+)
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_change_of_azure_that_is_struck_is_made_once(
+    driver: Driver, operation: str, number: int, fault: Fault
+) -> None:
+    run = driver.run(operation, Plan(number, fault, CHANGES))
+    assert run.struck is not None
+    assert run.problems == []
+
+
+@pytest.mark.parametrize(("operation", "count"), WANTED)
+def test_an_operation_makes_no_other_changes(driver: Driver, operation: str, count: int) -> None:
+    run = driver.calm(operation)
+    assert [call.label for call in run.calls if call.changes_azure][count:] == []
+    assert run.problems == []
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.KILL_AFTER])
+def test_the_first_call_of_a_process_may_fail(driver: Driver, fault: Fault) -> None:
+    run = driver.run(COLD, Plan(1, fault, COLD_CALLS))
+    assert run.struck is not None
+    assert run.problems == []
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER])
+@pytest.mark.parametrize("match", [r"^tables POST .*\$batch", "^engine POST"])
+def test_an_operation_whose_beginning_was_cut_short_is_taken_up(driver: Driver, match: str, fault: Fault) -> None:
+    run = driver.run(ATTACH, Plan(1, fault, match))
+    assert run.struck is not None
+    assert run.problems == []

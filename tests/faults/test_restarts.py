@@ -1,0 +1,50 @@
+"""A short round of ``make prove-restart``, and outages of storage of every awkward length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.driver import ATTACH, Driver
+from tests.faults.fault_stack import DURATIONS, fault_stack
+from tests.faults.prove_restart import prove
+
+FACTOR = 300.0
+MINUTE = 60.0
+SEED = 7
+
+
+def test_hours_of_work_survive_kills_and_an_outage(tmp_path: Path) -> None:
+    (played,) = prove(tmp_path / "stack", rounds=1, seed=SEED, kills=1, outage=3.0, factor=1200.0)
+    assert played.problems == []
+    assert played.gaps == 0
+    assert len(set(played.process_ids)) == 3
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    durations = {**DURATIONS, "extension.create": 40 * MINUTE}
+    with fault_stack(tmp_path_factory.mktemp("outage") / "stack", factor=FACTOR, durations=durations) as faults:
+        warm = Driver(faults)
+        warm.calm(ATTACH)
+        yield warm
+        warm.close()
+
+
+# Twenty errors in a row, with the pauses between them, take seventeen minutes: an operation that counted an outage as
+# its own failure would fail for outages between that and twice that, and for no others.
+@pytest.mark.parametrize("minutes", [2, 20, 27, 35])
+def test_an_outage_of_storage_fails_no_operation(driver: Driver, minutes: int) -> None:
+    target = driver.prepare(ATTACH)
+    operation_id = f"outage-{minutes}"
+    assert driver.ask(ATTACH, target, operation_id)
+    driver.wait(operation_id, lambda head: (head.step("extension_ready") or {}).get("status") == "Waiting")
+    driver.faults.storage_away()
+    time.sleep(minutes * MINUTE / FACTOR)
+    driver.faults.storage_back()
+    head = driver.wait(operation_id, lambda head: head.at_rest)
+    assert (head.status, head.run) == ("Succeeded", 1)
+    assert driver.invariants.check() == []
