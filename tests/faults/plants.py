@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +14,21 @@ _APP = ("activities", "domain", "gateways", "orchestrators", "triggers", "functi
 
 @dataclass(frozen=True)
 class Plant:
-    """A bug: ``old`` is replaced by ``new`` in a file of the app."""
+    """A bug: what fits ``pattern`` (a regular expression) is replaced by ``new`` in a file of the app."""
 
     file: str
-    old: str
+    pattern: str
     new: str
 
 
 FORGOTTEN_INTENT = Plant(
-    "activities/computes.py",
-    '    step.intend("create", target)\n    answer = arm.put(target, API, _attach_body(step))',
-    "    answer = arm.put(target, API, _attach_body(step))",
+    "activities/computes.py", r"    step\.intend\([^\n]*\)\n(?=    answer = arm\.put\([^\n]*_attach_body)", ""
 )
-KEPT_CLAIM = Plant(
-    "activities/recording.py",
-    "        holding.give_back(target, step.operation.id)",
-    "        assert target",
-)
+KEPT_CLAIM = Plant("activities/recording.py", r"holding\.give_back\(target, step\.operation\.id\)", "assert target")
 SECRET_IN_INPUT = Plant(
     "orchestrators/steps.py",
-    '        call["bound"] = step.bound\n',
-    '        call["bound"] = step.bound\n        call["header"] = __import__("os").environ["IDENTITY_HEADER"]\n',
+    r"(?<=\n)( +)(?=call\[\"bound\"\] = )",
+    r'\1call["header"] = __import__("os").environ["IDENTITY_HEADER"]\n\1',
 )
 
 
@@ -47,7 +42,7 @@ def app_with(plant: Plant, folder: Path) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
     file = folder / plant.file
-    text = file.read_text()
-    assert text.count(plant.old) == 1, f"{plant.file} has changed: plant this bug anew"
-    file.write_text(text.replace(plant.old, plant.new))
+    text, planted = re.subn(plant.pattern, plant.new, file.read_text())
+    assert planted == 1, f"{plant.file} has changed: plant this bug anew"
+    file.write_text(text)
     return folder
