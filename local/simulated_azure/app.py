@@ -183,6 +183,8 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
             *batch_endpoints.routes(),
             *schedules.routes(),
             *workspaces.routes(),
+            *compute_skus.routes(),
+            *kubernetes_versions.routes(),
             *subscriptions.routes(),
         ]
     )

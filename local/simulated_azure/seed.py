@@ -200,6 +200,9 @@ def _cluster(world: World, item: dict[str, Any]) -> None:
     body["systemData"] = system_data.of_seed(world.clock.timestamp())
     resource = resources.new(world, item["id"], matching[0], body, 0)
     resource["hidden"] |= clusters.seeded_hidden(item)
+    for binding in item.get("trustedAccessRoleBindings", []):
+        bound = kubernetes_versions.build(item["id"], binding)
+        resources.new(world, bound["id"], kubernetes_versions.BINDINGS, bound, 0)
     resources.set_state(world, resource, item.get("provisioningState", "Succeeded"))
 
 

@@ -14,7 +14,7 @@ WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/tea
 ENGINEER = "0c0ffee0-0000-4000-8000-0000000000e1"
 # What docs/roles.md asks for and no more, so that a call that needs another role fails here first. Tables and topic
 # grant data access, which neither Azurite nor the simulated topic looks at.
-APP_ROLES = ("Reader", "AzureML Compute Operator", "Kubernetes Extension Contributor")
+APP_ROLES = ("AzureML Compute Operator", "Kubernetes Extension Contributor")
 _ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
 _APP_OBJECT = "0c0ffee0-0000-4000-8000-0000000000a0"
 
@@ -54,7 +54,11 @@ def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> 
                 "name": "moor-app",
                 "objectId": _APP_OBJECT,
                 "systemAssigned": True,
-                "roles": [{"role": role, "scope": GROUP} for role in APP_ROLES],
+                # Machine sizes, Kubernetes versions and registrations are read from the subscription.
+                "roles": [
+                    {"role": "Reader", "scope": SCOPE},
+                    *({"role": role, "scope": GROUP} for role in APP_ROLES),
+                ],
             },
             {
                 "name": "platform-engineer",
