@@ -107,6 +107,13 @@ def patch(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAns
     return _send("PATCH", resource_id, api_version, body=body)
 
 
+def post(
+    resource_id: str, api_version: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+) -> ArmAnswer:
+    """Ask for an action on a resource. Raises ArmError."""
+    return _send("POST", resource_id, api_version, query=query, body=body)
+
+
 def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
     """Delete a resource; 204 says that there was none. Raises ArmError."""
     return _send("DELETE", resource_id, api_version, query=query)

@@ -7,6 +7,12 @@ import time
 from datetime import UTC, datetime
 
 
+def pause(seconds: float) -> None:
+    """Sleep so many seconds of the time that ``now`` tells."""
+    scale = os.environ.get("MOOR_CLOCK")
+    time.sleep(seconds / float(scale.split(",")[1]) if scale else seconds)
+
+
 def now() -> datetime:
     """The time, aware, in UTC.
 

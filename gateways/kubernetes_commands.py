@@ -1,0 +1,111 @@
+"""Reading a cluster whose API cannot be reached: kubectl in a pod of it, through AKS run command.
+
+Source: AKS documentation (access-private-cluster): both ``runcommand/action`` and ``commandResults/read`` are needed,
+the pod has to be scheduled within a minute, and output ends at 512 kB.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.arm_ids import ArmId
+from domain.components import HEALTH_CHECK, NAMESPACE, ROUTER, Seen
+from gateways import arm, clock
+from gateways.arm import ArmAnswer, ArmError
+from gateways.kubernetes import Found, Unreachable, entra_token
+from gateways.kubernetes_objects import seen_from
+
+_MOST_SECONDS = 75.0
+_PAUSE, _LONGEST_PAUSE = 3.0, 10.0
+_COMPONENTS = "deployments,daemonsets,statefulsets,pods,services,configmaps"
+
+
+def components(cluster: ArmId, *, entra: bool) -> Seen | Unreachable:
+    """Namespace azureml, or why it cannot be read. ``entra``: users sign in to the cluster with Entra ID."""
+    from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
+    from lightkube.resources.core_v1 import ConfigMap, Pod, Service
+
+    found = _get(cluster, [_COMPONENTS, "--namespace", NAMESPACE], entra=entra)
+    if isinstance(found, Unreachable):
+        return found
+
+    def of(kind: Any, name: str | None = None) -> list[Any]:
+        return [
+            kind.from_dict(item)
+            for item in found
+            if item.get("kind") == kind.__name__ and name in (None, item["metadata"]["name"])
+        ]
+
+    return seen_from(
+        deployments=of(Deployment),
+        daemon_sets=of(DaemonSet),
+        stateful_sets=of(StatefulSet),
+        pods=of(Pod),
+        router=next(iter(of(Service, ROUTER)), None),
+        health=next(iter(of(ConfigMap, HEALTH_CHECK)), None),
+    )
+
+
+def namespace(cluster: ArmId, name: str, *, entra: bool) -> Found | Unreachable | None:
+    """A namespace, None when there is none, or why that cannot be told."""
+    found = _get(cluster, ["namespaces"], entra=entra)
+    if isinstance(found, Unreachable):
+        return found
+    for item in found:
+        if item["metadata"]["name"] == name:
+            phase = str((item.get("status") or {}).get("phase") or "Active")
+            return Found(name, {}, item["metadata"].get("annotations") or {}, phase)
+    return None
+
+
+def _get(cluster: ArmId, words: Sequence[str], *, entra: bool) -> list[dict[str, Any]] | Unreachable:
+    command = shlex.join(["kubectl", "get", *words, "--output", "json"])
+    body = {"command": command, "context": "", "clusterToken": entra_token() if entra else ""}
+    try:
+        answer = _finished(arm.post(f"{cluster}/runCommand", arm.CLUSTERS_API, body))
+    except ArmError as error:
+        if error.transient:
+            raise
+        return _refused(error)
+    if answer is None:
+        return Unreachable(f"no command ran in it within {_MOST_SECONDS:.0f} seconds")
+    properties = answer.body.get("properties") or {}
+    if properties.get("exitCode") != 0:
+        said = str(properties.get("logs") or properties.get("reason") or "no reason given").strip()
+        return Unreachable(f"a command in it failed: {said[:300]}")
+    items = _items(properties.get("logs"))
+    return Unreachable("the output of a command in it is no list of objects") if items is None else items
+
+
+def _finished(answer: ArmAnswer) -> ArmAnswer | None:
+    """The result of a command, waited for; None when it does not come."""
+    url, waited = answer.operation_url, 0.0
+    while answer.status == 202 and url is not None and waited < _MOST_SECONDS:
+        pause = min(answer.retry_after or _PAUSE, _LONGEST_PAUSE)
+        clock.pause(pause)
+        waited += pause
+        answer = arm.get_url(url)
+    return answer if answer.status == 200 else None
+
+
+def _refused(error: ArmError) -> Unreachable:
+    if error.status == 403:
+        return Unreachable(
+            f"the app may not run commands in it ({error.message})",
+            remedy="Give the app's identity Azure Kubernetes Service Cluster Admin Role and Reader on the cluster.",
+        )
+    return Unreachable(f"no command can be run in it ({error.code}: {error.message})")
+
+
+def _items(logs: Any) -> list[dict[str, Any]] | None:
+    try:
+        document = json.loads(logs)
+    except (TypeError, ValueError):
+        return None
+    items = document.get("items") if isinstance(document, Mapping) else None
+    if not isinstance(items, list) or not all(isinstance(i, dict) and "metadata" in i for i in items):
+        return None
+    return items
