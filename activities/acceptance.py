@@ -33,6 +33,7 @@ class Submission:
     requested_by: RequestedBy
     cluster_id: str | None = None
     operation_id: str | None = None
+    plan_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class ClaimContested(Exception):
 def accept(submission: Submission) -> Accepted | Conflict:
     """Claim and record an operation, or find the one that this same request is already.
 
+    A plan changes nothing: it claims nothing, and each one asked for is an operation of its own.
+
     Raises ClaimContested, RecordTooLarge or azure.core.exceptions.AzureError.
     """
     fingerprint = fingerprint_of(submission)
@@ -67,6 +70,8 @@ def accept(submission: Submission) -> Accepted | Conflict:
             return _known(known.operation, fingerprint)
     operation_id = submission.operation_id or str(uuid.uuid4())
     accepted = _accepted_fields(submission, operation_id, fingerprint)
+    if submission.plan_only:
+        return _record_plan(accepted)
     target = claims.compute_target(submission.workspace_id, submission.compute_name)
     for _ in range(_TRIES):
         claim = claims.take(target, operation_id, accepted)
@@ -122,7 +127,8 @@ def left_over(claim: Claim, holder: Operation) -> bool:
 def fingerprint_of(submission: Submission) -> str:
     """Equal for requests that ask for the same thing; why it is asked does not count, nor the case of ARM ids."""
     asked = {k: _folded(k, v) for k, v in submission.request.items() if k != "reason"}
-    text = json.dumps([submission.kind, asked], sort_keys=True, separators=(",", ":"))
+    plan = ["plan"] if submission.plan_only else []
+    text = json.dumps([submission.kind, asked, *plan], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -152,6 +158,15 @@ def _record(claim: Claim, fingerprint: str) -> Accepted | Conflict:
         return answer
 
 
+def _record_plan(accepted: Mapping[str, Any]) -> Accepted | Conflict:
+    try:
+        return Accepted(_insert(accepted), fresh=True)
+    except records.OperationExists:
+        known = records.read(str(accepted["id"]))
+        assert known is not None
+        return _known(known.operation, str(accepted["fingerprint"]))
+
+
 def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str) -> dict[str, Any]:
     return {
         "id": operation_id,
@@ -162,6 +177,7 @@ def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str
         "workspaceId": submission.workspace_id,
         "clusterId": submission.cluster_id,
         "computeName": submission.compute_name,
+        "planOnly": submission.plan_only,
         "createdTime": to_text(clock.now()),
     }
 
@@ -181,6 +197,7 @@ def _insert(accepted: Mapping[str, Any]) -> Operation:
         workspace_id=accepted["workspaceId"],
         cluster_id=accepted["clusterId"],
         compute_name=accepted["computeName"],
+        plan_only=accepted.get("planOnly", False),
     )
     told = {"source": requested_by.source, "principal": requested_by.principal, "reason": requested_by.reason}
     entry = JournalEntry("operation", "accepted", created, data={k: v for k, v in told.items() if v})

@@ -11,6 +11,9 @@ from activities.clusters import look_at_cluster, settle_cluster, start_operation
 from activities.computes import attach_compute, compute_gone, compute_ready, detach_compute, resolve
 from activities.extensions import extension_ready, install_extension
 from activities.notifications import notify
+from activities.planning import plan
+from activities.preflight import preflight
+from activities.providers import register_providers
 from activities.recording import claim, record, release
 from activities.steps import Work, run_step
 from activities.undoing import undo_compute, undo_extension
@@ -19,6 +22,9 @@ from activities.workloads import survey
 STEPS: tuple[Work, ...] = (
     claim,
     resolve,
+    preflight,
+    register_providers,
+    plan,
     install_extension,
     extension_ready,
     attach_compute,

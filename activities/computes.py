@@ -8,23 +8,37 @@ from typing import Any
 from activities.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.steps import StepAtWork
 from activities.workloads import refusal
-from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id, same_resource
+from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
 from domain.azure_errors import answers_in
 from domain.catalogue.entry import ATTACH, DETACH
 from domain.catalogue.explain import explain, make_problem
 from domain.extension_settings.cluster import facts_to_keep
-from domain.outcomes import Again, Created, Done, Outcome, Stop
+from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
+from domain.plans import PlannedChange
+from domain.preflight.cluster import BUSY_STATES
+from domain.preflight.computes import in_the_way
 from domain.problems import AzureAnswer, Problem
 from gateways import arm
 
 API = arm.WORKSPACES_API
 # Detach removes the attachment; Delete would take a cluster that Azure ML itself once made (DESIGN: never sent).
 _DETACH = {"underlyingResourceAction": "Detach"}
-_BUSY_STATES = frozenset({"creating", "updating", "deleting"})
 
 
 def resolve(step: StepAtWork) -> Outcome:
-    """Read the workspace, the compute and (to attach) the cluster; see that what is asked can be."""
+    """Read the workspace, the compute and (to attach) the cluster, and wait until they are at rest.
+
+    A plan waits for nothing, and what would stop an operation is a finding of it.
+    """
+    outcome = _resolve(step)
+    if step.operation.plan_only and isinstance(outcome, Stop):
+        problem = outcome.problem
+        finding = Finding("resolve", "fail", problem.message, problem.remedy, problem.command)
+        return Done({"refused": True}, findings=(finding,))
+    return outcome
+
+
+def _resolve(step: StepAtWork) -> Outcome:
     workspace = _workspace(step)
     found = arm.find(str(workspace), API)
     if found is None:
@@ -36,13 +50,9 @@ def resolve(step: StepAtWork) -> Outcome:
     cluster = arm.find(str(cluster_id), arm.CLUSTERS_API)
     if cluster is None:
         return Stop(make_problem("ClusterNotFound", step.facts))
-    unready = _cluster_unready(cluster.body, step)
-    if unready is not None:
-        return unready
-    if compute is not None:
-        taken = _name_taken(compute.body, step)
-        if taken is not None:
-            return taken
+    busy = _cluster_busy(cluster.body) or (_compute_leaving(compute.body) if compute is not None else None)
+    if busy is not None and not step.operation.plan_only:
+        return busy
     read = {
         "location": found.body.get("location"),
         "clusterLocation": cluster.body.get("location"),
@@ -61,15 +71,37 @@ def attach_compute(step: StepAtWork) -> Outcome:
         taken = _name_taken(found.body, step)
         if taken is not None:
             return taken
+    change = planned_attach(step, found.body if found is not None else None)
+    if change is None:
         if step.intent is None:
             return Done(detail="the compute is there already")
         return Done(detail="an earlier attempt of this step got through", created=made)
     too_early = wait_for_earlier_attempt(step)
     if too_early is not None:
         return too_early
-    step.intend("create", target)
+    step.intend(change.action, change.resource_id)
     answer = arm.put(target, API, _attach_body(step))
     return Done({"operationUrl": answer.operation_url}, created=made)
+
+
+def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
+    """What ``attach_compute`` changes, by the compute as it is; None when it is there already."""
+    if compute is not None and _state(compute) != "deleting":
+        return None
+    return PlannedChange("attach_compute", "create", _compute_id(step), f"attaches {step.operation.cluster_id}")
+
+
+def planned_detach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
+    """What ``detach_compute`` changes, by the compute as it is; None when it is gone or going."""
+    if compute is None or _state(compute) == "deleting":
+        return None
+    return PlannedChange("detach_compute", "detach", _compute_id(step), "the cluster itself stays")
+
+
+def find_compute(step: StepAtWork) -> Mapping[str, Any] | None:
+    """The operation's compute as it is now. Raises ArmError."""
+    found = arm.find(_compute_id(step), API)
+    return found.body if found is not None else None
 
 
 def compute_ready(step: StepAtWork) -> Outcome:
@@ -97,12 +129,13 @@ def detach_compute(step: StepAtWork) -> Outcome:
     found = arm.find(target, API)
     if found is None:
         return Done({"alreadyGone": step.intent is None}, detail="the compute is gone", skipped=step.intent is None)
-    if _state(found.body) == "deleting":
+    change = planned_detach(step, found.body)
+    if change is None:
         return Done(detail="the compute is being detached already")
     refused = refusal(step, target)
     if refused is not None:
         return refused
-    step.intend("detach", target)
+    step.intend(change.action, change.resource_id)
     answer = arm.delete(target, API, _DETACH)
     return Done({"operationUrl": answer.operation_url})
 
@@ -171,43 +204,29 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
     kind = str(compute.get("properties", {}).get("computeType", "unknown"))
     if kind.lower() != "kubernetes":
         return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
-    if _state(compute) in ("creating", "updating"):
+    if _state(compute) in ("creating", "updating") and not step.operation.plan_only:
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
     return Done({"location": workspace.get("location"), "clusterId": compute["properties"].get("resourceId")})
 
 
-def _cluster_unready(cluster: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
-    properties = cluster.get("properties", {})
-    state = str(properties.get("provisioningState", ""))
-    if state.lower() in _BUSY_STATES or state.lower() in ("starting", "stopping", "upgrading"):
-        return Again(None, f"the cluster is {state}")
-    power = str((properties.get("powerState") or {}).get("code", "Running"))
-    if power.lower() != "running":
-        return Stop(make_problem("ClusterStopped", {**step.facts, "power": power}))
-    if state.lower() != "succeeded":
-        return Stop(make_problem("ClusterNotHealthy", {**step.facts, "state": state or "unknown"}))
-    return None
+def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
+    state = str(cluster.get("properties", {}).get("provisioningState", ""))
+    return Again(None, f"the cluster is {state}") if state.lower() in BUSY_STATES else None
+
+
+def _compute_leaving(compute: Mapping[str, Any]) -> Again | None:
+    return Again(None, "a compute of this name is being detached") if _state(compute) == "deleting" else None
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     """Why a compute of this name that is there already cannot be what the request asks for; None when it can."""
-    properties = compute.get("properties", {})
-    inner = properties.get("properties") or {}
-    wanted = step.operation.request["namespace"]
-    same_cluster = same_resource(str(properties.get("resourceId") or ""), str(step.operation.cluster_id))
-    same_namespace = str(inner.get("namespace") or "default") == wanted
-    state = _state(compute)
-    if state == "deleting":
-        return Again(None, "a compute of this name is being detached")
-    if str(properties.get("computeType", "")).lower() != "kubernetes" or not same_cluster or not same_namespace:
-        existing = (
-            f"{properties.get('computeType')} on {properties.get('resourceId')}, "
-            f"namespace {inner.get('namespace') or 'default'}"
-        )
-        return Stop(make_problem("ComputeNameInUse", {**step.facts, "existing": existing}))
-    if state in ("failed", "canceled") and step.intent is None:
-        return Stop(make_problem("ComputeFailed", {**step.facts, "state": state}))
-    return None
+    leaving = _compute_leaving(compute)
+    if leaving is not None:
+        return leaving
+    problem = in_the_way(compute, str(step.operation.cluster_id), step.operation.request, step.facts)
+    if problem is None or (problem.code == "ComputeFailed" and step.intent is not None):
+        return None  # A failure of this step's own attempt is for compute_ready to explain.
+    return Stop(problem)
 
 
 def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAnswer | None) -> Problem:

@@ -9,7 +9,7 @@ from typing import Any
 from activities.long_running import wait_for_earlier_attempt
 from activities.steps import StepAtWork
 from activities.vault_secrets import Secrets, protected_settings
-from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, extension_id, parse_arm_id, same_resource
+from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, extension_id, parse_arm_id, same_resource
 from domain.catalogue.explain import make_problem
 from domain.extension_settings import EXTENSION_TYPE, RELEASE_NAMESPACE, REQUIRE, UPDATE, Wanted, wanted_extension
 from domain.extension_settings.changes import difference, settings_to_change, update_findings
@@ -19,6 +19,7 @@ from domain.extension_settings.keys import looks_secret, secret_name
 from domain.extension_settings.wire import protected_name, protected_to_send, wire_settings
 from domain.operations import SUCCEEDED
 from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
+from domain.plans import PlannedChange
 from domain.problems import Problem
 from gateways import arm, operation_list
 from gateways.operation_list import Filter
@@ -44,10 +45,28 @@ def is_to_change(wanted: Wanted, found: Mapping[str, Any] | None) -> bool:
     return bool(difference(wanted, found.get("properties", {}))) or bool(protected_to_send(wanted))
 
 
+def planned_extension(step: StepAtWork, found: Mapping[str, Any] | None) -> PlannedChange | None:
+    """What ``install_extension`` changes, by the extension as it is; None when nothing."""
+    wanted = wanted_of(step)
+    if not is_to_change(wanted, found):
+        return None
+    if found is None:
+        target = extension_id(_cluster(step), wanted.name)
+        return PlannedChange("install_extension", "create", target, f"installs {EXTENSION_TYPE}")
+    changes = settings_to_change(wanted, _facts(step), found.get("properties", {}))
+    named = ", ".join(sorted([*changes, *protected_to_send(wanted)])) or "its version or release train"
+    return PlannedChange("install_extension", "update", str(found.get("id")), f"changes {named}")
+
+
+def settings_findings(step: StepAtWork) -> list[Finding]:
+    """What is to be said of the extension's settings on this cluster before it is installed or changed."""
+    return check_on_cluster(wanted_of(step), _facts(step), read_settings().hard_checks)
+
+
 def change_extension(step: StepAtWork, found: Mapping[str, Any] | None) -> Outcome:
     """Install the extension, or change the one that is there, unless a rule speaks against it."""
     wanted, cluster_facts = wanted_of(step), _facts(step)
-    findings = check_on_cluster(wanted, cluster_facts, read_settings().hard_checks)
+    findings = settings_findings(step)
     failed = [f for f in findings if f.outcome == FAIL]
     if failed:
         return Stop(_settings_refused(step, failed), tuple(findings))
@@ -141,10 +160,13 @@ def _version(wanted: Wanted) -> dict[str, Any]:
     return {"autoUpgradeMinorVersion": False, "version": wanted.version}
 
 
+def _cluster(step: StepAtWork) -> ArmId:
+    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
+
+
 def _facts(step: StepAtWork) -> ClusterFacts:
     resolved = step.operation.value("resolve")
-    cluster = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
-    return facts(cluster, str(resolved["clusterLocation"]), resolved.get("cluster"))
+    return facts(_cluster(step), str(resolved["clusterLocation"]), resolved.get("cluster"))
 
 
 def _references_of_earlier_operations(step: StepAtWork, wanted: Wanted) -> dict[str, str]:

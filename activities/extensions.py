@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from activities import holding
-from activities.extension_change import change_again, change_extension, is_to_change, wanted_of
+from activities.extension_change import (
+    change_again,
+    change_extension,
+    is_to_change,
+    planned_extension,
+    settings_findings,
+    wanted_of,
+)
 from activities.long_running import WAITING, poll
 from activities.steps import StepAtWork
 from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, parse_arm_id
@@ -22,6 +29,8 @@ from domain.extension_settings.checks import UNKNOWN, WARNING
 from domain.extension_settings.keys import CERTIFICATE
 from domain.operations import Intent
 from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
+from domain.plans import PlannedChange
+from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem
 from gateways import arm, claims
 
@@ -42,11 +51,7 @@ def install_extension(step: StepAtWork) -> Outcome:
     if not changing and is_to_change(wanted, found):
         return Again(None, "the extension has just been removed or changed")
     if found is None:
-        return (
-            change_extension(step, None)
-            if changing
-            else Stop(make_problem("ExtensionMissing", {**step.facts, "extension": wanted.name}))
-        )
+        return change_extension(step, None) if changing else Stop(_missing(step, wanted))
     if step.intent is not None and _got_through(step.intent, wanted, found):
         return _earlier_attempt(step.intent, found)
     unready = _unready(step, found)
@@ -55,6 +60,23 @@ def install_extension(step: StepAtWork) -> Outcome:
     if is_to_change(wanted, found):
         return change_extension(step, found)
     return _adopt(step, wanted, found)
+
+
+def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
+    """What ``install_extension`` would come to now, and what it would change; nothing is held. Raises ArmError."""
+    wanted, found = wanted_of(step), _find(_cluster(step))
+    if found is None and not is_to_change(wanted, None):
+        return ExtensionFacts(problem=_missing(step, wanted)), None
+    unready = _unready(step, found) if found is not None else None
+    if isinstance(unready, Stop):
+        return ExtensionFacts(problem=unready.problem), None
+    change = planned_extension(step, found)
+    waits = unready.detail if isinstance(unready, Again) else None
+    if change is not None:
+        done = "installed" if change.action == "create" else "changed"
+        return ExtensionFacts(waits=waits, change=done, findings=tuple(settings_findings(step))), change
+    problem = _differs(step, wanted, found) if found is not None and waits is None else None
+    return ExtensionFacts(problem=problem, waits=waits), None
 
 
 def extension_ready(step: StepAtWork) -> Outcome:
@@ -102,7 +124,7 @@ def _state(body: Mapping[str, Any]) -> str:
     return str(body.get("properties", {}).get("provisioningState", "")).lower()
 
 
-def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Outcome | None:
+def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Stop | Again | None:
     state = _state(found)
     if state in ("failed", "canceled"):
         return Stop(_install_failed(step, found, None))
@@ -132,15 +154,27 @@ def _earlier_attempt(intent: Intent, found: Mapping[str, Any]) -> Done:
     return Done({"extensionId": target, "updated": True}, detail)
 
 
+def _missing(step: StepAtWork, wanted: Wanted) -> Problem:
+    return make_problem("ExtensionMissing", {**step.facts, "extension": wanted.name})
+
+
+def _differs(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Problem | None:
+    """How the extension that is there is not what is asked for; None when it will do."""
+    differences = difference(wanted, found["properties"])
+    if not differences:
+        return None
+    text = "; ".join(str(d) for d in differences)
+    words = {**step.facts, "extension": str(found.get("id")).rsplit("/", 1)[-1], "difference": text}
+    problem = make_problem("ExtensionDiffers", words)
+    settings = shlex.join(f"{name}={value}" for name, value in sorted(wanted.settings.items()))
+    return replace(problem, command=str(problem.command).replace("<settings>", settings))
+
+
 def _adopt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Outcome:
-    target, properties = str(found.get("id")), found["properties"]
-    differences = difference(wanted, properties)
-    if differences:
-        text = "; ".join(str(d) for d in differences)
-        words = {**step.facts, "extension": target.rsplit("/", 1)[-1], "difference": text}
-        problem = make_problem("ExtensionDiffers", words)
-        settings = shlex.join(f"{name}={value}" for name, value in sorted(wanted.settings.items()))
-        return Stop(replace(problem, command=str(problem.command).replace("<settings>", settings)))
+    problem = _differs(step, wanted, found)
+    if problem is not None:
+        return Stop(problem)
+    target = str(found.get("id"))
     return Done({"extensionId": target}, "the extension is there already", findings=_adopted(wanted, found))
 
 

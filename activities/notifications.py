@@ -24,9 +24,9 @@ def notify(step: StepAtWork) -> Outcome:
 
 
 def publish(operation: Operation, what: str) -> tuple[Finding, ...]:
-    """Publish ``Moor.Operation<what>``; the finding is there only when that failed."""
+    """Publish ``Moor.Operation<what>``, but not of plans; the finding is there only when that failed."""
     endpoint = read_settings().events_topic_endpoint
-    if endpoint is None:
+    if endpoint is None or operation.plan_only:
         return ()
     data: dict[str, Any] = {
         "operationId": operation.id,

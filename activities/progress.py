@@ -21,7 +21,7 @@ from domain.operations import (
     Operation,
     StepRecord,
 )
-from domain.outcomes import Again, Done, Outcome, Stop
+from domain.outcomes import Again, Done, Finding, Outcome, Stop
 from gateways import clock
 from gateways.records import Change, Superseded
 
@@ -82,7 +82,7 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
         after = replace(
             operation.with_step(failed),
             problem=operation.problem or problem,
-            findings=(*operation.findings, *outcome.findings),
+            findings=_findings(operation, outcome),
             counts={},
         )
         return Change(after, [entry])
@@ -110,7 +110,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
             replace(made, undone=made.undone or made.id in outcome.undone)
             for made in (*operation.created, *outcome.created)
         ),
-        findings=(*operation.findings, *outcome.findings),
+        findings=_findings(operation, outcome),
         counts={},
     )
     data: dict[str, Any] = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}
@@ -123,6 +123,12 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
         message = end.problem.message if end.problem else None
         entries.append(journal_entry("operation", end.status.lower(), moment, message=message))
     return Change(after, entries)
+
+
+def _findings(operation: Operation, outcome: Done | Stop) -> tuple[Finding, ...]:
+    """What was found so far; a check that looked again has the last word."""
+    again = {finding.check for finding in outcome.findings}
+    return (*(finding for finding in operation.findings if finding.check not in again), *outcome.findings)
 
 
 def _status(operation: Operation, call: Call, wanted: str) -> str:

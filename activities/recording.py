@@ -31,6 +31,8 @@ def record(step: StepAtWork) -> Outcome:
     if problem is not None:
         canceled = problem.code == CANCELED_CODE
         return Done(ending=Ending(CANCELED if canceled else FAILED, problem=problem))
+    if operation.plan_only:
+        return Done(ending=Ending(SUCCEEDED, operation.value("plan")))
     if operation.kind == "attach":
         return Done(findings=_read_by_sdk(operation), ending=Ending(SUCCEEDED, operation.value("compute_ready")))
     return Done(ending=Ending(SUCCEEDED, operation.value("compute_gone")))

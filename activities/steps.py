@@ -24,6 +24,7 @@ from domain.times import from_text, in_words
 from gateways import clock, records
 from gateways.arm import ArmError
 from gateways.records import Change, Superseded
+from gateways.settings import SettingError
 from gateways.tables import is_outage
 
 logger = logging.getLogger(__name__)
@@ -153,6 +154,8 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return outcome_of_error(
             error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
         )
+    except SettingError as error:
+        return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 
 
 def _answer(step: StepRecord) -> dict[str, Any]:

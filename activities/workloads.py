@@ -24,7 +24,20 @@ def survey(step: StepAtWork) -> Outcome:
     target = compute_id(parse_arm_id(str(step.operation.workspace_id), WORKSPACE), str(step.operation.compute_name))
     if arm.find(target, arm.WORKSPACES_API) is None:
         return Done(detail="the compute is gone already", skipped=True)
+    if step.operation.plan_only:
+        return _told(step, target)
     return refusal(step, target) or Done(detail="no job and no online endpoint uses the compute")
+
+
+def _told(step: StepAtWork, target: str) -> Done:
+    """For a plan: the uses, and what they stand against; not knowing them refuses it as it refuses a detach."""
+    uses = _look(step, target)
+    if isinstance(uses, list) and not uses:
+        return Done({"workloads": []}, "no job and no online endpoint uses the compute")
+    problem = _in_use(step, uses) if isinstance(uses, list) else uses.problem
+    found = [{"type": u.type, "name": u.name, "status": u.status} for u in uses] if isinstance(uses, list) else []
+    against = Finding("computeUse", "fail", problem.message, problem.remedy, problem.command)
+    return Done({"workloads": found}, problem.message, findings=(against,))
 
 
 def refusal(step: StepAtWork, target: str) -> Stop | None:
@@ -32,16 +45,22 @@ def refusal(step: StepAtWork, target: str) -> Stop | None:
 
     Raises ArmError while a failed listing is still worth repeating.
     """
-    try:
-        uses = _uses(step, target)
-    except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
-            raise
-        return _unknown(step, error)
+    uses = _look(step, target)
+    if isinstance(uses, Stop):
+        return uses
     if not uses:
         return None
     findings = tuple(Finding(f"{u.type}OnCompute", "fail" if u.clear else "unknown", str(u)) for u in uses)
     return Stop(_in_use(step, uses), findings)
+
+
+def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
+    try:
+        return _uses(step, target)
+    except ArmError as error:
+        if error.transient and step.record.attempts < _ATTEMPTS:
+            raise
+        return _unknown(step, error)
 
 
 def _uses(step: StepAtWork, target: str) -> list[Use]:

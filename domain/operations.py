@@ -84,7 +84,8 @@ class JournalEntry:
 class Operation:
     """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
 
-    ``cancel`` is who asked to cancel it, until it has ended or is retried. ``pick_ups`` counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``.
+    ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
+    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``.
     """
 
     id: str
@@ -111,6 +112,12 @@ class Operation:
     pick_ups: int = 0
     pick_up_mark: int = 0
     cancel: RequestedBy | None = None
+    plan_only: bool = False
+
+    @property
+    def orchestrator(self) -> str:
+        """The orchestrator that takes its steps: a plan has one of its own, which only looks."""
+        return f"{self.kind}_plan" if self.plan_only else self.kind
 
     @property
     def steps_over(self) -> int:
@@ -167,7 +174,7 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
         "workspaceId": operation.workspace_id,
         "clusterId": operation.cluster_id,
         "computeName": operation.compute_name,
-        "planOnly": False,
+        "planOnly": operation.plan_only,
         "request": dict(operation.request),
         "requestedBy": vars(operation.requested_by).copy(),
         "createdDateTime": to_text(operation.created_time),

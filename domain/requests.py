@@ -196,7 +196,7 @@ class AttachRequest(_Model):
     identity: Identity = _LEFT_OUT
     extension: Extension = _LEFT_OUT
     clusterPurpose: Literal["production", "devTest"] = _PURPOSE
-    registerProviders: Off = False
+    registerProviders: bool = False
     cleanupLegacy: Off = False
     grantRoles: Off = False
     smokeTest: Annotated[Literal["none"], _choice("none", later=("training", "inference"))] = "none"

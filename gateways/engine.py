@@ -32,7 +32,8 @@ class EngineError(Exception):
 
 async def start_operation(client: DurableOrchestrationClient, operation: Operation) -> None:
     """Start the engine instance of an operation's present run; already running is as good. Raises EngineError."""
-    await start(client, operation.kind, operation.instance_id, {"operation": operation.id, "run": operation.run})
+    fields = {"operation": operation.id, "run": operation.run}
+    await start(client, operation.orchestrator, operation.instance_id, fields)
 
 
 async def start(

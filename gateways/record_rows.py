@@ -43,6 +43,7 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "pickUps": operation.pick_ups,
             "pickUpMark": operation.pick_up_mark,
             "cancel": vars(operation.cancel) if operation.cancel else None,
+            "planOnly": operation.plan_only,
         }
     )
 
@@ -75,6 +76,7 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         pick_ups=row["pickUps"],
         pick_up_mark=row["pickUpMark"],
         cancel=RequestedBy(**cancel) if cancel else None,
+        plan_only=bool(row.get("planOnly")),  # Rows of the first release do not have it: they are no plans.
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass
 
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
+from domain.preflight.table import CHECK_NAMES
 
 
 class SettingError(ValueError):
@@ -33,7 +35,7 @@ def read_settings() -> Settings:
         events_topic_endpoint=os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None,
         history_days=_whole_number("MOOR_HISTORY_DAYS", default=30, least=1),
         stack_clock=os.environ.get("MOOR_CLOCK") or None,
-        hard_checks=_names("MOOR_HARD_CHECKS"),
+        hard_checks=_checks("MOOR_HARD_CHECKS"),
     )
 
 
@@ -45,11 +47,13 @@ def _workspaces(name: str) -> tuple[ArmId, ...]:
         raise SettingError(f"{name}: {error}") from error
 
 
-def _names(name: str) -> frozenset[str]:
+def _checks(name: str) -> frozenset[str]:
     names = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
-    wrong = next((text for text in names if not text.isalnum()), None)
+    wrong = next((text for text in names if text not in CHECK_NAMES), None)
     if wrong is not None:
-        raise SettingError(f"{name}: '{wrong}' is not the name of a check")
+        close = difflib.get_close_matches(wrong, CHECK_NAMES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else " (docs/preflight.md lists them)"
+        raise SettingError(f"{name}: '{wrong}' is not the name of a check{hint}")
     return frozenset(names)
 
 

@@ -9,6 +9,8 @@ from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, undo, un
 STEPS = (
     do("claim"),
     do("resolve"),
+    do("preflight"),  # before anything is changed
+    do("register_providers", within=1 * HOUR),  # minutes, as a rule
     do("install_extension", within=5 * HOUR),  # waits while somebody else changes it, for as long as that may take
     until("extension_ready", within=4 * HOUR),  # the service gives up by itself, in most cases after 15 minutes
     do("attach_compute"),  # needs the extension: without it Azure fails the attach under false names
@@ -22,5 +24,5 @@ STEPS = (
 
 
 def attach(context: DurableOrchestrationContext) -> Steps:
-    """Claim the compute, resolve what is there, have the extension, attach the compute, record and tell the end."""
+    """Claim the compute, check what can be checked, have the extension, attach the compute, record and tell the end."""
     return (yield from run_operation(context, STEPS))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import azure.durable_functions as df
 
 from orchestrators.attach import attach
+from orchestrators.attach_plan import attach_plan
 from orchestrators.cluster_changed import cluster_changed
 from orchestrators.detach import detach
+from orchestrators.detach_plan import detach_plan
 from orchestrators.steps import wait_until
 
-ORCHESTRATORS = (attach, detach, cluster_changed, wait_until)
+ORCHESTRATORS = (attach, detach, attach_plan, detach_plan, cluster_changed, wait_until)
 
 bp = df.Blueprint()
 for _orchestrator in ORCHESTRATORS:

@@ -54,6 +54,10 @@ class Tables:
         self.connection = connection
         self._service = TableServiceClient.from_connection_string(connection)
 
+    def names(self) -> list[str]:
+        """The tables that there are by now."""
+        return [table.name for table in self._service.list_tables()]
+
     def rows(self, name: str | None = None) -> list[dict[str, Any]]:
         """Every row of a table, or of all tables."""
         names = [name] if name else [table.name for table in self._service.list_tables()]

@@ -56,7 +56,8 @@ async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, k
 def _submission(req: func.HttpRequest, kind: str) -> Submission:
     """The request as it is to be accepted. Raises HttpError, or Refused with all that is wrong with it."""
     body = read_body(req)
-    violations = [*_parameter_violations(req.params), *_header_violations(req.headers)]
+    plan_only, violations = _read_plan(req.params)
+    violations += _header_violations(req.headers)
     try:
         request = parse_request(kind, read_json(body))
     except Refused as refused:
@@ -71,13 +72,15 @@ def _submission(req: func.HttpRequest, kind: str) -> Submission:
         requested_by=_requested_by(req.headers, request),
         cluster_id=request.clusterId if isinstance(request, AttachRequest) else None,
         operation_id=req.headers.get(_OPERATION_ID_HEADER),
+        plan_only=plan_only,
     )
 
 
-def _parameter_violations(query: Mapping[str, str]) -> list[Violation]:
+def _read_plan(query: Mapping[str, str]) -> tuple[bool, list[Violation]]:
+    """Whether only a plan is asked for, and what is wrong with the query."""
     parameters = Parameters(query, {"plan"})
-    parameters.take("plan", read_plan, False)
-    return parameters.violations
+    plan_only = parameters.take("plan", read_plan, False)
+    return plan_only, parameters.violations
 
 
 def _header_violations(headers: Mapping[str, str]) -> Iterator[Violation]:

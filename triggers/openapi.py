@@ -109,7 +109,11 @@ def _start(operation_id: str, model: str, summary: str) -> dict[str, Any]:
         "operationId": operation_id,
         "summary": summary,
         "parameters": [
-            _query("plan", {"type": "boolean", "enum": [False], "default": False}),
+            {
+                **_query("plan", {"type": "boolean", "default": False}),
+                "description": "Start an operation that only looks - its result is the Plan; it changes nothing and "
+                "holds no claim.",
+            },
             {
                 "name": "Operation-Id",
                 "in": "header",

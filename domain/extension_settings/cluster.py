@@ -36,7 +36,7 @@ def facts_to_keep(cluster: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "nodeCount": sum(counts) if all(isinstance(count, int) for count in counts) else None,
         "gpuNodes": any(str(pool.get("vmSize") or "").lower().startswith("standard_n") for pool in pools),
-        "pools": [_labels(pool) for pool in pools],
+        "pools": [pool_labels(pool) for pool in pools],
     }
 
 
@@ -54,7 +54,7 @@ def facts(cluster: ArmId, location: str, kept: Mapping[str, Any] | None) -> Clus
     )
 
 
-def _labels(pool: Mapping[str, Any]) -> dict[str, str]:
+def pool_labels(pool: Mapping[str, Any]) -> dict[str, str]:
     """The labels that nodes of an AKS pool carry: AKS's own (documented as reserved) and those of the pool."""
     name, size = str(pool.get("name") or ""), str(pool.get("vmSize") or "")
     return {

@@ -16,6 +16,7 @@ from local.simulated_azure.providers import (
     endpoints,
     extensions,
     jobs,
+    kubernetes_versions,
     plain,
     schedules,
     system_data,

@@ -261,7 +261,6 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
         ("createNamespace", True),
         ("instanceTypes", []),
         ("defaultInstanceType", "gpu"),
-        ("registerProviders", True),
         ("cleanupLegacy", True),
         ("grantRoles", True),
         ("smokeTest", "training"),

@@ -36,14 +36,16 @@ def main() -> None:
 
 
 def _play(stack: Stack, store: Store, target: Path) -> None:
-    """Attach (twice, and without a cluster), detach, and detach again what is gone; then attach by an event."""
+    """Attach (planned, twice, and without a cluster), detach (planned, and what is gone); then attach by an event."""
     stack.azure.seed(worlds.additions("aks-recorded", workspaces=("recorded",)))
     place = Place(worlds.workspace_id("recorded"), worlds.cluster_id("aks-recorded"), "recorded")
     missing = Place(place.workspace_id, worlds.cluster_id("no-such-cluster"), "missing")
     for name, kind, body in (
+        ("attach-plan", "attach?plan=true", place.attach_body()),
         ("attach", "attach", place.attach_body()),
         ("attach-again", "attach", place.attach_body()),
         ("attach-without-cluster", "attach", missing.attach_body()),
+        ("detach-plan", "detach?plan=true", place.detach_body()),
         ("detach", "detach", place.detach_body()),
         ("detach-what-is-gone", "detach", place.detach_body()),
     ):

@@ -153,7 +153,7 @@ async def test_everything_wrong_is_reported_at_once(app: App, tables: Tables) ->
     answer = await refused(
         app,
         tables,
-        "/attach?plan=true&dryRun=1&code=key",
+        "/attach?plan=yes&dryRun=1&code=key",
         body,
         {"Operation-Id": "?", "Content-Type": JSON["Content-Type"]},
     )
@@ -168,7 +168,7 @@ async def test_everything_wrong_is_reported_at_once(app: App, tables: Tables) ->
         "/smokeTest": "NotAvailableYet",
         "/instanceTypes": "NotAvailableYet",
         "/nameSpace": "InvalidRequest",
-        "plan": "NotAvailableYet",
+        "plan": "InvalidRequest",
         "dryRun": "InvalidRequest",
         "Operation-Id": "InvalidRequest",
     }
@@ -181,16 +181,50 @@ async def test_a_single_offending_field_is_the_target(app: App, tables: Tables) 
     assert "/grantRoles" in answer.error["message"]
 
 
-@pytest.mark.parametrize(
-    ("value", "code"), [("true", "NotAvailableYet"), ("True", "InvalidRequest"), ("1", "InvalidRequest")]
-)
-async def test_a_plan_is_not_available_yet(app: App, tables: Tables, value: str, code: str) -> None:
+@pytest.mark.parametrize("value", ["True", "1", "yes"])
+async def test_a_plan_is_asked_for_with_true_or_false(app: App, tables: Tables, value: str) -> None:
     answer = await refused(app, tables, f"/detach?plan={value}", detach_body())
-    assert (answer.status, answer.targets()) == (400, {"plan": code})
+    assert (answer.status, answer.targets()) == (400, {"plan": "InvalidRequest"})
 
 
 async def test_asking_for_no_plan_is_what_is_done_anyway(app: App) -> None:
-    assert (await app.post("/attach?plan=false&code=k", attach_body())).status == 202
+    answer = await app.post("/attach?plan=false&code=k", attach_body())
+    assert answer.status == 202
+    assert answer.json["planOnly"] is False
+
+
+@pytest.mark.parametrize(("path", "body"), [("attach", attach_body()), ("detach", detach_body())])
+async def test_a_plan_is_an_operation_without_a_claim(app: App, tables: Tables, path: str, body: Any) -> None:
+    answer = await app.post(f"/{path}?plan=true", body)
+    assert answer.status == 202
+    assert (answer.json["kind"], answer.json["planOnly"], answer.json["status"]) == (path, True, "NotStarted")
+    assert app.engine.started == [
+        (f"{path}_plan", f"{answer.json['id']}-1", {"operation": answer.json["id"], "run": 1})
+    ]
+    assert "claims" not in tables.names() or tables.rows("claims") == []
+    assert (await app.get(f"/operations/{answer.json['id']}")).json["planOnly"] is True
+    (listed,) = (await app.get("/operations")).json["value"]
+    assert listed["planOnly"] is True
+
+
+async def test_a_plan_stands_in_the_way_of_nothing(app: App) -> None:
+    plans = [await app.post("/attach?plan=true", attach_body()) for _ in range(2)]
+    real = await app.post("/attach", attach_body())
+    plans.append(await app.post("/attach?plan=true", attach_body()))
+    assert [answer.status for answer in (*plans, real)] == [202] * 4
+    assert len({answer.json["id"] for answer in (*plans, real)}) == 4
+
+
+async def test_a_plan_under_an_id_of_the_callers_own(app: App) -> None:
+    mine = {"Operation-Id": "look-first"}
+    first = await app.post("/attach?plan=true", attach_body(), mine)
+    again = await app.post("/attach?plan=true", attach_body(), mine)
+    assert (first.status, again.status) == (202, 200)
+    assert again.json["id"] == first.json["id"] == "look-first"
+    applied = await app.post("/attach", attach_body(), mine)
+    assert (applied.status, applied.error["code"]) == (409, "OperationIdInUse")
+    other = await app.post("/attach?plan=true", attach_body(computeName="other"), mine)
+    assert (other.status, other.error["code"]) == (409, "OperationIdInUse")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""The result of a plan: what was found, and what each step would change, asked of the steps themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from activities.computes import find_compute, planned_attach, planned_detach
+from activities.extensions import outlook
+from activities.providers import planned_registrations, providers, registration_state
+from activities.steps import StepAtWork
+from domain.outcomes import Done, Outcome
+from domain.plans import PlannedChange, plan_to_json
+
+Planner = Callable[[StepAtWork], Sequence[PlannedChange]]
+
+
+def plan(step: StepAtWork) -> Outcome:
+    """List the changes in the order of the steps that make them. Raises ArmError: a plan with a gap is none."""
+    operation = step.operation
+    refused = any(finding.outcome == "fail" for finding in operation.findings)
+    changes = [] if refused else [change for planner in PLANNERS[operation.kind] for change in planner(step)]
+    workloads = operation.value("survey").get("workloads", []) if operation.kind == "detach" else None
+    return Done(plan_to_json(operation.kind, operation.findings, changes, workloads), detail=_in_words(changes))
+
+
+def _in_words(changes: Sequence[PlannedChange]) -> str:
+    return f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
+
+
+def _providers(step: StepAtWork) -> Sequence[PlannedChange]:
+    if not step.operation.request.get("registerProviders"):
+        return ()
+    return planned_registrations(step, {name: registration_state(step, name) for name in providers(step)})
+
+
+def _extension(step: StepAtWork) -> Sequence[PlannedChange]:
+    change = outlook(step)[1]
+    return (change,) if change is not None else ()
+
+
+def _attach(step: StepAtWork) -> Sequence[PlannedChange]:
+    change = planned_attach(step, find_compute(step))
+    return (change,) if change is not None else ()
+
+
+def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
+    change = planned_detach(step, find_compute(step))
+    return (change,) if change is not None else ()
+
+
+# In the order of the steps in orchestrators/attach.py and detach.py.
+PLANNERS: dict[str, tuple[Planner, ...]] = {
+    "attach": (_providers, _extension, _attach),
+    "detach": (_detach,),
+}

@@ -1,0 +1,117 @@
+"""Preflight: read what the checks go by, side by side, and let them judge before anything is changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from activities.computes import find_compute
+from activities.extensions import outlook
+from activities.providers import providers, registration_state
+from activities.steps import StepAtWork
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
+from domain.outcomes import Again, Done, Outcome, Stop
+from domain.preflight.facts import Facts, Permission, Unread
+from domain.preflight.run import refusal, run_checks
+from gateways import arm, regions
+from gateways.arm import ArmError
+from gateways.settings import read_settings
+
+logger = logging.getLogger(__name__)
+
+PERMISSIONS_API = "2022-04-01"
+# Readings at a time: each takes a fraction of a second, and ARM counts them against the app's identity.
+_THREADS = 6
+# Readings that fail for a passing reason are repeated so often; then what they are for cannot be told.
+_ATTEMPTS = 3
+_PAUSE = 5.0
+
+
+def preflight(step: StepAtWork) -> Outcome:
+    """Run every check; a failed one stops the operation. A plan goes on to tell it."""
+    if step.operation.value("resolve").get("refused"):
+        return Done(detail="there is nothing to check", skipped=True)
+    gathered = gather(step)
+    if gathered.passing and step.record.attempts < _ATTEMPTS:
+        return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
+    findings = tuple(run_checks(gathered.facts, read_settings().hard_checks))
+    problem = refusal(findings, step.facts)
+    if problem is not None and not step.operation.plan_only:
+        return Stop(problem, findings)
+    told = sum(1 for finding in findings if finding.outcome != "pass")
+    return Done(detail=f"{len(findings)} checks, {told} with something to say", findings=findings)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts; ``passing`` is a reason for which one is missing and that may pass by itself."""
+
+    facts: Facts
+    passing: str | None = None
+    retry_after: float | None = None
+
+
+def gather(step: StepAtWork) -> Gathered:
+    """Read everything, side by side. What cannot be read is ``Unread`` and no exception."""
+    operation = step.operation
+    workspace = parse_arm_id(str(operation.workspace_id), WORKSPACE)
+    cluster = parse_arm_id(str(operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+    location = str(operation.value("resolve").get("clusterLocation") or "")
+    readings: dict[str, Callable[[], Any]] = {
+        "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,
+        "cluster": lambda: arm.get(str(cluster), arm.CLUSTERS_API).body,
+        "compute": lambda: find_compute(step),
+        "extension": lambda: outlook(step)[0],
+        "sizes": lambda: regions.vm_sizes(cluster.subscription, location),
+        "versions": lambda: regions.kubernetes_versions(cluster.subscription, location),
+        "trusted_access": lambda: list(arm.items(f"{cluster}/trustedAccessRoleBindings", arm.CLUSTERS_API)),
+        "workspace_permissions": lambda: _permissions(workspace),
+        "cluster_permissions": lambda: _permissions(cluster),
+        **{f"provider {name}": partial(registration_state, step, name) for name in providers(step)},
+    }
+    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
+        read = dict(zip(readings, threads.map(lambda name: _read(name, readings[name]), readings), strict=True))
+    errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
+    values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
+    states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
+    unread = next((state for state in states.values() if isinstance(state, Unread)), None)
+    facts = Facts(
+        request=operation.request,
+        workspace_id=workspace,
+        cluster_id=cluster,
+        compute_name=str(operation.compute_name),
+        words=step.facts,
+        providers=unread or states,
+        **values,
+    )
+    return Gathered(
+        facts,
+        passing=str(errors[0]) if errors else None,
+        retry_after=max((error.retry_after or 0.0 for error in errors), default=None),
+    )
+
+
+def _read(name: str, reading: Callable[[], Any]) -> Any:
+    """What a reading answers, or the exception that kept it from answering: the checks say what that means."""
+    try:
+        return reading()
+    except ArmError as error:
+        logger.info("preflight: %s was not read: %s", name, error)
+        return error
+    except Exception as error:  # An answer in a shape that nobody foresaw: one fact is missing, the others are not.
+        logger.warning("preflight: %s was not understood", name, exc_info=True)
+        return error
+
+
+def _permissions(scope: ArmId) -> tuple[Permission, ...]:
+    """What the app's own identity may do at a scope: an entry for each of its roles there and above."""
+    rows = arm.items(f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_API)
+    return tuple(Permission(_texts(row, "actions"), _texts(row, "notActions")) for row in rows)
+
+
+def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(str(each) for each in row.get(name) or ())

@@ -1,0 +1,151 @@
+"""The cluster itself: identity, access to its API server, state and version."""
+
+from __future__ import annotations
+
+from domain.arm_ids import same_resource
+from domain.catalogue.explain import make_problem
+from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
+from domain.preflight.facts import Facts, Unread, known
+
+OLDEST_VERSION = (1, 25)
+# States that pass by themselves: an attach waits for their end.
+BUSY_STATES = frozenset({"creating", "updating", "deleting", "starting", "stopping", "upgrading"})
+ML_WORKLOAD = "Microsoft.MachineLearningServices/workspaces/mlworkload"
+_IP_RANGES = "https://www.microsoft.com/download/details.aspx?id=56519"
+
+
+def cluster_identity(facts: Facts) -> Judgement:
+    """A service principal is not supported (deployment guide, "Limitations")."""
+    if facts.connected:
+        return passes("An Azure Arc cluster has an identity of its own.")
+    client = str((facts.properties.get("servicePrincipalProfile") or {}).get("clientId") or "msi")
+    if client.lower() == "msi":
+        return passes("The cluster runs under a managed identity.")
+    return fails(
+        "The cluster runs under a service principal, which Azure Machine Learning does not support.",
+        "Change the cluster to a managed identity, then delete and recreate its node pools.",
+        f"az aks update --ids {facts.cluster_id} --enable-managed-identity",
+    )
+
+
+def subscription(facts: Facts) -> Judgement:
+    """Attaching across subscriptions is not supported; another region is fine (deployment guide)."""
+    if facts.cluster_id.subscription == facts.workspace_id.subscription:
+        return passes("Cluster and workspace are in one subscription.")
+    return fails(
+        f"The cluster is in the subscription {facts.cluster_id.subscription}, the workspace in "
+        f"{facts.workspace_id.subscription}: Azure Machine Learning does not attach across subscriptions.",
+        "Connect the cluster by Azure Arc in the workspace's subscription and attach it as such.",
+        f"az connectedk8s connect --name {facts.cluster_id.name} --resource-group {facts.workspace_id.resource_group} "
+        f"--subscription {facts.workspace_id.subscription}",
+    )
+
+
+def power(facts: Facts) -> Judgement:
+    """Nothing can be installed on a cluster that does not run."""
+    if facts.connected:
+        status = str(facts.properties.get("connectivityStatus") or "unknown")
+        if status.lower() == "connected":
+            return passes("The cluster is connected.")
+        return fails(
+            f"The Azure Arc cluster is {status}: nothing reaches it.",
+            "Bring its agents back to work.",
+            "kubectl get pods --namespace azure-arc",
+        )
+    code = str((facts.properties.get("powerState") or {}).get("code", "Running"))
+    if code.lower() == "running":
+        return passes("The cluster runs.")
+    return fails_as(make_problem("ClusterStopped", {**facts.words, "power": code}))
+
+
+def state(facts: Facts) -> Judgement:
+    """The cluster's last operation has to have ended well."""
+    found = str(facts.properties.get("provisioningState") or "unknown")
+    if found.lower() == "succeeded":
+        return passes("The cluster's last operation succeeded.")
+    if found.lower() in BUSY_STATES:
+        return warns(
+            f"The cluster is {found}: an attach waits for the end of that.",
+            "Nothing is to be done.",
+            f"az resource show --ids {facts.cluster_id} --query properties.provisioningState",
+        )
+    return fails_as(make_problem("ClusterNotHealthy", {**facts.words, "state": found}))
+
+
+def kubernetes_version(facts: Facts) -> Judgement:
+    """1.25 or later (how-to), and one that the region offers, previews included (v1 guide)."""
+    text = str(facts.properties.get("currentKubernetesVersion") or facts.properties.get("kubernetesVersion") or "")
+    minor = ".".join(text.split(".")[:2])
+    command = f"az aks get-upgrades --ids {facts.cluster_id} --output table"
+    parts = minor.split(".")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        return cannot_tell(f"The cluster does not say its Kubernetes version ({text or 'nothing'}).", "Look.", command)
+    if (int(parts[0]), int(parts[1])) < OLDEST_VERSION:
+        return fails(f"The cluster runs Kubernetes {text}; 1.25 or later is needed.", "Upgrade the cluster.", command)
+    if facts.connected:
+        return passes(f"The cluster runs Kubernetes {text}.")
+    offered = {version.minor: version for version in known(facts.versions, "the Kubernetes versions of the region")}
+    if minor not in offered:
+        return warns(
+            f"The cluster runs Kubernetes {text}, which its region does not offer any more "
+            f"(it offers {', '.join(sorted(offered, key=_by_number)) or 'none'}).",
+            "Upgrade the cluster to a supported version.",
+            command,
+        )
+    return passes(f"The cluster runs Kubernetes {text}{', a preview' if offered[minor].preview else ''}.")
+
+
+def _by_number(minor: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in minor.split(".") if part.isdigit())
+
+
+def pod_identity(facts: Facts) -> Judgement:
+    """Microsoft Entra pod identity is not supported (deployment guide)."""
+    if not (facts.properties.get("podIdentityProfile") or {}).get("enabled"):
+        return passes("The cluster does not use pod identity.")
+    return fails(
+        "The cluster uses Microsoft Entra pod identity, which Azure Machine Learning does not support.",
+        "Move its workloads to workload identity and switch pod identity off.",
+        f"az aks update --ids {facts.cluster_id} --disable-pod-identity",
+    )
+
+
+def local_accounts(facts: Facts) -> Judgement:
+    """Local accounts switched off: unsupported by the guide, supported with Trusted Access; the sources disagree."""
+    if facts.connected or not facts.properties.get("disableLocalAccounts"):
+        return passes("Local accounts of the cluster are enabled.")
+    if _trusted(facts):
+        return passes("Local accounts are disabled, and the workspace has trusted access to the cluster.")
+    return warns(
+        "Local accounts of the cluster are disabled: the deployment guide calls that unsupported, later documents say "
+        "that Azure Machine Learning then comes by trusted access (public cloud only), which it binds at the attach.",
+        "If the attach fails, enable local accounts for its duration.",
+        f"az aks update --ids {facts.cluster_id} --enable-local-accounts",
+    )
+
+
+def authorized_ip_ranges(facts: Facts) -> Judgement:
+    """The control plane of Azure Machine Learning, in both paired regions, has to reach the API server."""
+    ranges = (facts.properties.get("apiServerAccessProfile") or {}).get("authorizedIPRanges") or []
+    if facts.connected or not ranges:
+        return passes("The API server takes calls from any address.")
+    if _trusted(facts):
+        return passes("The API server has authorised IP ranges, and the workspace has trusted access to the cluster.")
+    return warns(
+        f"The API server takes calls from {len(ranges)} authorised IP ranges only: those of Azure Machine Learning "
+        "(service tag AzureMachineLearning) of the workspace's region and of its paired region have to be among them.",
+        f"Add the ranges of both regions ({_IP_RANGES}).",
+        f"az aks update --ids {facts.cluster_id} --api-server-authorized-ip-ranges "
+        f"{','.join([*(str(r) for r in ranges), '<ranges of AzureMachineLearning>'])}",
+    )
+
+
+def _trusted(facts: Facts) -> bool:
+    """Whether the workspace is bound to the cluster; not knowing is no trust."""
+    if isinstance(facts.trusted_access, Unread):
+        return False
+    return any(
+        same_resource(str(properties.get("sourceResourceId") or ""), str(facts.workspace_id))
+        and ML_WORKLOAD.lower() in {str(role).lower() for role in properties.get("roles") or []}
+        for properties in (binding.get("properties") or {} for binding in facts.trusted_access)
+    )

@@ -1,0 +1,103 @@
+"""What the checks go by: everything that was read of a request's workspace and cluster, or why it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.outcomes import Finding
+from domain.problems import Problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What could not be read, and why."""
+
+    why: str
+
+
+class CannotTell(Exception):
+    """A check lacks a fact; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class VmSize:
+    """A virtual machine size as Microsoft.Compute lists it. ``memory_gb`` is in GiB, as there."""
+
+    vcpus: float
+    memory_gb: float
+    gpus: int = 0
+    architecture: str = "x64"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A Kubernetes minor version that a region offers."""
+
+    minor: str
+    preview: bool = False
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What one role allows the app's identity at a scope; ``*`` stands for anything."""
+
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExtensionFacts:
+    """What becomes of the cluster's extension: ``problem`` says why it will not do, ``waits`` what is waited for."""
+
+    problem: Problem | None = None
+    waits: str | None = None
+    change: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was asked and what was read. A fact that could not be read is ``Unread``; ``known`` opens it."""
+
+    request: Mapping[str, Any]
+    workspace_id: ArmId
+    cluster_id: ArmId
+    compute_name: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    workspace: Mapping[str, Any] | Unread = Unread("was not asked for")
+    cluster: Mapping[str, Any] | Unread = Unread("was not asked for")
+    compute: Mapping[str, Any] | Unread | None = Unread("was not asked for")
+    extension: ExtensionFacts | Unread = Unread("was not asked for")
+    sizes: Mapping[str, VmSize] | Unread = Unread("was not asked for")
+    versions: Sequence[Version] | Unread = Unread("was not asked for")
+    providers: Mapping[str, str] | Unread = Unread("was not asked for")
+    trusted_access: Sequence[Mapping[str, Any]] | Unread = Unread("was not asked for")
+    workspace_permissions: Sequence[Permission] | Unread = Unread("was not asked for")
+    cluster_permissions: Sequence[Permission] | Unread = Unread("was not asked for")
+
+    @property
+    def connected(self) -> bool:
+        """Whether the cluster is connected by Azure Arc."""
+        return self.cluster_id.resource_type == CONNECTED_CLUSTER
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The cluster's ARM properties. Raises CannotTell."""
+        return known(self.cluster, "the cluster").get("properties") or {}
+
+    @property
+    def purpose(self) -> str:
+        """What the cluster is for: ``production`` (the default) or ``devTest``."""
+        return str(self.request.get("clusterPurpose") or "production")
+
+
+def known(fact: T | Unread, what: str) -> T:
+    """A fact that was read. Raises CannotTell."""
+    if isinstance(fact, Unread):
+        raise CannotTell(f"{what} could not be read: {fact.why}")
+    return fact

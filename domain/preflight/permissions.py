@@ -1,0 +1,65 @@
+"""What the app's own identity may do, against the least that the request needs (docs/roles.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from domain.preflight.check import Judgement, fails, passes
+from domain.preflight.facts import Facts, Permission, Unread, known
+from domain.preflight.surroundings import unregistered
+
+_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+_EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
+
+
+def needed_on_workspace(facts: Facts) -> tuple[str, ...]:
+    """Actions on the workspace."""
+    return (f"{_WORKSPACES}/read", f"{_WORKSPACES}/computes/read", f"{_WORKSPACES}/computes/write")
+
+
+def needed_on_cluster(facts: Facts) -> Iterator[str]:
+    """Actions on the cluster and above it."""
+    yield f"{facts.cluster_id.resource_type}/read"
+    yield f"{_EXTENSIONS}/read"
+    if isinstance(facts.extension, Unread) or facts.extension.change is not None:
+        yield f"{_EXTENSIONS}/write"
+        yield f"{_EXTENSIONS}/operations/read"
+    if facts.request.get("registerProviders") and not isinstance(facts.providers, Unread):
+        # Seen from the cluster: what is not granted there is not granted on the subscription either.
+        for namespace in unregistered(dict(facts.providers)):
+            yield f"{namespace}/register/action"
+
+
+def app_permissions(facts: Facts) -> Judgement:
+    """Every action that is missing, by name and scope."""
+    at_workspace = known(facts.workspace_permissions, "what the app may do on the workspace")
+    at_cluster = known(facts.cluster_permissions, "what the app may do on the cluster")
+    missing = [(a, facts.workspace_id) for a in needed_on_workspace(facts) if not allows(at_workspace, a)]
+    missing += [(a, facts.cluster_id) for a in needed_on_cluster(facts) if not allows(at_cluster, a)]
+    if not missing:
+        return passes("The app's identity has the roles it needs.")
+    told = ", ".join(f"{action} on {scope.name}" for action, scope in missing)
+    first = missing[0][1]
+    return fails(
+        f"The app's identity lacks {told}.",
+        "Grant it a role that has this; docs/roles.md names the least ones.",
+        f"az role assignment create --assignee <app identity> --role {_role(missing[0][0])} --scope {first}",
+    )
+
+
+def _role(action: str) -> str:
+    if "/computes/" in action:
+        return "'AzureML Compute Operator'"
+    if action.startswith(_EXTENSIONS):
+        return "'Kubernetes Extension Contributor'"
+    return "Contributor" if action.endswith("/action") else "Reader"
+
+
+def allows(permissions: Sequence[Permission], action: str) -> bool:
+    """Whether one of the roles allows an action; what a role takes out it takes out of itself only."""
+    return any(_fits(p.actions, action) and not _fits(p.not_actions, action) for p in permissions)
+
+
+def _fits(patterns: tuple[str, ...], action: str) -> bool:
+    return any(re.fullmatch(".*".join(map(re.escape, p.split("*"))), action, re.IGNORECASE) for p in patterns)

@@ -1,0 +1,69 @@
+"""Every check there is, in the order in which findings are told."""
+
+from __future__ import annotations
+
+from domain.preflight import cluster, computes, permissions, pools, surroundings
+from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check
+
+CHECKS = (
+    Check("computeName", "the compute's name follows the rules", FAIL, computes.compute_name),
+    Check(
+        "existingCompute", "a compute of this name: adopted, in the way, or of a legacy type", FAIL,
+        computes.existing_compute,
+    ),
+    Check("clusterSubscription", "cluster and workspace are in one subscription", FAIL, cluster.subscription),
+    Check("clusterPower", "the cluster runs (Azure Arc: is connected)", FAIL, cluster.power),
+    Check("clusterState", "the cluster's last operation succeeded", FAIL, cluster.state),
+    Check("clusterIdentity", "managed identity, not a service principal", FAIL, cluster.cluster_identity),
+    Check(
+        "kubernetesVersion", "1.25 or later (else fail) and offered by the region, previews included", FAIL,
+        cluster.kubernetes_version,
+    ),
+    Check("podIdentity", "no Microsoft Entra pod identity", FAIL, cluster.pod_identity),
+    Check("localAccounts", "local accounts, or trusted access for the workspace", WARNING, cluster.local_accounts),
+    Check(
+        "authorizedIpRanges", "no authorised IP ranges, or trusted access for the workspace", WARNING,
+        cluster.authorized_ip_ranges,
+    ),
+    Check("nodePools", "a Linux pool on x86-64 that takes pods", FAIL, pools.node_pools),
+    Check(
+        "componentCapacity", "room for the extension: 4 vCPU and 14 GB, for devTest 4 vCPU and 8 GB", WARNING,
+        pools.component_capacity,
+    ),
+    Check(
+        "purposeCapacity", "room for what the cluster is for: 12 vCPU, for devTest 2", WARNING, pools.purpose_capacity
+    ),
+    Check(
+        "gpuInstanceTypes", "GPU nodes (else fail) and device plug-in, when instance types ask for GPUs", FAIL,
+        pools.gpu_instance_types, pools.asks_for_gpus,
+    ),
+    Check("openShift", "OpenShift: security context constraints", UNKNOWN, pools.open_shift),
+    Check(
+        "providers", "resource providers registered, or registration asked for", FAIL, surroundings.providers,
+        surroundings.registers,
+    ),
+    Check("workspaceIdentity", "one identity that the workspace acts as", WARNING, surroundings.workspace_identity),
+    Check("extension", "the extension: missing, as asked for, or in the way", FAIL, surroundings.extension),
+    Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
+    Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, surroundings.outbound),
+)  # fmt: skip
+
+# Checks of the extension's settings against the cluster (domain/extension_settings/checks.py), made when the extension
+# is to be installed or changed.
+SETTINGS_CHECKS = (
+    "existingPrometheusOperator",
+    "existingVolcano",
+    "gpuNodes",
+    "insecureConnections",
+    "internalLoadBalancer",
+    "internalLoadBalancerWithTls",
+    "nodeSelector",
+    "nvidiaDevicePlugin",
+    "routerHighAvailability",
+    "settingWithoutEffect",
+    "smallCluster",
+    "tlsSecretInCluster",
+    "twoCertificates",
+    "unknownSetting",
+)
+CHECK_NAMES = frozenset({*(check.name for check in CHECKS), *SETTINGS_CHECKS})

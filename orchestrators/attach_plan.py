@@ -1,0 +1,19 @@
+"""Plan an attach: only look. A plan holds no claim and tells nobody; its result says what an attach would do."""
+
+from __future__ import annotations
+
+from azure.durable_functions import DurableOrchestrationContext
+
+from orchestrators.steps import MINUTE, Steps, do, run_operation
+
+STEPS = (
+    do("resolve"),
+    do("preflight"),
+    do("plan"),
+    do("record", within=15 * MINUTE, always=True),
+)
+
+
+def attach_plan(context: DurableOrchestrationContext) -> Steps:
+    """Resolve what is there, run the checks, list what an attach would change."""
+    return (yield from run_operation(context, STEPS))

@@ -1,0 +1,19 @@
+"""Plan a detach: only look. A plan holds no claim and tells nobody; its result says what a detach would do."""
+
+from __future__ import annotations
+
+from azure.durable_functions import DurableOrchestrationContext
+
+from orchestrators.steps import MINUTE, Steps, do, run_operation
+
+STEPS = (
+    do("resolve"),
+    do("survey"),
+    do("plan"),
+    do("record", within=15 * MINUTE, always=True),
+)
+
+
+def detach_plan(context: DurableOrchestrationContext) -> Steps:
+    """Resolve what is there, list what uses the compute and what a detach would change."""
+    return (yield from run_operation(context, STEPS))
