@@ -74,9 +74,8 @@ class Prover:
         self._stack.azure.seed(worlds.additions(name, workspaces=(name,)))
         body = {"workspaceId": workspace, "computeName": name}
         try:
-            self._operation(played, "attach", {**body, "clusterId": cluster}, 12.0, out_after=None)
-            # The outage begins somewhere in the removal, so that both hours and storage are missing at a time.
-            self._operation(played, "detach", body, 54.0, out_after=self._chance.uniform(1.0, 30.0))
+            self._operation(played, "attach", {**body, "clusterId": cluster}, "extension.create", out=False)
+            self._operation(played, "detach", body, "compute.detach", out=True)
         except TimeoutError as error:
             played.problems.append(str(error))
         played.problems += [str(violation) for violation in self._invariants.check()]
@@ -84,8 +83,10 @@ class Prover:
         played.seconds = time.monotonic() - began
         return played
 
-    def _operation(self, played: Round, kind: str, body: dict[str, str], lasts: float, out_after: float | None) -> None:
-        """See one operation through; ``lasts`` is how long it takes in real seconds when nothing happens."""
+    def _operation(self, played: Round, kind: str, body: dict[str, str], longest_part: str, *, out: bool) -> None:
+        """See one operation through: kills, and an outage when it is to be ``out``, come within its longest part."""
+        lasts = DURATIONS[longest_part] / self._stack.clock.factor
+        out_after = self._chance.uniform(0.0, 0.6 * lasts) if out else None
         operation_id = f"restart-{kind}-{time.time_ns()}"
         kills = sorted(self._chance.uniform(0.0, lasts) for _ in range(self._kills))
         began = time.monotonic()
