@@ -62,14 +62,18 @@ def _asks_for_update(head: Head) -> bool:
 
 
 def asker(evidence: Evidence, method: str, path: str, when: datetime) -> Head | None:
-    """The operation that was at work when a request came and asks for it."""
-    for head in evidence.heads.values():
-        if not asks(head, method, path):
-            continue
-        for begin, end in spells_of(evidence, head):
-            if begin - TOLERANCE <= when and (end is None or when <= end + TOLERANCE):
-                return head
-    return None
+    """The operation that was at work when a request came and asks for it.
+
+    Several may ask for the extension of one cluster: then it is the one that said that it would change it.
+    """
+    at_work = [head for head in evidence.heads.values() if asks(head, method, path) and _at_work(evidence, head, when)]
+    said_so = [head for head in at_work if intended(evidence.journals.get(head.id, []), path, when)]
+    return next(iter(said_so or at_work), None)
+
+
+def _at_work(evidence: Evidence, head: Head, when: datetime) -> bool:
+    spells = spells_of(evidence, head)
+    return any(begin - TOLERANCE <= when and (end is None or when <= end + TOLERANCE) for begin, end in spells)
 
 
 def spells_of(evidence: Evidence, head: Head) -> list[tuple[datetime, datetime | None]]:
