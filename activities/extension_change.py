@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -149,9 +149,15 @@ def _update(
     return Done(value, detail, findings=(*findings, *secrets.findings))
 
 
-def references(wanted: Wanted, names: tuple[str, ...]) -> dict[str, str]:
+def references(wanted: Wanted, names: Iterable[str]) -> dict[str, str]:
     """What a step keeps of protected settings: names and ids of secrets, by which they can be sent again."""
     return {name: wanted.protected[name] for name in names}
+
+
+def references_sent(step: StepAtWork, wanted: Wanted, *, update: bool) -> dict[str, str]:
+    """The same for an attempt that was cut short after it had sent them."""
+    sent = references(wanted, protected_to_send(wanted))
+    return {**_references_of_earlier_operations(step, wanted), **sent} if update and sent else sent
 
 
 def _version(wanted: Wanted) -> dict[str, Any]:
@@ -178,10 +184,13 @@ def _references_of_earlier_operations(step: StepAtWork, wanted: Wanted) -> dict[
         installed = operation.step("install_extension")
         if operation.id == step.operation.id or installed is None or installed.status != SUCCEEDED:
             continue
+        made = [created for created in operation.created if created.type == EXTENSION]
+        if any(created.undone for created in made):
+            break
         for name, secret_id in (installed.value.get("protected") or {}).items():
             if protected_name(name) not in given:
                 found.setdefault(name, secret_id)
-        if any(created.type == EXTENSION for created in operation.created):
+        if made:
             break  # It was installed then: nothing older is in it.
     return found
 

@@ -14,6 +14,7 @@ from activities.extension_change import (
     change_extension,
     is_to_change,
     planned_extension,
+    references_sent,
     settings_findings,
     wanted_of,
 )
@@ -53,7 +54,7 @@ def install_extension(step: StepAtWork) -> Outcome:
     if found is None:
         return change_extension(step, None) if changing else Stop(_missing(step, wanted))
     if step.intent is not None and _got_through(step.intent, wanted, found):
-        return _earlier_attempt(step.intent, found)
+        return _earlier_attempt(step, wanted, found)
     unready = _unready(step, found)
     if unready is not None:
         return unready
@@ -146,12 +147,13 @@ def _got_through(intent: Intent, wanted: Wanted, found: Mapping[str, Any]) -> bo
         return False
 
 
-def _earlier_attempt(intent: Intent, found: Mapping[str, Any]) -> Done:
-    target = str(found.get("id"))
-    detail = "an earlier attempt of this step got through"
-    if intent.action == "create":
-        return Done({"extensionId": target}, detail, (Created(EXTENSION, target),))
-    return Done({"extensionId": target, "updated": True}, detail)
+def _earlier_attempt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Done:
+    target, detail = str(found.get("id")), "an earlier attempt of this step got through"
+    update = step.intent is not None and step.intent.action == "update"
+    value = {"extensionId": target, "protected": references_sent(step, wanted, update=update)}
+    if update:
+        return Done({**value, "updated": True}, detail)
+    return Done(value, detail, (Created(EXTENSION, target),))
 
 
 def _missing(step: StepAtWork, wanted: Wanted) -> Problem:

@@ -30,17 +30,17 @@ APP = "0c0ffee0-0000-4000-8000-0000000000a0"
 READS = {"role": "Key Vault Secrets User", "principalId": APP, "scope": VAULT}
 
 
-def put_secrets(stack: Stack, *, readable: bool = True, **values: str) -> dict[str, str]:
+def put_secrets(stack: Stack, values: dict[str, str]) -> dict[str, str]:
     """Put secrets into the vault; answers their ids by name."""
     secrets = [{"name": name, "value": value} for name, value in values.items()]
-    stack.azure.seed({"vaults": [{"id": VAULT, "secrets": secrets}], "roleAssignments": [READS] if readable else []})
+    stack.azure.seed({"vaults": [{"id": VAULT, "secrets": secrets}], "roleAssignments": [READS]})
     return {name: f"https://moor-vault.{KEY_VAULT_DNS}/secrets/{name}" for name in values}
 
 
 def tls(stack: Stack, place: Place, pair: Pair) -> dict[str, str]:
     """The protected settings of a request, with the pair in the vault."""
     cert, key = f"cert-{place.compute_name}", f"key-{place.compute_name}"
-    ids = put_secrets(stack, **{cert: pair.certificate, key: pair.key})
+    ids = put_secrets(stack, {cert: pair.certificate, key: pair.key})
     return {"sslCertPemFile": ids[cert], "sslKeyPemFile": ids[key]}
 
 
@@ -49,7 +49,9 @@ def attach(stack: Stack, place: Place, **extension: Any) -> Operation:
     return ended(stack, stack.app.start("attach", place.attach_body(extension=extension))["id"])
 
 
-def seed_extension(stack: Stack, place: Place, protected: dict[str, str] | None = None, **settings: str) -> None:
+def seed_extension(
+    stack: Stack, place: Place, settings: dict[str, str], protected: dict[str, str] | None = None
+) -> None:
     """An extension that somebody else installed."""
     properties = {
         "extensionType": "Microsoft.AzureML.Kubernetes",
@@ -134,7 +136,7 @@ def test_what_is_wrong_in_the_vault_is_told_before_anything_is_changed(
         "forbidden": (pair.certificate, pair.key),
     }[trouble]
     cert, key = f"cert-{place.compute_name}", f"key-{place.compute_name}"
-    ids = put_secrets(stack, **{cert: texts[0], key: texts[1]})
+    ids = put_secrets(stack, {cert: texts[0], key: texts[1]})
     protected = {"sslCertPemFile": ids[cert], "sslKeyPemFile": ids[key]}
     if trouble == "forbidden":
         locked = VAULT + "-locked"
@@ -155,7 +157,7 @@ def test_require_never_changes_the_cluster(stack: Stack, place: Place) -> None:
     operation = attach(stack, place, manage="require")
     assert operation["status"] == "Failed"
     assert "lacks the extension" in str(operation["findings"])
-    seed_extension(stack, place, enableTraining="False", enableInference="True")
+    seed_extension(stack, place, {"enableTraining": "False", "enableInference": "True"})
     operation = attach(stack, place, manage="require")
     assert operation["status"] == "Failed"
     assert "enableTraining is False, wanted True" in str(operation["findings"])
@@ -168,7 +170,7 @@ def test_require_never_changes_the_cluster(stack: Stack, place: Place) -> None:
 
 
 def test_ensure_adopts_what_satisfies_and_refuses_what_differs(stack: Stack, place: Place) -> None:
-    seed_extension(stack, place, enableTraining="True", **{"nodeSelector.agentpool": "system"})
+    seed_extension(stack, place, {"enableTraining": "True", "nodeSelector.agentpool": "system"})
     settings = {"enableTraining": True, "nodeSelector.agentpool": "gpu", "installVolcano": True}
     operation = attach(stack, place, configurationSettings=settings)
     assert operation["status"] == "Failed"
@@ -183,7 +185,7 @@ def test_ensure_adopts_what_satisfies_and_refuses_what_differs(stack: Stack, pla
 
 def test_update_changes_what_differs_and_keeps_protected_settings(stack: Stack, place: Place) -> None:
     kept = {"someone.elses": "secret"}
-    seed_extension(stack, place, kept, enableTraining="True", enableInference="False", custom="mine")
+    seed_extension(stack, place, {"enableTraining": "True", "enableInference": "False", "custom": "mine"}, kept)
     settings = {**INFERENCE, "enableTraining": True, "allowInsecureConnections": True}
     del settings["sslCname"]
     operation = attach(stack, place, manage="update", configurationSettings=settings)
@@ -203,7 +205,7 @@ def test_update_changes_what_differs_and_keeps_protected_settings(stack: Stack, 
 
 def test_a_new_certificate_does_not_lose_what_was_sent_before(stack: Stack, place: Place) -> None:
     first, second = make_pair(), make_pair()
-    extra = put_secrets(stack, extra="an extra secret")["extra"]
+    extra = put_secrets(stack, {"extra": "an extra secret"})["extra"]
     protected = {**tls(stack, place, first), "custom.secret": extra}
     operation = attach(stack, place, configurationSettings=INFERENCE, configurationProtectedSettings=protected)
     assert operation["status"] == "Succeeded", operation["error"]
@@ -265,3 +267,4 @@ def test_a_pinned_version_and_a_name(stack: Stack, place: Place) -> None:
     assert properties["version"] == properties["currentVersion"] == "1.1.80"
     assert properties["autoUpgradeMinorVersion"] is False
     assert properties["releaseTrain"] == "preview"
+    assert properties["scope"] == {"cluster": {"releaseNamespace": "azureml"}}
