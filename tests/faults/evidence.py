@@ -115,6 +115,7 @@ class Evidence:
     reactions: list[Row]
     instances: Mapping[str, Instance]
     requests: list[Row]
+    objects: list[Row]
     effects: list[Row]
     jobs: list[Row]
     computes: list[Row]
@@ -174,6 +175,7 @@ def gather(stack: Stack, tables: Tables) -> Evidence:
         reactions=reactions,
         instances=instances,
         requests=[r for r in stack.azure.requests(kind="arm") if r["method"] != "GET"],
+        objects=[r for r in stack.azure.requests(kind="kubernetes") if r["method"] != "GET"],
         effects=stack.azure.operations(),
         jobs=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/jobs"),
         computes=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/computes"),

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from local.stack import Stack
-from tests.faults import rules_azure, rules_records, rules_rest
+from tests.faults import rules_azure, rules_kubernetes, rules_records, rules_rest
 from tests.faults.evidence import Evidence, Tables, gather
 from tests.faults.questions import Rule, Violation, line_of
 
 # Real seconds that things get to settle.
 SETTLING = 8.0
-_RULES: tuple[Rule, ...] = (*rules_azure.RULES, *rules_records.RULES, *rules_rest.RULES)
+_RULES: tuple[Rule, ...] = (*rules_azure.RULES, *rules_kubernetes.RULES, *rules_records.RULES, *rules_rest.RULES)
 
 
 @dataclass

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from tests.faults.evidence import Evidence, Head, Instance, Row, moment, unpacked
 
 EXTENSION = re.compile(r"/providers/Microsoft\.KubernetesConfiguration/extensions/[^/]+$", re.I)
+# Actions that look: how to reach a cluster, and a command that reads in one that cannot be reached.
+LOOK = re.compile(r"/(listCluster(User|Admin)Credential|runCommand)$", re.I)
 REGISTER = re.compile(r"^/subscriptions/[^/]+/providers/[^/]+/register$", re.I)
 ENDS = ("succeeded", "skipped", "failed", "canceled")
 # The clock of a record is read before the row is written, in threads of their own.
@@ -31,7 +33,8 @@ class Violation:
 
 def of_app(evidence: Evidence) -> Iterator[Row]:
     for request in evidence.requests:
-        if (request["principal"] or {}).get("objectId") == evidence.app:
+        looks = request["method"] == "POST" and LOOK.search(request["path"])
+        if (request["principal"] or {}).get("objectId") == evidence.app and not looks:
             yield request
 
 

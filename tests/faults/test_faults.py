@@ -13,6 +13,8 @@ from tests.faults.fault_stack import fault_stack
 CHANGES = r"^arm (PUT|PATCH|POST|DELETE) "
 # How many such requests each operation makes; one that makes another number has changed, and this list with it.
 WANTED = [(ATTACH, 2), (DETACH, 1), (EVENT, 2), (UNDO, 4)]
+# The first two of an attach that is undone are those of every attach.
+STRUCK = [(operation, n + 1) for operation, count in WANTED for n in range(count) if operation != UNDO or n > 1]
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +26,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         warm.close()
 
 
-@pytest.mark.parametrize(
-    ("operation", "number"), [(operation, n + 1) for operation, count in WANTED for n in range(count)]
-)
+@pytest.mark.parametrize(("operation", "number"), STRUCK)
 @pytest.mark.parametrize("fault", list(Fault))
 def test_a_change_of_azure_that_is_struck_is_made_once(
     driver: Driver, operation: str, number: int, fault: Fault

@@ -9,6 +9,8 @@ import pytest
 
 from local.stack import Options, Stack, running_stack
 from local.stack import world as worlds
+from tests.faults import canary
+from tests.faults.canary import KeptAnswers
 from tests.faults.evidence import Tables
 from tests.faults.invariants import Invariants
 from tests.scenarios.helpers import Place
@@ -30,8 +32,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def invariants(stack: Stack) -> Iterator[Invariants]:
     """The checker of the shared stack; a test that leaves something odd on purpose tells it with ``excuse``."""
     tables = Tables(stack)
-    yield Invariants(stack, tables)
+    with KeptAnswers().kept() as answers:
+        yield Invariants(stack, tables)
     tables.close()
+    # When all is done: no secret of the stack is in anything that was written, told or answered.
+    assert canary.search(stack, answers) == []
 
 
 @pytest.fixture(autouse=True)
