@@ -161,9 +161,7 @@ def test_require_never_changes_the_cluster(stack: Stack, place: Place) -> None:
     operation = attach(stack, place, manage="require")
     assert operation["status"] == "Failed"
     assert "enableTraining is False, wanted True" in str(operation["findings"])
-    stack.azure.change(
-        extension_path(place.cluster_id), {"properties": {"configurationSettings": {"enableTraining": "true"}}}
-    )
+    seed_extension(stack, place, {"enableTraining": "true"})
     operation = attach(stack, place, manage="require")
     assert operation["status"] == "Succeeded", operation["error"]
     assert changes(stack, place.cluster_id) == []
