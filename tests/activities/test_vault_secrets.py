@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from activities import vault_secrets
 from activities.vault_secrets import Secrets, protected_settings
 from domain.extension_settings import Wanted
 from domain.outcomes import Again, Stop
 from domain.secret_ids import SecretId
+from gateways import key_vault
 from gateways.key_vault import VaultError
 from tests.domain.extension_settings.making import CERT, PEM, TLS, wanted
 from tests.pem import make_pair
@@ -26,7 +26,7 @@ def vault(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
             raise answer
         return str(answer[secret_id.name])
 
-    monkeypatch.setattr(vault_secrets.key_vault, "secret", secret)
+    monkeypatch.setattr(key_vault, "secret", secret)
 
 
 def ask(this: Wanted = WANTED) -> Secrets | Again | Stop:
