@@ -38,10 +38,10 @@ class ScaledClock:
 
 def add_clock_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--clock-origin`` and ``--clock-factor`` to a program's options."""
-    parser.add_argument(
-        "--clock-origin", type=float, default=None, help="seconds since the epoch at which scaling starts (default: now)"
-    )
-    parser.add_argument("--clock-factor", type=float, default=1.0, help="simulated seconds per real second (default: 1)")
+    origin = "seconds since the epoch at which scaling starts (default: now)"
+    parser.add_argument("--clock-origin", type=float, default=None, help=origin)
+    factor = "simulated seconds per real second (default: 1)"
+    parser.add_argument("--clock-factor", type=float, default=1.0, help=factor)
 
 
 def clock_from_arguments(arguments: argparse.Namespace) -> ScaledClock:
