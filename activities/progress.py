@@ -117,7 +117,8 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     if outcome.undone:
         data["undone"] = list(outcome.undone)
     entries = [journal_entry(step.name, status.lower(), moment, step.attempts, outcome.detail, data)]
-    if outcome.ending is not None:
+    # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
+    if outcome.ending is not None and not operation.final:
         end = outcome.ending
         after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
         message = end.problem.message if end.problem else None

@@ -233,6 +233,17 @@ def test_an_ending_is_written_with_its_step_and_stays() -> None:
     assert stored().status == "Succeeded"
 
 
+def test_an_end_that_somebody_else_wrote_stays() -> None:
+    """The watch gave the operation up while its run was slow, and not dead: the run's own end comes too late."""
+    run_step(answering(Done())[0], call())
+    told = JournalEntry("operation", "failed", NOW)
+    records.change("op", None, lambda o: Change(replace(o, status="Failed", finished_time=NOW), [told]), NOW)
+    late = answering(Done(ending=Ending("Succeeded", {"computeId": "/c"})))[0]
+    assert run_step(late, call("release", always=True)) == {"kind": "done"}
+    assert (stored().status, stored().result, stored().finished_time) == ("Failed", None, NOW)
+    assert [event for step, event in events() if step == "operation"] == ["accepted", "failed"]
+
+
 def test_after_the_end_no_step_is_begun_but_those_that_always_are() -> None:
     records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
     work, seen = answering(Done())
