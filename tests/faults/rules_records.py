@@ -51,21 +51,20 @@ def _journal_whole(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _in_step_order(head: Head, rows: list[Row]) -> Iterator[Violation]:
-    said = [(row["step"], row["event"]) for row in rows]
-    if not said or said[0] != ("operation", "accepted"):
-        yield Violation("journal whole", f"{head}: begins with {said[:1]}")
-    plan = [step["name"] for step in head.steps]
-    begun = [step for step, event in said if event == "started"]
-    for name, count in Counter(begun).items():
-        if count > 1:
-            yield Violation("journal whole", f"{head}: {name} began {count} times")
-    if [name for name in plan if name in begun] != list(dict.fromkeys(begun)):
-        yield Violation("steps in order", f"{head}: began {begun}, planned {plan}")
-    for (earlier, _), (later, event) in pairwise([(s, e) for s, e in said if s in plan]):
-        if event == "started" and earlier != later and _not_over_before(said, earlier, later):
-            yield Violation("steps in order", f"{head}: {later} began before {earlier} had ended")
-    # A person may have asked to go on with it: then what had failed ends once more.
     parts = _parts(rows)
+    if parts[0][:1] != [("operation", "accepted")]:
+        yield Violation("journal whole", f"{head}: begins with {parts[0][:1]}")
+    plan = [step["name"] for step in head.steps]
+    for part in parts:
+        begun = [step for step, event in part if event == "started"]
+        if len(set(begun)) != len(begun):
+            yield Violation("journal whole", f"{head}: a step began twice: {begun}")
+        # What was undone by an earlier part is no step of the present plan any more.
+        if [name for name in plan if name in begun] != [name for name in begun if name in plan]:
+            yield Violation("steps in order", f"{head}: began {begun}, planned {plan}")
+        for (earlier, _), (later, event) in pairwise([(s, e) for s, e in part if s != "operation"]):
+            if event == "started" and earlier != later and not _over_before(part, earlier, later):
+                yield Violation("steps in order", f"{head}: {later} began before {earlier} had ended")
     for step in head.steps:
         ends = [[event for name, event in part if name == step["name"] and event in ENDS] for part in parts]
         last = [event for part in ends for event in part][-1:]
@@ -87,9 +86,9 @@ def _parts(rows: list[Row]) -> list[list[tuple[str, str]]]:
     return parts
 
 
-def _not_over_before(said: list[tuple[str, str]], earlier: str, later: str) -> bool:
-    before = said[: said.index((later, "started"))]
-    return not any((earlier, end) in before for end in ENDS)
+def _over_before(part: list[tuple[str, str]], earlier: str, later: str) -> bool:
+    before = part[: part.index((later, "started"))]
+    return any((earlier, end) in before for end in ENDS)
 
 
 def _index_whole(evidence: Evidence) -> Iterator[Violation]:
