@@ -10,6 +10,7 @@ import azure.durable_functions as df
 from activities.clusters import look_at_cluster, settle_cluster, start_operations
 from activities.computes import attach_compute, compute_gone, compute_ready, detach_compute, resolve
 from activities.extensions import extension_ready, install_extension
+from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
 from activities.notifications import notify
 from activities.planning import plan
 from activities.preflight import preflight
@@ -27,6 +28,9 @@ STEPS: tuple[Work, ...] = (
     plan,
     install_extension,
     extension_ready,
+    components_healthy,
+    ensure_namespace,
+    apply_instance_types,
     attach_compute,
     compute_ready,
     survey,

@@ -8,6 +8,7 @@ from typing import Any
 from activities.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.steps import StepAtWork
 from activities.workloads import refusal
+from domain import instance_types
 from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
 from domain.azure_errors import answers_in
 from domain.catalogue.entry import ATTACH, DETACH
@@ -117,7 +118,8 @@ def compute_ready(step: StepAtWork) -> Outcome:
         return Again(None, "the compute does not show yet")
     state = _state(found.body)
     if state == "succeeded":
-        return Done(_result(found.body, target))
+        seen = step.operation.value("components_healthy")
+        return Done({**_result(found.body, target), **seen})
     if state in ("failed", "canceled") or progress.error is not None:
         return Stop(_attach_failed(step, found.body, progress.error))
     return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
@@ -175,7 +177,7 @@ def _attach_body(step: StepAtWork) -> dict[str, Any]:
         "computeType": "Kubernetes",
         "computeLocation": location,
         "resourceId": step.operation.cluster_id,
-        "properties": {"namespace": request["namespace"]},
+        "properties": _kubernetes_properties(request),
     }
     if request.get("description"):
         properties["description"] = request["description"]
@@ -186,6 +188,15 @@ def _attach_body(step: StepAtWork) -> dict[str, Any]:
         if identity.get("userAssignedIdentityId"):
             body["identity"]["userAssignedIdentities"] = {identity["userAssignedIdentityId"]: {}}
     return body
+
+
+def _kubernetes_properties(request: Mapping[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {"namespace": request["namespace"]}
+    if request.get("defaultInstanceType"):
+        properties["defaultInstanceType"] = request["defaultInstanceType"]
+    if request.get("instanceTypes"):
+        properties["instanceTypes"] = instance_types.for_compute(request["instanceTypes"])
+    return properties
 
 
 def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:

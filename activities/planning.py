@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from activities.computes import find_compute, planned_attach, planned_detach
 from activities.extensions import outlook
+from activities.kubernetes_changes import planned_objects
 from activities.providers import planned_registrations, providers, registration_state
 from activities.steps import StepAtWork
 from domain.outcomes import Done, Outcome
@@ -50,6 +51,6 @@ def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
 
 # In the order of the steps in orchestrators/attach.py and detach.py.
 PLANNERS: dict[str, tuple[Planner, ...]] = {
-    "attach": (_providers, _extension, _attach),
+    "attach": (_providers, _extension, planned_objects, _attach),
     "detach": (_detach,),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from activities.computes import find_compute
 from activities.extensions import outlook
+from activities.kubernetes_changes import view
 from activities.providers import providers, registration_state
 from activities.steps import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
@@ -66,6 +67,7 @@ def gather(step: StepAtWork) -> Gathered:
         "cluster": lambda: arm.get(str(cluster), arm.CLUSTERS_API).body,
         "compute": lambda: find_compute(step),
         "extension": lambda: outlook(step)[0],
+        "kubernetes": lambda: view(step),
         "sizes": lambda: regions.vm_sizes(cluster.subscription, location),
         "versions": lambda: regions.kubernetes_versions(cluster.subscription, location),
         "trusted_access": lambda: list(arm.items(f"{cluster}/trustedAccessRoleBindings", arm.CLUSTERS_API)),

@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from domain import instance_types
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
 from domain.compute_names import PATTERN
 from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, rules, wire_text
@@ -89,6 +90,17 @@ def _setting(value: Any) -> str:
     return wire_text(value)
 
 
+def _quantity(value: Any) -> str:
+    """A quantity as text; what it comes to is for the rules of instance types."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise PydanticCustomError("quantity", "must be a string or an integer")
+    return str(value)
+
+
+def _nullable_quantity(value: Any) -> str | None:
+    return None if value is None else _quantity(value)
+
+
 def _secret_id(text: str) -> str:
     try:
         return str(parse_secret_id(text))
@@ -123,6 +135,14 @@ SettingValue = Annotated[
 ]
 SecretReference = Annotated[
     str, AfterValidator(_secret_id), WithJsonSchema({"type": "string", "format": "uri"}, mode="validation")
+]
+Quantity = Annotated[
+    str, BeforeValidator(_quantity), WithJsonSchema({"type": ["string", "integer"]}, mode="validation")
+]
+NullableQuantity = Annotated[
+    str | None,
+    BeforeValidator(_nullable_quantity),
+    WithJsonSchema({"type": ["string", "integer", "null"]}, mode="validation"),
 ]
 ResourceName = Annotated[str, AfterValidator(_named)]
 Version = Annotated[str, AfterValidator(_version)]
@@ -181,20 +201,37 @@ class Extension(_Model):
         return settings if {"enableTraining", "enableInference"} & {*settings} else {**DEFAULT_SETTINGS, **settings}
 
 
+class InstanceTypeResources(_Model):
+    """What a workload of an instance type asks for and may use. Kept as text; a GPU of null is none."""
+
+    requests: dict[str, Quantity] = Field(default_factory=dict)
+    limits: dict[str, NullableQuantity] = Field(default_factory=dict)
+
+
+class InstanceType(_Model):
+    """An instance type that the cluster is to have."""
+
+    name: Annotated[str, StringConstraints(pattern=instance_types.NAME)]
+    nodeSelector: dict[str, str] = Field(default_factory=dict)
+    resources: InstanceTypeResources = Field(default_factory=InstanceTypeResources)
+
+
 class AttachRequest(_Model):
     """Attach a managed cluster to a workspace as a Kubernetes compute. ARM ids are kept in canonical spelling."""
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"/instanceTypes", "/defaultInstanceType", "/expiresAt"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"/expiresAt"})
 
     workspaceId: WorkspaceId
     clusterId: ClusterId
     computeName: ComputeName
     namespace: Namespace = "default"
-    createNamespace: Off = False
+    createNamespace: bool = False
     description: Description = _LEFT_OUT
     tags: Tags = _LEFT_OUT
     identity: Identity = _LEFT_OUT
     extension: Extension = _LEFT_OUT
+    instanceTypes: list[InstanceType] = _LEFT_OUT
+    defaultInstanceType: str = _LEFT_OUT
     clusterPurpose: Literal["production", "devTest"] = _PURPOSE
     registerProviders: bool = False
     cleanupLegacy: Off = False
@@ -205,12 +242,15 @@ class AttachRequest(_Model):
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
-        """The rules of the extension's settings, when they have the shape of settings."""
-        try:
-            extension = Extension.model_validate(body.get("extension"))
-        except (ValidationError, AttributeError):
+        """The rules of instance types, and those of the extension's settings when they have the shape of settings."""
+        if not isinstance(body, dict):
             return []
-        return rules.check(extension.configurationSettings, extension.configurationProtectedSettings)
+        found = instance_types.violations(body.get("instanceTypes"), body.get("defaultInstanceType"))
+        try:
+            extension = Extension.model_validate(_settings_of(body.get("extension")))
+        except ValidationError:
+            return found
+        return found + rules.check(extension.configurationSettings, extension.configurationProtectedSettings)
 
     @field_validator("clusterId")
     @classmethod
@@ -262,6 +302,13 @@ class Decision(_Model):
 
 Request = AttachRequest | DetachRequest
 MODELS: dict[str, type[AttachRequest] | type[DetachRequest]] = {"attach": AttachRequest, "detach": DetachRequest}
+
+
+def _settings_of(extension: Any) -> Any:
+    """The part of an extension that rules judge, whatever else is wrong with it."""
+    if not isinstance(extension, dict):
+        return extension
+    return {k: v for k, v in extension.items() if k in (rules.PLAIN_PLACE, rules.PROTECTED_PLACE)}
 
 
 def parse_request(kind: str, body: Any) -> Request:

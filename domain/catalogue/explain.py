@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from domain.catalogue import attach, endpoints, extension, health, jobs, own, platform
+from domain.catalogue import attach, cluster_api, endpoints, extension, health, jobs, own, platform
 from domain.catalogue.entry import (
     ATTACH,
     DETACH,
@@ -35,6 +35,7 @@ ENTRIES: tuple[Entry, ...] = (
     *platform.ENTRIES,
     *platform.BY_STATUS,
     *own.ENTRIES,
+    *cluster_api.ENTRIES,
 )
 _BY_KEY = {entry.key: entry for entry in ENTRIES}
 _NO_REASON = "Azure gave no reason."

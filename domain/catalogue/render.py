@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from domain.catalogue import attach, endpoints, extension, health, jobs, own, platform
+from domain.catalogue import attach, cluster_api, endpoints, extension, health, jobs, own, platform
 from domain.catalogue.entry import Entry, fill_command, fill_text
 
 _HEAD = """# Errors
@@ -18,6 +18,7 @@ Rendered from `domain/catalogue` by `python -m domain.catalogue.render > docs/er
 """
 SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Found by Moor", own.ENTRIES),
+    ("Found by Moor inside the cluster", cluster_api.ENTRIES),
     ("Attach, and the compute afterwards", (*attach.ENTRIES, attach.GENERIC)),
     ("Extension", (*extension.ENTRIES, extension.GENERIC)),
     ("Health check of the extension", (*health.ENTRIES, health.GENERIC)),

@@ -61,6 +61,22 @@ class ExtensionFacts:
 
 
 @dataclass(frozen=True)
+class ClusterView:
+    """What is seen of the cluster itself: ``unreachable`` says why nothing is, then the rest means nothing.
+
+    ``command`` does by hand what the request asks of the cluster itself. ``phase`` is that of the compute's namespace,
+    None when there is none. ``types_problem`` says why the instance types asked for cannot be.
+    """
+
+    command: str
+    unreachable: str | None = None
+    remedy: str | None = None
+    phase: str | None = None
+    may_create_namespaces: bool = True
+    types_problem: Problem | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was asked and what was read. A fact that could not be read is ``Unread``; ``known`` opens it."""
 
@@ -73,6 +89,7 @@ class Facts:
     cluster: Mapping[str, Any] | Unread = Unread("was not asked for")
     compute: Mapping[str, Any] | Unread | None = Unread("was not asked for")
     extension: ExtensionFacts | Unread = Unread("was not asked for")
+    kubernetes: ClusterView | Unread = Unread("was not asked for")
     sizes: Mapping[str, VmSize] | Unread = Unread("was not asked for")
     versions: Sequence[Version] | Unread = Unread("was not asked for")
     providers: Mapping[str, str] | Unread = Unread("was not asked for")

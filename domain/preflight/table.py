@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.preflight import cluster, computes, permissions, pools, surroundings
+from domain.preflight import cluster, cluster_api, computes, permissions, pools, surroundings
 from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check
 
 CHECKS = (
@@ -36,6 +36,14 @@ CHECKS = (
     Check(
         "gpuInstanceTypes", "GPU nodes (else fail) and device plug-in, when instance types ask for GPUs", FAIL,
         pools.gpu_instance_types, pools.asks_for_gpus,
+    ),
+    Check(
+        "kubernetesApi", "the app reaches the cluster's API and is let in", UNKNOWN, cluster_api.cluster_api,
+        cluster_api.asks_for_objects,
+    ),
+    Check("namespace", "the compute's namespace: there, or to be made", FAIL, cluster_api.namespace),
+    Check(
+        "instanceTypes", "instance types asked for: none is another's and different", FAIL, cluster_api.instance_types
     ),
     Check("openShift", "OpenShift: security context constraints", UNKNOWN, pools.open_shift),
     Check(

@@ -14,9 +14,15 @@ WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/tea
 ENGINEER = "0c0ffee0-0000-4000-8000-0000000000e1"
 # What docs/roles.md asks for and no more, so that a call that needs another role fails here first. Tables and topic
 # grant data access, which neither Azurite nor the simulated topic looks at.
-APP_ROLES = ("AzureML Compute Operator", "Kubernetes Extension Contributor")
+APP_ROLES = (
+    "AzureML Compute Operator",
+    "Kubernetes Extension Contributor",
+    "Azure Kubernetes Service Cluster User Role",
+    "Azure Kubernetes Service RBAC Cluster Admin",
+)
 _ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
-_APP_OBJECT = "0c0ffee0-0000-4000-8000-0000000000a0"
+# The app's identity.
+APP_OBJECT = "0c0ffee0-0000-4000-8000-0000000000a0"
 
 
 def cluster_id(name: str) -> str:
@@ -52,7 +58,7 @@ def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> 
         "principals": [
             {
                 "name": "moor-app",
-                "objectId": _APP_OBJECT,
+                "objectId": APP_OBJECT,
                 "systemAssigned": True,
                 # Machine sizes, Kubernetes versions and registrations are read from the subscription.
                 "roles": [

@@ -258,9 +258,6 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("createNamespace", True),
-        ("instanceTypes", []),
-        ("defaultInstanceType", "gpu"),
         ("cleanupLegacy", True),
         ("grantRoles", True),
         ("smokeTest", "training"),
@@ -308,14 +305,61 @@ def test_what_detach_does_not_know_is_refused(body: dict[str, Any], target: str)
     assert wrong("detach", {**DETACH, **body}) == {target: BAD}
 
 
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "2Gi"}},
+}
+
+
+def test_instance_types_are_kept_as_text() -> None:
+    gpu = {**SMALL, "nodeSelector": {"pool": "gpu"}}
+    gpu["resources"] = {**gpu["resources"], "limits": {"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": 1}}
+    once = attach(createNamespace=True, instanceTypes=[SMALL, {**gpu, "name": "gpu"}], defaultInstanceType="small")
+    assert once["createNamespace"] is True
+    assert once["defaultInstanceType"] == "small"
+    small, other = once["instanceTypes"]
+    assert small["resources"] == {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "2", "memory": "2Gi"},
+    }
+    assert other["nodeSelector"] == {"pool": "gpu"}
+    assert other["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert request_to_json(parse_request("attach", once)) == once
+
+
+@pytest.mark.parametrize(
+    ("types", "targets"),
+    [
+        ("text", {"/instanceTypes"}),
+        ([1], {"/instanceTypes/0"}),
+        ([{**SMALL, "name": "Not"}], {"/instanceTypes/0/name"}),
+        ([{**SMALL, "name": 1}], {"/instanceTypes/0/name"}),
+        ([{**SMALL, "x": 1}], {"/instanceTypes/0/x"}),
+        ([{**SMALL, "nodeSelector": {"a": 1}}], {"/instanceTypes/0/nodeSelector/a"}),
+        ([SMALL, SMALL], {"/instanceTypes/1/name"}),
+        (
+            [
+                {
+                    "name": "a",
+                    "resources": {"requests": {"cpu": True, "memory": 1.5}, "limits": {"cpu": 1, "memory": "1Gi"}},
+                }
+            ],
+            {"/instanceTypes/0/resources/requests/cpu", "/instanceTypes/0/resources/requests/memory"},
+        ),
+    ],
+)
+def test_instance_types_are_refused_where_they_are_wrong(types: Any, targets: set[str]) -> None:
+    assert wrong("attach", {**ATTACH, "instanceTypes": types}) == dict.fromkeys(targets, BAD)
+
+
 def test_all_offending_fields_are_reported_together() -> None:
-    body = {"clusterId": ARC, "computeName": "", "x": 1, "instanceTypes": [], "identity": {"type": 1, "y": 2}}
+    body = {"clusterId": ARC, "computeName": "", "x": 1, "expiresAt": "", "identity": {"type": 1, "y": 2}}
     assert wrong("attach", body) == {
         "/workspaceId": BAD,
         "/clusterId": LATER,
         "/computeName": BAD,
         "/x": BAD,
-        "/instanceTypes": LATER,
+        "/expiresAt": LATER,
         "/identity/type": BAD,
         "/identity/y": BAD,
     }

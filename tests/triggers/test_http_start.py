@@ -147,7 +147,7 @@ async def test_everything_wrong_is_reported_at_once(app: App, tables: Tables) ->
         "tags": {"a/b": 1},
         "identity": {"type": "None"},
         "smokeTest": "training",
-        "instanceTypes": [],
+        "expiresAt": "",
         "nameSpace": "x",
     }
     answer = await refused(
@@ -166,7 +166,7 @@ async def test_everything_wrong_is_reported_at_once(app: App, tables: Tables) ->
         "/tags/a~1b": "InvalidRequest",
         "/identity/type": "InvalidRequest",
         "/smokeTest": "NotAvailableYet",
-        "/instanceTypes": "NotAvailableYet",
+        "/expiresAt": "NotAvailableYet",
         "/nameSpace": "InvalidRequest",
         "plan": "InvalidRequest",
         "dryRun": "InvalidRequest",

@@ -160,7 +160,7 @@ def test_every_field_that_is_not_served_is_known_by_name(model: type[AttachReque
 def test_the_document_tells_what_is_not_available_by_leaving_it_out() -> None:
     attach = SERVED["components"]["schemas"]["AttachRequest"]["properties"]
     assert values(attach["grantRoles"]) == {False}
-    assert "instanceTypes" not in attach
+    assert "expiresAt" not in attach
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:

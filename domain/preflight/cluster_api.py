@@ -1,0 +1,67 @@
+"""The cluster's own API: whether it can be used from here, the compute's namespace, and instance types."""
+
+from __future__ import annotations
+
+from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes
+from domain.preflight.facts import Facts, known
+
+
+def asks_for_objects(facts: Facts) -> bool:
+    """Whether the request asks for anything to be made in the cluster."""
+    return bool(facts.request.get("createNamespace") or facts.request.get("instanceTypes"))
+
+
+def cluster_api(facts: Facts) -> Judgement:
+    """Whether the app reaches the API and is let in."""
+    seen = known(facts.kubernetes, "the cluster's API")
+    if seen.unreachable is None:
+        return passes("The app reaches the cluster's API.")
+    remedy = seen.remedy or "Look from a machine that reaches the cluster."
+    if asks_for_objects(facts):
+        remedy = "Run the command from a machine that reaches the cluster, then attach without asking for it."
+    return cannot_tell(f"The cluster's API cannot be used from here: {seen.unreachable}.", remedy, seen.command)
+
+
+def namespace(facts: Facts) -> Judgement:
+    """The compute's namespace: there, or to be made."""
+    seen, name = known(facts.kubernetes, "the cluster's API"), facts.request.get("namespace", "default")
+    command = f"kubectl create namespace {name}"
+    if seen.unreachable is not None:
+        return cannot_tell(
+            f"Whether namespace {name} is there cannot be seen from here.",
+            "Look; an attach does not make it, and jobs fail without it.",
+            f"kubectl get namespace {name}",
+        )
+    if seen.phase == "Active":
+        return passes(f"Namespace {name} is there.")
+    if seen.phase is not None:
+        return passes(f"Namespace {name} is {seen.phase}: an attach waits for the end of that.")
+    if not facts.request.get("createNamespace"):
+        return fails(
+            f"The cluster has no namespace {name}; an attach does not make it, and jobs would fail.",
+            "Make the namespace, or ask with createNamespace.",
+            command,
+        )
+    if not seen.may_create_namespaces:
+        return fails(
+            f"The cluster has no namespace {name}, and the app may not make it.",
+            "Make it by hand, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
+            command,
+        )
+    return passes(f"Namespace {name} will be made.")
+
+
+def instance_types(facts: Facts) -> Judgement:
+    """The instance types asked for: there, to be made, or there as somebody else's and different."""
+    if not facts.request.get("instanceTypes") and not facts.request.get("defaultInstanceType"):
+        return passes("No instance types are asked for.")
+    seen = known(facts.kubernetes, "the cluster's API")
+    if seen.unreachable is not None:
+        return cannot_tell(
+            "Which instance types are there cannot be seen from here.",
+            "Look from a machine that reaches the cluster.",
+            "kubectl get instancetypes",
+        )
+    if seen.types_problem is not None:
+        return fails_as(seen.types_problem)
+    return passes("The instance types asked for are there or can be made.")
