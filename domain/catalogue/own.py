@@ -72,7 +72,7 @@ ENTRIES = (
     Entry(
         code="PreflightFailed",
         situations=(MOOR,),
-        cause="{cause}{rest}",
+        cause="{cause}",
         remedy="Remove the cause, then start the operation again.",
         command="curl --header 'x-functions-key: <key>' '<url>/api/operations/{operation}'",
     ),

@@ -15,7 +15,8 @@ _EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
 
 def needed_on_workspace(facts: Facts) -> tuple[str, ...]:
     """Actions on the workspace."""
-    return (f"{_WORKSPACES}/read", f"{_WORKSPACES}/computes/read", f"{_WORKSPACES}/computes/write")
+    needed = (f"{_WORKSPACES}/read", f"{_WORKSPACES}/computes/read", f"{_WORKSPACES}/computes/write")
+    return (*needed, f"{_WORKSPACES}/computes/delete") if _undoes(facts) else needed
 
 
 def needed_on_cluster(facts: Facts) -> Iterator[str]:
@@ -25,10 +26,17 @@ def needed_on_cluster(facts: Facts) -> Iterator[str]:
     if isinstance(facts.extension, Unread) or facts.extension.change is not None:
         yield f"{_EXTENSIONS}/write"
         yield f"{_EXTENSIONS}/operations/read"
+        if _undoes(facts):
+            yield f"{_EXTENSIONS}/delete"
     if facts.request.get("registerProviders") and not isinstance(facts.providers, Unread):
         # Seen from the cluster: what is not granted there is not granted on the subscription either.
         for namespace in unregistered(dict(facts.providers)):
             yield f"{namespace}/register/action"
+
+
+def _undoes(facts: Facts) -> bool:
+    """Whether what was made is to be taken back when the operation fails."""
+    return facts.request.get("onFailure") == "undo"
 
 
 def app_permissions(facts: Facts) -> Judgement:

@@ -53,5 +53,5 @@ def refusal(findings: Sequence[Finding], words: Mapping[str, str]) -> Problem | 
         return None
     first, more = failed[0], len(failed) - 1
     rest = f" ({more} more: {', '.join(finding.check for finding in failed[1:])})" if more else ""
-    problem = make_problem("PreflightFailed", {**words, "cause": first.message, "rest": rest})
+    problem = make_problem("PreflightFailed", {**words, "cause": first.message + rest})
     return replace(problem, remedy=first.remedy or problem.remedy, command=first.command or problem.command)
