@@ -42,6 +42,7 @@ class Engine:
 
     started: list[tuple[str, str, Any]] = field(default_factory=list)
     terminated: list[str] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
     live: bool = False
     failing: bool = False
 
@@ -55,6 +56,11 @@ class Engine:
         if self.failing:
             raise Exception("The extension does not answer.")
         self.terminated.append(instance_id)
+
+    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None:
+        if self.failing:
+            raise Exception("The extension does not answer.")
+        self.woken.append(instance_id)
 
     async def get_status(self, instance_id: str) -> Any:
         if self.failing:

@@ -52,6 +52,23 @@ async def test_what_succeeded_is_not_retried(app: App) -> None:
     assert app.engine.started == []
 
 
+async def test_a_live_operation_is_told_to_cancel_and_its_waiter_is_woken(app: App) -> None:
+    before = await operation_that(app, "Waiting")
+    waiting = StepRecord("compute_ready", "until", "Waiting", 2, 60.0)
+    records.change(before.id, None, lambda o: Change(o.with_step(waiting)), NOW)
+    answer = await app.post(f"/operations/{before.id}/cancel", {"reason": "wrong cluster"})
+    assert (answer.status, answer.json["status"]) == (202, "Canceling")
+    assert app.engine.woken == [f"{before.id}-1:compute_ready"]
+    assert records.journal(before.id, 0, 10)[-1]["data"]["reason"] == "wrong cluster"
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed"])
+async def test_what_has_ended_is_not_cancelled(app: App, status: str) -> None:
+    before = await operation_that(app, status)
+    answer = await app.post(f"/operations/{before.id}/cancel", {})
+    assert (answer.status, answer.error["code"]) == (409, "OperationEnded")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
