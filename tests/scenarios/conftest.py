@@ -18,13 +18,17 @@ from tests.scenarios.helpers import Place
 # Simulated seconds per real second: an attach of a quarter of an hour takes some three seconds, and a poll of storage
 # and ARM (some 20 ms) still less than the shortest pause.
 FACTOR = 300.0
+# At this pace the watch takes an operation for stuck when a busy machine stands still for some seconds: it is run by
+# hand, by the tests that are about it, and by itself in stacks of their own (test_restarts.py).
+BY_HAND = {"AzureWebJobs.watch_operations.Disabled": "true"}
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running stack, shared by all scenarios: kill its host, but leave it running."""
-    with running_stack(Options(factor=FACTOR), state_dir=tmp_path_factory.mktemp("stack")) as running:
+    options = Options(factor=FACTOR, settings=BY_HAND)
+    with running_stack(options, state_dir=tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
