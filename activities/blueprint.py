@@ -11,6 +11,7 @@ from activities.clusters import look_at_cluster, settle_cluster, start_operation
 from activities.computes import attach_compute, compute_gone, compute_ready, detach_compute, resolve
 from activities.extensions import extension_ready, install_extension
 from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
+from activities.kubernetes_undo import undo_instance_types, undo_namespace
 from activities.notifications import notify
 from activities.planning import plan
 from activities.preflight import preflight
@@ -37,6 +38,8 @@ STEPS: tuple[Work, ...] = (
     detach_compute,
     compute_gone,
     undo_compute,
+    undo_instance_types,
+    undo_namespace,
     undo_extension,
     record,
     notify,

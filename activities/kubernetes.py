@@ -23,6 +23,8 @@ NAMESPACES, INSTANCE_TYPES = "v1/namespaces", f"{instance_types.GROUP}/{instance
 # By these it is known later, and by everybody, who made an object: the app, and on which operation's behalf.
 LABELS = {"app.kubernetes.io/managed-by": "moor"}
 _OPERATION = "moor/operation"
+# On an instance type that was changed: by whom, and what it said before, so that the change can be taken back.
+_CHANGED_BY, _BEFORE = "moor/changed-by", "moor/before"
 
 T = TypeVar("T")
 
@@ -51,6 +53,21 @@ def cluster_of(operation: Operation) -> ArmId:
 def marks(operation: Operation) -> dict[str, str]:
     """Annotations of what an operation makes."""
     return {_OPERATION: operation.id}
+
+
+def marks_of_change(found: Found, operation: Operation) -> dict[str, str]:
+    """Annotations of an object that an operation changes, with what it said before this operation."""
+    if found.annotations.get(_CHANGED_BY) == operation.id:
+        return dict(found.annotations)
+    return {**found.annotations, _CHANGED_BY: operation.id, _BEFORE: json.dumps(dict(found.spec), sort_keys=True)}
+
+
+def before_change(found: Found, operation: Operation) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """Spec and annotations of an object before an operation changed it; None when it did not."""
+    if found.annotations.get(_CHANGED_BY) != operation.id or _BEFORE not in found.annotations:
+        return None
+    kept = {name: value for name, value in found.annotations.items() if name not in (_CHANGED_BY, _BEFORE)}
+    return json.loads(found.annotations[_BEFORE]), kept
 
 
 def made_by_operation(found: Found, operation: Operation) -> bool:

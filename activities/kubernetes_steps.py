@@ -19,6 +19,7 @@ from activities.kubernetes import (
     kubectl,
     made_by_operation,
     marks,
+    marks_of_change,
     namespace,
     namespace_id,
     wants_namespace,
@@ -192,7 +193,7 @@ def _apply(step: StepAtWork, api: Api, there: Mapping[str, Found]) -> Outcome:
                 made.append(Created(INSTANCE_TYPES, target))
             continue
         step.intend(action, target)
-        annotations = marks(operation) if found is None else found.annotations
+        annotations = marks(operation) if found is None else marks_of_change(found, operation)
         version = found.version if found is not None else None
         try:
             api.put_instance_type(name, instance_types.spec_of(each), LABELS, annotations, version)

@@ -160,6 +160,31 @@ class Api:
             else:
                 self._client.replace(wanted)
 
+    def delete_instance_type(self, name: str) -> None:
+        """Delete an instance type; one that is gone is no error."""
+        self._delete(_instance_type(), name)
+
+    def delete_namespace(self, name: str) -> None:
+        """Begin to delete a namespace and all that is in it; one that is gone is no error."""
+        from lightkube.resources.core_v1 import Namespace
+
+        self._delete(Namespace, name)
+
+    def has_pods(self, namespace: str) -> bool:
+        """Whether anything runs in a namespace."""
+        from lightkube.resources.core_v1 import Pod
+
+        with _explained():
+            return any(True for _ in self._client.list(Pod, namespace=namespace))
+
+    def _delete(self, kind: Any, name: str) -> None:
+        try:
+            with _explained():
+                self._client.delete(kind, name)
+        except KubernetesError as error:
+            if error.status != 404:
+                raise
+
     def may(self, verb: str, group: str, resource: str) -> bool:
         """Whether the app may do that to a kind of object of the whole cluster."""
         from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec

@@ -19,6 +19,8 @@ STEPS = (
     do("attach_compute"),  # needs the extension: without it Azure fails the attach under false names
     until("compute_ready", within=3 * HOUR),  # attaches of more than 100 minutes have been reported
     undo("undo_compute", within=12 * HOUR),  # the compute first: Azure ML reaches it through the extension
+    undo("undo_instance_types", within=30 * MINUTE),
+    undo("undo_namespace", within=1 * HOUR),
     undo("undo_extension", within=2 * HOUR),
     do("record", within=15 * MINUTE, always=True),
     do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def _play(stack: Stack, store: Store, target: Path) -> None:
         operation_id = stack.app.start(kind, body)["id"]
         _snapshot_waiters(stack, store, operation_id, target, name)
         ended(stack, operation_id)
+        # The engine notes the end of the instance after its last step has noted its own.
+        eventually(partial(_is_finished, store, f"{operation_id}-1"), "the end of the instance")
         for instance in _instances(store, f"{operation_id}-1", finished=True):
             _write(target, name, instance, store)
     tags = {"moor-workspace": worlds.WORKSPACE, "moor-compute": "by-event"}
@@ -74,6 +77,10 @@ def _snapshot_waiters(stack: Stack, store: Store, operation_id: str, target: Pat
             if waits and instance.instance_id not in seen:
                 seen.add(instance.instance_id)
                 _write(target, f"{name}-waiting", instance, store)
+
+
+def _is_finished(store: Store, instance_id: str) -> bool:
+    return any(i.instance_id == instance_id for i in _instances(store, instance_id, finished=True))
 
 
 def _instances(store: Store, prefix: str, *, finished: bool) -> list[Instance]:

@@ -126,6 +126,29 @@ def test_an_instance_type_of_ours_is_changed_and_another_s_is_not(stack: Stack, 
     assert "absent" in missing["error"]["message"]
 
 
+def test_what_was_made_in_the_cluster_is_taken_back(stack: Stack, place: Place) -> None:
+    first = attach(stack, place, instanceTypes=[SMALL])
+    assert first["status"] == "Succeeded", first["error"]
+    cluster = stack.azure.kubernetes(place.cluster_id)
+    (before,) = cluster.objects("instancetypes")
+    other = Place(place.workspace_id, place.cluster_id, f"{place.compute_name}b")
+    stack.azure.script_operation(kind="compute.attach", resource=other.compute_name, outcome="fail", code="Odd")
+    limits = {"cpu": "4", "memory": "8Gi"}
+    larger = {"name": "small", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": limits}}
+    more = {"namespace": "team-b", "createNamespace": True, "instanceTypes": [larger, GPU]}
+    failed = ended(stack, stack.app.start("attach", other.attach_body(**more))["id"], PATIENCE)
+    assert failed["status"] == "Failed"
+    assert all(made["undone"] for made in failed["created"])
+    assert {made["type"] for made in failed["created"]} >= {
+        "v1/namespaces",
+        "amlarc.azureml.com/v1alpha1/instancetypes",
+    }
+    (after,) = cluster.objects("instancetypes")
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["annotations"] == before["metadata"]["annotations"]
+    assert "team-b" not in {n["metadata"]["name"] for n in cluster.objects("namespaces")}
+
+
 def test_components_that_loop_are_waited_for_and_then_explained(stack: Stack, place: Place) -> None:
     cluster = stack.azure.kubernetes(place.cluster_id)
     cluster.break_component("aml-operator")
