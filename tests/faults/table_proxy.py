@@ -34,7 +34,8 @@ class TableProxy:
         """Serve in front of a port; answers the port to call instead."""
         self._target = f"https://{_HOST}:{azurite_port}"
         # Azurite is on loopback with the certificate that this proxy shows too: nothing to be told apart.
-        connector = aiohttp.TCPConnector(ssl=False, limit=0)
+        # Azurite closes a connection that has been idle for five seconds, whoever is about to use it.
+        connector = aiohttp.TCPConnector(ssl=False, limit=0, keepalive_timeout=2)
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
