@@ -24,6 +24,8 @@ from tests.scenarios.helpers import (
     succeeded,
 )
 
+_READS = re.compile(r"/(listCluster(User|Admin)Credential|selfsubjectaccessreviews)$")
+_OBJECT = re.compile(r"/managedClusters/[^/]+/apis?/")
 _WRITES = {"PUT": "create", "PATCH": "update", "DELETE": "delete", "POST": "update"}
 _OPERATOR = "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815"
 _CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -34,18 +36,17 @@ def last_request(stack: Stack) -> int:
     return max((r["number"] for r in stack.azure.requests()), default=0)
 
 
-def writes(stack: Stack, after: int, *places: Place) -> list[tuple[str, str]]:
-    """What the app changed since: method and path, in order. Reads that are sent as POST are none."""
-    found = stack.azure.requests(after=after)
+def writes(stack: Stack, after: int) -> list[tuple[str, str]]:
+    """What the app changed since, in Azure and in clusters: method and path. Reads that are sent as POST are none."""
     return [
         (r["method"], r["path"])
-        for r in found
-        if r["kind"] not in ("identity", "topic")
-        and r["method"] != "GET"
-        and (r["principal"] or {}).get("objectId") == APP_OBJECT
-        and not re.search(r"/listCluster(User|Admin)Credential$", r["path"])
-        and not r["path"].endswith("selfsubjectaccessreviews")
+        for r in stack.azure.requests(after=after)
+        if r["method"] != "GET" and not _READS.search(r["path"]) and (r["kind"] == "kubernetes" or _is_by_app(r))
     ]
+
+
+def _is_by_app(request: dict[str, Any]) -> bool:
+    return request["kind"] == "arm" and (request["principal"] or {}).get("objectId") == APP_OBJECT
 
 
 def plan(stack: Stack, kind: str, body: dict[str, Any]) -> Operation:
@@ -67,17 +68,25 @@ def plan(stack: Stack, kind: str, body: dict[str, Any]) -> Operation:
 
 
 def planned(operation: Operation) -> list[tuple[str, str]]:
-    return [(change["action"], change["resourceId"]) for change in operation["result"]["changes"]]
+    """What a plan says, in the words of ``apply``: an object of a cluster is made in its collection."""
+    return [
+        (action, path.rsplit("/", 1)[0] if action == "create" and _OBJECT.search(path) else path)
+        for change in operation["result"]["changes"]
+        for action, path in [(change["action"], change["resourceId"])]
+    ]
 
 
 def apply(stack: Stack, kind: str, body: dict[str, Any]) -> list[tuple[str, str]]:
     """Do it, and what was changed, in the words of a plan."""
     before = last_request(stack)
     succeeded(stack, stack.app.start(kind, body)["id"])
-    return [
-        ("detach" if kind == "detach" else _WRITES[method], path.removesuffix("/register"))
-        for method, path in writes(stack, before)
-    ]
+    return [(_action(method, path), path.removesuffix("/register")) for method, path in writes(stack, before)]
+
+
+def _action(method: str, path: str) -> str:
+    if method == "DELETE" and "/computes/" in path:
+        return "detach"
+    return "create" if method == "POST" and _OBJECT.search(path) else _WRITES[method]
 
 
 def finding(operation: Operation, check: str) -> dict[str, Any]:
@@ -105,6 +114,13 @@ def everything(stack: Stack, place: Place) -> None:
 
 UPDATE = {"extension": {"manage": "update", "configurationSettings": {"enableTraining": True, "installPromOp": False}}}
 
+RESOURCES = {"cpu": "1", "memory": "1Gi"}
+OBJECTS = {
+    "namespace": "planned",
+    "createNamespace": True,
+    "instanceTypes": [{"name": "planned", "resources": {"requests": RESOURCES, "limits": RESOURCES}}],
+}
+
 
 @pytest.mark.parametrize(
     ("before", "more", "expected"),
@@ -112,9 +128,10 @@ UPDATE = {"extension": {"manage": "update", "configurationSettings": {"enableTra
         (nothing, {}, ["install_extension", "attach_compute"]),
         (an_extension, {}, ["attach_compute"]),
         (an_extension_to_update, UPDATE, ["install_extension", "attach_compute"]),
+        (nothing, OBJECTS, ["install_extension", "ensure_namespace", "apply_instance_types", "attach_compute"]),
         (everything, {}, []),
     ],
-    ids=["nothing there", "extension there", "extension to update", "everything there"],
+    ids=["nothing there", "extension there", "extension to update", "objects in the cluster", "everything there"],
 )
 def test_an_attach_does_what_its_plan_said(
     stack: Stack, place: Place, before: Callable[[Stack, Place], None], more: dict[str, Any], expected: list[str]
