@@ -19,7 +19,7 @@ ENTRIES = (
     Entry(
         code="ExtensionMissing",
         situations=(MOOR,),
-        cause="Cluster {cluster} lacks the extension Microsoft.AzureML.Kubernetes, which the request says not to install.",
+        cause="Cluster {cluster} lacks the extension Microsoft.AzureML.Kubernetes; the request says not to install it.",
         remedy="Install the extension, or start the attach again with manage=ensure.",
         command=f"az k8s-extension list {AT_CLUSTER} --output table",
         documentation=DEPLOY_GUIDE,
