@@ -17,8 +17,11 @@ from activities.planning import plan
 from activities.preflight import preflight
 from activities.providers import register_providers
 from activities.recording import claim, record, release
+from activities.relays import ensure_relay
+from activities.roles import grant_compute_roles, grant_workspace_roles
 from activities.steps import Work, run_step
 from activities.undoing import undo_compute, undo_extension
+from activities.undoing_access import undo_relay, undo_roles
 from activities.workloads import survey
 
 STEPS: tuple[Work, ...] = (
@@ -27,6 +30,8 @@ STEPS: tuple[Work, ...] = (
     preflight,
     register_providers,
     plan,
+    ensure_relay,
+    grant_workspace_roles,
     install_extension,
     extension_ready,
     components_healthy,
@@ -34,6 +39,7 @@ STEPS: tuple[Work, ...] = (
     apply_instance_types,
     attach_compute,
     compute_ready,
+    grant_compute_roles,
     survey,
     detach_compute,
     compute_gone,
@@ -41,6 +47,8 @@ STEPS: tuple[Work, ...] = (
     undo_instance_types,
     undo_namespace,
     undo_extension,
+    undo_roles,
+    undo_relay,
     record,
     notify,
     release,

@@ -1,4 +1,4 @@
-"""Managed clusters: what an event about one calls for."""
+"""Clusters, of AKS and of Azure Arc: what an event about one calls for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from azure.durable_functions import DurableOrchestrationClient
 
 from activities import acceptance
 from activities.acceptance import Accepted, Submission
-from domain.arm_ids import MANAGED_CLUSTER, ArmId, compute_id, parse_arm_id, same_resource
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, compute_id, parse_arm_id, same_resource
 from domain.azure_errors import outcome_of_error
 from domain.compute_names import compute_name_for
 from domain.operations import NOT_STARTED, RequestedBy
@@ -27,7 +27,10 @@ from gateways.settings import read_settings
 logger = logging.getLogger(__name__)
 
 WORKSPACE_TAG, COMPUTE_TAG, NAMESPACE_TAG = "moor-workspace", "moor-compute", "moor-namespace"
-_SETTLING = frozenset({"creating", "updating", "upgrading", "starting", "stopping", "deleting", "scaling"})
+_KINDS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
+_SETTLING = frozenset(
+    {"creating", "updating", "upgrading", "starting", "stopping", "deleting", "scaling", "provisioning", "accepted"}
+)
 _PAUSE = 30.0
 
 
@@ -36,7 +39,7 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
 
     Answers ``again`` until the cluster is really ready (or really gone), then ``done`` with the operations' ids.
     """
-    cluster_id = parse_arm_id(call["cluster"], MANAGED_CLUSTER)
+    cluster_id = parse_arm_id(call["cluster"], *_KINDS)
     try:
         answer = _look(cluster_id, call)
     except ArmError as error:
@@ -70,7 +73,7 @@ def settle_cluster(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
-    found = arm.find(str(cluster_id), arm.CLUSTERS_API)
+    found = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
     if found is None:
         reaction = reactions.read(str(cluster_id))
         if reaction is None or not reaction.deleted:
@@ -78,13 +81,15 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
             return again(_PAUSE) if call["now"] == call["since"] else _done(alive=False)
         return _done(alive=False, operations=_detach_all(cluster_id))
     # The spelling of its owners, for records and for the compute's name: events have it in any case.
-    cluster_id = parse_arm_id(str(found.body["id"]), MANAGED_CLUSTER)
+    cluster_id = parse_arm_id(str(found.body["id"]), *_KINDS)
     state = str(found.body.get("properties", {}).get("provisioningState", "")).lower()
-    if state in _SETTLING:
-        return again(_PAUSE)
+    # An AKS cluster runs or not; one of Azure Arc is connected or not.
     power = str((found.body["properties"].get("powerState") or {}).get("code", "Running"))
-    if state != "succeeded" or power.lower() != "running":
-        logger.info("event: cluster %s is %s and %s: nothing to attach", cluster_id, state, power)
+    connected = str(found.body["properties"].get("connectivityStatus") or "Connected")
+    if state in _SETTLING or connected.lower() == "connecting":
+        return again(_PAUSE)
+    if state != "succeeded" or power.lower() != "running" or connected.lower() != "connected":
+        logger.info("event: cluster %s is %s, %s, %s: nothing to attach", cluster_id, state, power, connected)
         return _done(alive=True)
     return _done(alive=True, operations=_attach_tagged(cluster_id, found.body))
 

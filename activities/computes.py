@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from activities import spreading
 from activities.long_running import WAITING, poll, wait_for_earlier_attempt
+from activities.roles import user_principal
 from activities.steps import StepAtWork
 from activities.workloads import refusal
 from domain import instance_types
-from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
+from domain.arm_ids import (
+    CONNECTED_CLUSTER,
+    MANAGED_CLUSTER,
+    WORKSPACE,
+    ArmId,
+    compute_id,
+    parse_arm_id,
+)
 from domain.azure_errors import answers_in
 from domain.catalogue.entry import ATTACH, DETACH
 from domain.catalogue.explain import explain, make_problem
@@ -19,6 +28,7 @@ from domain.plans import PlannedChange
 from domain.preflight.cluster import BUSY_STATES
 from domain.preflight.computes import in_the_way
 from domain.problems import AzureAnswer, Problem
+from domain.roles import user_identity
 from gateways import arm
 
 API = arm.WORKSPACES_API
@@ -47,8 +57,8 @@ def _resolve(step: StepAtWork) -> Outcome:
     compute = arm.find(_compute_id(step), API)
     if step.operation.kind == "detach":
         return _resolve_detach(compute.body if compute else None, found.body, step)
-    cluster_id = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
-    cluster = arm.find(str(cluster_id), arm.CLUSTERS_API)
+    cluster_id = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+    cluster = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
     if cluster is None:
         return Stop(make_problem("ClusterNotFound", step.facts))
     busy = _cluster_busy(cluster.body) or (_compute_leaving(compute.body) if compute is not None else None)
@@ -58,9 +68,23 @@ def _resolve(step: StepAtWork) -> Outcome:
         "location": found.body.get("location"),
         "clusterLocation": cluster.body.get("location"),
         "cluster": facts_to_keep(cluster.body),
-        "workspaceIdentity": (found.body.get("identity") or {}).get("type"),
+        "clusterSpelling": cluster.body.get("id"),
+        **_workspace_facts(found.body),
     }
     return Done(read, detail="the compute is there already" if compute else None)
+
+
+def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:
+    """What later steps need of the workspace: who it acts as, where its images and data are."""
+    properties = workspace.get("properties") or {}
+    user = user_identity(workspace)
+    return {
+        "workspaceIdentity": (workspace.get("identity") or {}).get("type"),
+        "workspaceUser": user,
+        "workspacePrincipal": user_principal(user, workspace) if user else None,
+        "containerRegistry": properties.get("containerRegistry"),
+        "storageAccount": properties.get("storageAccount"),
+    }
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
@@ -77,7 +101,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
         if step.intent is None:
             return Done(detail="the compute is there already")
         return Done(detail="an earlier attempt of this step got through", created=made)
-    too_early = wait_for_earlier_attempt(step)
+    too_early = wait_for_earlier_attempt(step) or spreading.wait_for_roles(step)
     if too_early is not None:
         return too_early
     step.intend(change.action, change.resource_id)
@@ -108,11 +132,14 @@ def find_compute(step: StepAtWork) -> Mapping[str, Any] | None:
 def compute_ready(step: StepAtWork) -> Outcome:
     """See the attach through: the operation has ended and the compute itself says Succeeded."""
     target = _compute_id(step)
-    progress = poll(step.operation.value("attach_compute").get("operationUrl"))
+    again = spreading.is_under_way(step)
+    progress = poll(None if again else step.operation.value("attach_compute").get("operationUrl"))
     if progress.state == WAITING:
         return Again(progress.retry_after, "Azure ML attaches the cluster")
     found = arm.find(target, API)
     if found is None:
+        if again:
+            return spreading.attach_again(step, target, lambda: _attach_body(step))
         if progress.error is not None:
             return Stop(_attach_failed(step, {}, progress.error))
         return Again(None, "the compute does not show yet")
@@ -121,7 +148,8 @@ def compute_ready(step: StepAtWork) -> Outcome:
         seen = step.operation.value("components_healthy")
         return Done({**_result(found.body, target), **seen})
     if state in ("failed", "canceled") or progress.error is not None:
-        return Stop(_attach_failed(step, found.body, progress.error))
+        problem = _attach_failed(step, found.body, progress.error)
+        return spreading.take_away(step, target, problem) or Stop(problem)
     return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
 
 
@@ -221,8 +249,13 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
 
 
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
-    state = str(cluster.get("properties", {}).get("provisioningState", ""))
-    return Again(None, f"the cluster is {state}") if state.lower() in BUSY_STATES else None
+    properties = cluster.get("properties", {})
+    state = str(properties.get("provisioningState", ""))
+    if state.lower() in BUSY_STATES:
+        return Again(None, f"the cluster is {state}")
+    if str(properties.get("connectivityStatus", "")).lower() == "connecting":
+        return Again(None, "the cluster is Connecting to Azure Arc")
+    return None
 
 
 def _compute_leaving(compute: Mapping[str, Any]) -> Again | None:

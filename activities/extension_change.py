@@ -7,9 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from activities.long_running import wait_for_earlier_attempt
+from activities.relays import relay_parts
 from activities.steps import StepAtWork
 from activities.vault_secrets import Secrets, protected_settings
-from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, extension_id, parse_arm_id, same_resource
+from domain.arm_ids import (
+    CONNECTED_CLUSTER,
+    EXTENSION,
+    MANAGED_CLUSTER,
+    ArmId,
+    extension_id,
+    parse_arm_id,
+    same_resource,
+)
 from domain.catalogue.explain import make_problem
 from domain.extension_settings import EXTENSION_TYPE, RELEASE_NAMESPACE, REQUIRE, UPDATE, Wanted, wanted_extension
 from domain.extension_settings.changes import difference, settings_to_change, update_findings
@@ -91,18 +100,22 @@ def _install(step: StepAtWork, wanted: Wanted, cluster_facts: ClusterFacts, find
     secrets = protected_settings(wanted, names, step.facts)
     if not isinstance(secrets, Secrets):
         return secrets
+    relay = relay_parts(step)
+    if not isinstance(relay, tuple):
+        return relay
     target = extension_id(cluster_facts.cluster, wanted.name)
     properties: dict[str, Any] = {
         "extensionType": EXTENSION_TYPE,
         **_version(wanted),
         "releaseTrain": wanted.release_train,
         "scope": {"cluster": {"releaseNamespace": RELEASE_NAMESPACE}},
-        "configurationSettings": plain,
+        "configurationSettings": {**relay[0], **plain},
     }
-    if secrets.values:
-        properties["configurationProtectedSettings"] = dict(secrets.values)
+    protected = {**relay[1], **secrets.values}
+    if protected:
+        properties["configurationProtectedSettings"] = protected
     step.intend("create", target)
-    answer = arm.put(target, arm.EXTENSIONS_API, {"properties": properties})
+    answer = arm.put(target, arm.EXTENSIONS_API, {**_identity(cluster_facts), "properties": properties})
     value = {"extensionId": target, "operationUrl": answer.operation_url, "protected": references(wanted, names)}
     made = (Created(EXTENSION, target),)
     return Done(value, created=made, findings=(*findings, *secrets.findings))
@@ -133,7 +146,10 @@ def _update(
     if wanted.release_train.lower() not in ("stable", str(before.get("releaseTrain") or "").lower()):
         properties["releaseTrain"] = wanted.release_train
     if secrets.values:
-        properties["configurationProtectedSettings"] = dict(secrets.values)
+        relay = relay_parts(step)
+        if not isinstance(relay, tuple):
+            return relay
+        properties["configurationProtectedSettings"] = {**relay[1], **secrets.values}
     step.intend("update", target)
     answer = arm.patch(target, arm.EXTENSIONS_API, {"properties": properties})
     findings += update_findings(wanted, changes, before, bool(secrets.values))
@@ -160,6 +176,13 @@ def references_sent(step: StepAtWork, wanted: Wanted, *, update: bool) -> dict[s
     return {**_references_of_earlier_operations(step, wanted), **sent} if update and sent else sent
 
 
+def _identity(cluster_facts: ClusterFacts) -> dict[str, Any]:
+    """An Arc cluster's extension has an identity of its own and a region; on AKS the service sees to both."""
+    if not cluster_facts.connected:
+        return {}
+    return {"identity": {"type": "SystemAssigned"}, "location": cluster_facts.location}
+
+
 def _version(wanted: Wanted) -> dict[str, Any]:
     if wanted.version is None:
         return {"autoUpgradeMinorVersion": True}
@@ -167,7 +190,7 @@ def _version(wanted: Wanted) -> dict[str, Any]:
 
 
 def _cluster(step: StepAtWork) -> ArmId:
-    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
+    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
 
 
 def _facts(step: StepAtWork) -> ClusterFacts:

@@ -20,7 +20,7 @@ from activities.extension_change import (
 )
 from activities.long_running import WAITING, poll
 from activities.steps import StepAtWork
-from domain.arm_ids import EXTENSION, MANAGED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, MANAGED_CLUSTER, ArmId, parse_arm_id
 from domain.azure_errors import answers_in
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
@@ -110,7 +110,7 @@ def _failed(
 
 
 def _cluster(step: StepAtWork) -> ArmId:
-    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER)
+    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
 
 
 def _find(cluster: ArmId) -> Mapping[str, Any] | None:

@@ -8,6 +8,8 @@ from activities.computes import find_compute, planned_attach, planned_detach
 from activities.extensions import outlook
 from activities.kubernetes_changes import planned_objects
 from activities.providers import planned_registrations, providers, registration_state
+from activities.relays import planned_relay
+from activities.roles import planned_compute_grants, planned_grants
 from activities.steps import StepAtWork
 from domain.outcomes import Done, Outcome
 from domain.plans import PlannedChange, plan_to_json
@@ -51,6 +53,6 @@ def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
 
 # In the order of the steps in orchestrators/attach.py and detach.py.
 PLANNERS: dict[str, tuple[Planner, ...]] = {
-    "attach": (_providers, _extension, planned_objects, _attach),
+    "attach": (_providers, planned_relay, planned_grants, _extension, planned_objects, _attach, planned_compute_grants),
     "detach": (_detach,),
 }

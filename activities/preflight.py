@@ -13,6 +13,7 @@ from activities.computes import find_compute
 from activities.extensions import outlook
 from activities.kubernetes_changes import view
 from activities.providers import providers, registration_state
+from activities.roles import look_ahead
 from activities.steps import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
 from domain.outcomes import Again, Done, Outcome, Stop
@@ -62,15 +63,17 @@ def gather(step: StepAtWork) -> Gathered:
     workspace = parse_arm_id(str(operation.workspace_id), WORKSPACE)
     cluster = parse_arm_id(str(operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
     location = str(operation.value("resolve").get("clusterLocation") or "")
+    connected, bindings = cluster.resource_type == CONNECTED_CLUSTER, f"{cluster}/trustedAccessRoleBindings"
     readings: dict[str, Callable[[], Any]] = {
         "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,
-        "cluster": lambda: arm.get(str(cluster), arm.CLUSTERS_API).body,
+        "cluster": lambda: arm.get(str(cluster), arm.cluster_api(cluster)).body,
         "compute": lambda: find_compute(step),
         "extension": lambda: outlook(step)[0],
         "kubernetes": lambda: view(step),
         "sizes": lambda: regions.vm_sizes(cluster.subscription, location),
         "versions": lambda: regions.kubernetes_versions(cluster.subscription, location),
-        "trusted_access": lambda: list(arm.items(f"{cluster}/trustedAccessRoleBindings", arm.CLUSTERS_API)),
+        "trusted_access": lambda: [] if connected else list(arm.items(bindings, arm.CLUSTERS_API)),
+        "workspace_roles": lambda: look_ahead(step),
         "workspace_permissions": lambda: _permissions(workspace),
         "cluster_permissions": lambda: _permissions(cluster),
         **{f"provider {name}": partial(registration_state, step, name) for name in providers(step)},

@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -29,8 +30,12 @@ from gateways.tables import is_outage
 
 logger = logging.getLogger(__name__)
 
+# What Azure ML's false names for a missing role stand for.
+LACKS_ROLE = "WorkspaceIdentityLacksRole"
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE = 15.0
+# Role assignments take up to ten minutes to have effect (Azure RBAC troubleshooting guide), and then some.
+_ROLES_SPREAD_WITHIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ class StepAtWork:
             if step.over or step.attempts != self.record.attempts:
                 raise OvertakenByDelivery
             moment = clock.now()  # After the record was read: the journal's times follow its order.
-            intent = step.intent or Intent(action, resource_id, moment)
+            intended = step.with_intent(Intent(action, resource_id, moment))
             data = {"action": action, "resourceId": resource_id}
             entry = journal_entry(self.call.step, "intended", moment, data=data)
-            return Change(operation.with_step(replace(step, intent=intent)), [entry])
+            return Change(operation.with_step(intended), [entry])
 
         records.change(self.call.operation, self.call.run, decide, clock.now())
 
@@ -135,6 +140,15 @@ def _call(fields: Mapping[str, Any]) -> Call:
     )
 
 
+def is_spreading(operation: Operation, moment: datetime) -> bool:
+    """Whether a role that this operation granted may not have its effect everywhere yet.
+
+    Within that time, and only then, being refused for want of a role is no answer.
+    """
+    granted = operation.granted_time
+    return granted is not None and moment - granted < _ROLES_SPREAD_WITHIN
+
+
 def _canceled(step: StepAtWork) -> Stop | None:
     """The step's end when somebody asked to cancel and this is a safe point: nothing of it may be half done."""
     call = step.call
@@ -151,9 +165,13 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         situation = situation_of(step.call.step)
-        return outcome_of_error(
+        outcome = outcome_of_error(
             error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
         )
+        role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
+        if role_missing and is_spreading(step.operation, clock.now()):
+            return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
+        return outcome
     except SettingError as error:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 

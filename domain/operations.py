@@ -17,6 +17,7 @@ SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipp
 LIVE = (NOT_STARTED, RUNNING, WAITING, "NeedsApproval", CANCELING, UNDOING)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
 STATUSES = LIVE + FINAL
+_ROLE_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
 KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
 
 
@@ -38,10 +39,17 @@ class Intent:
     resource_id: str
     time: datetime
 
+    def same(self, other: Intent) -> bool:
+        """Whether another intent is to do the same to the same."""
+        return (self.action, self.resource_id.lower()) == (other.action, other.resource_id.lower())
+
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step. ``name`` is its activity's name; ``value`` and ``intent`` are internal and never shown."""
+    """One step. ``name`` is its activity's name; ``value`` and ``intents`` are internal and never shown.
+
+    ``intents`` are what the step set out to change, each thing once, the latest last.
+    """
 
     name: str
     kind: str
@@ -52,8 +60,20 @@ class StepRecord:
     finished: datetime | None = None
     detail: str | None = None
     problem: Problem | None = None
-    intent: Intent | None = None
+    intents: tuple[Intent, ...] = ()
     value: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def intent(self) -> Intent | None:
+        """The first of the intents; most steps have one at most."""
+        return self.intents[0] if self.intents else None
+
+    def with_intent(self, intent: Intent) -> StepRecord:
+        """The step with one more intent; one that was the last already stays as it is, with its time."""
+        last = self.intents[-1] if self.intents else None
+        if last is not None and last.same(intent):
+            return self
+        return replace(self, intents=(*(i for i in self.intents if not i.same(intent)), intent))
 
     @property
     def over(self) -> bool:
@@ -151,6 +171,13 @@ class Operation:
         return step.value if step else {}
 
     @property
+    def granted_time(self) -> datetime | None:
+        """When this operation last set out to grant a role; None when it has granted none."""
+        intents = [i for s in self.steps for i in s.intents if i.action == "create"]
+        times = [i.time for i in intents if _ROLE_ASSIGNMENT in i.resource_id.lower()]
+        return max(times) if times else None
+
+    @property
     def current_step(self) -> StepRecord | None:
         """The step under way: the last one that was started and is not over."""
         return next((s for s in reversed(self.steps) if s.status in (RUNNING, WAITING)), None)
@@ -210,9 +237,7 @@ def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
             **_step_to_json(s),
             "boundSeconds": s.bound_seconds,
             "value": dict(s.value),
-            "intent": {"action": s.intent.action, "resourceId": s.intent.resource_id, "time": to_text(s.intent.time)}
-            if s.intent
-            else None,
+            "intents": [{"action": i.action, "resourceId": i.resource_id, "time": to_text(i.time)} for i in s.intents],
         }
         for s in steps
     ]
@@ -231,16 +256,14 @@ def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, 
             finished=from_text(s["finishedDateTime"]),
             detail=s["detail"],
             problem=problem_from_json(s["error"]) if s["error"] else None,
-            intent=_intent(s["intent"]),
+            intents=_intents(s),
             value=s["value"],
         )
         for s in stored
     )
 
 
-def _intent(stored: Mapping[str, Any] | None) -> Intent | None:
-    if stored is None:
-        return None
-    time = from_text(stored["time"])
-    assert time is not None
-    return Intent(stored["action"], stored["resourceId"], time)
+def _intents(stored: Mapping[str, Any]) -> tuple[Intent, ...]:
+    """The intents of a stored step; the first releases kept one at most."""
+    kept = stored["intents"] if "intents" in stored else [stored["intent"]] if stored["intent"] else []
+    return tuple(Intent(i["action"], i["resourceId"], from_text(i["time"])) for i in kept)

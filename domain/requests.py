@@ -217,7 +217,7 @@ class InstanceType(_Model):
 
 
 class AttachRequest(_Model):
-    """Attach a managed cluster to a workspace as a Kubernetes compute. ARM ids are kept in canonical spelling."""
+    """Attach a cluster (AKS or Azure Arc) to a workspace as a compute. ARM ids are kept in canonical spelling."""
 
     later_fields: ClassVar[frozenset[str]] = frozenset({"/expiresAt"})
 
@@ -235,7 +235,7 @@ class AttachRequest(_Model):
     clusterPurpose: Literal["production", "devTest"] = _PURPOSE
     registerProviders: bool = False
     cleanupLegacy: Off = False
-    grantRoles: Off = False
+    grantRoles: bool = False
     smokeTest: Annotated[Literal["none"], _choice("none", later=("training", "inference"))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = _LEFT_OUT
@@ -254,10 +254,8 @@ class AttachRequest(_Model):
 
     @field_validator("clusterId")
     @classmethod
-    def _managed_cluster_beside_workspace(cls, text: str, info: ValidationInfo) -> str:
+    def _cluster_beside_workspace(cls, text: str, info: ValidationInfo) -> str:
         cluster = _arm_id(text, MANAGED_CLUSTER, CONNECTED_CLUSTER)
-        if cluster.resource_type == CONNECTED_CLUSTER:
-            raise PydanticCustomError(_NOT_YET_TYPE, f"An Azure Arc cluster {_NOT_YET_TEXT}.")
         workspace = info.data.get("workspaceId")
         if workspace is not None and parse_arm_id(workspace).subscription != cluster.subscription:
             raise PydanticCustomError("subscription", "must be in the subscription of the workspace")

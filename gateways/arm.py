@@ -23,6 +23,7 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.problems import AzureAnswer
 from gateways import clock
 from gateways.identity import cloud, credential
@@ -31,10 +32,17 @@ from gateways.identity import cloud, credential
 CLUSTERS_API = "2026-01-01"
 EXTENSIONS_API = "2025-03-01"
 WORKSPACES_API = "2025-12-01"
+CONNECTED_CLUSTERS_API = "2026-03-01"
+IDENTITIES_API = "2024-11-30"
 
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # A signature or token in an operation URL's query makes the URL a secret; only these keys are known to be harmless.
 _PLAIN_QUERY_KEYS = frozenset({"api-version", "service"})
+
+
+def cluster_api(cluster: ArmId) -> str:
+    """The API version of a cluster's own provider."""
+    return CONNECTED_CLUSTERS_API if cluster.resource_type == CONNECTED_CLUSTER else CLUSTERS_API
 
 
 @dataclass(frozen=True)

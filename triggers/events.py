@@ -1,4 +1,4 @@
-"""Event Grid: what happens to managed clusters. An event is counted and a look at its cluster is started."""
+"""Event Grid: what happens to clusters, of AKS and of Azure Arc. An event is counted, its cluster is looked at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from domain.arm_ids import MANAGED_CLUSTER, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
 from gateways import engine, reactions
 from gateways.reactions import Reaction
 from gateways.settings import read_settings
@@ -19,16 +19,18 @@ from orchestrators.steps import WAKE
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
 
-_WRITTEN = "microsoft.containerservice/managedclusters/write"
-_STARTED = "microsoft.containerservice/managedclusters/start/action"
-_DELETED = "microsoft.containerservice/managedclusters/delete"
+_KINDS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
+_DELETED = frozenset(f"{kind}/delete".lower() for kind in _KINDS)
+_CALLS_FOR_A_LOOK = _DELETED.union(
+    {f"{MANAGED_CLUSTER}/start/action".lower()}, (f"{kind}/write".lower() for kind in _KINDS)
+)
 _SUCCEEDED = frozenset(f"microsoft.resources.resource{what}success" for what in ("write", "delete", "action"))
 
 
 @bp.event_grid_trigger(arg_name="event")
 @bp.durable_client_input(client_name="client")
 async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrationClient) -> None:
-    """Count an event about a managed cluster and have the cluster looked at. Both event schemas come here.
+    """Count an event about a cluster and have the cluster looked at. Both event schemas come here.
 
     Raises azure.core.exceptions.AzureError or EngineError: Event Grid then delivers the event again.
     """
@@ -50,12 +52,12 @@ def _note(kind: str, subject: str | None, data: Any) -> Reaction | None:
         return None
     data = data if isinstance(data, Mapping) else {}
     action = str(data.get("operationName") or "").lower()
-    if action not in (_WRITTEN, _STARTED, _DELETED):
+    if action not in _CALLS_FOR_A_LOOK:
         return None
     try:
-        cluster = parse_arm_id(str(subject or data.get("resourceUri") or ""), MANAGED_CLUSTER)
+        cluster = parse_arm_id(str(subject or data.get("resourceUri") or ""), *_KINDS)
     except ValueError:
-        logger.info("event: subject %s is no managed cluster", subject)
+        logger.info("event: subject %s is no cluster", subject)
         return None
     # One row for every spelling of the id: the samples of one page differ in it.
-    return reactions.note(cluster.key, deleted=action == _DELETED)
+    return reactions.note(cluster.key, deleted=action in _DELETED)

@@ -57,6 +57,8 @@ def facts_of(operation: Operation) -> dict[str, str]:
         }
         if workspace is not None and workspace.subscription != cluster.subscription:
             facts["cross_subscription"] = "yes"
+    if found.get("workspacePrincipal"):
+        facts["workspace_principal"] = str(found["workspacePrincipal"])
     if "systemassigned" in str(found.get("workspaceIdentity") or "").lower():
         facts["system_assigned_workspace"] = "yes"
     return {name: value for name, value in facts.items() if value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.catalogue import own_extension
+from domain.catalogue import own_access, own_extension
 from domain.catalogue.entry import AT_WORKSPACE, MOOR, Entry
 
 _COMPUTE = f"az ml compute show --name {{compute}} {AT_WORKSPACE}"
@@ -10,6 +10,7 @@ _DETACH = f"az ml compute detach --name {{compute}} {AT_WORKSPACE}"
 _JOURNAL = "curl --header 'x-functions-key: <key>' '<url>/api/operations/{operation}/journal'"
 
 ENTRIES = (
+    *own_access.ENTRIES,
     *own_extension.ENTRIES,
     Entry(
         code="WorkspaceNotFound",

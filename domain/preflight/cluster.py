@@ -9,7 +9,9 @@ from domain.preflight.facts import Facts, Unread, known
 
 OLDEST_VERSION = (1, 25)
 # States that pass by themselves: an attach waits for their end.
-BUSY_STATES = frozenset({"creating", "updating", "deleting", "starting", "stopping", "upgrading"})
+BUSY_STATES = frozenset(
+    {"creating", "updating", "deleting", "starting", "stopping", "upgrading", "provisioning", "accepted"}
+)
 ML_WORKLOAD = "Microsoft.MachineLearningServices/workspaces/mlworkload"
 _IP_RANGES = "https://www.microsoft.com/download/details.aspx?id=56519"
 
@@ -47,11 +49,8 @@ def power(facts: Facts) -> Judgement:
         status = str(facts.properties.get("connectivityStatus") or "unknown")
         if status.lower() == "connected":
             return passes("The cluster is connected.")
-        return fails(
-            f"The Azure Arc cluster is {status}: nothing reaches it.",
-            "Bring its agents back to work.",
-            "kubectl get pods --namespace azure-arc",
-        )
+        since = str(facts.properties.get("lastConnectivityTime") or "unknown")
+        return fails_as(make_problem("ClusterNotConnected", {**facts.words, "status": status, "since": since}))
     code = str((facts.properties.get("powerState") or {}).get("code", "Running"))
     if code.lower() == "running":
         return passes("The cluster runs.")

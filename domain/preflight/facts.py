@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.outcomes import Finding
 from domain.problems import Problem
+from domain.roles import Seen
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class Facts:
     versions: Sequence[Version] | Unread = Unread("was not asked for")
     providers: Mapping[str, str] | Unread = Unread("was not asked for")
     trusted_access: Sequence[Mapping[str, Any]] | Unread = Unread("was not asked for")
+    workspace_roles: Seen | Unread = Unread("was not asked for")
     workspace_permissions: Sequence[Permission] | Unread = Unread("was not asked for")
     cluster_permissions: Sequence[Permission] | Unread = Unread("was not asked for")
 

@@ -28,6 +28,16 @@ def needed_on_cluster(facts: Facts) -> Iterator[str]:
         yield f"{_EXTENSIONS}/operations/read"
         if _undoes(facts):
             yield f"{_EXTENSIONS}/delete"
+    if (
+        facts.request.get("grantRoles")
+        and not isinstance(facts.workspace_roles, Unread)
+        and facts.workspace_roles.missing
+    ):
+        yield "Microsoft.Authorization/roleAssignments/write"
+    if facts.connected and not isinstance(facts.extension, Unread) and facts.extension.change is not None:
+        # Seen from the cluster: the relay is made beside it.
+        yield "Microsoft.Relay/namespaces/write"
+        yield "Microsoft.Relay/namespaces/hybridConnections/authorizationRules/listkeys/action"
     if facts.request.get("registerProviders") and not isinstance(facts.providers, Unread):
         # Seen from the cluster: what is not granted there is not granted on the subscription either.
         for namespace in unregistered(dict(facts.providers)):
@@ -61,6 +71,10 @@ def _role(action: str) -> str:
         return "'AzureML Compute Operator'"
     if action.startswith(_EXTENSIONS):
         return "'Kubernetes Extension Contributor'"
+    if action.startswith("Microsoft.Authorization/"):
+        return "'Role Based Access Control Administrator'"
+    if action.startswith("Microsoft.Relay/"):
+        return "'Azure Relay Owner'"
     return "Contributor" if action.endswith("/action") else "Reader"
 
 

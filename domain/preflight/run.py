@@ -12,6 +12,9 @@ from domain.preflight.facts import CannotTell, Facts, Unread
 from domain.preflight.table import CHECKS
 from domain.problems import Problem
 
+# Failures that go by a code of their own, the one under which Azure's false names are explained.
+_KNOWN_AS = {"workspaceRoles": "WorkspaceIdentityLacksRole-moor"}
+
 
 def run_checks(facts: Facts, hard: Collection[str] = (), checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """A finding of every check, and those of the extension's settings.
@@ -54,4 +57,6 @@ def refusal(findings: Sequence[Finding], words: Mapping[str, str]) -> Problem | 
     first, more = failed[0], len(failed) - 1
     rest = f" ({more} more: {', '.join(finding.check for finding in failed[1:])})" if more else ""
     problem = make_problem("PreflightFailed", {**words, "cause": first.message + rest})
+    if first.check in _KNOWN_AS:
+        problem = replace(make_problem(_KNOWN_AS[first.check], words), message=first.message + rest)
     return replace(problem, remedy=first.remedy or problem.remedy, command=first.command or problem.command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.preflight import cluster, cluster_api, computes, permissions, pools, surroundings
+from domain.preflight import access, cluster, cluster_api, computes, permissions, pools, surroundings
 from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check
 
 CHECKS = (
@@ -51,6 +51,10 @@ CHECKS = (
         surroundings.registers,
     ),
     Check("workspaceIdentity", "one identity that the workspace acts as", WARNING, surroundings.workspace_identity),
+    Check(
+        "workspaceRoles", "roles of the workspace's user-assigned identity on the cluster and its relay", FAIL,
+        access.workspace_roles,
+    ),
     Check("extension", "the extension: missing, as asked for, or in the way", FAIL, surroundings.extension),
     Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
     Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, surroundings.outbound),

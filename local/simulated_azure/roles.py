@@ -66,6 +66,17 @@ _ROLES = (
         ("*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"),
     ),
     Role(
+        "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
+        "Role Based Access Control Administrator",
+        "Manage access to Azure resources by assigning roles using Azure RBAC.",
+        (
+            "Microsoft.Authorization/roleAssignments/write",
+            "Microsoft.Authorization/roleAssignments/delete",
+            "*/read",
+            "Microsoft.Support/*",
+        ),
+    ),
+    Role(
         "85cb6faf-e071-4c9b-8136-154b5a04f717",
         "Kubernetes Extension Contributor",
         "Can create, update, get, list and delete Kubernetes Extensions, and get extension async operations",

@@ -19,6 +19,8 @@ APP_ROLES = (
     "Kubernetes Extension Contributor",
     "Azure Kubernetes Service Cluster User Role",
     "Azure Kubernetes Service RBAC Cluster Admin",
+    "Role Based Access Control Administrator",
+    "Azure Relay Owner",
 )
 _ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
 # The app's identity.
@@ -28,6 +30,16 @@ APP_OBJECT = "0c0ffee0-0000-4000-8000-0000000000a0"
 def cluster_id(name: str) -> str:
     """ARM id of an AKS cluster in the group of this world."""
     return f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/{name}"
+
+
+def connected_cluster_id(name: str) -> str:
+    """ARM id of an Azure Arc cluster in the group of this world."""
+    return f"{GROUP}/providers/Microsoft.Kubernetes/connectedClusters/{name}"
+
+
+def identity_id(name: str) -> str:
+    """ARM id of a user-assigned identity in the group of this world."""
+    return f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
 
 
 def workspace_id(name: str) -> str:

@@ -17,7 +17,7 @@ PROBLEM = Problem("AttachFailed", "no", "compute_ready")
 
 
 def step(name: str, status: str, **fields: object) -> StepRecord:
-    base = StepRecord(name, "do", status, 2, 60.0, started=NOW, finished=NOW, intent=Intent("create", "/id", NOW))
+    base = StepRecord(name, "do", status, 2, 60.0, started=NOW, finished=NOW, intents=(Intent("create", "/id", NOW),))
     return replace(base, **fields)  # type: ignore[arg-type]
 
 

@@ -26,7 +26,7 @@ STEP = StepRecord(
     60.0,
     started=NOW,
     problem=PROBLEM,
-    intent=Intent("create", "/id", NOW),
+    intents=(Intent("create", "/id", NOW),),
     value={"operationUrl": "https://x/op"},
 )
 

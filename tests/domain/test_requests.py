@@ -122,9 +122,12 @@ def test_what_is_no_workspace_id_is_refused(kind: str, text: Any) -> None:
     assert wrong(kind, body) == {"/workspaceId": BAD}
 
 
-def test_the_cluster_is_a_managed_one_beside_the_workspace() -> None:
-    assert wrong("attach", {**ATTACH, "clusterId": ARC}) == {"/clusterId": LATER}
-    assert wrong("attach", {**ATTACH, "clusterId": ARC.lower()}) == {"/clusterId": LATER}
+def test_the_cluster_is_one_of_aks_or_arc_beside_the_workspace() -> None:
+    for text in (ARC, ARC.lower(), ARC.strip("/")):
+        accepted = attach(clusterId=text)["clusterId"]
+        assert accepted.lower() == ARC.lower()
+        assert "Microsoft.Kubernetes/connectedClusters" in accepted
+    assert wrong("attach", {**ATTACH, "clusterId": ARC.replace(SUBSCRIPTION, OTHER)}) == {"/clusterId": BAD}
     assert wrong("attach", {**ATTACH, "clusterId": WORKSPACE}) == {"/clusterId": BAD}
     assert wrong("attach", {**ATTACH, "clusterId": CLUSTER.replace(SUBSCRIPTION, OTHER)}) == {"/clusterId": BAD}
 
@@ -259,7 +262,6 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
     ("field", "value"),
     [
         ("cleanupLegacy", True),
-        ("grantRoles", True),
         ("smokeTest", "training"),
         ("smokeTest", "inference"),
         ("expiresAt", "2027-01-01T00:00:00Z"),
@@ -353,10 +355,10 @@ def test_instance_types_are_refused_where_they_are_wrong(types: Any, targets: se
 
 
 def test_all_offending_fields_are_reported_together() -> None:
-    body = {"clusterId": ARC, "computeName": "", "x": 1, "expiresAt": "", "identity": {"type": 1, "y": 2}}
+    body = {"clusterId": WORKSPACE, "computeName": "", "x": 1, "expiresAt": "", "identity": {"type": 1, "y": 2}}
     assert wrong("attach", body) == {
         "/workspaceId": BAD,
-        "/clusterId": LATER,
+        "/clusterId": BAD,
         "/computeName": BAD,
         "/x": BAD,
         "/expiresAt": LATER,

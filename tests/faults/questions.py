@@ -14,6 +14,11 @@ EXTENSION = re.compile(r"/providers/Microsoft\.KubernetesConfiguration/extension
 # Actions that look: how to reach a cluster, and a command that reads in one that cannot be reached.
 LOOK = re.compile(r"/(listCluster(User|Admin)Credential|runCommand)$", re.I)
 REGISTER = re.compile(r"^/subscriptions/[^/]+/providers/[^/]+/register$", re.I)
+ROLE_ASSIGNMENT = re.compile(r"/providers/Microsoft\.Authorization/roleAssignments/[^/]+$", re.I)
+RELAY = re.compile(
+    r"/providers/Microsoft\.Relay/namespaces/[^/]+(/hybridConnections/[^/]+(/authorizationRules/[^/]+)?)?$", re.I
+)
+KEYS = re.compile(r"/providers/Microsoft\.Relay/.*/listKeys$", re.I)
 ENDS = ("succeeded", "skipped", "failed", "canceled")
 # The clock of a record is read before the row is written, in threads of their own.
 TOLERANCE = timedelta(seconds=5)
@@ -48,14 +53,22 @@ def asks(head: Head, method: str, path: str) -> bool:
     if head.kind == "detach":
         return method == "DELETE" and on_compute
     if method == "POST":
-        return REGISTER.search(path) is not None
+        return REGISTER.search(path) is not None or KEYS.search(path) is not None
     extension = EXTENSION.search(path)
     on_cluster = extension is not None and path[: extension.start()] == str(head.cluster_id).lower()
     if method == "PATCH":
         return on_cluster and _asks_for_update(head)
     if method == "DELETE" and not any(made["id"].lower() == path for made in unpacked(head.row, "made") or ()):
         return False
-    return method in ("PUT", "DELETE") and (on_compute or on_cluster)
+    return method in ("PUT", "DELETE") and (on_compute or on_cluster or _asks_for_access(head, path))
+
+
+def _asks_for_access(head: Head, path: str) -> bool:
+    """Whether an attach was asked to grant roles, or needs the relay of an Arc cluster."""
+    if ROLE_ASSIGNMENT.search(path) is not None:
+        return bool(json.loads(head.row["request"]).get("grantRoles"))
+    group, _, kind = str(head.cluster_id).lower().partition("/providers/")
+    return RELAY.search(path) is not None and path.startswith(f"{group}/") and kind.startswith("microsoft.kubernetes/")
 
 
 def _asks_for_update(head: Head) -> bool:
@@ -107,11 +120,11 @@ def times_asked(evidence: Evidence, operation_id: str) -> int:
 
 
 def failed_changes(evidence: Evidence, resource: str) -> int:
-    """How often Azure failed a change of an extension: for a reason that passes it is sent again."""
+    """How often Azure failed a change of an extension, or an attach: for a reason that passes it is made again."""
     return sum(
         1
         for effect in evidence.effects
-        if effect["kind"] in ("extension.create", "extension.update")
+        if effect["kind"] in ("extension.create", "extension.update", "compute.attach")
         and effect["resourceId"].lower() == resource.lower()
         and effect["status"] == "Failed"
     )

@@ -11,7 +11,10 @@ from itertools import pairwise
 from tests.faults.evidence import Evidence, moment
 from tests.faults.questions import (
     EXTENSION,
+    KEYS,
     REGISTER,
+    RELAY,
+    ROLE_ASSIGNMENT,
     Rule,
     Violation,
     asker,
@@ -55,8 +58,8 @@ def _cluster_stays(evidence: Evidence) -> Iterator[Violation]:
             continue
         if _CLUSTER.search(request["path"]):
             yield Violation("cluster never deleted", f"DELETE {request['path']}")
-        elif EXTENSION.search(request["path"]):
-            continue  # Taken back by the operation that installed it, or else a violation of its own.
+        elif any(kind.search(request["path"]) for kind in (EXTENSION, RELAY, ROLE_ASSIGNMENT)):
+            continue  # Taken back by the operation that made it, or else a violation of its own.
         elif not _COMPUTE.search(request["path"]):
             yield Violation("only what was asked", f"DELETE {request['path']}")
         elif request["query"].get("underlyingResourceAction") != "Detach":
@@ -78,7 +81,7 @@ def _effects_once(evidence: Evidence) -> Iterator[Violation]:
         if head is None:
             yield Violation("only what was asked", f"{method} {path} at {when}: no operation at work then asks for it")
             continue
-        if REGISTER.search(path):
+        if REGISTER.search(path) or KEYS.search(path):
             continue  # Asked twice it does nothing twice, and several operations may need the same one.
         counts[(head.id, method, path.lower())] += 1
         if not intended(evidence.journals.get(head.id, []), path, when):

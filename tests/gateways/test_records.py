@@ -22,7 +22,7 @@ def everything() -> Operation:
     step = StepRecord("attach_compute", "do", "Failed", 3, 60.0, NOW, NOW, "d", Problem("C", "m"))
     return make_operation(
         status="Failed",
-        steps=(replace(step, intent=Intent("create", "/id", NOW), value={"operationUrl": "u"}),),
+        steps=(replace(step, intents=(Intent("create", "/id", NOW),), value={"operationUrl": "u"}),),
         created=(Created("t", "/id", True),),
         findings=(Finding("c", "warning", "m", "r", "x"),),
         result={"a": [1, None, "é"]},

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.arm_ids import parse_arm_id
 from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Permission, Version, VmSize
+from domain.roles import Seen
 
 SUB = "11111111-2222-3333-4444-555555555555"
 OTHER_SUB = "99999999-2222-3333-4444-555555555555"
@@ -90,6 +91,7 @@ GOOD = Facts(
     versions=(Version("1.33"), Version("1.34"), Version("1.35", preview=True)),
     providers={"Microsoft.KubernetesConfiguration": "Registered", "Microsoft.ContainerService": "Registered"},
     trusted_access=(),
+    workspace_roles=Seen(),
     workspace_permissions=(Permission(("*",)),),
     cluster_permissions=(Permission(("*",)),),
 )

@@ -12,9 +12,11 @@ from domain.preflight.facts import ExtensionFacts, Facts, Permission, Unread, Ve
 from domain.preflight.run import run_checks
 from domain.preflight.table import CHECKS
 from domain.problems import Problem
+from domain.roles import Seen, workspace_needs
 from tests.domain.preflight.clusters import (
     ARC_ID,
     BOUND,
+    CLUSTER_ID,
     GOOD,
     OTHER_SUB,
     SEEN,
@@ -38,6 +40,7 @@ OPERATOR = Permission(("Microsoft.MachineLearningServices/workspaces/computes/*"
 EXTENDER = Permission(
     tuple(f"Microsoft.KubernetesConfiguration/extensions/{a}" for a in ("read", "write", "delete", "operations/read"))
 )
+NEEDS = workspace_needs("p-1", CLUSTER_ID, None)
 UNREGISTERED = {"Microsoft.KubernetesConfiguration": "NotRegistered", "Microsoft.ContainerService": "Registered"}
 
 
@@ -351,6 +354,29 @@ CASES = (
     Case("extension", "being changed", facts(extension=CREATING_EXTENSION), "warning", "being installed"),
     Case("extension", "will do", facts(extension=ExtensionFacts()), "pass", "will do"),
     Case("extension", "cannot be read", facts(extension=DOWN), "unknown", "503"),
+    Case("workspaceRoles", "system-assigned", facts(), "pass", "needs no role"),
+    Case("workspaceRoles", "all there", facts(workspace_roles=Seen(met=NEEDS)), "pass", "has the roles"),
+    Case(
+        "workspaceRoles", "one missing", facts(workspace_roles=Seen(NEEDS[:2], NEEDS[2:])), "fail",
+        "Cluster Admin Role",
+    ),
+    Case(
+        "workspaceRoles", "missing, to be granted",
+        facts(workspace_roles=Seen(NEEDS[:2], NEEDS[2:]), request={"grantRoles": True}), "pass", "To be granted",
+    ),
+    Case(
+        "workspaceRoles", "a custom role", facts(workspace_roles=Seen(NEEDS[:2], (), ((NEEDS[2], "a custom role"),))),
+        "unknown", "a custom role",
+    ),
+    Case("workspaceRoles", "cannot be read", facts(workspace_roles=DOWN), "unknown", "503"),
+    Case(
+        "appPermissions", "may not grant",
+        facts(
+            workspace_roles=Seen(missing=NEEDS), request={"grantRoles": True},
+            workspace_permissions=(READER, OPERATOR), cluster_permissions=(READER, EXTENDER),
+        ),
+        "fail", "Microsoft.Authorization/roleAssignments/write on aks",
+    ),
     Case(
         "appPermissions", "reads only", facts(workspace_permissions=(READER,), cluster_permissions=(READER, EXTENDER)),
         "fail", "Microsoft.MachineLearningServices/workspaces/computes/write on ws",

@@ -56,7 +56,8 @@ def test_nothing_at_all_is_known() -> None:
     """No check raises, none passes for want of facts, and what the request depends on stops it."""
     given = facts(**dict.fromkeys(
         ("workspace", "cluster", "compute", "extension", "kubernetes", "sizes", "versions", "providers",
-         "trusted_access", "workspace_permissions", "cluster_permissions"), Unread("403 AuthorizationFailed: no")
+         "trusted_access", "workspace_roles", "workspace_permissions", "cluster_permissions"),
+        Unread("403 AuthorizationFailed: no")
     ))  # fmt: skip
     found = {f.check: f.outcome for f in run_checks(given)}
     assert {name for name, outcome in found.items() if outcome == "pass"} == {

@@ -1,0 +1,92 @@
+"""The relay of an Azure Arc cluster: names and bodies as ``az k8s-extension create`` makes them.
+
+Azure ML reaches an Arc cluster through an Azure Relay hybrid connection only. Source: azure-cli-extensions,
+``partner_extensions/AzureMLKubernetes.py`` (``_get_relay_connection_str``, ``_get_valid_name``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.arm_ids import ArmId
+
+RELAY = "Microsoft.Relay/namespaces"
+HYBRID_CONNECTION = f"{RELAY}/hybridConnections"
+RELAY_RULE = f"{HYBRID_CONNECTION}/authorizationRules"
+API_VERSION = "2024-01-01"
+CONNECTION_ID_SETTING, CONNECTION_NAME_SETTING = (
+    "relayserver.hybridConnectionResourceID",
+    "relayserver.hybridConnectionName",
+)
+CONNECTION_STRING_SETTING = "relayserver.relayConnectionString"
+RULE = "azureml_rw"
+RIGHTS = ("Manage", "Send", "Listen")
+TAGS = {"created_by": "Azure Arc-enabled ML"}
+_LONGEST, _SUFFIX = 50, 6
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Where a cluster's hybrid connection is."""
+
+    namespace: str
+    connection: str
+
+    @property
+    def rule(self) -> str:
+        """ARM id of the authorisation rule whose keys the extension works with."""
+        return f"{self.connection}/authorizationRules/{RULE}"
+
+    @property
+    def name(self) -> str:
+        """Name of the hybrid connection."""
+        return self.connection.rsplit("/", 1)[-1]
+
+
+def relay_of(cluster: ArmId) -> Relay:
+    """The relay that the CLI makes for a cluster, and finds again by its name."""
+    name = _name(f"{cluster.name}-{cluster.subscription}-{cluster.resource_group}-relay")
+    namespace = (
+        f"/subscriptions/{cluster.subscription}/resourceGroups/{cluster.resource_group}/providers/{RELAY}/{name}"
+    )
+    return Relay(namespace, f"{namespace}/hybridConnections/{cluster.name}")
+
+
+def relay_in(settings: Mapping[str, Any]) -> Relay | None:
+    """The relay that an extension's settings name; None when they name none."""
+    connection = str(settings.get(CONNECTION_ID_SETTING) or "")
+    at = connection.lower().find("/hybridconnections/")
+    if at < 0:
+        return None
+    return Relay(connection[:at], connection)
+
+
+def namespace_body(location: str) -> dict[str, Any]:
+    """The body of a relay namespace."""
+    return {"location": location, "tags": dict(TAGS)}
+
+
+def connection_body() -> dict[str, Any]:
+    """The body of a hybrid connection."""
+    return {"properties": {"requiresClientAuthorization": True}}
+
+
+def rule_body() -> dict[str, Any]:
+    """The body of the authorisation rule."""
+    return {"properties": {"rights": list(RIGHTS)}}
+
+
+def relay_settings(relay: Relay) -> dict[str, str]:
+    """The extension's plain settings about its relay."""
+    return {CONNECTION_ID_SETTING: relay.connection, CONNECTION_NAME_SETTING: relay.name}
+
+
+def _name(text: str) -> str:
+    plain = "".join(c for c in text if c.isalnum())
+    if len(plain) <= _LONGEST:
+        return plain
+    digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return plain[: _LONGEST - _SUFFIX] + digest[:_SUFFIX]
