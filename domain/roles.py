@@ -7,10 +7,10 @@ the compute's identity, how-to-troubleshoot-kubernetes-compute. Ids: Microsoft's
 from __future__ import annotations
 
 import shlex
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 
@@ -41,7 +41,7 @@ class Need:
     @property
     def assignment_id(self) -> str:
         """ARM id of the assignment that this product makes: the same for the same need, whoever asks and how often."""
-        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.scope}|{self.principal_id}|{self.role.id}".lower())
+        name = uuid5(NAMESPACE_URL, f"{self.scope}|{self.principal_id}|{self.role.id}".lower())
         return f"{self.scope}/providers/{ROLE_ASSIGNMENT}/{name}"
 
     @property
