@@ -270,7 +270,7 @@ class Workloads(_Model):
 
 
 class CleanUp(_Model):
-    """What else goes. Role assignments mean those that were granted for the attachment: in this release, none."""
+    """What else goes. Role assignments that an attach granted stay in this release: others may rely on them."""
 
     roleAssignments: bool = True
     instanceTypes: Off = False

@@ -10,7 +10,7 @@ import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
 from activities.steps import StepAtWork, run_step
-from domain.operations import JournalEntry, Operation
+from domain.operations import Intent, JournalEntry, Operation, StepRecord
 from domain.outcomes import Again, Created, Done, Ending, Finding, Outcome, Stop
 from domain.problems import AzureAnswer, Problem
 from domain.times import to_text
@@ -154,6 +154,65 @@ def test_an_intent_is_there_when_the_step_is_asked_again() -> None:
     assert (seen[0].intent.action, seen[0].intent.resource_id) == ("create", "/id")
     assert ("first", "intended") in events()
     assert ("first", "retried") in events()
+
+
+def test_intents_are_kept_each_once_the_latest_last() -> None:
+    def work(step: StepAtWork) -> Outcome:
+        for action, target in (
+            ("create", "/a"),
+            ("create", "/b"),
+            ("delete", "/a"),
+            ("create", "/A"),
+            ("create", "/a"),
+        ):
+            step.intend(action, target)
+        return Done()
+
+    run_step(work, call())
+    step = stored().step("first")
+    assert step is not None
+    assert [(i.action, i.resource_id) for i in step.intents] == [("create", "/b"), ("delete", "/a"), ("create", "/A")]
+    assert [event for event in events() if event[1] == "intended"] == [("first", "intended")] * 5
+
+
+def refused_for_a_role(status: int = 403) -> ArmError:
+    message = "The client 'a' does not have authorization to perform action 'x/read' over scope '/s'"
+    return ArmError(status, "AuthorizationFailed", message, answer=AzureAnswer("AuthorizationFailed", message, status))
+
+
+def granting(minutes_ago: float) -> None:
+    """Have the record say that this operation granted a role so long ago."""
+    intent = Intent("create", "/s/providers/Microsoft.Authorization/roleAssignments/n", clock.now())
+    granted = replace(intent, time=intent.time - timedelta(minutes=minutes_ago))
+    records.change("op", None, lambda o: Change(o.with_step(StepRecord("grant", "do", intents=(granted,)))), NOW)
+
+
+def test_a_refusal_is_no_answer_while_a_role_that_this_operation_granted_spreads() -> None:
+    granting(minutes_ago=3)
+    work, _ = answering(refused_for_a_role())
+    assert run_step(work, call())["kind"] == "again"
+    step = stored().step("first")
+    assert step is not None
+    assert "may not have spread" in str(step.detail)
+
+
+def test_a_false_name_for_a_missing_role_is_none_either() -> None:
+    granting(minutes_ago=3)
+    plan = [{"name": "attach_compute", "kind": "do", "bound": 600.0}]
+    said = AzureAnswer("BadRequest", "AKS role check failed for user assigned identity.", 400)
+    work, _ = answering(ArmError(400, "BadRequest", str(said.message), answer=said))
+    fields = {**call(), "step": "attach_compute", "plan": plan}
+    assert run_step(work, fields)["kind"] == "again"
+
+
+@pytest.mark.parametrize("minutes_ago", [None, 20])
+def test_without_a_grant_minutes_ago_a_refusal_is_the_answer(minutes_ago: float | None) -> None:
+    if minutes_ago is not None:
+        granting(minutes_ago)
+    work, _ = answering(refused_for_a_role())
+    answer = run_step(work, call())
+    assert answer["kind"] == "stop"
+    assert answer["problem"]["code"] == "MoorIdentityLacksRole"
 
 
 def test_a_stop_fails_the_step_and_is_the_operations_problem() -> None:

@@ -15,6 +15,7 @@ from domain.operations import (
 )
 from domain.outcomes import Created, Finding
 from domain.problems import AzureAnswer, Problem, problem_from_json, problem_to_json
+from domain.times import to_text
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PROBLEM = Problem("AttachFailed", "no", "attach_compute", azure=AzureAnswer("C", None, 409))
@@ -34,6 +35,13 @@ STEP = StepRecord(
 def operation(**fields: Any) -> Operation:
     base = Operation("op", "attach", "Running", {"namespace": "default"}, "f", RequestedBy("http"), NOW, NOW)
     return replace(base, **fields)
+
+
+def test_a_step_of_the_first_releases_had_one_intent() -> None:
+    old = {k: v for k, v in steps_to_stored((StepRecord("s", "do"),))[0].items() if k != "intents"}
+    told = {"action": "create", "resourceId": "/id", "time": to_text(NOW)}
+    assert steps_from_stored([{**old, "intent": told}])[0].intents == (Intent("create", "/id", NOW),)
+    assert steps_from_stored([{**old, "intent": None}])[0].intents == ()
 
 
 def test_steps_are_kept_whole() -> None:
