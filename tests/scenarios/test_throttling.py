@@ -120,17 +120,32 @@ def test_a_missing_role(stack: Stack, place: Place) -> None:
     target = Place(place.workspace_id, cluster, place.compute_name)
     operation = ended(stack, stack.app.start("attach", target.attach_body())["id"])
     problem = operation["error"]
-    assert (operation["status"], problem["code"]) == ("Failed", "MoorIdentityLacksRole")
-    assert problem["step"] == "install_extension"
-    assert "Microsoft.KubernetesConfiguration/extensions/write" in problem["message"]
-    assert cluster.lower() in problem["message"].lower()
+    assert (operation["status"], problem["code"], problem["step"]) == ("Failed", "PreflightFailed", "preflight")
+    assert "Microsoft.KubernetesConfiguration/extensions/write on aks" in problem["message"]
     assert cluster.lower() in problem["command"].lower()
-    assert (problem["azure"]["status"], problem["azure"]["code"]) == (403, "AuthorizationFailed")
     assert operation["created"] == []
     assert stack.azure.resource(extension_path(cluster)) is None
     assert changes(stack, target.compute_id) == []
     assert claims_of(stack, operation["id"]) == []
     assert_journal_whole(operation, stack.app.journal(operation["id"]))
+
+
+def test_a_role_that_went_away(stack: Stack, place: Place) -> None:
+    """The role was there when preflight looked, and is not when it is needed."""
+    action = "Microsoft.KubernetesConfiguration/extensions/write"
+    said = f"The client 'c' does not have authorization to perform action '{action}' over scope '{place.cluster_id}'."
+    body = {"error": {"code": "AuthorizationFailed", "message": said}}
+    path = f"^{re.escape(extension_path(place.cluster_id))}\\?"
+    stack.azure.add_fault(method="PUT", path=path, every=True, status=403, body=body)
+    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
+    problem = operation["error"]
+    assert (problem["code"], problem["step"]) == ("MoorIdentityLacksRole", "install_extension")
+    assert action in problem["message"]
+    assert place.cluster_id.lower() in problem["command"].lower()
+    assert (problem["azure"]["status"], problem["azure"]["code"]) == (403, "AuthorizationFailed")
+    assert operation["created"] == []
+    assert changes(stack, place.compute_id) == []
+    assert claims_of(stack, operation["id"]) == []
 
 
 def test_what_is_not_there(stack: Stack, place: Place) -> None:
@@ -163,7 +178,8 @@ def test_the_attach_fails_in_azure(stack: Stack, place: Place) -> None:
     assert claims_of(stack, operation["id"]) == []
     # A failed compute does not recover: a second attach says so and leaves it alone.
     again = ended(stack, stack.app.start("attach", place.attach_body())["id"])
-    assert again["error"]["code"] == "ComputeFailed"
+    assert (again["error"]["code"], again["error"]["step"]) == ("PreflightFailed", "preflight")
+    assert "in state failed" in again["error"]["message"]
     assert changes(stack, place.compute_id) == [("PUT", 201)]
 
 
