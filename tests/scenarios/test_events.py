@@ -87,7 +87,7 @@ def test_a_stopped_cluster_is_attached_when_it_is_started(stack: Stack, event_pl
     tag(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
     quiet(stack, event_place)
     assert operations_about(stack, event_place) == []
-    assert f"{event_place.cluster_id} is succeeded and Stopped".lower() in host_log(stack).lower()
+    assert f"{event_place.cluster_id} is succeeded, Stopped".lower() in host_log(stack).lower()
 
     stack.azure.change(event_place.cluster_id, {"properties": {"powerState": {"code": "Running"}}})
     stack.azure.inject_event(event_about(event_place, "ResourceActionSuccess", f"{CLUSTER}/start/action"))
