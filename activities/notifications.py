@@ -44,5 +44,7 @@ def publish(operation: Operation, what: str) -> tuple[Finding, ...]:
     except AzureError as error:
         logger.warning("%s: event %s was not published: %s", operation.id, event_id, type(error).__name__)
         message = f"The event Moor.Operation{what} was not published ({type(error).__name__})."
-        return (Finding("eventPublished", "warning", message, remedy="Check MOOR_EVENTS_TOPIC_ENDPOINT."),)
+        # Two checks: of one that is made again the record keeps the last word only.
+        check = "startPublished" if what == "Started" else "endPublished"
+        return (Finding(check, "warning", message, remedy="Check MOOR_EVENTS_TOPIC_ENDPOINT."),)
     return ()
