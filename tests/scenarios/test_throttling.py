@@ -108,7 +108,7 @@ def test_outages_leave_one_operation_each(stack: Stack, new_place: Callable[[], 
 
 
 def test_a_missing_role(stack: Stack, place: Place) -> None:
-    """The cluster is in a resource group where the app may read and no more."""
+    """The cluster is in a resource group where the app may read and no more: seen before anything is changed."""
     group = f"{worlds.SCOPE}/resourceGroups/read-only-{place.compute_name}"
     cluster = f"{group}/providers/Microsoft.ContainerService/managedClusters/aks"
     stack.azure.seed(
@@ -119,10 +119,10 @@ def test_a_missing_role(stack: Stack, place: Place) -> None:
     )
     target = Place(place.workspace_id, cluster, place.compute_name)
     operation = ended(stack, stack.app.start("attach", target.attach_body())["id"])
-    problem = operation["error"]
-    assert (operation["status"], problem["code"], problem["step"]) == ("Failed", "PreflightFailed", "preflight")
-    assert "Microsoft.KubernetesConfiguration/extensions/write on aks" in problem["message"]
-    assert cluster.lower() in problem["command"].lower()
+    assert (operation["status"], operation["error"]["step"]) == ("Failed", "preflight")
+    missing = [f for f in operation["findings"] if "Microsoft.KubernetesConfiguration/extensions/write" in f["message"]]
+    assert [finding["outcome"] for finding in missing] == ["fail"]
+    assert cluster.lower() in missing[0]["command"].lower()
     assert operation["created"] == []
     assert stack.azure.resource(extension_path(cluster)) is None
     assert changes(stack, target.compute_id) == []
@@ -130,22 +130,31 @@ def test_a_missing_role(stack: Stack, place: Place) -> None:
     assert_journal_whole(operation, stack.app.journal(operation["id"]))
 
 
-def test_a_role_that_went_away(stack: Stack, place: Place) -> None:
-    """The role was there when preflight looked, and is not when it is needed."""
+def test_a_role_that_is_taken_away(stack: Stack, place: Place) -> None:
+    """Checked and there, and gone when it is needed: Azure's own refusal names action and scope."""
+    target = extension_path(place.cluster_id)
     action = "Microsoft.KubernetesConfiguration/extensions/write"
-    said = f"The client 'c' does not have authorization to perform action '{action}' over scope '{place.cluster_id}'."
+    said = (
+        f"The client '{app_object_id(stack)}' with object id '{app_object_id(stack)}' does not have authorization to "
+        f"perform action '{action}' over scope '{target}' or the scope is invalid. If access was recently granted, "
+        "please refresh your credentials."
+    )
     body = {"error": {"code": "AuthorizationFailed", "message": said}}
-    path = f"^{re.escape(extension_path(place.cluster_id))}\\?"
-    stack.azure.add_fault(method="PUT", path=path, every=True, status=403, body=body)
+    stack.azure.add_fault(method="PUT", path=only(target), every=True, status=403, body=body)
     operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     problem = operation["error"]
-    assert (problem["code"], problem["step"]) == ("MoorIdentityLacksRole", "install_extension")
+    assert (operation["status"], problem["code"]) == ("Failed", "MoorIdentityLacksRole")
+    assert problem["step"] == "install_extension"
     assert action in problem["message"]
-    assert place.cluster_id.lower() in problem["command"].lower()
+    assert target in problem["message"]
+    assert target in problem["command"]
     assert (problem["azure"]["status"], problem["azure"]["code"]) == (403, "AuthorizationFailed")
+    assert changes(stack, target) == [("PUT", 403)]
     assert operation["created"] == []
+    assert stack.azure.resource(target) is None
     assert changes(stack, place.compute_id) == []
     assert claims_of(stack, operation["id"]) == []
+    assert_journal_whole(operation, stack.app.journal(operation["id"]))
 
 
 def test_what_is_not_there(stack: Stack, place: Place) -> None:
@@ -178,8 +187,8 @@ def test_the_attach_fails_in_azure(stack: Stack, place: Place) -> None:
     assert claims_of(stack, operation["id"]) == []
     # A failed compute does not recover: a second attach says so and leaves it alone.
     again = ended(stack, stack.app.start("attach", place.attach_body())["id"])
-    assert (again["error"]["code"], again["error"]["step"]) == ("PreflightFailed", "preflight")
-    assert "in state failed" in again["error"]["message"]
+    assert again["status"] == "Failed"
+    assert f"The compute {place.compute_name} is there already, in state failed." in again["error"]["message"]
     assert changes(stack, place.compute_id) == [("PUT", 201)]
 
 
