@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.calls import Fault, Plan
+from tests.faults.calls import CHANGES, Fault, Plan
 from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, UNDO, Driver
 from tests.faults.fault_stack import fault_stack
 
-CHANGES = r"^arm (PUT|PATCH|POST|DELETE) "
 # How many such requests each operation makes; one that makes another number has changed, and this list with it.
 WANTED = [(ATTACH, 2), (DETACH, 1), (EVENT, 2), (UNDO, 4)]
 # The first two of an attach that is undone are those of every attach.
