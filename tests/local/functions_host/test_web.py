@@ -209,7 +209,8 @@ def test_bad_schedules_and_unknown_bindings_are_told_and_the_rest_is_served() ->
         replace(function("queue", hello, None, None), trigger=queue, bindings=(queue,)),
     ]
     served = serve(found, NameResolver({"AzureWebJobs.off.Disabled": "1"}), "api")
-    assert list(served.timers) == ["good"]
+    assert list(served.timers) == ["good", "off"]  # A disabled one has no listener and runs when it is asked for.
+    assert served.disabled == {"off"}
     assert served.errors["bad"].startswith("Error indexing method 'Functions.bad': ArgumentException: The schedule")
     assert "ArgumentOutOfRangeException" in served.errors["never"]
     assert "'queueTrigger' are not served" in served.errors["queue"]
