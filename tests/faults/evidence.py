@@ -29,6 +29,10 @@ _LIVE_INSTANCE = frozenset({"Pending", "Running", "Suspended", "ContinuedAsNew"}
 Row = dict[str, Any]
 
 
+# A reading that still disagrees after so many tries tells of a broken journal.
+_READINGS = 5
+
+
 @dataclass(frozen=True)
 class Head:
     """The head row of an operation."""
@@ -159,10 +163,18 @@ class Tables:
         self._service.close()
 
 
+def _records(tables: Tables) -> tuple[dict[str, Head], dict[str, list[Row]], dict[str, list[str]]]:
+    """Heads, journals and index rows. They come in pages: read anew when an operation wrote between two of them."""
+    for _ in range(_READINGS):
+        heads, journals, index = _sorted_out(tables.rows("operations"))
+        if all(len(journals.get(key, [])) == head.journal_length for key, head in heads.items()):
+            break
+    return heads, journals, index
+
+
 def gather(stack: Stack, tables: Tables) -> Evidence:
     """Read everything. Tables first: what Azure and the engine did meanwhile is younger, never missing."""
-    rows = tables.rows("operations")
-    heads, journals, index = _sorted_out(rows)
+    heads, journals, index = _records(tables)
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
     reactions = tables.rows("reactions")
     instances = read_instances(stack.host_state / "durable" / "durable.db")

@@ -49,7 +49,7 @@ def test_a_failed_attach_takes_back_what_it_made(stack: Stack, place: Place) -> 
 
     assert operation["status"] == "Failed"
     assert operation["error"]["step"] == "compute_ready"
-    assert [(s["name"], s["status"]) for s in operation["steps"]][-7:] == [
+    assert [(s["name"], s["status"]) for s in operation["steps"]][-9:] == [
         ("undo_compute", "Succeeded"),
         ("undo_instance_types", "Skipped"),
         ("undo_namespace", "Skipped"),
