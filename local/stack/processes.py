@@ -148,16 +148,18 @@ class Processes:
         self._watchdog.wait(timeout=_STOP_SECONDS)
 
     def _end(self, child: Child, number: signal.Signals) -> None:
+        if child not in self._children:
+            return  # Ended before: its number may be somebody else's by now.
+        # One that ended by itself may be long gone: to its number nothing is sent either.
         if child.alive:
             _signal_group(child.pid, number)
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(timeout=_STOP_SECONDS)
-        # What the child may have left in its group; the child itself too when it would not go.
-        _signal_group(child.pid, signal.SIGKILL)
+            # What the child may have left in its group; the child itself too when it would not go.
+            _signal_group(child.pid, signal.SIGKILL)
         child.process.wait(timeout=_STOP_SECONDS)
-        if child in self._children:
-            self._children.remove(child)
-            self._tell(f"-{child.pid}")
+        self._children.remove(child)
+        self._tell(f"-{child.pid}")
 
     def _tell(self, line: str) -> None:
         assert self._watchdog.stdin is not None

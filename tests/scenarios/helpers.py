@@ -178,6 +178,7 @@ def manage(stack: Stack, method: str, path: str) -> Answer:
 def rows(stack: Stack, table: str) -> list[dict[str, Any]]:
     """Every row of a table of the app's, as its storage holds them."""
     with sdk_environment(stack):
+        from azure.core.exceptions import ResourceNotFoundError
         from azure.data.tables import TableClient
         from azure.identity import ManagedIdentityCredential
 
@@ -185,7 +186,10 @@ def rows(stack: Stack, table: str) -> list[dict[str, Any]]:
             ManagedIdentityCredential() as credential,
             TableClient(stack.table_service_uri, table, credential=credential) as client,
         ):
-            return [dict(row) for row in client.list_entities()]
+            try:
+                return [dict(row) for row in client.list_entities()]
+            except ResourceNotFoundError:  # Nobody has written to it yet.
+                return []
 
 
 def claims_of(stack: Stack, *operation_ids: str) -> list[str]:
