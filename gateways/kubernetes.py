@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -287,10 +288,37 @@ def _config(body: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
     return config, entra
 
 
+_preparing = Lock()
+
+
+def _prepare_decoding() -> None:
+    """Decode each kind once before threads do: msgspec 0.22 crashes when two of them first meet a type at once."""
+    with _preparing:
+        _decode_once()
+
+
+@lru_cache(maxsize=1)
+def _decode_once() -> None:
+    import msgspec
+    from lightkube.core.decoders import decode_list, decode_object, decode_status
+    from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
+    from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
+    from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service
+
+    decode_status(b"{}")
+    kinds = (DaemonSet, Deployment, StatefulSet, ConfigMap, Namespace, Pod, Service, SelfSubjectAccessReview)
+    for kind in kinds:
+        decode_list(b'{"items":[]}', kind)
+        with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
+            decode_object(b"{}", kind)
+    decode_list(b'{"items":[]}', _instance_type())
+
+
 def _client(config: Mapping[str, Any]) -> Client:
     import httpx2
     from lightkube import Client, KubeConfig
 
+    _prepare_decoding()
     timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     return Client(config=KubeConfig.from_dict(dict(config)), timeout=timeout, trust_env=False)
 

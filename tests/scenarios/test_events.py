@@ -115,7 +115,7 @@ def test_tags_that_call_for_nothing(
         tag(stack, place, **{name.replace("-", "_"): value for name, value in tags.items()})
         places.append((place, said))
     for place, said in places:
-        assert quiet(stack, place)["seen"] == 2
+        assert quiet(stack, place)["seen"] >= 2  # An event may be delivered again when the machine is busy.
         assert operations_about(stack, place) == []
         lines = [line for line in host_log(stack).splitlines() if place.cluster_id.lower() in line.lower()]
         assert not said or any(said in line for line in lines), lines
