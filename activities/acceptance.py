@@ -199,6 +199,4 @@ def _insert(accepted: Mapping[str, Any]) -> Operation:
         compute_name=accepted["computeName"],
         plan_only=accepted.get("planOnly", False),
     )
-    told = {"source": requested_by.source, "principal": requested_by.principal, "reason": requested_by.reason}
-    entry = JournalEntry("operation", "accepted", created, data={k: v for k, v in told.items() if v})
-    return records.insert(operation, [entry])
+    return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])

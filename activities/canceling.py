@@ -23,9 +23,7 @@ def cancel(operation_id: str, asked_by: RequestedBy) -> Operation | None:
         if seen.final or seen.cancel is not None:
             return None
         status = seen.status if seen.status in (NOT_STARTED, UNDOING) else CANCELING
-        said = {"source": asked_by.source, "principal": asked_by.principal, "reason": asked_by.reason}
-        data = {k: v for k, v in said.items() if v}
-        entry = JournalEntry("operation", "decided", moment, message="cancel", data=data)
+        entry = JournalEntry("operation", "decided", moment, message="cancel", data=asked_by.told())
         return Change(replace(seen, cancel=asked_by, status=status), [entry])
 
     operation = records.change(operation_id, None, decide, moment)

@@ -48,9 +48,7 @@ def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
             pick_ups=0,
             pick_up_mark=0,
         )
-        said = {"source": asked_by.source, "principal": asked_by.principal, "reason": asked_by.reason}
-        data = {k: v for k, v in said.items() if v}
-        return Change(after, [JournalEntry("operation", "decided", moment, run, "retry", data)])
+        return Change(after, [JournalEntry("operation", "decided", moment, run, "retry", asked_by.told())])
 
     operation = records.change(operation_id, None, decide, moment)
     return Retried(operation, run)

@@ -30,6 +30,11 @@ class RequestedBy:
     reason: str | None = None
     parentId: str | None = None
 
+    def told(self) -> dict[str, str]:
+        """What the journal says of who asked; what is not known is left out."""
+        said = {"source": self.source, "principal": self.principal, "reason": self.reason}
+        return {name: value for name, value in said.items() if value}
+
 
 @dataclass(frozen=True)
 class Intent:
