@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from domain.deadlines import bound_of
 from domain.operations import (
     CANCELED,
     CANCELING,
@@ -50,6 +51,8 @@ def begin(operation: Operation, call: Call) -> Change | None:
     planned = operation
     if call.plan and not operation.steps:
         planned = replace(operation, steps=call.plan, started_time=clock.now())
+    if planned.steps and not call.undo and planned.step(call.step) is None:
+        return None  # An operation keeps the list of steps it was begun with, whatever release goes on with it.
     step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
     if step.over:
         return None
@@ -59,7 +62,8 @@ def begin(operation: Operation, call: Call) -> Change | None:
         return None  # A poll changes nothing before it knows something.
     moment = clock.now()
     attempt = step.attempts + 1
-    begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment)
+    bound = bound_of(operation.request, call.step, call.bound)
+    begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment, bound_seconds=bound)
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
     return Change(after, [journal_entry(call.step, event, moment, attempt)])

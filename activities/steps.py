@@ -103,7 +103,9 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
         operation = records.change(call.operation, call.run, lambda o: begin(o, call), clock.now())
         step = operation.step(call.step)
-        assert step is not None
+        if step is None:
+            logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
+            return DONE
         if step.over:
             return _answer(step)
         at_work = StepAtWork(call, operation)
@@ -189,7 +191,8 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
     call, started = step.call, step.record.started
     assert started is not None
     waited = (call.now - started).total_seconds()
-    if waited >= call.bound:
+    bound = step.record.bound_seconds or call.bound
+    if waited >= bound:
         return Stop(
             make_problem(
                 "DeadlineExceeded",
@@ -197,7 +200,7 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
             )
         )
     pause = outcome.after if outcome.after is not None else _back_off(step.record.attempts)
-    return replace(outcome, after=max(1.0, min(pause, call.bound - waited)))
+    return replace(outcome, after=max(1.0, min(pause, bound - waited)))
 
 
 def _back_off(attempts: int) -> float:

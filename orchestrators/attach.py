@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
+from orchestrators.earlier import ATTACH_1_0, steps_of
 from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, undo, until
 
 STEPS = (
@@ -35,4 +36,4 @@ STEPS = (
 
 def attach(context: DurableOrchestrationContext) -> Steps:
     """Claim the compute, check what can be checked, have the extension, attach the compute, record and tell the end."""
-    return (yield from run_operation(context, STEPS))
+    return (yield from run_operation(context, steps_of(context, STEPS, ATTACH_1_0)))

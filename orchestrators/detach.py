@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
+from orchestrators.earlier import DETACH_1_0, steps_of
 from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, until
 
 STEPS = (
@@ -20,4 +21,4 @@ STEPS = (
 
 def detach(context: DurableOrchestrationContext) -> Steps:
     """Claim the compute, see that nothing uses it, detach it, wait until it is gone, record and tell the end."""
-    return (yield from run_operation(context, STEPS))
+    return (yield from run_operation(context, steps_of(context, STEPS, DETACH_1_0)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
+from orchestrators.earlier import DETACH_PLAN_1_0, steps_of
 from orchestrators.steps import MINUTE, Steps, do, run_operation
 
 STEPS = (
@@ -16,4 +17,4 @@ STEPS = (
 
 def detach_plan(context: DurableOrchestrationContext) -> Steps:
     """Resolve what is there, list what uses the compute and what a detach would change."""
-    return (yield from run_operation(context, STEPS))
+    return (yield from run_operation(context, steps_of(context, STEPS, DETACH_PLAN_1_0)))

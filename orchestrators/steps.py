@@ -43,9 +43,9 @@ class Step:
     cancelable: bool = True
 
 
-def do(name: str, *, within: float = 30 * MINUTE, always: bool = False) -> Step:
+def do(name: str, *, within: float = 30 * MINUTE, always: bool = False, cancelable: bool = True) -> Step:
     """One idempotent activity, retried while it answers again."""
-    return Step(name, "do", within, always)
+    return Step(name, "do", within, always, cancelable=cancelable)
 
 
 def until(name: str, *, within: float, cancelable: bool = True) -> Step:

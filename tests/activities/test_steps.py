@@ -184,7 +184,8 @@ def granting(minutes_ago: float) -> None:
     """Have the record say that this operation granted a role so long ago."""
     intent = Intent("create", "/s/providers/Microsoft.Authorization/roleAssignments/n", clock.now())
     granted = replace(intent, time=intent.time - timedelta(minutes=minutes_ago))
-    records.change("op", None, lambda o: Change(o.with_step(StepRecord("grant", "do", intents=(granted,)))), NOW)
+    steps = (StepRecord("grant", "do", intents=(granted,)), *(StepRecord(str(s["name"]), str(s["kind"])) for s in PLAN))
+    records.change("op", None, lambda o: Change(replace(o, steps=steps)), NOW)
 
 
 def test_a_refusal_is_no_answer_while_a_role_that_this_operation_granted_spreads() -> None:
@@ -309,3 +310,13 @@ def test_after_the_end_no_step_is_begun_but_those_that_always_are() -> None:
     assert run_step(work, call("ready")) == {"kind": "superseded"}
     assert seen == []
     assert stored().status == "Failed"
+
+
+def test_a_step_that_came_with_a_later_release_is_not_taken_by_an_operation_begun_before_it() -> None:
+    work, _ = answering(Done())
+    assert run_step(work, call()) == {"kind": "done"}
+    later, seen = answering(Done())
+    added = {**call(), "step": "added_later"}
+    assert run_step(later, added) == {"kind": "done"}
+    assert not seen
+    assert stored().step("added_later") is None

@@ -35,6 +35,7 @@ class FakeContext:
     current_utc_datetime: datetime = START
     scheduled: list[Scheduled] = field(default_factory=list)
     continued_with: Any = None
+    version: str | None = None
 
     def get_input(self) -> Any:
         return self.input
