@@ -18,7 +18,7 @@ def test_durations_are_read(text: str, hours: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "8 hours of work", "PT", "-PT5M", "1 day, 12:00:00"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="duration|timedelta"):
+    with pytest.raises(ValueError, match=r"duration|timedelta"):
         duration(text)
 
 
