@@ -1,0 +1,89 @@
+"""Operations that the release before began, in a deployment that is upgraded under them."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import Options, Stack, running_stack
+from local.stack.processes import REPOSITORY
+from orchestrators import detach, earlier
+from orchestrators.steps import Step
+from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.helpers import (
+    Operation,
+    assert_journal_whole,
+    claims_of,
+    deletes,
+    eventually,
+    instances,
+    operations_on,
+    put_in_place,
+    succeeded,
+)
+from tests.scenarios.under_way import start_all, wait_until_azure_is_at_work
+
+
+def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_factory: pytest.TempPathFactory) -> None:
+    app = deployment(tmp_path_factory.mktemp("app"))
+    deploy(app, version="1.0")
+    with running_stack(Options(factor=FACTOR, app=app), state_dir=tmp_path_factory.mktemp("upgrade")) as stack:
+        under_way = start_all(stack, lambda: place_in(stack))
+        wait_until_azure_is_at_work(stack, under_way)
+        stack.stop_host()
+        for resource_id in under_way.changing:
+            assert [o["status"] for o in operations_on(stack, resource_id)] == ["InProgress"]
+        deploy(app, version=present_version())
+        stack.start_host()
+
+        ended = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
+        for operation, table in zip(ended, (earlier.ATTACH_1_0, earlier.ATTACH_1_0, earlier.DETACH_1_0), strict=True):
+            assert steps(operation) == names(table)
+            assert_journal_whole(operation, stack.app.journal(operation["id"]))
+            assert version_of(stack, operation) == "1.0"
+        assert claims_of(stack, *under_way.ids) == []
+        assert deletes(stack, under_way.detaching) == ["Detach"]
+
+        place = place_in(stack)
+        put_in_place(stack, place)
+        after = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])
+        assert steps(after) == names(detach.STEPS)
+        assert version_of(stack, after) == present_version()
+
+
+def deployment(folder: Path) -> Path:
+    """The app in a folder of its own, with a host.json of its own."""
+    for part in (*REPOSITORY.glob("*.py"), *(f.parent for f in REPOSITORY.glob("*/__init__.py"))):
+        (folder / part.name).symlink_to(part)
+    return folder
+
+
+def deploy(app: Path, version: str) -> None:
+    """Have new orchestrations stamped with this version."""
+    host: dict[str, Any] = json.loads((REPOSITORY / "host.json").read_text())
+    host["extensions"]["durableTask"]["defaultVersion"] = version
+    (app / "host.json").write_text(json.dumps(host))
+
+
+def present_version() -> str:
+    host: dict[str, Any] = json.loads((REPOSITORY / "host.json").read_text())
+    return str(host["extensions"]["durableTask"]["defaultVersion"])
+
+
+def version_of(stack: Stack, operation: Operation) -> str:
+    """The version that the engine has of the operation's instance."""
+    name = f"{operation['id']}-1"
+    found = eventually(partial(instances(stack, name).get, name), "the engine instance")
+    return str(found.get("version"))
+
+
+def steps(operation: Operation) -> list[str]:
+    return [step["name"] for step in operation["steps"]]
+
+
+def names(table: tuple[Step, ...]) -> list[str]:
+    return [step.name for step in table if not step.undo]
