@@ -46,10 +46,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Refused, because of ``holder``: it has the compute, or (``same_id``) was asked for under the same id."""
+    """Refused, because of ``holder``: it has the compute, or (``same_id``) was asked for under the same id.
+
+    ``fresh``: this call made the holder's record, which a process that died had left out; the caller has to start it.
+    """
 
     holder: Operation
     same_id: bool = False
+    fresh: bool = False
 
 
 class ClaimContested(Exception):
@@ -83,7 +87,7 @@ def accept(submission: Submission) -> Accepted | Conflict:
             if holder is not None and not left_over(held, holder.operation):
                 if holder.operation.fingerprint == fingerprint:
                     return holder
-                return Conflict(holder.operation)
+                return Conflict(holder.operation, fresh=holder.fresh)
             if not claims.take_over(held, operation_id, accepted):
                 continue
             claim = claims.read(target)

@@ -44,10 +44,10 @@ async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, k
     submission = _submission(req, kind)
     decided = await asyncio.to_thread(accept, submission)
     base = base_url(req, 1)
+    if decided.fresh:
+        await start_recorded(client, decided.holder if isinstance(decided, Conflict) else decided.operation)
     if isinstance(decided, Conflict):
         raise _conflict(decided, base)
-    if decided.fresh:
-        await start_recorded(client, decided.operation)
     url = operation_url(base, decided.operation.id)
     headers = {"Operation-Location": url, "Location": url}
     return operation_answer(202 if decided.fresh else 200, decided.operation, headers)

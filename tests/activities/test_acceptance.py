@@ -131,6 +131,7 @@ def test_somebody_elses_cut_short_request_is_not_lost_to_a_conflicting_one(
     answer = accept(make_submission(request={"other": 1}))
     assert isinstance(answer, Conflict)
     assert answer.holder.id == "first"
+    assert answer.fresh
     assert records.read("first") is not None
 
 

@@ -113,6 +113,28 @@ async def test_another_request_for_a_held_compute_is_refused_with_the_holder(app
     assert tables.rows() == before
 
 
+async def test_a_conflict_that_records_what_a_dead_process_had_accepted_starts_it(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as cut:
+        cut.setattr(records, "insert", die)
+        with pytest.raises(Killed):
+            await app.post("/attach", attach_body())
+    assert app.engine.started == []
+
+    answer = await app.post("/detach", detach_body())
+
+    assert answer.status == 409
+    assert [name for name, _, _ in app.engine.started] == ["attach"]
+    assert app.engine.started[0][1] == f"{answer.error['operationId']}-1"
+
+
 async def test_an_operation_id_of_ones_own_makes_a_request_repeatable(app: App) -> None:
     chosen = {"Operation-Id": "Deploy-42.gpu_1"}
     first = await app.post("/attach", attach_body(), chosen)
