@@ -75,7 +75,7 @@ def accept(submission: Submission) -> Accepted | Conflict:
     operation_id = submission.operation_id or str(uuid.uuid4())
     accepted = _accepted_fields(submission, operation_id, fingerprint)
     if submission.plan_only:
-        return _record_plan(accepted)
+        return _record(accepted)
     target = claims.compute_target(submission.workspace_id, submission.compute_name)
     for _ in range(_TRIES):
         claim = claims.take(target, operation_id, accepted)
@@ -93,7 +93,7 @@ def accept(submission: Submission) -> Accepted | Conflict:
             claim = claims.read(target)
             if claim is None:
                 continue
-        return _record(claim, fingerprint)
+        return _record(accepted, claim)
     raise ClaimContested(target)
 
 
@@ -149,25 +149,14 @@ def _known(operation: Operation, fingerprint: str) -> Accepted | Conflict:
     return Conflict(operation, same_id=True)
 
 
-def _record(claim: Claim, fingerprint: str) -> Accepted | Conflict:
-    assert claim.accepted is not None
-    try:
-        return Accepted(_insert(claim.accepted), fresh=True)
-    except records.OperationExists:
-        known = records.read(claim.operation_id)
-        assert known is not None
-        answer = _known(known.operation, fingerprint)
-        if left_over(claim, known.operation):
-            claims.release(claim)
-        return answer
-
-
-def _record_plan(accepted: Mapping[str, Any]) -> Accepted | Conflict:
+def _record(accepted: Mapping[str, Any], claim: Claim | None = None) -> Accepted | Conflict:
     try:
         return Accepted(_insert(accepted), fresh=True)
     except records.OperationExists:
         known = records.read(str(accepted["id"]))
         assert known is not None
+        if claim is not None and left_over(claim, known.operation):
+            claims.release(claim)
         return _known(known.operation, str(accepted["fingerprint"]))
 
 
