@@ -128,6 +128,27 @@ class Evidence:
     now: datetime = field(default_factory=datetime.now)
 
 
+@dataclass(frozen=True)
+class Records:
+    """The table of operations, sorted out: heads, journals and keys of index rows by operation."""
+
+    heads: dict[str, Head]
+    journals: dict[str, list[Row]]
+    index: dict[str, list[str]]
+
+    def agree(self, key: str) -> bool:
+        """Whether what was read of an operation may be of one moment."""
+        head = self.heads[key]
+        told = any(row.startswith(f"status;{head.status};") for row in self.index.get(key, []))
+        return told and len(self.journals.get(key, [])) == head.journal_length
+
+    def replace(self, key: str, read: Records) -> None:
+        """Put a later reading of one operation in the place of what was read."""
+        self.heads.update(read.heads)
+        self.journals[key] = read.journals.get(key, [])
+        self.index[key] = read.index.get(key, [])
+
+
 class Tables:
     """The tables of a stack, read past the app and past any proxy, with the account's key."""
 
@@ -163,26 +184,30 @@ class Tables:
         self._service.close()
 
 
-def _records(tables: Tables) -> tuple[dict[str, Head], dict[str, list[Row]], dict[str, list[str]]]:
-    """Heads, journals and index rows. They come in pages: read anew when an operation wrote between two of them."""
-    for _ in range(_READINGS):
-        heads, journals, index = _sorted_out(tables.rows("operations"))
-        if all(len(journals.get(key, [])) == head.journal_length for key, head in heads.items()):
-            break
-    return heads, journals, index
+def _records(tables: Tables) -> Records:
+    """Heads, journals and index rows. They come in pages: what wrote between two of them is read anew, by itself."""
+    records = _sorted_out(tables.rows("operations"))
+    for key in list(records.heads):
+        for _ in range(_READINGS):
+            if records.agree(key):
+                break
+            journal = f"(RowKey ge 'journal;{key};' and RowKey lt 'journal;{key}<')"
+            mine = f"RowKey eq 'operation;{key}' or {journal} or operation eq '{key}'"
+            records.replace(key, _sorted_out(tables.rows("operations", mine)))
+    return records
 
 
 def gather(stack: Stack, tables: Tables) -> Evidence:
     """Read everything. Tables first: what Azure and the engine did meanwhile is younger, never missing."""
-    heads, journals, index = _records(tables)
+    records = _records(tables)
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
     reactions = tables.rows("reactions")
     instances = read_instances(stack.host_state / "durable" / "durable.db")
     app = next(p["objectId"] for p in stack.options.world["principals"] if p["name"] == "moor-app")
     return Evidence(
-        heads=heads,
-        journals=journals,
-        index=index,
+        heads=records.heads,
+        journals=records.journals,
+        index=records.index,
         holds=holds,
         reactions=reactions,
         instances=instances,
@@ -253,16 +278,14 @@ def trusted(bundle: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=bundle)
 
 
-def _sorted_out(rows: list[Row]) -> tuple[dict[str, Head], dict[str, list[Row]], dict[str, list[str]]]:
-    heads: dict[str, Head] = {}
-    journals: dict[str, list[Row]] = {}
-    index: dict[str, list[str]] = {}
+def _sorted_out(rows: list[Row]) -> Records:
+    records = Records({}, {}, {})
     for row in sorted(rows, key=lambda r: str(r["RowKey"])):
         what, _, rest = str(row["RowKey"]).partition(";")
         if what == "operation":
-            heads[rest] = head_of(row)
+            records.heads[rest] = head_of(row)
         elif what == "journal":
-            journals.setdefault(rest.rsplit(";", 1)[0], []).append(row)
+            records.journals.setdefault(rest.rsplit(";", 1)[0], []).append(row)
         elif "operation" in row:
-            index.setdefault(str(row["operation"]), []).append(str(row["RowKey"]))
-    return heads, journals, index
+            records.index.setdefault(str(row["operation"]), []).append(str(row["RowKey"]))
+    return records
