@@ -12,6 +12,7 @@ from activities.computes import attach_compute, compute_gone, compute_ready, det
 from activities.extensions import extension_ready, install_extension
 from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
 from activities.kubernetes_undo import undo_instance_types, undo_namespace
+from activities.legacy_objects import cleanup_legacy
 from activities.notifications import notify
 from activities.planning import plan
 from activities.preflight import preflight
@@ -32,6 +33,7 @@ STEPS: tuple[Work, ...] = (
     plan,
     ensure_relay,
     grant_workspace_roles,
+    cleanup_legacy,
     install_extension,
     extension_ready,
     components_healthy,

@@ -14,6 +14,7 @@ from activities.kubernetes import (
     namespace_id,
     wants_namespace,
 )
+from activities.legacy_objects import look
 from activities.steps import StepAtWork
 from domain import instance_types
 from domain.catalogue.explain import make_problem
@@ -40,6 +41,7 @@ def view(step: StepAtWork) -> ClusterView:
             found = api.namespace(request["namespace"])
             may_create = found is not None or not wants_namespace(request) or api.may("create", "", "namespaces")
             there = (api.instance_types() or {}) if wants_types(request) else {}
+            legacy = look(api)
         except KubernetesError as error:
             raise ArmError(error.status, error.reason, error.message) from error
     return ClusterView(
@@ -47,6 +49,7 @@ def view(step: StepAtWork) -> ClusterView:
         phase=found.phase if found is not None else None,
         may_create_namespaces=may_create,
         types_problem=types_refused(step, there),
+        legacy=legacy,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from activities.computes import find_compute, planned_attach, planned_detach
 from activities.extensions import outlook
 from activities.kubernetes_changes import planned_objects
+from activities.legacy_objects import planned_cleanup
 from activities.providers import planned_registrations, providers, registration_state
 from activities.relays import planned_relay
 from activities.roles import planned_compute_grants, planned_grants
@@ -53,6 +54,9 @@ def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
 
 # In the order of the steps in orchestrators/attach.py and detach.py.
 PLANNERS: dict[str, tuple[Planner, ...]] = {
-    "attach": (_providers, planned_relay, planned_grants, _extension, planned_objects, _attach, planned_compute_grants),
+    "attach": (
+        *(_providers, planned_relay, planned_grants, planned_cleanup, _extension),
+        *(planned_objects, _attach, planned_compute_grants),
+    ),
     "detach": (_detach,),
 }

@@ -234,7 +234,7 @@ class AttachRequest(_Model):
     defaultInstanceType: str = _LEFT_OUT
     clusterPurpose: Literal["production", "devTest"] = _PURPOSE
     registerProviders: bool = False
-    cleanupLegacy: Off = False
+    cleanupLegacy: bool = False
     grantRoles: bool = False
     smokeTest: Annotated[Literal["none"], _choice("none", later=("training", "inference"))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"

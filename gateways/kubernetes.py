@@ -20,6 +20,7 @@ import yaml
 from domain import instance_types
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.components import HEALTH_CHECK, NAMESPACE, ROUTER, Seen
+from domain.legacy_objects import LEGACY_OBJECTS, LegacyObject
 from gateways import arm, clock
 from gateways.arm import ArmError
 from gateways.identity import credential
@@ -161,6 +162,16 @@ class Api:
             else:
                 self._client.replace(wanted)
 
+    def legacy_object(self, wanted: LegacyObject) -> Found | None:
+        """A leftover of Azure ML v1; None when there is none. Nothing of what it holds is kept."""
+        with _explained():
+            found = self._find(_kind_of(wanted), wanted.name, wanted.namespace)
+        return None if found is None else Found(wanted.name, {}, dict(found.metadata.annotations or {}))
+
+    def delete_legacy_object(self, gone: LegacyObject) -> None:
+        """Delete a leftover of Azure ML v1; one that is gone is no error."""
+        self._delete(_kind_of(gone), gone.name, gone.namespace)
+
     def delete_instance_type(self, name: str) -> None:
         """Delete an instance type; one that is gone is no error."""
         self._delete(_instance_type(), name)
@@ -178,20 +189,23 @@ class Api:
         with _explained():
             return any(True for _ in self._client.list(Pod, namespace=namespace))
 
-    def _delete(self, kind: Any, name: str) -> None:
+    def _delete(self, kind: Any, name: str, namespace: str | None = None) -> None:
         try:
             with _explained():
-                self._client.delete(kind, name)
+                if namespace is None:
+                    self._client.delete(kind, name)
+                else:
+                    self._client.delete(kind, name, namespace=namespace)
         except KubernetesError as error:
             if error.status != 404:
                 raise
 
-    def may(self, verb: str, group: str, resource: str) -> bool:
-        """Whether the app may do that to a kind of object of the whole cluster."""
+    def may(self, verb: str, group: str, resource: str, namespace: str | None = None) -> bool:
+        """Whether the app may do that to a kind of object, of one namespace or of the whole cluster."""
         from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
         from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
 
-        attributes = ResourceAttributes(verb=verb, group=group, resource=resource)
+        attributes = ResourceAttributes(verb=verb, group=group, resource=resource, namespace=namespace)
         with _explained():
             answer = self._client.create(
                 SelfSubjectAccessReview(spec=SelfSubjectAccessReviewSpec(resourceAttributes=attributes))
@@ -307,7 +321,7 @@ def _decode_once() -> None:
 
     decode_status(b"{}")
     kinds = (DaemonSet, Deployment, StatefulSet, ConfigMap, Namespace, Pod, Service, SelfSubjectAccessReview)
-    for kind in kinds:
+    for kind in (*kinds, *map(_kind_of, LEGACY_OBJECTS)):
         decode_list(b'{"items":[]}', kind)
         with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
             decode_object(b"{}", kind)
@@ -339,6 +353,14 @@ def _instance_type() -> Any:
 
     it = instance_types
     return create_global_resource(it.GROUP, it.VERSION, it.KIND, it.PLURAL)
+
+
+def _kind_of(wanted: LegacyObject) -> Any:
+    """The class for a leftover's kind."""
+    from lightkube.resources import apps_v1, core_v1, rbac_authorization_v1
+
+    module = {"": core_v1, "apps": apps_v1}.get(wanted.group, rbac_authorization_v1)
+    return getattr(module, wanted.kind)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ STEPS = (
     do("register_providers", within=1 * HOUR),  # minutes, as a rule
     do("ensure_relay"),  # Azure Arc only: the extension is given its connection string
     do("grant_workspace_roles"),  # first: what is granted spreads while the extension is being installed
+    do("cleanup_legacy"),  # when asked: the extension fails over what v1 has left
     do("install_extension", within=5 * HOUR),  # waits while somebody else changes it, for as long as that may take
     until("extension_ready", within=4 * HOUR),  # the service gives up by itself, in most cases after 15 minutes
     until("components_healthy", within=30 * MINUTE),  # what Azure calls installed may still be starting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.catalogue.entry import INSTANCE_TYPES_GUIDE, MOOR, PODS, TROUBLESHOOT_EXTENSION, Entry
+from domain.legacy_objects import kubectl
 
 ENTRIES = (
     Entry(
@@ -27,6 +28,15 @@ ENTRIES = (
         cause="The API of cluster {cluster} cannot be written from here ({said}), and what was asked for needs that.",
         remedy="Run the command from a machine that reaches the cluster, then attach without asking for it.",
         command="kubectl create namespace {namespace}",
+    ),
+    Entry(
+        code="LegacyObjectsLeft",
+        situations=(MOOR,),
+        cause="What Azure Machine Learning v1 left in cluster {cluster} was to be removed, and its API does not answer "
+        "from here any more: {said}.",
+        remedy="Run the command from a machine that reaches the cluster, then attach without asking for it.",
+        command=kubectl("delete"),
+        documentation=TROUBLESHOOT_EXTENSION,
     ),
     Entry(
         code="KubernetesForbidden",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes
-from domain.preflight.facts import Facts, known
+from domain.legacy_objects import in_words, kubectl
+from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
+from domain.preflight.facts import Facts, Unread, known
 
 
 def asks_for_objects(facts: Facts) -> bool:
@@ -65,3 +66,38 @@ def instance_types(facts: Facts) -> Judgement:
     if seen.types_problem is not None:
         return fails_as(seen.types_problem)
     return passes("The instance types asked for are there or can be made.")
+
+
+def legacy_objects(facts: Facts) -> Judgement:
+    """Leftovers of Azure ML v1 (azureml-fe), which an installation of the extension trips over (E45004, E45005)."""
+    seen = known(facts.kubernetes, "the cluster's API")
+    if seen.unreachable is not None or isinstance(seen.legacy, Unread):
+        why = seen.legacy.why if isinstance(seen.legacy, Unread) else seen.unreachable
+        verb, words = ("delete", "Remove them by hand") if cleans_up(facts) else ("get", "Look")
+        return cannot_tell(
+            f"Whether Azure Machine Learning v1 has left azureml-fe behind cannot be seen: {why}.",
+            f"{words} from a machine that reaches the cluster.",
+            kubectl(verb),
+        )
+    found = seen.legacy.found
+    if not found:
+        return passes("Azure Machine Learning v1 has left nothing behind.")
+    command = kubectl("delete", found)
+    if not cleans_up(facts):
+        return warns(
+            f"Azure Machine Learning v1 has left in the cluster: {in_words(found)}. The extension may fail over them.",
+            "When nothing uses them any more, remove them, or ask for it with cleanupLegacy.",
+            command,
+        )
+    if seen.legacy.kept:
+        return fails(
+            f"The app may not delete, in the cluster: {in_words(seen.legacy.kept)}.",
+            "Remove them by hand, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
+            command,
+        )
+    return passes(f"To be removed, as asked: {in_words(found)}.")
+
+
+def cleans_up(facts: Facts) -> bool:
+    """Whether the request asks for the leftovers to be removed."""
+    return bool(facts.request.get("cleanupLegacy"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.legacy_objects import LegacyObject
 from domain.outcomes import Finding
 from domain.problems import Problem
 from domain.roles import Seen
@@ -62,6 +63,14 @@ class ExtensionFacts:
 
 
 @dataclass(frozen=True)
+class Legacy:
+    """Leftovers of Azure ML v1 in the cluster: those found, and those of them that the app may not delete."""
+
+    found: tuple[LegacyObject, ...] = ()
+    kept: tuple[LegacyObject, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClusterView:
     """What is seen of the cluster itself: ``unreachable`` says why nothing is, then the rest means nothing.
 
@@ -75,6 +84,7 @@ class ClusterView:
     phase: str | None = None
     may_create_namespaces: bool = True
     types_problem: Problem | None = None
+    legacy: Legacy | Unread = Legacy()
 
 
 @dataclass(frozen=True)

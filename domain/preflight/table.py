@@ -45,6 +45,10 @@ CHECKS = (
     Check(
         "instanceTypes", "instance types asked for: none is another's and different", FAIL, cluster_api.instance_types
     ),
+    Check(
+        "legacyObjects", "leftovers of azureml-fe from Azure Machine Learning v1", FAIL, cluster_api.legacy_objects,
+        cluster_api.cleans_up,
+    ),
     Check("openShift", "OpenShift: security context constraints", UNKNOWN, pools.open_shift),
     Check(
         "providers", "resource providers registered, or registration asked for", FAIL, surroundings.providers,

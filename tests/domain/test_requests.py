@@ -261,7 +261,6 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("cleanupLegacy", True),
         ("smokeTest", "training"),
         ("smokeTest", "inference"),
         ("expiresAt", "2027-01-01T00:00:00Z"),

@@ -36,6 +36,9 @@ PODS = Kind("", "v1", "pods", "Pod", True)
 SERVICES = Kind("", "v1", "services", "Service", True)
 CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap", True)
 SECRETS = Kind("", "v1", "secrets", "Secret", True)
+SERVICE_ACCOUNTS = Kind("", "v1", "serviceaccounts", "ServiceAccount", True)
+CLUSTER_ROLES = Kind("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", False)
+CLUSTER_ROLE_BINDINGS = Kind("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", False)
 DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment", True)
 DAEMON_SETS = Kind("apps", "v1", "daemonsets", "DaemonSet", True)
 STATEFUL_SETS = Kind("apps", "v1", "statefulsets", "StatefulSet", True)
@@ -49,6 +52,9 @@ KINDS = (
     SERVICES,
     CONFIG_MAPS,
     SECRETS,
+    SERVICE_ACCOUNTS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
     DEPLOYMENTS,
     DAEMON_SETS,
     STATEFUL_SETS,

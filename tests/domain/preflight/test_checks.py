@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from domain.legacy_objects import LEGACY_OBJECTS
 from domain.preflight.check import Check
-from domain.preflight.facts import ExtensionFacts, Facts, Permission, Unread, Version
+from domain.preflight.facts import ExtensionFacts, Facts, Legacy, Permission, Unread, Version
 from domain.preflight.run import run_checks
 from domain.preflight.table import CHECKS
 from domain.problems import Problem
@@ -33,6 +34,8 @@ from tests.domain.preflight.clusters import (
 DOWN = Unread("503 ServiceUnavailable: down")
 USER = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 OTHER_CLUSTER = facts().cluster_id.__class__(OTHER_SUB, "rg", "Microsoft.ContainerService/managedClusters", "aks")
+CLEAN = {"cleanupLegacy": True}
+LEFT = Legacy(LEGACY_OBJECTS)
 DEV = {"clusterPurpose": "devTest"}
 CREATING_EXTENSION = ExtensionFacts(waits="the extension is being installed")
 READER = Permission(("*/read",))
@@ -311,6 +314,22 @@ CASES = (
         "fail", "differs",
     ),
     Case("instanceTypes", "not seen", facts(kubernetes=UNSEEN, request={"defaultInstanceType": "a"}), "unknown"),
+    Case("legacyObjects", "some", facts(kubernetes=replace(SEEN, legacy=LEFT)), "warning", "Deployment azureml-fe"),
+    Case(
+        "legacyObjects", "some, and the app may not delete them",
+        facts(kubernetes=replace(SEEN, legacy=Legacy(LEFT.found, LEFT.found[:1])), request=CLEAN), "fail", "may not",
+    ),
+    Case(
+        "legacyObjects", "some, to be removed",
+        facts(kubernetes=replace(SEEN, legacy=LEFT), request=CLEAN), "pass", "To be removed",
+    ),
+    Case("legacyObjects", "none", facts(request=CLEAN), "pass"),
+    Case("legacyObjects", "not seen", facts(kubernetes=UNSEEN), "unknown", "azureml-fe"),
+    Case("legacyObjects", "not seen, to be removed", facts(kubernetes=UNSEEN, request=CLEAN), "fail", "depends"),
+    Case(
+        "legacyObjects", "may not be looked at",
+        facts(kubernetes=replace(SEEN, legacy=Unread("secrets is forbidden"))), "unknown", "forbidden",
+    ),
     Case("instanceTypes", "none asked for", facts(kubernetes=UNSEEN), "pass"),
     Case("instanceTypes", "there or to be made", facts(request={"instanceTypes": [{"name": "a"}]}), "pass"),
     Case(
