@@ -7,6 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from activities.approving import approval
 from activities.clusters import look_at_cluster, settle_cluster, start_operations
 from activities.computes import attach_compute, compute_gone, compute_ready, detach_compute, resolve
 from activities.extensions import extension_ready, install_extension
@@ -43,6 +44,7 @@ STEPS: tuple[Work, ...] = (
     compute_ready,
     grant_compute_roles,
     survey,
+    approval,
     detach_compute,
     compute_gone,
     undo_compute,

@@ -23,8 +23,11 @@ def notify(step: StepAtWork) -> Outcome:
     return Done(findings=publish(step.operation, step.operation.status))
 
 
-def publish(operation: Operation, what: str) -> tuple[Finding, ...]:
-    """Publish ``Moor.Operation<what>``, but not of plans; the finding is there only when that failed."""
+def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...]:
+    """Publish ``Moor.Operation<what>``, but not of plans; the finding is there only when that failed.
+
+    ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
+    """
     endpoint = read_settings().events_topic_endpoint
     if endpoint is None or operation.plan_only:
         return ()
@@ -38,7 +41,7 @@ def publish(operation: Operation, what: str) -> tuple[Finding, ...]:
     }
     if operation.problem is not None:
         data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
-    event_id = f"{operation.instance_id}-{what.lower()}"
+    event_id = f"{operation.instance_id}-{what.lower()}{of and '-' + of}"
     try:
         event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)
     except AzureError as error:

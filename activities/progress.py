@@ -12,6 +12,7 @@ from domain.operations import (
     CANCELED,
     CANCELING,
     FAILED,
+    NEEDS_APPROVAL,
     NOT_STARTED,
     RUNNING,
     SKIPPED,
@@ -20,13 +21,14 @@ from domain.operations import (
     WAITING,
     JournalEntry,
     Operation,
+    Question,
     StepRecord,
 )
-from domain.outcomes import Again, Done, Finding, Outcome, Stop
+from domain.outcomes import Again, Ask, Done, Finding, Outcome, Stop
 from gateways import clock
 from gateways.records import Change, Superseded
 
-CANCELED_CODE = "OperationCanceled"
+CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     if step.over:
         return None
     moment = clock.now()
+    question = operation.question(call.step)
+    if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
+        outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
     if isinstance(outcome, Again):
         return _waiting(operation, step, call, outcome, moment)
     if isinstance(outcome, Stop):
@@ -97,11 +102,22 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     polls = step.attempts + (0 if step.kind == "do" else 1)
     waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail)
     event = "waiting" if step.kind == "do" else "polled"
-    status = _status(operation, call, WAITING)
+    after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
+    if outcome.ask is None:
+        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)])
+    asked = operation.question(call.step)
+    if asked is not None and asked.answer is not None:
+        return Change(after, [journal_entry(step.name, event, moment, polls, "has been answered meanwhile")])
+    question = replace(asked, told=outcome.ask.told) if asked else _question(call.step, outcome.ask, moment)
+    message = outcome.detail if asked else question.text
     return Change(
-        replace(operation.with_step(waiting), status=status, counts=outcome.counts),
-        [journal_entry(step.name, event, moment, polls, outcome.detail)],
+        replace(after.with_question(question), status=_status(operation, call, NEEDS_APPROVAL)),
+        [journal_entry(step.name, event if asked else "asked", moment, polls, message)],
     )
+
+
+def _question(step: str, ask: Ask, moment: datetime) -> Question:
+    return Question(step, ask.text, moment, ask.expires, ask.told)
 
 
 def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, moment: datetime) -> Change:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from domain.operations import NOT_STARTED, RUNNING, SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from domain.operations import (
+    NOT_STARTED,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    JournalEntry,
+    Operation,
+    Question,
+    RequestedBy,
+    StepRecord,
+)
 from gateways import clock, records
 from gateways.records import Change
 
@@ -42,6 +52,7 @@ def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
             status=RUNNING if seen.steps else NOT_STARTED,
             steps=_steps_anew(seen),
             cancel=None,
+            questions=_answered(seen),
             problem=None,
             result=None,
             finished_time=None,
@@ -52,6 +63,11 @@ def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
 
     operation = records.change(operation_id, None, decide, moment)
     return Retried(operation, run)
+
+
+def _answered(operation: Operation) -> tuple[Question, ...]:
+    """The questions whose steps are finished; what was refused, or not answered in time, is asked anew."""
+    return tuple(q for q in operation.questions if (s := operation.step(q.step)) is not None and s.status == SUCCEEDED)
 
 
 def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:

@@ -122,7 +122,9 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
-    return again(outcome.after or _FIRST_PAUSE) if isinstance(outcome, Again) else _answer(finished)
+    if not finished.over:
+        return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
+    return _answer(finished)
 
 
 def _call(fields: Mapping[str, Any]) -> Call:

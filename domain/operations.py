@@ -12,9 +12,10 @@ from domain.problems import Problem, problem_from_json, problem_to_json
 from domain.times import from_text, to_text
 
 NOT_STARTED, RUNNING, WAITING = "NotStarted", "Running", "Waiting"
+NEEDS_APPROVAL = "NeedsApproval"
 CANCELING, UNDOING = "Canceling", "Undoing"
 SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipped"
-LIVE = (NOT_STARTED, RUNNING, WAITING, "NeedsApproval", CANCELING, UNDOING)
+LIVE = (NOT_STARTED, RUNNING, WAITING, NEEDS_APPROVAL, CANCELING, UNDOING)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
 STATUSES = LIVE + FINAL
 _ROLE_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
@@ -34,6 +35,23 @@ class RequestedBy:
         """What the journal says of who asked; what is not known is left out."""
         said = {"source": self.source, "principal": self.principal, "reason": self.reason}
         return {name: value for name, value in said.items() if value}
+
+
+APPROVE, REJECT = "approve", "reject"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers have been told of it."""
+
+    step: str
+    text: str
+    asked: datetime
+    expires: datetime
+    told: bool = False
+    answer: str | None = None  # APPROVE or REJECT
+    answered: datetime | None = None
+    answered_by: RequestedBy | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +128,8 @@ class Operation:
     """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
-    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``.
+    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
+    what its steps have asked people.
     """
 
     id: str
@@ -138,6 +157,16 @@ class Operation:
     pick_up_mark: int = 0
     cancel: RequestedBy | None = None
     plan_only: bool = False
+    questions: tuple[Question, ...] = ()
+
+    def question(self, step_name: str) -> Question | None:
+        """What a step asks, or has asked; None when it has asked nothing."""
+        return next((q for q in self.questions if q.step == step_name), None)
+
+    def with_question(self, question: Question) -> Operation:
+        """The operation with that question put in the place of the one its step asked before."""
+        others = tuple(q for q in self.questions if q.step != question.step)
+        return replace(self, questions=(*others, question))
 
     @property
     def orchestrator(self) -> str:
@@ -272,3 +301,33 @@ def _intents(stored: Mapping[str, Any]) -> tuple[Intent, ...]:
     """The intents of a stored step; the first releases kept one at most."""
     kept = stored["intents"] if "intents" in stored else [stored["intent"]] if stored["intent"] else []
     return tuple(Intent(i["action"], i["resourceId"], from_text(i["time"])) for i in kept)
+
+
+def questions_to_stored(questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """Questions as they are kept."""
+    return [
+        {
+            **vars(q),
+            "asked": to_text(q.asked),
+            "expires": to_text(q.expires),
+            "answered": to_text(q.answered),
+            "answered_by": vars(q.answered_by) if q.answered_by else None,
+        }
+        for q in questions
+    ]
+
+
+def questions_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[Question, ...]:
+    """The inverse of ``questions_to_stored``."""
+    return tuple(
+        Question(
+            **{
+                **q,
+                "asked": from_text(q["asked"]),
+                "expires": from_text(q["expires"]),
+                "answered": from_text(q["answered"]),
+                "answered_by": RequestedBy(**q["answered_by"]) if q["answered_by"] else None,
+            }
+        )
+        for q in stored
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from domain.problems import Problem, problem_to_json
@@ -55,12 +56,22 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A question to a person, who may answer until it expires. ``told``: subscribers have been told of it."""
+
+    text: str
+    expires: datetime
+    told: bool = False
+
+
+@dataclass(frozen=True)
 class Again:
-    """Ask again after so many seconds; None lets the step's own back-off decide."""
+    """Ask again after so many seconds; None lets the step's own back-off decide. ``ask``: it waits for a person."""
 
     after: float | None
     detail: str
     counts: Mapping[str, int] = field(default_factory=dict)
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -29,6 +30,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from domain import instance_types
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
 from domain.compute_names import PATTERN
+from domain.deadlines import DEFAULT_APPROVAL_TIMEOUT, duration
 from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, rules, wire_text
 from domain.secret_ids import parse_secret_id
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
@@ -42,6 +44,7 @@ _NOT_YET_TEXT = "is described by the contract and not available in this release"
 # Table Storage and ARM take other control characters badly; nobody types them on purpose.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _RESOURCE_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,127}")
+_LONGEST_WAIT = timedelta(days=30)
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][-+.A-Za-z0-9]+)?")
 # A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
@@ -108,6 +111,16 @@ def _secret_id(text: str) -> str:
         return text  # The rules for settings refuse it together with everything else.
 
 
+def _wait(text: str) -> str:
+    try:
+        fits = timedelta() < duration(text) <= _LONGEST_WAIT
+    except ValueError:
+        fits = False
+    if not fits:
+        raise PydanticCustomError("wait", "must be an ISO 8601 duration such as PT30M or P2D, of 30 days at most")
+    return text
+
+
 def _named(text: str) -> str:
     if not _RESOURCE_NAME.fullmatch(text):
         raise PydanticCustomError("name", "must be 1 to 128 letters, digits, hyphens, dots or underscores")
@@ -126,6 +139,7 @@ ComputeName = Annotated[str, StringConstraints(pattern=PATTERN)]
 ExistingComputeName = Annotated[str, StringConstraints(min_length=2, max_length=24, pattern=r"^[A-Za-z0-9-]+$")]
 Namespace = Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 Description = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printable)]
+Wait = Annotated[str, AfterValidator(_wait), WithJsonSchema({"type": "string", "format": "duration"})]
 Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(_printable)]
 TagName = Annotated[str, AfterValidator(_printable)]
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
@@ -280,14 +294,13 @@ class CleanUp(_Model):
 class DetachRequest(_Model):
     """Detach a compute from its workspace; the cluster itself is never deleted."""
 
-    later_fields: ClassVar[frozenset[str]] = frozenset(
-        {"/workloads/deadline", "/workloads/onDeadline", "/approvalTimeout"}
-    )
+    later_fields: ClassVar[frozenset[str]] = frozenset({"/workloads/deadline", "/workloads/onDeadline"})
 
     workspaceId: WorkspaceId
     computeName: ExistingComputeName
     workloads: Workloads = Field(default_factory=Workloads)
-    approval: Annotated[Literal["none"], _choice("none", later=("required",))] = "none"
+    approval: Literal["none", "required"] = "none"
+    approvalTimeout: Wait = DEFAULT_APPROVAL_TIMEOUT
     cleanUp: CleanUp = Field(default_factory=CleanUp)
     reason: Reason = _LEFT_OUT
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.operations import Operation, RequestedBy, steps_from_stored, steps_to_stored
+from domain.operations import (
+    Operation,
+    RequestedBy,
+    questions_from_stored,
+    questions_to_stored,
+    steps_from_stored,
+    steps_to_stored,
+)
 from domain.outcomes import Created, Finding
 from domain.problems import problem_from_json, problem_to_json
 from domain.times import from_text, to_text
@@ -44,6 +51,7 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "pickUpMark": operation.pick_up_mark,
             "cancel": vars(operation.cancel) if operation.cancel else None,
             "planOnly": operation.plan_only,
+            "questions": questions_to_stored(operation.questions),
         }
     )
 
@@ -77,6 +85,7 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         pick_up_mark=row["pickUpMark"],
         cancel=RequestedBy(**cancel) if cancel else None,
         plan_only=bool(row.get("planOnly")),  # Rows of the first release do not have it: they are no plans.
+        questions=questions_from_stored(unpack_json(row, "questions") or ()),
     )
 
 

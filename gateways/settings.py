@@ -23,6 +23,8 @@ class Settings:
     history_days: int
     stack_clock: str | None
     hard_checks: frozenset[str] = frozenset()
+    approval_workspaces: tuple[ArmId, ...] = ()
+    approval_for_force: bool = False
 
 
 def read_settings() -> Settings:
@@ -36,6 +38,8 @@ def read_settings() -> Settings:
         history_days=_whole_number("MOOR_HISTORY_DAYS", default=30, least=1),
         stack_clock=os.environ.get("MOOR_CLOCK") or None,
         hard_checks=_checks("MOOR_HARD_CHECKS"),
+        approval_workspaces=_workspaces("MOOR_APPROVAL_WORKSPACES"),
+        approval_for_force=_yes_or_no("MOOR_APPROVAL_FOR_FORCE"),
     )
 
 
@@ -64,3 +68,10 @@ def _whole_number(name: str, *, default: int, least: int) -> int:
     if not text.isdigit() or int(text) < least:
         raise SettingError(f"{name}: '{text}' is not a whole number of {least} or more")
     return int(text)
+
+
+def _yes_or_no(name: str) -> bool:
+    text = os.environ.get(name, "").strip().lower()
+    if text not in ("", "true", "false"):
+        raise SettingError(f"{name}: '{text}' is neither true nor false")
+    return text == "true"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from azure.durable_functions import DurableOrchestrationContext
 
 from orchestrators.earlier import DETACH_1_0, steps_of
-from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, until
+from orchestrators.steps import HOUR, MINUTE, Steps, ask, do, run_operation, until
 
 STEPS = (
     do("claim"),
     do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
     do("survey"),  # right before the call: what it cannot tell counts as busy
+    ask("approval", within=24 * HOUR),  # or as long as the request says an answer may take (domain/deadlines.py)
     do("detach_compute"),
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
     do("record", within=15 * MINUTE, always=True),

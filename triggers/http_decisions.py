@@ -1,4 +1,4 @@
-"""POST operations/{id}/cancel and retry: what people decide about an operation that is there."""
+"""POST operations/{id}/cancel, retry, approve and reject: what people decide about an operation that is there."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import asyncio
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.approving import Refusal, decide
 from activities.canceling import cancel
 from activities.retrying import Retried, retry
-from domain.operations import RequestedBy
+from domain.operations import APPROVE, REJECT, Operation, RequestedBy
 from domain.requests import Decision, parse
 from domain.strict_json import read_json
 from gateways import engine
@@ -39,15 +40,46 @@ async def cancel_operation(req: func.HttpRequest, client: df.DurableOrchestratio
     return await answered(_cancel(req, client))
 
 
+@bp.function_name("http_approve_operation")
+@bp.route(route="operations/{id}/approve", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def approve_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Answer yes to an operation that waits for approval."""
+    return await answered(_answer(req, client, APPROVE))
+
+
+@bp.function_name("http_reject_operation")
+@bp.route(route="operations/{id}/reject", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Answer no to an operation that waits for approval."""
+    return await answered(_answer(req, client, REJECT))
+
+
+async def _answer(req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str) -> func.HttpResponse:
+    asked_by = _decision(req)
+    before = (await find_operation(req)).operation
+    decided = await asyncio.to_thread(decide, before.id, answer, asked_by)
+    if isinstance(decided, Refusal):
+        raise HttpError(409, decided.code, decided.message, "id")
+    await _wake(client, decided)
+    return operation_answer(202, decided)
+
+
+async def _wake(client: df.DurableOrchestrationClient, operation: Operation) -> None:
+    """A hint only: without it the waiter sees the decision at its next poll."""
+    step = operation.current_step
+    if step is not None:
+        await engine.wake(client, f"{operation.instance_id}:{step.name}", WAKE)
+
+
 async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     asked_by = _decision(req)
     before = (await find_operation(req)).operation
     operation = await asyncio.to_thread(cancel, before.id, asked_by)
     if operation is None:
         raise HttpError(409, "OperationEnded", "The operation has ended: there is nothing to cancel.", "id")
-    step = operation.current_step
-    if step is not None:  # A hint only: without it the waiter sees the decision at its next poll.
-        await engine.wake(client, f"{operation.instance_id}:{step.name}", WAKE)
+    await _wake(client, operation)
     return operation_answer(202, operation)
 
 

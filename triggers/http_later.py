@@ -14,8 +14,6 @@ PATHS = (
     ("reattach", "POST"),
     ("fleet/attach", "POST"),
     ("fleet/detach", "POST"),
-    ("operations/{id}/approve", "POST"),
-    ("operations/{id}/reject", "POST"),
     ("attachments", "GET"),
 )
 

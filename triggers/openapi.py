@@ -86,6 +86,14 @@ def _paths() -> dict[str, Any]:
                 "retryOperation", "Go on with an operation that failed, was cancelled or hangs, from where it stands."
             ),
         },
+        "/operations/{id}/approve": {
+            "parameters": [_id()],
+            "post": _decision("approveOperation", "Answer yes to an operation that waits for approval."),
+        },
+        "/operations/{id}/reject": {
+            "parameters": [_id()],
+            "post": _decision("rejectOperation", "Answer no to an operation that waits for approval."),
+        },
         "/health": {"get": _health()},
         "/openapi.json": {
             "get": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.catalogue import own_access, own_extension
+from domain.catalogue import own_access, own_decisions, own_extension
 from domain.catalogue.entry import AT_WORKSPACE, MOOR, Entry
 
 _COMPUTE = f"az ml compute show --name {{compute}} {AT_WORKSPACE}"
@@ -11,6 +11,7 @@ _JOURNAL = "curl --header 'x-functions-key: <key>' '<url>/api/operations/{operat
 
 ENTRIES = (
     *own_access.ENTRIES,
+    *own_decisions.ENTRIES,
     *own_extension.ENTRIES,
     Entry(
         code="WorkspaceNotFound",

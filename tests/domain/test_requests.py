@@ -78,6 +78,7 @@ def test_asking_for_nothing_is_the_same_request() -> None:
     detach_nothing = {
         "workloads": {"policy": "refuse", "endpoints": "refuse"},
         "approval": "none",
+        "approvalTimeout": "P3D",
         "cleanUp": {"roleAssignments": True, "instanceTypes": False, "extension": False},
     }
     assert parse_request("detach", {**DETACH, **detach_nothing}) == parse_request("detach", DETACH)
@@ -279,8 +280,6 @@ def test_what_later_work_brings_to_attach_is_refused_by_name(field: str, value: 
         ({"workloads": {"endpoints": "delete"}}, "/workloads/endpoints"),
         ({"workloads": {"deadline": "PT24H"}}, "/workloads/deadline"),
         ({"workloads": {"onDeadline": "fail"}}, "/workloads/onDeadline"),
-        ({"approval": "required"}, "/approval"),
-        ({"approvalTimeout": "P3D"}, "/approvalTimeout"),
         ({"cleanUp": {"instanceTypes": True}}, "/cleanUp/instanceTypes"),
         ({"cleanUp": {"extension": True}}, "/cleanUp/extension"),
     ],
@@ -298,6 +297,11 @@ def test_what_later_work_brings_to_detach_is_refused_by_name(body: dict[str, Any
         ({"cleanUp": {"roleAssignments": 1}}, "/cleanUp/roleAssignments"),
         ({"cleanUp": {"deadline": 1}}, "/cleanUp/deadline"),
         ({"approval": None}, "/approval"),
+        ({"approval": "always"}, "/approval"),
+        ({"approvalTimeout": "PT0S"}, "/approvalTimeout"),
+        ({"approvalTimeout": "P31D"}, "/approvalTimeout"),
+        ({"approvalTimeout": "three days"}, "/approvalTimeout"),
+        ({"approvalTimeout": 3}, "/approvalTimeout"),
         ({"clusterId": CLUSTER}, "/clusterId"),
         ({"deadline": "PT24H"}, "/deadline"),
     ],

@@ -74,6 +74,7 @@ async def test_a_detach_is_recorded_with_its_defaults_and_started(app: App) -> N
         "computeName": "legacy-name-of-24-charac",
         "workloads": {"policy": "refuse", "endpoints": "refuse"},
         "approval": "none",
+        "approvalTimeout": "P3D",
         "cleanUp": {"roleAssignments": True, "instanceTypes": False, "extension": False},
     }
     assert [name for name, _, _ in app.engine.started] == ["detach"]

@@ -1,0 +1,24 @@
+"""What Moor itself ends an operation with because a person said no, or said nothing."""
+
+from __future__ import annotations
+
+from domain.catalogue.entry import MOOR, Entry
+
+_RETRY = "curl --request POST --header 'x-functions-key: <key>' '<url>/api/operations/{operation}/retry'"
+
+ENTRIES = (
+    Entry(
+        code="ApprovalRejected",
+        situations=(MOOR,),
+        cause="The operation was rejected by {rejected_by}{rejected_because}.",
+        remedy="Nothing was changed that is not put back. Retry asks anew.",
+        command=_RETRY,
+    ),
+    Entry(
+        code="ApprovalTimedOut",
+        situations=(MOOR,),
+        cause="Nobody answered within {waited}: {question}",
+        remedy="Retry asks anew; approvalTimeout in the request says how long an answer may take.",
+        command=_RETRY,
+    ),
+)
