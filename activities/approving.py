@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from activities.notifications import publish
 from activities.progress import NO_ANSWER_CODE
@@ -13,7 +13,7 @@ from domain.catalogue.explain import make_problem
 from domain.deadlines import approval_timeout
 from domain.operations import APPROVE, JournalEntry, Operation, Question, RequestedBy
 from domain.outcomes import Again, Ask, Done, Outcome, Stop
-from domain.times import in_words, to_text
+from domain.times import to_text
 from gateways import clock, records
 from gateways.records import Change
 from gateways.settings import Settings, read_settings
@@ -59,17 +59,22 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
     """Ask once, then wait for the answer: done when it is yes, stop when it is no or does not come in time."""
     question = step.operation.question(step.call.step)
     if question is None:
-        return Again(1.0, "asks for approval", ask=Ask(text, clock.now() + timeout))
+        expires = clock.now() + timeout
+        return Again(1.0, _waiting(text, expires), ask=Ask(text, expires))
     if question.answer is not None:
         return _answered(step, question)
     left = (question.expires - clock.now()).total_seconds()
     if left <= 0:
-        waited = in_words((question.expires - question.asked).total_seconds())
-        return Stop(make_problem(NO_ANSWER_CODE, {**step.facts, "waited": waited, "question": question.text}))
+        facts = {**step.facts, "until": to_text(question.expires), "question": question.text}
+        return Stop(make_problem(NO_ANSWER_CODE, facts))
     if not question.told:
         publish(step.operation, "NeedsApproval", of=step.call.step)
-    detail = f"waits for approval until {to_text(question.expires)}: {question.text}"
+    detail = _waiting(question.text, question.expires)
     return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told=True))
+
+
+def _waiting(text: str, expires: datetime) -> str:
+    return f"waits for approval until {to_text(expires)}: {text}"
 
 
 def decide(operation_id: str, answer: str, by: RequestedBy) -> Operation | Refusal:

@@ -17,7 +17,7 @@ ENTRIES = (
     Entry(
         code="ApprovalTimedOut",
         situations=(MOOR,),
-        cause="Nobody answered within {waited}: {question}",
+        cause="Nobody had answered by {until}: {question}",
         remedy="Retry asks anew; approvalTimeout in the request says how long an answer may take.",
         command=_RETRY,
     ),
