@@ -21,6 +21,7 @@ from activities.providers import register_providers
 from activities.recording import claim, record, release
 from activities.relays import ensure_relay
 from activities.roles import grant_compute_roles, grant_workspace_roles
+from activities.smoke_test import smoke_test, smoke_test_done, undo_smoke_test
 from activities.steps import Work, run_step
 from activities.undoing import undo_compute, undo_extension
 from activities.undoing_access import undo_relay, undo_roles
@@ -43,10 +44,13 @@ STEPS: tuple[Work, ...] = (
     attach_compute,
     compute_ready,
     grant_compute_roles,
+    smoke_test,
+    smoke_test_done,
     survey,
     approval,
     detach_compute,
     compute_gone,
+    undo_smoke_test,
     undo_compute,
     undo_instance_types,
     undo_namespace,

@@ -11,6 +11,7 @@ from activities.legacy_objects import planned_cleanup
 from activities.providers import planned_registrations, providers, registration_state
 from activities.relays import planned_relay
 from activities.roles import planned_compute_grants, planned_grants
+from activities.smoke_test import planned_smoke_test
 from activities.steps import StepAtWork
 from domain.outcomes import Done, Outcome
 from domain.plans import PlannedChange, plan_to_json
@@ -56,7 +57,7 @@ def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
 PLANNERS: dict[str, tuple[Planner, ...]] = {
     "attach": (
         *(_providers, planned_relay, planned_grants, planned_cleanup, _extension),
-        *(planned_objects, _attach, planned_compute_grants),
+        *(planned_objects, _attach, planned_compute_grants, planned_smoke_test),
     ),
     "detach": (_detach,),
 }

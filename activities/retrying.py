@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from domain.operations import (
+    CANCELED,
+    FAILED,
     NOT_STARTED,
     RUNNING,
     SKIPPED,
@@ -20,6 +22,8 @@ from gateways.records import Change
 
 # Steps that a new run takes whatever they came to before: the claim may have gone, and the end is told anew.
 _TAKEN_ANEW = frozenset({"claim", "record", "notify", "release"})
+# A step that only began what a later one waits for: when that failed, it is begun anew, and not looked for.
+_BEGUN_FOR = {"smoke_test": "smoke_test_done"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,14 @@ def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
     if any(made.undone for made in operation.created):
         # What finished steps had made is gone again: their outcomes hold no more.
         return tuple(StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) for s in steps)
-    return tuple(_anew(step) for step in steps)
+    begun_anew = {
+        begun
+        for begun, waited in _BEGUN_FOR.items()
+        if (waiting := operation.step(waited)) is not None and waiting.status in (FAILED, CANCELED)
+    }
+    return tuple(
+        StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) if s.name in begun_anew else _anew(s) for s in steps
+    )
 
 
 def _anew(step: StepRecord) -> StepRecord:

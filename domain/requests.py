@@ -31,7 +31,7 @@ from domain import instance_types
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
 from domain.compute_names import PATTERN
 from domain.deadlines import DEFAULT_APPROVAL_TIMEOUT, duration
-from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, rules, wire_text
+from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, is_on, rules, wire_text
 from domain.secret_ids import parse_secret_id
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
 
@@ -250,7 +250,7 @@ class AttachRequest(_Model):
     registerProviders: bool = False
     cleanupLegacy: bool = False
     grantRoles: bool = False
-    smokeTest: Annotated[Literal["none"], _choice("none", later=("training", "inference"))] = "none"
+    smokeTest: Annotated[Literal["none", "training"], _choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = _LEFT_OUT
 
@@ -264,6 +264,8 @@ class AttachRequest(_Model):
             extension = Extension.model_validate(_settings_of(body.get("extension")))
         except ValidationError:
             return found
+        if body.get("smokeTest") == "training" and not is_on(extension.configurationSettings, "enableTraining"):
+            found.append(Violation(INVALID, "needs the extension's setting enableTraining", "/smokeTest"))
         return found + rules.check(extension.configurationSettings, extension.configurationProtectedSettings)
 
     @field_validator("clusterId")

@@ -23,6 +23,9 @@ STEPS = (
     do("attach_compute"),  # needs the extension: without it Azure fails the attach under false names
     until("compute_ready", within=3 * HOUR),  # attaches of more than 100 minutes have been reported
     do("grant_compute_roles"),  # the compute's own identity is there once the compute is
+    do("smoke_test"),  # when asked: a small job proves what Azure only says
+    until("smoke_test_done", within=1 * HOUR),
+    undo("undo_smoke_test", within=30 * MINUTE),  # first: a job that runs keeps the compute from being detached
     undo("undo_compute", within=12 * HOUR),  # the compute first: Azure ML reaches it through the extension
     undo("undo_instance_types", within=30 * MINUTE),
     undo("undo_namespace", within=1 * HOUR),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from domain.arm_ids import ArmId, compute_id, parse_arm_id
-from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, REQUEST
+from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, JOB, REQUEST
 from domain.extension_settings import EXTENSION_NAME
 from domain.operations import Operation
 
 _SITUATIONS = {
     "install_extension": EXTENSION,
     "extension_ready": EXTENSION,
+    "smoke_test": JOB,
+    "smoke_test_done": JOB,
     "attach_compute": ATTACH,
     "compute_ready": ATTACH,
     "detach_compute": DETACH,

@@ -35,6 +35,21 @@ ENTRIES = (
         command=_JOURNAL,
     ),
     Entry(
+        code="SmokeTestTimedOut",
+        situations=(MOOR,),
+        cause="The smoke test's job {job} is {status} after {waited}.",
+        remedy="Look at the job's logs and its pods; try a job of your own on the compute.",
+        command=f"az ml job show --name {{job}} {AT_WORKSPACE}",
+        transient=True,
+    ),
+    Entry(
+        code="SmokeTestEnded",
+        situations=(MOOR,),
+        cause="The smoke test's job {job} is {status}: somebody else ended it.",
+        remedy="Retry the operation, or run a job of your own on the compute.",
+        command=f"az ml job show --name {{job}} {AT_WORKSPACE}",
+    ),
+    Entry(
         code="ClusterStopped",
         situations=(MOOR,),
         cause="The cluster {cluster} is {power}: nothing can be installed on it.",

@@ -15,7 +15,9 @@ _EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
 
 def needed_on_workspace(facts: Facts) -> tuple[str, ...]:
     """Actions on the workspace."""
-    needed = (f"{_WORKSPACES}/read", f"{_WORKSPACES}/computes/read", f"{_WORKSPACES}/computes/write")
+    needed: tuple[str, ...] = (f"{_WORKSPACES}/read", f"{_WORKSPACES}/computes/read", f"{_WORKSPACES}/computes/write")
+    if facts.request.get("smokeTest", "none") != "none":
+        needed += (f"{_WORKSPACES}/jobs/write", f"{_WORKSPACES}/environments/versions/write")
     return (*needed, f"{_WORKSPACES}/computes/delete") if _undoes(facts) else needed
 
 
@@ -69,6 +71,8 @@ def app_permissions(facts: Facts) -> Judgement:
 def _role(action: str) -> str:
     if "/computes/" in action:
         return "'AzureML Compute Operator'"
+    if "/jobs/" in action or "/environments/" in action:
+        return "'AzureML Data Scientist'"
     if action.startswith(_EXTENSIONS):
         return "'Kubernetes Extension Contributor'"
     if action.startswith("Microsoft.Authorization/"):

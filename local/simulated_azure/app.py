@@ -19,7 +19,7 @@ from aiohttp import web
 
 from local.call_hook import CallHook
 from local.clock import ScaledClock
-from local.simulated_azure import key_vault, metadata, operations, tls
+from local.simulated_azure import key_vault, metadata, operations, run_history, tls
 from local.simulated_azure.arm import Arm
 from local.simulated_azure.control import Control, explain_errors
 from local.simulated_azure.control_events import EventControl
@@ -37,6 +37,7 @@ from local.simulated_azure.providers import (
     computes,
     endpoints,
     extensions,
+    job_runs,
     jobs,
     kubernetes_versions,
     plain,
@@ -112,7 +113,16 @@ async def serve(options: Options) -> None:
     vault_app = web.Application()
     vault_app.add_routes(key_vault.KeyVault(world, hook).routes())
     vault_port = await listen(vault_app, 0, files)
-    proxy = NameProxy(lambda host: vault_port if key_vault.exists(world, host) else None)
+    history_app = web.Application()
+    history_app.add_routes(run_history.RunHistory(world, hook).routes())
+    history_port = await listen(history_app, 0, files)
+
+    def port_of(host: str) -> int | None:
+        if key_vault.exists(world, host):
+            return vault_port
+        return history_port if run_history.exists(world, host) else None
+
+    proxy = NameProxy(port_of)
     proxy_port = await proxy.start(kept["proxyPort"])
     world.base_url = f"https://{HOST}:{arm_port}"
     world.kubernetes_url = f"https://{HOST}:{kubernetes_port}"
@@ -168,6 +178,7 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
     extensions.install()
     computes.install()
     jobs.install(world)
+    job_runs.install(world)
     relay.install()
     subscriptions.install(world)
     return Router(
@@ -181,6 +192,7 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
             *relay.routes(),
             *plain.routes(),
             *jobs.routes(),
+            *job_runs.routes(),
             *endpoints.routes(),
             *batch_endpoints.routes(),
             *schedules.routes(),

@@ -47,7 +47,7 @@ class NameProxy:
         self._tunnels.add(task)
         try:
             await self._tunnel(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError) as error:
+        except (OSError, asyncio.CancelledError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             logger.debug("a tunnel ended: %s", error)
         finally:
             self._tunnels.discard(task)

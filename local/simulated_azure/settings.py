@@ -33,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
         "compute.detach": 120,
         "relay.create": 30,
         "job.cancel": 60,
+        "job.queue": 30,
+        "job.run": 60,
         "provider.register": 60,
         "cluster.runCommand": 15,
         # From the end of an installation: until its workloads are available, until its definitions show.

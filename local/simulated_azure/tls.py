@@ -9,9 +9,9 @@ from pathlib import Path
 
 import trustme
 
-from local.simulated_azure.metadata import KEY_VAULT_DNS
+from local.simulated_azure.metadata import KEY_VAULT_DNS, MACHINE_LEARNING_DNS
 
-HOSTS = ("127.0.0.1", "localhost", f"*.{KEY_VAULT_DNS}")
+HOSTS = ("127.0.0.1", "localhost", f"*.{KEY_VAULT_DNS}", f"*.{MACHINE_LEARNING_DNS}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ ENGINEER = "0c0ffee0-0000-4000-8000-0000000000e1"
 # grant data access, which neither Azurite nor the simulated topic looks at.
 APP_ROLES = (
     "AzureML Compute Operator",
+    "AzureML Data Scientist",
     "Kubernetes Extension Contributor",
     "Azure Kubernetes Service Cluster User Role",
     "Azure Kubernetes Service RBAC Cluster Admin",

@@ -18,6 +18,9 @@ ROLE_ASSIGNMENT = re.compile(r"/providers/Microsoft\.Authorization/roleAssignmen
 RELAY = re.compile(
     r"/providers/Microsoft\.Relay/namespaces/[^/]+(/hybridConnections/[^/]+(/authorizationRules/[^/]+)?)?$", re.I
 )
+# A smoke test's job, and the environment that azure-ai-ml makes for it under a name made from its content.
+SMOKE_TEST = re.compile(r"/workspaces/[^/]+/jobs/moor-[0-9a-f]{12}-\d+(/cancel)?$", re.I)
+ANONYMOUS = re.compile(r"/workspaces/[^/]+/environments/CliV2AnonymousEnvironment/versions/[0-9a-f]+$", re.I)
 KEYS = re.compile(r"/providers/Microsoft\.Relay/.*/listKeys$", re.I)
 ENDS = ("succeeded", "skipped", "failed", "canceled")
 # The clock of a record is read before the row is written, in threads of their own.
@@ -52,6 +55,9 @@ def asks(head: Head, method: str, path: str) -> bool:
     on_compute = path == head.compute_id.lower()
     if head.kind == "detach":
         return method == "DELETE" and on_compute
+    if SMOKE_TEST.search(path) or ANONYMOUS.search(path):
+        of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/")
+        return of_workspace and json.loads(head.row["request"]).get("smokeTest") == "training"
     if method == "POST":
         return REGISTER.search(path) is not None or KEYS.search(path) is not None
     extension = EXTENSION.search(path)
@@ -132,6 +138,7 @@ def failed_changes(evidence: Evidence, resource: str) -> int:
 
 def intended(journal: list[Row], path: str, when: datetime) -> bool:
     """Whether a journal tells, before a moment, that a resource is to be changed."""
+    path = path.removesuffix("/cancel")
     for row in journal:
         said = moment(row["time"])
         if (

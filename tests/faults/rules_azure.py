@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from tests.faults.evidence import Evidence, moment
 from tests.faults.questions import (
+    ANONYMOUS,
     EXTENSION,
     KEYS,
     REGISTER,
@@ -81,7 +82,7 @@ def _effects_once(evidence: Evidence) -> Iterator[Violation]:
         if head is None:
             yield Violation("only what was asked", f"{method} {path} at {when}: no operation at work then asks for it")
             continue
-        if REGISTER.search(path) or KEYS.search(path):
+        if REGISTER.search(path) or KEYS.search(path) or ANONYMOUS.search(path):
             continue  # Asked twice it does nothing twice, and several operations may need the same one.
         counts[(head.id, method, path.lower())] += 1
         if not intended(evidence.journals.get(head.id, []), path, when):
