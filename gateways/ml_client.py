@@ -88,5 +88,10 @@ def _client(workspace_id: str) -> MLClient:
 
     workspace = parse_arm_id(workspace_id, WORKSPACE)
     return MLClient(
-        credential(), workspace.subscription, workspace.resource_group, workspace.name, enable_telemetry=False
+        credential(),
+        workspace.subscription,
+        workspace.resource_group,
+        workspace.name,
+        enable_telemetry=False,
+        retry_total=0,  # Retries are the step's: it looks before it sends anything again.
     )

@@ -262,13 +262,21 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("smokeTest", "training"),
         ("smokeTest", "inference"),
         ("expiresAt", "2027-01-01T00:00:00Z"),
     ],
 )
 def test_what_later_work_brings_to_attach_is_refused_by_name(field: str, value: Any) -> None:
     assert wrong("attach", {**ATTACH, field: value}) == {f"/{field}": LATER}
+
+
+def test_a_smoke_test_of_training_needs_training() -> None:
+    assert attach(smokeTest="training")["smokeTest"] == "training"
+    inference = {"enableInference": True, "allowInsecureConnections": True, "inferenceRouterServiceType": "ClusterIP"}
+    asked = {**ATTACH, "extension": {"configurationSettings": inference}}
+    assert violations("attach", asked) == []
+    (found,) = violations("attach", {**asked, "smokeTest": "training"})
+    assert (found.target, "enableTraining" in found.message) == ("/smokeTest", True)
 
 
 @pytest.mark.parametrize(

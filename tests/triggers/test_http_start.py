@@ -169,7 +169,7 @@ async def test_everything_wrong_is_reported_at_once(app: App, tables: Tables) ->
         "computeName": "-",
         "tags": {"a/b": 1},
         "identity": {"type": "None"},
-        "smokeTest": "training",
+        "smokeTest": "inference",
         "expiresAt": "",
         "nameSpace": "x",
     }
@@ -198,7 +198,7 @@ async def test_everything_wrong_is_reported_at_once(app: App, tables: Tables) ->
 
 
 async def test_a_single_offending_field_is_the_target(app: App, tables: Tables) -> None:
-    answer = await refused(app, tables, "/attach", attach_body(smokeTest="training"))
+    answer = await refused(app, tables, "/attach", attach_body(smokeTest="inference"))
     assert answer.status == 400
     assert (answer.error["code"], answer.error["target"]) == ("NotAvailableYet", "/smokeTest")
     assert "/smokeTest" in answer.error["message"]
