@@ -14,16 +14,19 @@ from local.simulated_azure.control_client import SimulatedAzure
 from tests.local.simulated_azure.world import (
     CLUSTER,
     COMPUTE,
+    EXTENSION,
     SUBSCRIPTION,
     WORKSPACE,
     seeded_extension,
+    until,
 )
 
 with warnings.catch_warnings():
     # azure-ai-ml warns of its own use of marshmallow while it is imported.
     warnings.simplefilter("ignore")
-    from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Command, KubernetesCompute, KubernetesOnlineEndpoint, PipelineJob
+    from azure.ai.ml import MLClient, command
+    from azure.ai.ml.entities import Command, Environment, KubernetesCompute, KubernetesOnlineEndpoint, PipelineJob
+    from azure.ai.ml.exceptions import JobException
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -131,3 +134,37 @@ def test_endpoints_and_deployments_are_read(ml: MLClient, azure: SimulatedAzure)
     assert str(endpoint.compute).endswith("/computes/k8s-one")
     (deployment,) = ml.online_deployments.list("score")
     assert (deployment.name, deployment.instance_type) == ("blue", "defaultinstancetype")
+
+
+def submitted(ml: MLClient, name: str) -> Any:
+    """A small job, sent as users send it."""
+    return ml.jobs.create_or_update(
+        command(name=name, command="echo hello", compute="k8s-one", environment=Environment(image="local/none"))
+    )
+
+
+def test_a_job_is_submitted_and_runs(ml: MLClient, azure: SimulatedAzure) -> None:
+    ml.compute.begin_create_or_update(kubernetes_compute()).result()
+    job = submitted(ml, "hello")
+    assert (job.name, job.status, job.compute) == ("hello", "Queued", "k8s-one")
+    assert until(lambda: ml.jobs.get("hello").status == "Completed")
+    with pytest.raises(HttpResponseError):
+        ml.jobs.create_or_update(command(name="x", command="x", compute="nowhere", environment="local-none:1"))
+
+
+def test_a_job_that_fails_tells_why_in_the_run_history(ml: MLClient, azure: SimulatedAzure) -> None:
+    ml.compute.begin_create_or_update(kubernetes_compute()).result()
+    azure.script_operation(kind="job.run", outcome="fail", code="UserError", message="Job failed. 137")
+    submitted(ml, "sad")
+    assert until(lambda: ml.jobs.get("sad").status == "Failed")
+    with pytest.raises(JobException, match=r"Job failed\. 137"):
+        ml.jobs.stream("sad")
+
+
+def test_a_job_without_training_fails_as_on_azure(ml: MLClient, azure: SimulatedAzure) -> None:
+    ml.compute.begin_create_or_update(kubernetes_compute()).result()
+    azure.change(EXTENSION, {"properties": {"configurationSettings": {"enableTraining": "False"}}})
+    submitted(ml, "none")
+    assert until(lambda: ml.jobs.get("none").status == "Failed")
+    with pytest.raises(JobException, match="E45004"):
+        ml.jobs.stream("none")
