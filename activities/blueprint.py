@@ -9,7 +9,8 @@ import azure.durable_functions as df
 
 from activities.approving import approval
 from activities.clusters import look_at_cluster, settle_cluster, start_operations
-from activities.computes import attach_compute, compute_gone, compute_ready, detach_compute, resolve
+from activities.computes import attach_compute, compute_ready, resolve
+from activities.detaching import compute_gone, detach_compute
 from activities.extensions import extension_ready, install_extension
 from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
 from activities.kubernetes_undo import undo_instance_types, undo_namespace

@@ -1,4 +1,4 @@
-"""Azure ML computes: resolve what is there, attach, detach, and see either through to its true end."""
+"""Azure ML computes: resolve what is there, attach, and see the attach through to its true end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from activities import spreading
 from activities.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.roles import user_principal
 from activities.steps import StepAtWork
-from activities.workloads import refusal
 from domain import instance_types
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
@@ -20,20 +19,18 @@ from domain.arm_ids import (
     parse_arm_id,
 )
 from domain.azure_errors import answers_in
-from domain.catalogue.entry import ATTACH, DETACH
+from domain.catalogue.entry import ATTACH
 from domain.catalogue.explain import explain, make_problem
 from domain.extension_settings.cluster import facts_to_keep
 from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
 from domain.plans import PlannedChange
 from domain.preflight.cluster import BUSY_STATES
-from domain.preflight.computes import in_the_way
+from domain.preflight.computes import in_the_way, state_of
 from domain.problems import AzureAnswer, Problem
 from domain.roles import user_identity
 from gateways import arm
 
 API = arm.WORKSPACES_API
-# Detach removes the attachment; Delete would take a cluster that Azure ML itself once made (DESIGN: never sent).
-_DETACH = {"underlyingResourceAction": "Detach"}
 
 
 def resolve(step: StepAtWork) -> Outcome:
@@ -54,7 +51,7 @@ def _resolve(step: StepAtWork) -> Outcome:
     found = arm.find(str(workspace), API)
     if found is None:
         return Stop(make_problem("WorkspaceNotFound", step.facts))
-    compute = arm.find(_compute_id(step), API)
+    compute = arm.find(target_of(step), API)
     if step.operation.kind == "detach":
         return _resolve_detach(compute.body if compute else None, found.body, step)
     cluster_id = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
@@ -89,7 +86,7 @@ def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:
 
 def attach_compute(step: StepAtWork) -> Outcome:
     """Ask Azure ML to attach the cluster, unless the compute is there already."""
-    target = _compute_id(step)
+    target = target_of(step)
     found = arm.find(target, API)
     made = (Created("Microsoft.MachineLearningServices/workspaces/computes", target),)
     if found is not None:
@@ -111,27 +108,20 @@ def attach_compute(step: StepAtWork) -> Outcome:
 
 def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
     """What ``attach_compute`` changes, by the compute as it is; None when it is there already."""
-    if compute is not None and _state(compute) != "deleting":
+    if compute is not None and state_of(compute) != "deleting":
         return None
-    return PlannedChange("attach_compute", "create", _compute_id(step), f"attaches {step.operation.cluster_id}")
-
-
-def planned_detach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
-    """What ``detach_compute`` changes, by the compute as it is; None when it is gone or going."""
-    if compute is None or _state(compute) == "deleting":
-        return None
-    return PlannedChange("detach_compute", "detach", _compute_id(step), "the cluster itself stays")
+    return PlannedChange("attach_compute", "create", target_of(step), f"attaches {step.operation.cluster_id}")
 
 
 def find_compute(step: StepAtWork) -> Mapping[str, Any] | None:
     """The operation's compute as it is now. Raises ArmError."""
-    found = arm.find(_compute_id(step), API)
+    found = arm.find(target_of(step), API)
     return found.body if found is not None else None
 
 
 def compute_ready(step: StepAtWork) -> Outcome:
     """See the attach through: the operation has ended and the compute itself says Succeeded."""
-    target = _compute_id(step)
+    target = target_of(step)
     again = spreading.is_under_way(step)
     progress = poll(None if again else step.operation.value("attach_compute").get("operationUrl"))
     if progress.state == WAITING:
@@ -143,7 +133,7 @@ def compute_ready(step: StepAtWork) -> Outcome:
         if progress.error is not None:
             return Stop(_attach_failed(step, {}, progress.error))
         return Again(None, "the compute does not show yet")
-    state = _state(found.body)
+    state = state_of(found.body)
     if state == "succeeded":
         seen = step.operation.value("components_healthy")
         return Done({**_result(found.body, target), **seen})
@@ -153,49 +143,13 @@ def compute_ready(step: StepAtWork) -> Outcome:
     return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
 
 
-def detach_compute(step: StepAtWork) -> Outcome:
-    """Ask Azure ML to detach the compute. Looks for uses once more, because the last survey may be old by now."""
-    target = _compute_id(step)
-    found = arm.find(target, API)
-    if found is None:
-        return Done({"alreadyGone": step.intent is None}, detail="the compute is gone", skipped=step.intent is None)
-    change = planned_detach(step, found.body)
-    if change is None:
-        return Done(detail="the compute is being detached already")
-    refused = refusal(step, target)
-    if refused is not None:
-        return refused
-    step.intend(change.action, change.resource_id)
-    answer = arm.delete(target, API, _DETACH)
-    return Done({"operationUrl": answer.operation_url})
-
-
-def compute_gone(step: StepAtWork) -> Outcome:
-    """See the detach through: the compute itself is gone. A status URL that answers 404 proves nothing by itself."""
-    target = _compute_id(step)
-    before = step.operation.value("detach_compute")
-    progress = poll(before.get("operationUrl"))
-    if progress.state == WAITING:
-        return Again(progress.retry_after, "Azure ML detaches the compute")
-    found = arm.find(target, API)
-    if found is None:
-        already = bool(before.get("alreadyGone"))
-        return Done({"computeId": target, "detached": True, "alreadyGone": already}, skipped=already)
-    if progress.error is not None and _state(found.body) != "deleting":
-        return Stop(explain(DETACH, [progress.error], step.facts))
-    return Again(None, f"the compute is still there ({found.body.get('properties', {}).get('provisioningState')})")
-
-
 def _workspace(step: StepAtWork) -> ArmId:
     return parse_arm_id(str(step.operation.workspace_id), WORKSPACE)
 
 
-def _compute_id(step: StepAtWork) -> str:
+def target_of(step: StepAtWork) -> str:
+    """ARM id of the operation's compute."""
     return compute_id(_workspace(step), str(step.operation.compute_name))
-
-
-def _state(body: Mapping[str, Any]) -> str:
-    return str(body.get("properties", {}).get("provisioningState", "")).lower()
 
 
 def _attach_body(step: StepAtWork) -> dict[str, Any]:
@@ -243,7 +197,7 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
     kind = str(compute.get("properties", {}).get("computeType", "unknown"))
     if kind.lower() != "kubernetes":
         return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
-    if _state(compute) in ("creating", "updating") and not step.operation.plan_only:
+    if state_of(compute) in ("creating", "updating") and not step.operation.plan_only:
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
     return Done({"location": workspace.get("location"), "clusterId": compute["properties"].get("resourceId")})
 
@@ -259,7 +213,7 @@ def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
 
 
 def _compute_leaving(compute: Mapping[str, Any]) -> Again | None:
-    return Again(None, "a compute of this name is being detached") if _state(compute) == "deleting" else None
+    return Again(None, "a compute of this name is being detached") if state_of(compute) == "deleting" else None
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from activities.computes import find_compute, planned_attach, planned_detach
+from activities.computes import find_compute, planned_attach
+from activities.detaching import planned_detach
 from activities.extensions import outlook
 from activities.kubernetes_changes import planned_objects
 from activities.legacy_objects import planned_cleanup

@@ -100,7 +100,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
 
 def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
     polls = step.attempts + (0 if step.kind == "do" else 1)
-    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail)
+    value = {**step.value, **outcome.value}
+    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, value=value)
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:

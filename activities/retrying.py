@@ -34,8 +34,10 @@ class Retried:
     run: int | None
 
 
-def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
+def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -> Retried:
     """Write a new run that goes on where the operation stands; one that succeeded has nothing to go on with.
+
+    With ``of_run`` only that run is gone on with: of two that ask, the second finds another one.
 
     The fence shuts the present run out, whether or not its engine instance still works: asking while all is well costs
     a poll and nothing else. Steps that were not finished get their whole time again.
@@ -47,7 +49,7 @@ def retry(operation_id: str, asked_by: RequestedBy) -> Retried:
 
     def decide(seen: Operation) -> Change | None:
         nonlocal run
-        run = None if seen.status == SUCCEEDED else seen.run + 1
+        run = None if seen.status == SUCCEEDED or of_run not in (None, seen.run) else seen.run + 1
         if run is None:
             return None
         after = replace(

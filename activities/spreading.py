@@ -17,7 +17,6 @@ from gateways import arm, clock
 
 # Most assignments have effect by then; attaching too early costs a failed attach and a detach.
 _USUALLY_SPREAD_AFTER = timedelta(minutes=5)
-_DETACH = {"underlyingResourceAction": "Detach"}
 _CREATE, _REMOVE = "create", "detach"
 
 
@@ -44,7 +43,7 @@ def take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
     if problem.code != LACKS_ROLE or sent is None or not is_spreading(step.operation, sent):
         return None
     step.intend(_REMOVE, target)
-    answer = arm.delete(target, arm.WORKSPACES_API, _DETACH)
+    answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
     return Again(answer.retry_after, f"attaching again when the roles have spread, after this: {problem.message}")
 
 

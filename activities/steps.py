@@ -58,6 +58,12 @@ class StepAtWork:
         return self.record.intent
 
     @property
+    def out_of_time(self) -> bool:
+        """Whether this is the last attempt before the step's deadline ends it: time to say what else there is."""
+        started, bound = self.record.started, self.record.bound_seconds or self.call.bound
+        return started is not None and (self.call.now - started).total_seconds() >= bound
+
+    @property
     def facts(self) -> dict[str, str]:
         """What problems say of this operation: names and ids for their texts and commands."""
         return facts_of(self.operation)

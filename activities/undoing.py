@@ -20,8 +20,6 @@ from gateways.arm import ArmError
 from gateways.settings import read_settings
 
 COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
-# Detach removes the attachment; the cluster is not Azure ML's to delete.
-_DETACH = {"underlyingResourceAction": "Detach"}
 _KEEP = "keep"
 
 Guard = Callable[[StepAtWork, str], Outcome | None]
@@ -29,7 +27,7 @@ Guard = Callable[[StepAtWork, str], Outcome | None]
 
 def undo_compute(step: StepAtWork) -> Outcome:
     """Detach the compute that this operation attached, unless somebody uses it by now."""
-    return _take_back(step, COMPUTE, arm.WORKSPACES_API, _compute_in_use, _DETACH)
+    return _take_back(step, COMPUTE, arm.WORKSPACES_API, _compute_in_use, arm.DETACH_ONLY)
 
 
 def undo_extension(step: StepAtWork) -> Outcome:

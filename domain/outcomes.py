@@ -66,12 +66,16 @@ class Ask:
 
 @dataclass(frozen=True)
 class Again:
-    """Ask again after so many seconds; None lets the step's own back-off decide. ``ask``: it waits for a person."""
+    """Ask again after so many seconds; None lets the step's own back-off decide.
+
+    ``ask``: it waits for a person. ``value`` is laid over what the step's record keeps for its next attempt.
+    """
 
     after: float | None
     detail: str
     counts: Mapping[str, int] = field(default_factory=dict)
     ask: Ask | None = None
+    value: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ WORKSPACES_API = "2025-12-01"
 CONNECTED_CLUSTERS_API = "2026-03-01"
 IDENTITIES_API = "2024-11-30"
 
+# Of a DELETE of a compute. Detach removes the attachment; Delete, which is never sent, would take a cluster that
+# Azure ML itself once made (domain.md 3: the SDK's default is Delete).
+DETACH_ONLY = {"underlyingResourceAction": "Detach"}
+
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # A signature or token in an operation URL's query makes the URL a secret; only these keys are known to be harmless.
 _PLAIN_QUERY_KEYS = frozenset({"api-version", "service"})

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import watching
+from activities import stuck, watching
 from activities.watching import Verdict
 from domain.operations import Operation
 from gateways import clock, engine, reactions
 from gateways.engine import EngineError
 from gateways.settings import read_settings
 from triggers.events import react
+from triggers.starting import start_recorded
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
@@ -54,6 +55,16 @@ async def _carry_out(client: df.DurableOrchestrationClient, operation: Operation
     if resumed is not None:
         await engine.start_operation(client, resumed)
         await engine.stop(client, operation.instance_id, f"run {resumed.run} has taken over")
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 15 * * * *")
+@bp.durable_client_input(client_name="client")
+async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Go on with detaches that ended as DetachStuck and whose compute is gone by now."""
+    for retried in await asyncio.to_thread(stuck.go_on_with_what_is_gone):
+        if retried.run is not None:
+            logger.info("%s: goes on: the compute is gone at last", retried.operation.id)
+            await start_recorded(client, retried.operation)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")

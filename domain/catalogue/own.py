@@ -123,6 +123,15 @@ ENTRIES = (
         "\"[?status!='Completed' && status!='Failed' && status!='Canceled'].name\"",
     ),
     Entry(
+        code="DetachStuck",
+        situations=(MOOR,),
+        cause="Azure ML took the detach and has not finished it: asked {since}, {waited} ago. Last seen: {detail}.",
+        remedy="Moor looks every hour whether the compute is gone, and ends the operation then. Should it stay, open a "
+        "support request with the compute's id: nothing but Azure ML can finish it.",
+        command="az rest --method get --url '{compute_id}?api-version=2025-12-01'",
+        transient=True,
+    ),
+    Entry(
         code="ComputeUseUnknown",
         situations=(MOOR,),
         cause="Azure does not say what uses the compute ({said}); that counts as in use.",

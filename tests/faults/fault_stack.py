@@ -52,6 +52,9 @@ class Loop:
         self._loop.close()
 
 
+TIMERS = ("watch_operations", "purge_histories", "resume_stuck_detaches")
+
+
 @dataclass
 class FaultStack:
     """A running stack, its switchboard and the proxy before its tables."""
@@ -103,7 +106,7 @@ def fault_stack(
     try:
         url = loop.run(_serve(runner))
         # The driver fires the timers itself, when it is to be.
-        given = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("watch_operations", "purge_histories")}
+        given = {f"AzureWebJobs.{name}.Disabled": "true" for name in TIMERS}
         chosen = Options(
             factor=factor,
             call_hook=url,
