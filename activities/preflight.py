@@ -10,15 +10,19 @@ from functools import partial
 from typing import Any
 
 from activities.computes import find_compute
+from activities.extension_change import wanted_of
 from activities.extensions import outlook
 from activities.kubernetes_changes import view
 from activities.providers import providers, registration_state
 from activities.roles import look_ahead
 from activities.steps import StepAtWork
+from activities.vault_secrets import protected_settings
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
+from domain.extension_settings.wire import protected_to_send
 from domain.outcomes import Again, Done, Outcome, Stop
-from domain.preflight.facts import Facts, Permission, Unread
+from domain.preflight.facts import ExtensionFacts, Facts, Permission, Unread, VaultFacts
 from domain.preflight.run import refusal, run_checks
+from domain.problems import Problem
 from gateways import arm, regions
 from gateways.arm import ArmError
 from gateways.settings import read_settings
@@ -41,11 +45,17 @@ def preflight(step: StepAtWork) -> Outcome:
     if gathered.passing and step.record.attempts < _ATTEMPTS:
         return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
     findings = tuple(run_checks(gathered.facts, read_settings().hard_checks))
-    problem = refusal(findings, step.facts)
+    problem = refusal(findings, step.facts, _known(gathered.facts))
     if problem is not None and not step.operation.plan_only:
         return Stop(problem, findings)
     told = sum(1 for finding in findings if finding.outcome != "pass")
     return Done(detail=f"{len(findings)} checks, {told} with something to say", findings=findings)
+
+
+def _known(facts: Facts) -> dict[str, Problem]:
+    """Failures that have codes of their own."""
+    secrets = facts.secrets
+    return {} if isinstance(secrets, Unread) or secrets.problem is None else {"keyVaultSecrets": secrets.problem}
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ def gather(step: StepAtWork) -> Gathered:
     }
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
         read = dict(zip(readings, threads.map(lambda name: _read(name, readings[name]), readings), strict=True))
+    read["secrets"] = _read("secrets", lambda: _secrets(step, read["extension"]))
     errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
     values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
     states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
@@ -110,6 +121,18 @@ def _read(name: str, reading: Callable[[], Any]) -> Any:
     except Exception as error:  # An answer in a shape that nobody foresaw: one fact is missing, the others are not.
         logger.warning("preflight: %s was not understood", name, exc_info=True)
         return error
+
+
+def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
+    """Get what a change of the extension would send, and drop it. Raises ArmError while a vault does not answer."""
+    wanted = wanted_of(step)
+    names = protected_to_send(wanted)
+    if not names or (isinstance(extension, ExtensionFacts) and extension.change is None):
+        return VaultFacts()
+    found = protected_settings(wanted, names, step.facts)
+    if isinstance(found, Again):
+        raise ArmError(0, "KeyVaultSilent", found.detail)
+    return VaultFacts(names, found.problem if isinstance(found, Stop) else None)
 
 
 def _permissions(scope: ArmId) -> tuple[Permission, ...]:

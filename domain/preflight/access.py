@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domain.catalogue.explain import make_problem
-from domain.preflight.check import Judgement, cannot_tell, fails, passes
-from domain.preflight.facts import Facts, known
+from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes
+from domain.preflight.facts import Facts, Unread, known
 from domain.roles import commands, in_words
 
 
@@ -27,3 +27,20 @@ def workspace_roles(facts: Facts) -> Judgement:
     if seen.met:
         return passes("The workspace's identity has the roles it needs.")
     return passes("The workspace acts as its own identity, which needs no role.")
+
+
+def key_vault_secrets(facts: Facts) -> Judgement:
+    """What the request takes from Key Vault: there, the app may get it, and a certificate fits its key and name."""
+    seen = known(facts.secrets, "the secrets in Key Vault")
+    if seen.problem is not None:
+        return fails_as(seen.problem)
+    if not seen.names:
+        return passes("Nothing is taken from Key Vault.")
+    return passes(f"The app can get from Key Vault what is asked for: {', '.join(seen.names)}.")
+
+
+def takes_secrets(facts: Facts) -> bool:
+    """Whether the request names secrets, which a change of the extension sends."""
+    asked = (facts.request.get("extension") or {}).get("configurationProtectedSettings")
+    changes = isinstance(facts.extension, Unread) or facts.extension.change is not None
+    return bool(asked) and changes

@@ -63,6 +63,14 @@ class ExtensionFacts:
 
 
 @dataclass(frozen=True)
+class VaultFacts:
+    """The Key Vault secrets of a request: their settings' names, and why they will not do; never what they hold."""
+
+    names: tuple[str, ...] = ()
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
 class Legacy:
     """Leftovers of Azure ML v1 in the cluster: those found, and those of them that the app may not delete."""
 
@@ -101,6 +109,7 @@ class Facts:
     compute: Mapping[str, Any] | Unread | None = Unread("was not asked for")
     extension: ExtensionFacts | Unread = Unread("was not asked for")
     kubernetes: ClusterView | Unread = Unread("was not asked for")
+    secrets: VaultFacts | Unread = VaultFacts()
     sizes: Mapping[str, VmSize] | Unread = Unread("was not asked for")
     versions: Sequence[Version] | Unread = Unread("was not asked for")
     providers: Mapping[str, str] | Unread = Unread("was not asked for")

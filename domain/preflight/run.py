@@ -49,8 +49,13 @@ def _look(facts: Facts) -> str:
     return f"az resource show --ids {facts.cluster_id}"
 
 
-def refusal(findings: Sequence[Finding], words: Mapping[str, str]) -> Problem | None:
-    """Why the findings stop the operation: the first failure, and how many more there are. None when none failed."""
+def refusal(
+    findings: Sequence[Finding], words: Mapping[str, str], known: Mapping[str, Problem] | None = None
+) -> Problem | None:
+    """Why the findings stop the operation: the first failure, and how many more there are. None when none failed.
+
+    ``known`` are problems by the names of the checks that failed with them; they keep their codes and Azure's words.
+    """
     failed = [finding for finding in findings if finding.outcome == FAIL]
     if not failed:
         return None
@@ -59,4 +64,6 @@ def refusal(findings: Sequence[Finding], words: Mapping[str, str]) -> Problem | 
     problem = make_problem("PreflightFailed", {**words, "cause": first.message + rest})
     if first.check in _KNOWN_AS:
         problem = replace(make_problem(_KNOWN_AS[first.check], words), message=first.message + rest)
+    if known and first.check in known:
+        problem = replace(known[first.check], message=first.message + rest)
     return replace(problem, remedy=first.remedy or problem.remedy, command=first.command or problem.command)

@@ -60,6 +60,10 @@ CHECKS = (
         access.workspace_roles,
     ),
     Check("extension", "the extension: missing, as asked for, or in the way", FAIL, surroundings.extension),
+    Check(
+        "keyVaultSecrets", "secrets in Key Vault that the extension gets: there, readable, and fit to be used", FAIL,
+        access.key_vault_secrets, access.takes_secrets,
+    ),
     Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
     Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, surroundings.outbound),
 )  # fmt: skip

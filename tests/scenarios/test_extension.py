@@ -146,7 +146,7 @@ def test_what_is_wrong_in_the_vault_is_told_before_anything_is_changed(
     assert operation["status"] == "Failed"
     code = "VaultForbidden" if trouble == "forbidden" else "TlsMaterialUnusable"
     assert operation["error"]["code"] == code
-    assert operation["error"]["step"] == "install_extension"
+    assert operation["error"]["step"] == "preflight"
     assert trouble in operation["error"]["message"] or "not authorized" in operation["error"]["message"]
     assert "PRIVATE KEY" not in str(operation)
     assert changes(stack, place.cluster_id) == []

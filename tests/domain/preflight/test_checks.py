@@ -9,7 +9,7 @@ import pytest
 
 from domain.legacy_objects import LEGACY_OBJECTS
 from domain.preflight.check import Check
-from domain.preflight.facts import ExtensionFacts, Facts, Legacy, Permission, Unread, Version
+from domain.preflight.facts import ExtensionFacts, Facts, Legacy, Permission, Unread, VaultFacts, Version
 from domain.preflight.run import run_checks
 from domain.preflight.table import CHECKS
 from domain.problems import Problem
@@ -34,6 +34,8 @@ from tests.domain.preflight.clusters import (
 DOWN = Unread("503 ServiceUnavailable: down")
 USER = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 OTHER_CLUSTER = facts().cluster_id.__class__(OTHER_SUB, "rg", "Microsoft.ContainerService/managedClusters", "aks")
+SECRET = {"extension": {"configurationProtectedSettings": {"a": "https://kv.vault.azure.net/secrets/a"}}}
+NO_SECRET = Problem(code="SecretNotFound", message="There is no secret a.", remedy="Make it.", command="az keyvault")
 CLEAN = {"cleanupLegacy": True}
 LEFT = Legacy(LEGACY_OBJECTS)
 DEV = {"clusterPurpose": "devTest"}
@@ -446,6 +448,14 @@ CASES = (
         facts(workspace_permissions=(READER, OPERATOR), cluster_permissions=(READER, EXTENDER)), "pass",
     ),
     Case("appPermissions", "cannot be read", facts(cluster_permissions=DOWN), "unknown", "503"),
+    Case("keyVaultSecrets", "not there", facts(secrets=VaultFacts(("a",), NO_SECRET)), "fail", "no secret"),
+    Case("keyVaultSecrets", "there", facts(secrets=VaultFacts(("sslKeyPemFile",))), "pass", "sslKeyPemFile"),
+    Case("keyVaultSecrets", "vault does not answer", facts(secrets=DOWN), "unknown"),
+    Case("keyVaultSecrets", "vault does not answer, needed", facts(secrets=DOWN, request=SECRET), "fail", "depends"),
+    Case(
+        "keyVaultSecrets", "vault does not answer, not needed",
+        facts(secrets=DOWN, request=SECRET, extension=ExtensionFacts()), "unknown",
+    ),
     Case("outbound", "hosts", facts(), "unknown", "w-1.workspace.westeurope.api.azureml.ms"),
     Case(
         "outbound", "proxy",

@@ -55,7 +55,7 @@ def test_nothing_else_stops_an_operation(outcome: str) -> None:
 def test_nothing_at_all_is_known() -> None:
     """No check raises, none passes for want of facts, and what the request depends on stops it."""
     given = facts(**dict.fromkeys(
-        ("workspace", "cluster", "compute", "extension", "kubernetes", "sizes", "versions", "providers",
+        ("workspace", "cluster", "compute", "extension", "kubernetes", "secrets", "sizes", "versions", "providers",
          "trusted_access", "workspace_roles", "workspace_permissions", "cluster_permissions"),
         Unread("403 AuthorizationFailed: no")
     ))  # fmt: skip
