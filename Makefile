@@ -35,6 +35,7 @@ conformance: setup
 # A fault at every call of every operation; takes a while. ARGS go to the program.
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)
+	@MOOR_FAULTS=all $(PY) -m pytest -q tests/scenarios/test_undo_everywhere.py
 
 # The host killed at random moments, and storage gone for a while.
 prove-restart: setup
