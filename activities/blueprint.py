@@ -11,6 +11,7 @@ from activities.approving import approval
 from activities.clusters import look_at_cluster, settle_cluster, start_operations
 from activities.computes import attach_compute, compute_ready, resolve
 from activities.detaching import compute_gone, detach_compute
+from activities.draining import drain, find_orphans
 from activities.extensions import extension_ready, install_extension
 from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
 from activities.kubernetes_undo import undo_instance_types, undo_namespace
@@ -49,8 +50,10 @@ STEPS: tuple[Work, ...] = (
     smoke_test_done,
     survey,
     approval,
+    drain,
     detach_compute,
     compute_gone,
+    find_orphans,
     undo_smoke_test,
     undo_compute,
     undo_instance_types,

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from activities.computes import API, find_compute, target_of
+from activities.draining import held_back, is_forced
 from activities.long_running import WAITING, poll
 from activities.steps import StepAtWork
 from activities.workloads import refusal
 from domain.catalogue.entry import DETACH
 from domain.catalogue.explain import explain, make_problem
+from domain.draining import policy_of
 from domain.outcomes import Again, Done, Outcome, Stop
 from domain.plans import PlannedChange
 from domain.preflight.computes import state_of
@@ -41,12 +43,21 @@ def detach_compute(step: StepAtWork) -> Outcome:
     change = planned_detach(step, found)
     if change is None:
         return Done(detail="the compute is being detached already")
-    refused = refusal(step, target)
-    if refused is not None:
-        return refused
+    held = _held(step)
+    if held is not None and not (isinstance(held, Done) and held.value.get("forced")):
+        return held
     step.intend(change.action, change.resource_id)
     answer = arm.delete(target, API, arm.DETACH_ONLY)
-    return Done({"operationUrl": answer.operation_url})
+    forced = held if isinstance(held, Done) else Done()
+    return Done({"operationUrl": answer.operation_url, **forced.value}, forced.detail, findings=forced.findings)
+
+
+def _held(step: StepAtWork) -> Outcome | None:
+    """What uses the compute at the last moment, and is not to be left behind: it is dealt with as before."""
+    policy = policy_of(step.operation.request)
+    if is_forced(step.operation):
+        return None
+    return held_back(step, policy) if policy.waits else refusal(step, target_of(step), policy)
 
 
 def compute_gone(step: StepAtWork) -> Outcome:

@@ -35,7 +35,7 @@ def record(step: StepAtWork) -> Outcome:
         return Done(ending=Ending(SUCCEEDED, operation.value("plan")))
     if operation.kind == "attach":
         return Done(findings=_read_by_sdk(operation), ending=Ending(SUCCEEDED, operation.value("compute_ready")))
-    return Done(ending=Ending(SUCCEEDED, operation.value("compute_gone")))
+    return Done(ending=Ending(SUCCEEDED, {**operation.value("compute_gone"), **operation.value("find_orphans")}))
 
 
 def release(step: StepAtWork) -> Outcome:

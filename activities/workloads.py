@@ -1,76 +1,119 @@
-"""Azure ML workloads: what runs on a compute."""
+"""Azure ML workloads: what uses a compute, and whether that lets it be detached."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from activities.steps import StepAtWork
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
+from domain.draining import FORCE, Policy, in_the_way, listed, policy_of
 from domain.outcomes import Done, Finding, Outcome, Stop
 from domain.problems import Problem
-from domain.workloads import Use, use_by_endpoint, use_by_job
+from domain.workloads import (
+    Use,
+    use_by_batch_deployment,
+    use_by_endpoint,
+    use_by_job,
+    use_by_workspace,
+)
 from gateways import arm
 from gateways.arm import ArmError
 
 # A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
 _ATTEMPTS = 4
-_NAMED = 10
+# What the record keeps of what was found: it has a size.
+_KEPT = 50
+NO_POLICY = Policy()
 
 
 def survey(step: StepAtWork) -> Outcome:
-    """See that nothing uses the compute. Anything found, and anything unclear, refuses the detach with the list."""
+    """See what uses the compute. What the request's policy does nothing about, and anything unclear, refuses it."""
     target = compute_id(parse_arm_id(str(step.operation.workspace_id), WORKSPACE), str(step.operation.compute_name))
     if arm.find(target, arm.WORKSPACES_API) is None:
         return Done(detail="the compute is gone already", skipped=True)
-    if step.operation.plan_only:
-        return _told(step, target)
-    return refusal(step, target) or Done(detail="no job and no online endpoint uses the compute")
-
-
-def _told(step: StepAtWork, target: str) -> Done:
-    """For a plan: the uses, and what they stand against; not knowing them refuses it as it refuses a detach."""
+    policy = policy_of(step.operation.request)
     uses = _look(step, target)
-    if isinstance(uses, list) and not uses:
-        return Done({"workloads": []}, "no job and no online endpoint uses the compute")
-    problem = _in_use(step, uses) if isinstance(uses, list) else uses.problem
-    found = [{"type": u.type, "name": u.name, "status": u.status} for u in uses] if isinstance(uses, list) else []
+    refused = _refused(step, uses, policy)
+    if step.operation.plan_only:
+        return _told(uses, refused)
+    if refused is not None:
+        return refused
+    if isinstance(uses, Stop):
+        return Done(detail=uses.problem.message, findings=uses.findings)
+    detail = f"in use by {listed(uses)}" if uses else "nothing uses the compute"
+    return Done(_kept(uses), detail, findings=_findings(uses))
+
+
+def _told(uses: list[Use] | Stop, refused: Stop | None) -> Done:
+    """For a plan: the uses, and what they stand against; not knowing them refuses it as it refuses a detach."""
+    value = {"workloads": []} if isinstance(uses, Stop) else _kept(uses)
+    found = uses.findings if isinstance(uses, Stop) else _findings(uses)
+    if refused is None:
+        return Done(value, "nothing stands against the detach", findings=found)
+    problem = refused.problem
     against = Finding("computeUse", "fail", problem.message, problem.remedy, problem.command)
-    return Done({"workloads": found}, problem.message, findings=(against,))
+    return Done(value, problem.message, findings=(*(f for f in found if f.check != "computeUse"), against))
 
 
-def refusal(step: StepAtWork, target: str) -> Stop | None:
-    """Why the compute may not be detached now; None when nothing uses it.
+def refusal(step: StepAtWork, target: str, policy: Policy = NO_POLICY) -> Stop | None:
+    """Why the compute may not be detached now; None when nothing that uses it is in the way.
 
     Raises ArmError while a failed listing is still worth repeating.
     """
-    uses = _look(step, target)
+    return _refused(step, _look(step, target), policy)
+
+
+def _refused(step: StepAtWork, uses: list[Use] | Stop, policy: Policy) -> Stop | None:
     if isinstance(uses, Stop):
-        return uses
-    if not uses:
-        return None
-    findings = tuple(Finding(f"{u.type}OnCompute", "fail" if u.clear else "unknown", str(u)) for u in uses)
-    return Stop(_in_use(step, uses), findings)
+        return None if policy.jobs == FORCE else uses
+    standing = in_the_way(uses, policy)
+    return Stop(in_use(step, standing), _findings(uses, standing)) if standing else None
+
+
+def _findings(uses: Sequence[Use], standing: Sequence[Use] = ()) -> tuple[Finding, ...]:
+    """A finding of each use: one that is in the way is a failure, one that cannot be told is unknown."""
+    return tuple(
+        Finding(f"{u.type}OnCompute", "unknown" if not u.clear else "fail" if u in standing else "warning", str(u))
+        for u in uses[:_KEPT]
+    )
+
+
+def _kept(uses: Sequence[Use]) -> dict[str, Any]:
+    return {"workloads": [use.told() for use in uses[:_KEPT]]}
 
 
 def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
-        return _uses(step, target)
+        return uses_of(str(step.operation.workspace_id), target)
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
         return _unknown(step, error)
 
 
-def _uses(step: StepAtWork, target: str) -> list[Use]:
-    workspace = str(step.operation.workspace_id)
+def uses_of(workspace: str, target: str) -> list[Use]:
+    """Everything that uses the compute, or may. Raises ArmError: a listing with a gap is none."""
+    return [use for use in _uses(workspace, target) if use is not None]
+
+
+def _uses(workspace: str, target: str) -> Iterator[Use | None]:
     # An archived job can still run: All, not the default ActiveOnly.
-    jobs = arm.items(f"{workspace}/jobs", arm.WORKSPACES_API, {"listViewType": "All"})
-    endpoints = arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API)
-    uses = [use_by_job(job, target) for job in jobs]
-    uses += [use_by_endpoint(endpoint, target) for endpoint in endpoints]
-    return [use for use in uses if use is not None]
+    for job in arm.items(f"{workspace}/jobs", arm.WORKSPACES_API, {"listViewType": "All"}):
+        yield use_by_job(job, target)
+    for endpoint in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API):
+        yield use_by_endpoint(endpoint, target)
+    for deployment in batch_deployments(workspace):
+        yield use_by_batch_deployment(deployment, target)
+    yield use_by_workspace(arm.get(workspace, arm.WORKSPACES_API).body, target)
+
+
+def batch_deployments(workspace: str) -> Iterator[Mapping[str, Any]]:
+    """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
+    for endpoint in arm.items(f"{workspace}/batchEndpoints", arm.WORKSPACES_API):
+        yield from arm.items(f"{endpoint['id']}/deployments", arm.WORKSPACES_API)
 
 
 def _unknown(step: StepAtWork, error: ArmError) -> Stop:
@@ -79,7 +122,6 @@ def _unknown(step: StepAtWork, error: ArmError) -> Stop:
     return Stop(replace(problem, transient=error.transient), (finding,))
 
 
-def _in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
-    named = ", ".join(str(use) for use in uses[:_NAMED])
-    more = f" and {len(uses) - _NAMED} more" if len(uses) > _NAMED else ""
-    return make_problem("ComputeInUse", {**step.facts, "uses": named + more})
+def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
+    """The problem of uses that are in the way."""
+    return make_problem("ComputeInUse", {**step.facts, "uses": listed(uses)})

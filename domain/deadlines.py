@@ -31,12 +31,17 @@ def approval_timeout(request: Mapping[str, Any]) -> timedelta:
     return duration(request.get("approvalTimeout") or DEFAULT_APPROVAL_TIMEOUT)
 
 
+def _waits(request: Mapping[str, Any]) -> bool:
+    """Whether jobs are given time to end: those that came at the last moment too."""
+    return (request.get("workloads") or {}).get("policy") in ("wait", "cancel")
+
+
 def bound_of(request: Mapping[str, Any], step: str, bound: float) -> float:
     """The deadline of a step, in seconds after its start; ``bound`` is the orchestrator's."""
     match step:
         case "approval":
             return (approval_timeout(request) + _MARGIN).total_seconds()
-        case "drain":
+        case "drain" | "detach_compute" if _waits(request):
             asks = (request.get("workloads") or {}).get("onDeadline") == "approve"
             more = approval_timeout(request) if asks else timedelta()
             return (drain_deadline(request) + more + _MARGIN).total_seconds()

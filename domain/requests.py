@@ -30,7 +30,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from domain import instance_types
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
 from domain.compute_names import PATTERN
-from domain.deadlines import DEFAULT_APPROVAL_TIMEOUT, duration
+from domain.deadlines import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE, duration
 from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, is_on, rules, wire_text
 from domain.secret_ids import parse_secret_id
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
@@ -279,10 +279,12 @@ class AttachRequest(_Model):
 
 
 class Workloads(_Model):
-    """What becomes of what still uses the compute: in this release it keeps the detach from happening."""
+    """What becomes of what still uses the compute, and how long jobs may take to end."""
 
-    policy: Annotated[Literal["refuse"], _choice("refuse", later=("wait", "cancel", "force"))] = "refuse"
+    policy: Literal["refuse", "wait", "cancel", "force"] = "refuse"
     endpoints: Annotated[Literal["refuse"], _choice("refuse", later=("delete",))] = "refuse"
+    deadline: Wait = DEFAULT_DEADLINE
+    onDeadline: Literal["fail", "approve", "force"] = "fail"
 
 
 class CleanUp(_Model):
@@ -295,8 +297,6 @@ class CleanUp(_Model):
 
 class DetachRequest(_Model):
     """Detach a compute from its workspace; the cluster itself is never deleted."""
-
-    later_fields: ClassVar[frozenset[str]] = frozenset({"/workloads/deadline", "/workloads/onDeadline"})
 
     workspaceId: WorkspaceId
     computeName: ExistingComputeName

@@ -1,4 +1,4 @@
-"""What uses a compute: jobs and endpoints, read off what Azure Machine Learning says of them.
+"""What uses a compute: jobs, endpoints, schedules and the workspace, read off what Azure Machine Learning says of them.
 
 Whatever cannot be told counts as use: a status that is not known to be final, a job whose compute cannot be seen.
 Where each kind of workload names its compute: reference domain.md 2.5 (azure-ai-ml 1.35.2, workspace REST API).
@@ -6,7 +6,7 @@ Where each kind of workload names its compute: reference domain.md 2.5 (azure-ai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,28 @@ FINAL_JOB_STATUSES = frozenset({"completed", "failed", "canceled"})
 _SINGLE_COMPUTE_JOBS = frozenset({"command", "sweep", "automl", "spark", "base"})
 
 
+JOB, ENDPOINT, BATCH_DEPLOYMENT, IMAGE_BUILDS = "job", "endpoint", "batchDeployment", "imageBuildCompute"
+
+
 @dataclass(frozen=True)
 class Use:
-    """One workload that uses the compute, or may."""
+    """One workload that uses the compute, or may (not ``clear``). ``since`` is when it was made, as Azure tells it."""
 
     type: str
     name: str
     status: str
     clear: bool = True
+    id: str = ""
+    since: str | None = None
+
+    @property
+    def canceling(self) -> bool:
+        """Whether somebody has asked for its end already."""
+        return self.status.lower() == "cancelrequested"
+
+    def told(self) -> dict[str, str]:
+        """How a plan and a result name it."""
+        return {"type": self.type, "name": self.name, "status": self.status}
 
     def __str__(self) -> str:
         doubt = "" if self.clear else ", cannot tell whether it uses the compute"
@@ -36,19 +50,27 @@ def use_by_job(job: Mapping[str, Any], compute_id: str) -> Use | None:
     name = str(job.get("name") or job.get("id") or "without a name")
     properties = job.get("properties")
     if not isinstance(properties, Mapping):
-        return Use("job", name, "unknown", clear=False)
+        return Use(JOB, name, "unknown", clear=False)
     status = str(properties.get("status") or "unknown")
     if status.lower() in FINAL_JOB_STATUSES:
         return None
+    runs_there = _runs_on(properties, compute_id)
+    if runs_there is False:
+        return None
+    made = job.get("systemData")
+    since = made.get("createdAt") if isinstance(made, Mapping) else None
+    return Use(JOB, name, status, runs_there is True, str(job.get("id") or ""), str(since) if since else None)
+
+
+def _runs_on(properties: Mapping[str, Any], compute_id: str) -> bool | None:
+    """Whether a job, or a job to come, runs on the compute; None when that cannot be told."""
     kind = str(properties.get("jobType") or "").lower()
     named = list(_computes_of_pipeline(properties)) if kind == "pipeline" else [properties.get("computeId")]
     if any(_refers_to(value, compute_id) for value in named):
-        return Use("job", name, status)
+        return True
     if kind in _SINGLE_COMPUTE_JOBS:
-        return None
-    if named and all(isinstance(value, str) and value for value in named):
-        return None
-    return Use("job", name, status, clear=False)
+        return False
+    return False if named and all(isinstance(value, str) and value for value in named) else None
 
 
 def use_by_endpoint(endpoint: Mapping[str, Any], compute_id: str) -> Use | None:
@@ -56,10 +78,52 @@ def use_by_endpoint(endpoint: Mapping[str, Any], compute_id: str) -> Use | None:
     name = str(endpoint.get("name") or endpoint.get("id") or "without a name")
     properties = endpoint.get("properties")
     if not isinstance(properties, Mapping):
-        return Use("endpoint", name, "unknown", clear=False)
+        return Use(ENDPOINT, name, "unknown", clear=False)
     if _refers_to(properties.get("compute"), compute_id):
-        return Use("endpoint", name, str(properties.get("provisioningState") or "unknown"))
+        state = str(properties.get("provisioningState") or "unknown")
+        return Use(ENDPOINT, name, state, id=str(endpoint.get("id") or ""))
     return None
+
+
+def use_by_batch_deployment(deployment: Mapping[str, Any], compute_id: str) -> Use | None:
+    """The use a batch deployment makes of the compute; without a compute of its own it runs elsewhere."""
+    resource_id = str(deployment.get("id") or "")
+    parts = resource_id.split("/")
+    name = f"{parts[-3]}/{parts[-1]}" if len(parts) > 3 else str(deployment.get("name") or "without a name")
+    properties = deployment.get("properties")
+    if not isinstance(properties, Mapping):
+        return Use(BATCH_DEPLOYMENT, name, "unknown", clear=False)
+    if _refers_to(properties.get("compute"), compute_id):
+        state = str(properties.get("provisioningState") or "unknown")
+        return Use(BATCH_DEPLOYMENT, name, state, id=resource_id)
+    return None
+
+
+def use_by_workspace(workspace: Mapping[str, Any], compute_id: str) -> Use | None:
+    """The use the workspace itself makes of the compute: it builds images there."""
+    properties = workspace.get("properties") or {}
+    if _refers_to(properties.get("imageBuildCompute"), compute_id):
+        return Use(
+            IMAGE_BUILDS, str(workspace.get("name") or "the workspace"), "configured", id=str(workspace.get("id"))
+        )
+    return None
+
+
+def starts_work_on(schedule: Mapping[str, Any], compute_id: str, batch_endpoints: Collection[str] = ()) -> bool:
+    """Whether an enabled schedule will start work on the compute: a job there, or a batch endpoint deployed there.
+
+    ``batch_endpoints`` are the ids of those. A schedule whose jobs name no compute that can be told does not count: it
+    is not Moor's to stop what it cannot tell.
+    """
+    properties = schedule.get("properties") or {}
+    action = properties.get("action") or {}
+    if properties.get("isEnabled") is False:
+        return False
+    definition = action.get("jobDefinition")
+    if isinstance(definition, Mapping) and _runs_on(definition, compute_id) is True:
+        return True
+    invoked = str(action.get("endpointInvocationDefinition") or "").lower()
+    return any(endpoint.lower() in invoked for endpoint in batch_endpoints)
 
 
 def _computes_of_pipeline(properties: Mapping[str, Any]) -> Iterator[Any]:

@@ -12,8 +12,10 @@ STEPS = (
     do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
     do("survey"),  # right before the call: what it cannot tell counts as busy
     ask("approval", within=24 * HOUR),  # or as long as the request says an answer may take (domain/deadlines.py)
-    do("detach_compute"),
+    until("drain", within=24 * HOUR),  # or the request's own deadline
+    do("detach_compute"),  # looks once more: a job may have come since
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
+    do("find_orphans", cancelable=False),  # a job may have slipped in all the same
     do("record", within=15 * MINUTE, always=True),
     do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state
     do("release", within=15 * MINUTE, always=True),  # after record: a claim is stale only once its operation is final

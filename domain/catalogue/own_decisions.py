@@ -15,6 +15,14 @@ ENTRIES = (
         command=_RETRY,
     ),
     Entry(
+        code="DrainDeadlineExceeded",
+        situations=(MOOR,),
+        cause="After {waited} the compute is still in use: {uses}.",
+        remedy="Nothing was detached. Give them more time with a longer workloads.deadline, or cancel them; retry "
+        "waits as long again.",
+        command=_RETRY,
+    ),
+    Entry(
         code="ApprovalTimedOut",
         situations=(MOOR,),
         cause="Nobody had answered by {until}: {question}",

@@ -28,12 +28,14 @@ def test_left_out_the_contracts_defaults_hold() -> None:
 
 
 def test_steps_that_wait_for_workloads_or_people_have_the_requests_time() -> None:
-    request = {"workloads": {"deadline": "PT9H", "onDeadline": "fail"}, "approvalTimeout": "PT2H"}
+    request = {"workloads": {"policy": "wait", "deadline": "PT9H", "onDeadline": "fail"}, "approvalTimeout": "PT2H"}
     assert bound_of(request, "drain", 60.0) == 10 * HOUR
     assert bound_of(request, "approval", 60.0) == 3 * HOUR
+    assert bound_of(request, "detach_compute", 60.0) == 10 * HOUR
     assert bound_of(request, "survey", 60.0) == 60.0
+    assert bound_of({"workloads": {"policy": "refuse"}}, "drain", 60.0) == 60.0
 
 
 def test_a_question_at_the_deadline_gets_its_own_time() -> None:
-    request = {"workloads": {"deadline": "PT9H", "onDeadline": "approve"}, "approvalTimeout": "PT2H"}
+    request = {"workloads": {"policy": "wait", "deadline": "PT9H", "onDeadline": "approve"}, "approvalTimeout": "PT2H"}
     assert bound_of(request, "drain", 60.0) == 12 * HOUR

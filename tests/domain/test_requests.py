@@ -76,7 +76,7 @@ def test_asking_for_nothing_is_the_same_request() -> None:
     }
     assert attach(**nothing) == attach()
     detach_nothing = {
-        "workloads": {"policy": "refuse", "endpoints": "refuse"},
+        "workloads": {"policy": "refuse", "endpoints": "refuse", "deadline": "PT24H", "onDeadline": "fail"},
         "approval": "none",
         "approvalTimeout": "P3D",
         "cleanUp": {"roleAssignments": True, "instanceTypes": False, "extension": False},
@@ -282,12 +282,7 @@ def test_a_smoke_test_of_training_needs_training() -> None:
 @pytest.mark.parametrize(
     ("body", "target"),
     [
-        ({"workloads": {"policy": "wait"}}, "/workloads/policy"),
-        ({"workloads": {"policy": "cancel"}}, "/workloads/policy"),
-        ({"workloads": {"policy": "force"}}, "/workloads/policy"),
         ({"workloads": {"endpoints": "delete"}}, "/workloads/endpoints"),
-        ({"workloads": {"deadline": "PT24H"}}, "/workloads/deadline"),
-        ({"workloads": {"onDeadline": "fail"}}, "/workloads/onDeadline"),
         ({"cleanUp": {"instanceTypes": True}}, "/cleanUp/instanceTypes"),
         ({"cleanUp": {"extension": True}}, "/cleanUp/extension"),
     ],
@@ -301,6 +296,11 @@ def test_what_later_work_brings_to_detach_is_refused_by_name(body: dict[str, Any
     [
         ({"workloads": {"policy": "Refuse"}}, "/workloads/policy"),
         ({"workloads": {"x": 1}}, "/workloads/x"),
+        ({"workloads": {"deadline": "P31D"}}, "/workloads/deadline"),
+        ({"workloads": {"deadline": "PT0S"}}, "/workloads/deadline"),
+        ({"workloads": {"deadline": "tomorrow"}}, "/workloads/deadline"),
+        ({"workloads": {"onDeadline": "Force"}}, "/workloads/onDeadline"),
+        ({"workloads": {"endpoints": "force"}}, "/workloads/endpoints"),
         ({"workloads": []}, "/workloads"),
         ({"cleanUp": {"roleAssignments": 1}}, "/cleanUp/roleAssignments"),
         ({"cleanUp": {"deadline": 1}}, "/cleanUp/deadline"),

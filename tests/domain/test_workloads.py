@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.workloads import use_by_endpoint, use_by_job
+from domain.workloads import starts_work_on, use_by_batch_deployment, use_by_endpoint, use_by_job, use_by_workspace
 
 COMPUTE = "/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w/computes/gpu"
 OTHER = COMPUTE.replace("gpu", "cpu")
@@ -92,3 +92,56 @@ def test_endpoints_count_by_their_own_compute_whatever_their_state() -> None:
     unclear = use_by_endpoint({"name": "e"}, COMPUTE)
     assert unclear is not None
     assert not unclear.clear
+
+
+BATCH = COMPUTE.replace("/computes/gpu", "/batchEndpoints/nightly/deployments/blue")
+
+
+@pytest.mark.parametrize(
+    ("reference", "used"), [(COMPUTE, True), (COMPUTE.upper(), True), (OTHER, False), (None, False)]
+)
+def test_a_batch_deployment_counts_by_its_own_compute(reference: Any, used: bool) -> None:
+    use = use_by_batch_deployment({"id": BATCH, "properties": {"compute": reference}}, COMPUTE)
+    assert (use is not None) is used
+    assert use is None or (use.name, use.clear) == ("nightly/blue", True)
+
+
+def test_a_batch_deployment_without_properties_cannot_be_told() -> None:
+    use = use_by_batch_deployment({"id": BATCH}, COMPUTE)
+    assert use is not None
+    assert not use.clear
+
+
+@pytest.mark.parametrize(
+    ("reference", "used"), [("gpu", True), ("GPU", True), (COMPUTE, True), ("cpu", False), (None, False)]
+)
+def test_a_workspace_that_builds_its_images_there_counts(reference: Any, used: bool) -> None:
+    workspace = {"name": "w", "properties": {"imageBuildCompute": reference}}
+    assert (use_by_workspace(workspace, COMPUTE) is not None) is used
+
+
+def schedule(**action: Any) -> dict[str, Any]:
+    return {"name": "s", "properties": {"isEnabled": True, "action": action}}
+
+
+@pytest.mark.parametrize(
+    ("found", "starts"),
+    [
+        (schedule(actionType="CreateJob", jobDefinition={"jobType": "Command", "computeId": COMPUTE}), True),
+        (schedule(actionType="CreateJob", jobDefinition={"jobType": "Command", "computeId": OTHER}), False),
+        (schedule(jobDefinition={"jobType": "Pipeline", "jobs": {"a": {"computeId": COMPUTE}}}), True),
+        (schedule(jobDefinition={"jobType": "Pipeline"}), False),
+        (schedule(endpointInvocationDefinition={"id": BATCH.upper()}), True),
+        (schedule(endpointInvocationDefinition={"id": "other"}), False),
+        ({"properties": {**schedule(jobDefinition={"computeId": "gpu"})["properties"], "isEnabled": False}}, False),
+    ],
+)
+def test_a_schedule_that_will_start_work_there(found: dict[str, Any], starts: bool) -> None:
+    assert starts_work_on(found, COMPUTE, [BATCH.rsplit("/deployments", 1)[0]]) is starts
+
+
+def test_a_job_tells_since_when_it_is_there() -> None:
+    made = {**job(computeId=COMPUTE), "id": "/jobs/train-1", "systemData": {"createdAt": "2026-11-21T10:00:00Z"}}
+    use = use_by_job(made, COMPUTE)
+    assert use is not None
+    assert (use.id, use.since) == ("/jobs/train-1", "2026-11-21T10:00:00Z")

@@ -54,7 +54,7 @@ def asks(head: Head, method: str, path: str) -> bool:
     path = path.lower()
     on_compute = path == head.compute_id.lower()
     if head.kind == "detach":
-        return method == "DELETE" and on_compute
+        return (method == "DELETE" and on_compute) or (method == "POST" and _asks_for_cancel(head, path))
     if SMOKE_TEST.search(path) or ANONYMOUS.search(path):
         of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/")
         return of_workspace and json.loads(head.row["request"]).get("smokeTest") == "training"
@@ -67,6 +67,18 @@ def asks(head: Head, method: str, path: str) -> bool:
     if method == "DELETE" and not any(made["id"].lower() == path for made in unpacked(head.row, "made") or ()):
         return False
     return method in ("PUT", "DELETE") and (on_compute or on_cluster or _asks_for_access(head, path))
+
+
+def _asks_for_cancel(head: Head, path: str) -> bool:
+    """Whether a detach was asked to cancel the jobs that use its compute."""
+    of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/jobs/")
+    return of_workspace and path.endswith("/cancel") and policy(head).get("policy") == "cancel"
+
+
+def policy(head: Head) -> dict[str, str]:
+    """What a detach was asked to do about workloads."""
+    asked: dict[str, str] = json.loads(head.row["request"]).get("workloads") or {}
+    return asked
 
 
 def _asks_for_access(head: Head, path: str) -> bool:

@@ -23,6 +23,7 @@ from tests.faults.questions import (
     failed_changes,
     intended,
     of_app,
+    policy,
     times_asked,
 )
 
@@ -31,6 +32,8 @@ _CLUSTER = re.compile(
 )
 _COMPUTE = re.compile(r"/workspaces/[^/]+/computes/[^/]+$", re.I)
 _DONE_WORK = frozenset({200, 201, 202})
+# At the deadline such a detach goes on over running jobs, once it is approved or by itself.
+_OVER_JOBS = ("force", "approve")
 _JOB_OVER = frozenset({"completed", "failed", "canceled"})
 _MOST_SENDINGS = 30
 _OF_SUBSCRIPTION = re.compile(r"/subscriptions/[^/]+/providers/", re.I)
@@ -109,11 +112,14 @@ def _long_running_once(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _no_detach_under_jobs(evidence: Evidence) -> Iterator[Violation]:
-    """No compute is taken from a job that runs."""
+    """No compute is taken from a job that runs, unless that was asked for or approved."""
     for request in of_app(evidence):
         if request["method"] != "DELETE" or request.get("workStatus") not in _DONE_WORK:
             continue
         when = moment(request["simulatedTime"])
+        head = asker(evidence, "DELETE", request["path"], when) if when else None
+        if head is not None and (policy(head).get("policy") == "force" or policy(head).get("onDeadline") in _OVER_JOBS):
+            continue
         for job in evidence.jobs:
             properties = job["body"]["properties"]
             created = moment((job["body"].get("systemData") or {}).get("createdAt"))

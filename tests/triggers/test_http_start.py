@@ -72,7 +72,7 @@ async def test_a_detach_is_recorded_with_its_defaults_and_started(app: App) -> N
     assert answer.json["request"] == {
         "workspaceId": WORKSPACE,
         "computeName": "legacy-name-of-24-charac",
-        "workloads": {"policy": "refuse", "endpoints": "refuse"},
+        "workloads": {"policy": "refuse", "endpoints": "refuse", "deadline": "PT24H", "onDeadline": "fail"},
         "approval": "none",
         "approvalTimeout": "P3D",
         "cleanUp": {"roleAssignments": True, "instanceTypes": False, "extension": False},

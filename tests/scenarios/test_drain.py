@@ -1,0 +1,231 @@
+"""A detach of a compute in use: each policy, each end of the deadline, and what comes at the last moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    assert_journal_whole,
+    at_step,
+    changes,
+    claims_of,
+    deletes,
+    ended,
+    put_in_place,
+    step_of,
+    succeeded,
+)
+
+
+def start(stack: Stack, place: Place, **workloads: Any) -> str:
+    """A detach with this policy."""
+    return str(stack.app.start("detach", place.detach_body(workloads=workloads))["id"])
+
+
+def have_job(stack: Stack, place: Place, name: str = "train-1", **more: Any) -> str:
+    """A job on the compute; its id."""
+    stack.azure.submit_job(place.workspace_id, name, **{"computeId": place.compute_id, **more})
+    return f"{place.workspace_id}/jobs/{name}"
+
+
+def status_of(stack: Stack, job: str) -> str:
+    found = stack.azure.resource(job)
+    assert found is not None
+    return str(found["body"]["properties"]["status"])
+
+
+def cancels(stack: Stack, place: Place) -> list[str]:
+    """Names of the jobs whose cancellation was asked for, in order."""
+    asked = stack.azure.requests(kind="arm", method="POST", path=f"^{place.workspace_id}/jobs/.*/cancel$")
+    return [str(request["path"]).split("/")[-2] for request in asked]
+
+
+def orphaned(operation: Operation) -> list[str]:
+    return [str(work["name"]) for work in operation["result"].get("orphaned", [])]
+
+
+def test_wait_ends_with_the_last_job(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    first, second = have_job(stack, place), have_job(stack, place, "train-2")
+    operation_id = start(stack, place, policy="wait")
+    waiting = stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("2 jobs left"))
+    assert waiting["status"] == "Waiting"
+    assert waiting["progress"]["currentStep"] == "drain"
+    assert waiting["progress"]["counts"] == {"jobs": 2}
+    stack.azure.set_job_status(first, "Completed")
+    stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("1 job left"))
+    assert deletes(stack, place) == []
+    stack.azure.set_job_status(second, "Failed")
+    operation = succeeded(stack, operation_id)
+    assert cancels(stack, place) == []
+    assert orphaned(operation) == []
+    assert deletes(stack, place) == ["Detach"]
+    assert_journal_whole(operation, stack.app.journal(operation_id))
+
+
+def test_cancel_cancels_what_clearly_runs_there_and_nothing_else(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    here = have_job(stack, place)
+    elsewhere = have_job(stack, place, "train-2", computeId=f"{place.compute_id}-other")
+    unclear = have_job(stack, place, "flow-1", jobType="Pipeline", computeId=None)
+    operation_id = start(stack, place, policy="cancel")
+    stack.app.wait_until(operation_id, lambda o: o["progress"]["counts"] == {"jobs": 1})
+    assert status_of(stack, here) == "Canceled"
+    assert [status_of(stack, job) for job in (elsewhere, unclear)] == ["Running", "Running"]
+    stack.azure.set_job_status(unclear, "Completed")
+    operation = succeeded(stack, operation_id)
+    assert cancels(stack, place) == ["train-1"]
+    intended = [e["data"] for e in stack.app.journal(operation["id"]) if e["event"] == "intended"]
+    assert [(i["action"], i["resourceId"]) for i in intended] == [("cancel", here), ("detach", place.compute_id)]
+
+
+def test_force_leaves_jobs_behind_and_tells_which(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    job = have_job(stack, place)
+    stack.azure.add_endpoint(place.workspace_id, f"score-{place.compute_name}", compute=place.compute_id)
+    operation = succeeded(stack, start(stack, place, policy="force"))
+    assert step_of(operation, "drain")["status"] == "Skipped"
+    assert status_of(stack, job) == "Running"
+    assert sorted(orphaned(operation)) == sorted(["train-1", f"score-{place.compute_name}"])
+    told = [f for f in operation["findings"] if f["check"] == "orphanedWork"]
+    assert len(told) == 2
+    assert all(finding["remedy"] and finding["command"] for finding in told)
+
+
+def test_the_deadline_fails_by_default(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    have_job(stack, place)
+    operation = ended(stack, start(stack, place, policy="wait", deadline="PT10M"))
+    problem = operation["error"]
+    assert (operation["status"], problem["code"], problem["step"]) == ("Failed", "DrainDeadlineExceeded", "drain")
+    assert "job train-1 (Running)" in problem["message"]
+    assert changes(stack, place.compute_id) == []
+    assert claims_of(stack, operation["id"]) == []
+
+    # Retry waits once more, and goes on.
+    stack.azure.set_job_status(f"{place.workspace_id}/jobs/train-1", "Completed")
+    assert stack.app.call("POST", f"/operations/{operation['id']}/retry", {}).status == 202
+    assert stack.app.wait_until(operation["id"], lambda o: o["status"] == "Succeeded")["result"]["detached"] is True
+
+
+def test_the_deadline_may_force(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    have_job(stack, place)
+    operation = succeeded(stack, start(stack, place, policy="wait", deadline="PT10M", onDeadline="force"))
+    assert "goes on although there are job train-1" in step_of(operation, "drain")["detail"]
+    assert orphaned(operation) == ["train-1"]
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+def test_the_deadline_may_ask(stack: Stack, place: Place, answer: str) -> None:
+    put_in_place(stack, place)
+    have_job(stack, place)
+    operation_id = start(stack, place, policy="wait", deadline="PT10M", onDeadline="approve")
+    asking = stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
+    assert "although jobs still use it" in asking["progress"]["detail"]
+    assert stack.app.call("POST", f"/operations/{operation_id}/{answer}", {"reason": "known"}).status == 202
+    operation = ended(stack, operation_id)
+    if answer == "approve":
+        assert operation["status"] == "Succeeded"
+        assert orphaned(operation) == ["train-1"]
+    else:
+        assert operation["error"]["code"] == "ApprovalRejected"
+        assert changes(stack, place.compute_id) == []
+
+
+def test_the_last_job_ends_while_a_person_is_asked(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    job = have_job(stack, place)
+    operation_id = start(stack, place, policy="wait", deadline="PT10M", onDeadline="approve")
+    stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
+    stack.azure.set_job_status(job, "Completed")
+    operation = succeeded(stack, operation_id)
+    assert orphaned(operation) == []
+
+
+def test_a_job_that_comes_between_drain_and_detach_is_waited_for_too(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    # resolve, survey and drain read the compute; detach_compute does not get to see it until the job is there.
+    target = f"^{place.compute_id}\\?"
+    stack.azure.add_fault(method="GET", path=target, nth=list(range(4, 1000)), status=503, headers={"Retry-After": "5"})
+    operation_id = start(stack, place, policy="cancel")
+    at_step(stack, operation_id, "drain", "Succeeded")
+    job = have_job(stack, place, "late-1")
+    stack.azure.clear_faults()
+    operation = succeeded(stack, operation_id)
+    assert status_of(stack, job) == "Canceled"
+    assert cancels(stack, place) == ["late-1"]
+    assert orphaned(operation) == []
+
+
+def test_a_job_that_slips_in_after_the_last_look_is_reported(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=600)
+    operation_id = start(stack, place, policy="wait")
+    at_step(stack, operation_id, "compute_gone", "Waiting")
+    have_job(stack, place, "slipped-1")
+    operation = succeeded(stack, operation_id)
+    assert orphaned(operation) == ["slipped-1"]
+    (told,) = [f for f in operation["findings"] if f["check"] == "orphanedWork"]
+    assert (told["outcome"], "slipped-1" in told["message"]) == ("warning", True)
+
+
+def test_what_cannot_be_told_counts_as_busy(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    job = have_job(stack, place)
+    operation_id = start(stack, place, policy="wait")
+    at_step(stack, operation_id, "drain", "Waiting")
+    stack.azure.add_fault(method="GET", path=f"^{place.workspace_id}/jobs\\?", every=True, status=503)
+    stack.azure.set_job_status(job, "Completed")
+    stack.app.wait_until(operation_id, lambda o: "503" in str(o["progress"]["detail"]))
+    assert deletes(stack, place) == []
+    stack.azure.clear_faults()
+    succeeded(stack, operation_id)
+
+
+@pytest.mark.parametrize("policy", ["wait", "cancel"])
+def test_jobs_are_waited_for_and_endpoints_still_refuse(stack: Stack, place: Place, policy: str) -> None:
+    put_in_place(stack, place)
+    stack.azure.add_endpoint(place.workspace_id, f"score-{place.compute_name}", compute=place.compute_id)
+    operation = ended(stack, start(stack, place, policy=policy))
+    assert operation["error"]["code"] == "ComputeInUse"
+    assert f"score-{place.compute_name}" in operation["error"]["message"]
+    assert changes(stack, place.compute_id) == []
+
+
+def test_cancelled_while_it_waits_for_jobs(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    job = have_job(stack, place)
+    operation_id = start(stack, place, policy="wait")
+    at_step(stack, operation_id, "drain", "Waiting")
+    assert stack.app.call("POST", f"/operations/{operation_id}/cancel", {}).status == 202
+    operation = ended(stack, operation_id)
+    assert operation["status"] == "Canceled"
+    assert status_of(stack, job) == "Running"
+    assert changes(stack, place.compute_id) == []
+
+
+def test_a_batch_deployment_and_image_builds_refuse(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.seed(
+        {
+            "batchEndpoints": [{"workspaceId": place.workspace_id, "name": "nightly"}],
+            "batchDeployments": [
+                {
+                    "endpointId": f"{place.workspace_id}/batchEndpoints/nightly",
+                    "name": "blue",
+                    "compute": place.compute_id,
+                }
+            ],
+        }
+    )
+    stack.azure.change(place.workspace_id, {"properties": {"imageBuildCompute": place.compute_name}})
+    operation = ended(stack, start(stack, place, policy="wait"))
+    assert operation["error"]["code"] == "ComputeInUse"
+    assert "batchDeployment nightly/blue" in operation["error"]["message"]
+    assert "imageBuildCompute" in operation["error"]["message"]
