@@ -153,7 +153,7 @@ def target_of(step: StepAtWork) -> str:
 
 
 def _attach_body(step: StepAtWork) -> dict[str, Any]:
-    request = step.operation.request
+    request = step.operation.attach_request
     location = step.operation.value("resolve").get("location")
     properties: dict[str, Any] = {
         "computeType": "Kubernetes",
@@ -199,7 +199,16 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
         return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
     if state_of(compute) in ("creating", "updating") and not step.operation.plan_only:
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
-    return Done({"location": workspace.get("location"), "clusterId": compute["properties"].get("resourceId")})
+    resource = compute["properties"].get("resourceId")
+    return Done({"location": workspace.get("location"), "clusterId": resource}, cluster_id=cluster_under(compute))
+
+
+def cluster_under(compute: Mapping[str, Any]) -> str | None:
+    """Id of the cluster that a compute is attached to; None when it names none that can be one."""
+    try:
+        return str(parse_arm_id(str(compute["properties"].get("resourceId")), MANAGED_CLUSTER, CONNECTED_CLUSTER))
+    except ValueError:
+        return None
 
 
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
@@ -221,7 +230,7 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     leaving = _compute_leaving(compute)
     if leaving is not None:
         return leaving
-    problem = in_the_way(compute, str(step.operation.cluster_id), step.operation.request, step.facts)
+    problem = in_the_way(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
     if problem is None or (problem.code == "ComputeFailed" and step.intent is not None):
         return None  # A failure of this step's own attempt is for compute_ready to explain.
     return Stop(problem)

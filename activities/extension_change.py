@@ -41,7 +41,7 @@ _MOST_RECORDS = 50
 
 def wanted_of(step: StepAtWork) -> Wanted:
     """The extension that the operation asks for."""
-    return wanted_extension(step.operation.request)
+    return wanted_extension(step.operation.attach_request)
 
 
 def is_to_change(wanted: Wanted, found: Mapping[str, Any] | None) -> bool:
@@ -202,7 +202,7 @@ def _references_of_earlier_operations(step: StepAtWork, wanted: Wanted) -> dict[
     """Protected settings that our own earlier operations sent and this request does not name, newest first."""
     found: dict[str, str] = {}
     given = {protected_name(name) for name in wanted.protected}
-    asked = Filter(kind="attach", cluster_id=step.operation.cluster_id)
+    asked = Filter(cluster_id=step.operation.cluster_id)
     for operation in operation_list.page(asked, _MOST_RECORDS).operations:
         installed = operation.step("install_extension")
         if operation.id == step.operation.id or installed is None or installed.status != SUCCEEDED:

@@ -31,7 +31,7 @@ def view(step: StepAtWork) -> ClusterView:
 
     Raises ArmError, also when the cluster's API has an outage.
     """
-    request = step.operation.request
+    request = step.operation.attach_request
     command = kubectl(request)
     api = _connect(step)
     if isinstance(api, Unreachable):
@@ -58,7 +58,7 @@ def planned_objects(step: StepAtWork) -> list[PlannedChange]:
 
     Raises ArmError, also when the cluster's API has an outage.
     """
-    request, cluster = step.operation.request, cluster_of(step.operation)
+    request, cluster = step.operation.attach_request, cluster_of(step.operation)
     if not wants_namespace(request) and not asked_types(request):
         return []
     api = _connect(step)
@@ -97,7 +97,7 @@ def wants_types(request: Mapping[str, object]) -> bool:
 
 def types_refused(step: StepAtWork, there: Mapping[str, Found]) -> Problem | None:
     """Why the instance types asked for cannot be, by those that are there; None when they can."""
-    request = step.operation.request
+    request = step.operation.attach_request
     for each in asked_types(request):
         found = there.get(each["name"])
         if found is None or made_by_moor(found):

@@ -122,13 +122,13 @@ def _router_findings(settings: Mapping[str, Any], address: str | None) -> list[F
 def ensure_namespace(step: StepAtWork) -> Outcome:
     """See that the compute's namespace is there, or make it when the request asks for that."""
     operation, cluster = step.operation, cluster_of(step.operation)
-    name = str(operation.request["namespace"])
+    name = str(operation.attach_request["namespace"])
     found = namespace(cluster, name)
     if isinstance(found, Unreachable):
-        if wants_namespace(operation.request):
+        if wants_namespace(operation.attach_request):
             return _cannot_write(step, found)
         message = f"Whether namespace {name} is there cannot be seen: {found.reason}."
-        finding = Finding("namespace", "unknown", message, found.remedy or _LOOK, kubectl(operation.request))
+        finding = Finding("namespace", "unknown", message, found.remedy or _LOOK, kubectl(operation.attach_request))
         return Done(detail="cannot be seen from here", findings=(finding,))
     target = namespace_id(cluster, name)
     if found is None:
@@ -142,7 +142,7 @@ def ensure_namespace(step: StepAtWork) -> Outcome:
 
 
 def _make_namespace(step: StepAtWork, name: str, target: str) -> Outcome:
-    if not wants_namespace(step.operation.request):
+    if not wants_namespace(step.operation.attach_request):
         return Stop(make_problem("NamespaceMissing", step.facts))
     api = kubernetes.connect(cluster_of(step.operation))
     if isinstance(api, Unreachable):
@@ -162,7 +162,7 @@ def _make_namespace(step: StepAtWork, name: str, target: str) -> Outcome:
 @guarded
 def apply_instance_types(step: StepAtWork) -> Outcome:
     """Have the instance types that the request asks for; nobody else's are changed."""
-    request = step.operation.request
+    request = step.operation.attach_request
     default = request.get("defaultInstanceType")
     if not wants_types(request):
         return Done(detail="none were asked for")
@@ -184,8 +184,8 @@ def apply_instance_types(step: StepAtWork) -> Outcome:
 def _apply(step: StepAtWork, api: Api, there: Mapping[str, Found]) -> Outcome:
     operation, cluster = step.operation, cluster_of(step.operation)
     made, changed = [], []
-    actions = dict(types_to_change(operation.request, there))
-    for each in asked_types(operation.request):
+    actions = dict(types_to_change(operation.attach_request, there))
+    for each in asked_types(operation.attach_request):
         name = str(each["name"])
         found, target, action = there.get(name), instance_type_id(cluster, name), actions.get(name)
         if action is None:
@@ -205,7 +205,7 @@ def _apply(step: StepAtWork, api: Api, there: Mapping[str, Found]) -> Outcome:
             made.append(Created(INSTANCE_TYPES, target))
         else:
             changed.append(name)
-    told = [str(each["name"]) for each in asked_types(operation.request)]
+    told = [str(each["name"]) for each in asked_types(operation.attach_request)]
     message = f"The instance types asked for are there: {', '.join(told)}." if told else "The default one is there."
     detail = f"{len(made)} made, {len(changed)} changed" if made or changed else "they are there already"
     return Done(detail=detail, created=tuple(made), findings=(Finding("instanceTypes", "pass", message),))
@@ -221,4 +221,4 @@ def _cannot_write(step: StepAtWork, why: Unreachable) -> Outcome:
 def not_writable(step: StepAtWork, reason: str) -> Problem:
     """The refusal of a request that asks for objects in a cluster whose API cannot be written from here."""
     problem = make_problem("KubernetesNotWritable", {**step.facts, "said": reason})
-    return replace(problem, command=kubectl(step.operation.request))
+    return replace(problem, command=kubectl(step.operation.attach_request))

@@ -34,7 +34,7 @@ def undo_instance_types(step: StepAtWork) -> Outcome:
     operation, cluster = step.operation, cluster_of(step.operation)
     api = kubernetes.connect(cluster)
     if isinstance(api, Unreachable):
-        names = " ".join(str(each["name"]) for each in operation.request.get("instanceTypes") or ())
+        names = " ".join(str(each["name"]) for each in operation.attach_request.get("instanceTypes") or ())
         return _out_of_reach(step, api, f"kubectl delete instancetype --ignore-not-found {names}")
     done = 0
     with closing(api):
@@ -58,7 +58,7 @@ def undo_namespace(step: StepAtWork) -> Outcome:
     spared = _spared(step, "ensure_namespace")
     if spared is not None:
         return spared
-    name, cluster = str(step.operation.request["namespace"]), cluster_of(step.operation)
+    name, cluster = str(step.operation.attach_request["namespace"]), cluster_of(step.operation)
     command = f"kubectl delete namespace {name}"
     api = kubernetes.connect(cluster)
     if isinstance(api, Unreachable):
@@ -83,7 +83,7 @@ def _spared(step: StepAtWork, maker: str) -> Outcome | None:
     made = step.operation.step(maker)
     if made is None or made.intent is None:
         return Done(detail="this operation made none", skipped=True)
-    if step.operation.request.get("onFailure") == _KEEP:
+    if step.operation.attach_request.get("onFailure") == _KEEP:
         return Done(detail="kept, as the request asked", skipped=True)
     return None
 

@@ -41,7 +41,7 @@ def present(api: Api) -> list[LegacyObject]:
 
 def planned_cleanup(step: StepAtWork) -> list[PlannedChange]:
     """What ``cleanup_legacy`` removes. Raises ArmError, also when the cluster's API has an outage."""
-    if not step.operation.request.get("cleanupLegacy"):
+    if not step.operation.attach_request.get("cleanupLegacy"):
         return []
     cluster = cluster_of(step.operation)
     try:
@@ -57,7 +57,7 @@ def planned_cleanup(step: StepAtWork) -> list[PlannedChange]:
 @guarded
 def cleanup_legacy(step: StepAtWork) -> Outcome:
     """Remove the listed leftovers of Azure ML v1, when the request asks for it. This is not undone."""
-    if not step.operation.request.get("cleanupLegacy"):
+    if not step.operation.attach_request.get("cleanupLegacy"):
         return Done(detail="was not asked for", skipped=True)
     cluster = cluster_of(step.operation)
     api = kubernetes.connect(cluster)

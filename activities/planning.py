@@ -34,7 +34,7 @@ def _in_words(changes: Sequence[PlannedChange]) -> str:
 
 
 def _providers(step: StepAtWork) -> Sequence[PlannedChange]:
-    if not step.operation.request.get("registerProviders"):
+    if not step.operation.attach_request.get("registerProviders"):
         return ()
     return planned_registrations(step, {name: registration_state(step, name) for name in providers(step)})
 

@@ -96,7 +96,7 @@ def gather(step: StepAtWork) -> Gathered:
     states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
     unread = next((state for state in states.values() if isinstance(state, Unread)), None)
     facts = Facts(
-        request=operation.request,
+        request=operation.attach_request,
         workspace_id=workspace,
         cluster_id=cluster,
         compute_name=str(operation.compute_name),

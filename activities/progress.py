@@ -127,6 +127,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     after = replace(
         operation.with_step(over),
         status=_status(operation, call, RUNNING),
+        cluster_id=outcome.cluster_id or operation.cluster_id,
         created=tuple(
             replace(made, undone=made.undone or made.id in outcome.undone)
             for made in (*operation.created, *outcome.created)

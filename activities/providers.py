@@ -22,7 +22,7 @@ def register_providers(step: StepAtWork) -> Outcome:
     Registrations are the subscription's, and others come to rely on them: they are never taken back. One that was asked
     for before is not asked for again; doing so would do no harm.
     """
-    if not step.operation.request.get("registerProviders"):
+    if not step.operation.attach_request.get("registerProviders"):
         return Done(detail="not asked for")
     states = {name: registration_state(step, name) for name in providers(step)}
     for change in planned_registrations(step, states):
@@ -36,7 +36,7 @@ def register_providers(step: StepAtWork) -> Outcome:
 
 def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[PlannedChange]:
     """What ``register_providers`` changes, by the registration states; nothing unless the request asks for it."""
-    if not step.operation.request.get("registerProviders"):
+    if not step.operation.attach_request.get("registerProviders"):
         return []
     scope = f"/subscriptions/{_cluster(step).subscription}/providers"
     return [

@@ -127,7 +127,7 @@ def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
     """Why no relay is to be made, if it is not."""
     if cluster.resource_type != CONNECTED_CLUSTER:
         return "only Azure Arc clusters are reached through a relay"
-    wanted = wanted_extension(step.operation.request)
+    wanted = wanted_extension(step.operation.attach_request)
     if _OWN_CONNECTION in wanted.protected or wanted.settings.get("relayserver.enabled", "").lower() == "false":
         return "the request brings its own connection, or wants no relay"
     if wanted.manage == REQUIRE and installed_extension(cluster) is None:

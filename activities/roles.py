@@ -67,7 +67,7 @@ def grant_compute_roles(step: StepAtWork) -> Outcome:
     An attachment without these roles is of use to jobs that need neither: what is missing is a warning.
     """
     resolved = step.operation.value("resolve")
-    identity = step.operation.request.get("identity")
+    identity = step.operation.attach_request.get("identity")
     if not identity:
         return Done(detail="the compute has no identity that could have a role", skipped=True)
     user = identity.get("userAssignedIdentityId")
@@ -111,7 +111,7 @@ def look_ahead(step: StepAtWork) -> Seen:
 
 def planned_grants(step: StepAtWork) -> list[PlannedChange]:
     """The role assignments that the steps here would make. Raises ArmError."""
-    request = step.operation.request
+    request = step.operation.attach_request
     if not request.get("grantRoles"):
         return []
     ahead = look(_needs_ahead(step))
@@ -123,7 +123,7 @@ def planned_grants(step: StepAtWork) -> list[PlannedChange]:
 
 def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     """The same for the compute's identity; one that comes with the compute has no assignment to name yet."""
-    request, resolved = step.operation.request, step.operation.value("resolve")
+    request, resolved = step.operation.attach_request, step.operation.value("resolve")
     identity = request.get("identity")
     if not request.get("grantRoles") or not identity:
         return []
@@ -193,7 +193,7 @@ def _see_to(step: StepAtWork, needs: Sequence[Need], check: str, refuse: Refusal
     # Earlier attempts of this step granted these; what shows of them is ours.
     intended = {i.resource_id.lower() for i in step.record.intents if i.action == _CREATE}
     made = tuple(Created(ROLE_ASSIGNMENT, n.assignment_id) for n in seen.met if n.assignment_id.lower() in intended)
-    if seen.missing and not step.operation.request.get("grantRoles"):
+    if seen.missing and not step.operation.attach_request.get("grantRoles"):
         outcome = "fail" if check == WORKSPACE_CHECK else "warning"
         return refuse(seen.missing, (*findings, *(_missing(check, outcome, need) for need in seen.missing)))
     if seen.missing:

@@ -31,7 +31,7 @@ _ASKED_FOR = 1800.0
 def planned_smoke_test(step: StepAtWork) -> Sequence[PlannedChange]:
     """What ``smoke_test`` starts."""
     operation = step.operation
-    if not _asked(operation.request):
+    if not _asked(operation.attach_request):
         return ()
     target = compute_id(parse_arm_id(str(operation.workspace_id), WORKSPACE), str(operation.compute_name))
     return (PlannedChange("smoke_test", "start", target, "a small command job"),)
@@ -40,7 +40,7 @@ def planned_smoke_test(step: StepAtWork) -> Sequence[PlannedChange]:
 def smoke_test(step: StepAtWork) -> Outcome:
     """Submit the job, under a name by which a second delivery of this step finds it."""
     operation = step.operation
-    if not _asked(operation.request):
+    if not _asked(operation.attach_request):
         return Done(detail="was not asked for", skipped=True)
     intent = step.intent
     job_id = intent.resource_id if intent is not None else _job_id(step)
@@ -88,7 +88,7 @@ def undo_smoke_test(step: StepAtWork) -> Outcome:
     status = _status(job_id)
     if status is None or status in _OVER:
         return Done(detail="the job has ended", skipped=True)
-    if step.operation.request.get("onFailure") == _KEEP:
+    if step.operation.attach_request.get("onFailure") == _KEEP:
         return Done(detail=f"job {_name(job_id)} goes on, as the request asked", skipped=True)
     if status == "CancelRequested":
         return Again(None, f"job {_name(job_id)} is being cancelled")

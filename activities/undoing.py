@@ -54,7 +54,7 @@ def _take_back(step: StepAtWork, kind: str, api: str, in_use: Guard, query: Mapp
     target = made_by(step.operation, kind)
     if target is None:
         return Done(detail="this operation made none", skipped=True)
-    if step.operation.request.get("onFailure") == _KEEP:
+    if step.operation.attach_request.get("onFailure") == _KEEP:
         return Done(detail="kept, as the request asked", skipped=True)
     found = arm.find(target, api)
     if found is None:

@@ -46,7 +46,7 @@ def _take_back(step: StepAtWork, kinds: Sequence[str], api: str) -> Outcome:
     targets = all_made(step.operation, kinds)
     if not targets:
         return Done(detail="this operation made none", skipped=True)
-    if step.operation.request.get("onFailure") == _KEEP:
+    if step.operation.attach_request.get("onFailure") == _KEEP:
         return Done(detail="kept, as the request asked", skipped=True)
     try:
         why = _relied_on_by(step) if ROLE_ASSIGNMENT in kinds else _extension_left(step)
@@ -73,9 +73,9 @@ def _relied_on_by(step: StepAtWork) -> str | None:
         properties = compute.get("properties") or {}
         if same_resource(str(properties.get("resourceId") or ""), str(operation.cluster_id)):
             return f"The compute {compute.get('name')} relies on it."
-    asked = Filter(LIVE, "attach", operation.workspace_id, operation.cluster_id)
+    asked = Filter(LIVE, None, operation.workspace_id, operation.cluster_id)
     others = operation_list.page(asked, _MOST_RECORDS).operations
-    other = next((o for o in others if o.id != operation.id), None)
+    other = next((o for o in others if o.id != operation.id and o.kind in ("attach", "reattach")), None)
     return f"Operation {other.id} relies on it." if other else None
 
 

@@ -174,6 +174,14 @@ class Operation:
         return f"{self.kind}_plan" if self.plan_only else self.kind
 
     @property
+    def attach_request(self) -> Mapping[str, Any]:
+        """What is to be attached: an attach is asked for that, a reattach makes it of what it finds (``resolve``)."""
+        if self.kind != "reattach":
+            return self.request
+        found: Mapping[str, Any] = self.value("resolve").get("attachRequest") or {}
+        return found
+
+    @property
     def steps_over(self) -> int:
         """How many steps have come to their end."""
         return sum(1 for s in self.steps if s.over)

@@ -43,7 +43,8 @@ class Ending:
 class Done:
     """The step is finished. ``value`` stays in the record, where later steps find it; histories do not carry it.
 
-    ``undone`` are ids of resources that the operation had made and that are gone again.
+    ``undone`` are ids of resources that the operation had made and that are gone again. ``cluster_id``: the operation's
+    cluster, where its request does not name it.
     """
 
     value: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Done:
     undone: tuple[str, ...] = ()
     skipped: bool = False
     ending: Ending | None = None
+    cluster_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def facts_of(operation: Operation) -> dict[str, str]:
     facts = {
         "operation": operation.id,
         "compute": operation.compute_name or "",
-        "namespace": str(operation.request.get("namespace") or ""),
+        "namespace": str(operation.attach_request.get("namespace") or ""),
         "extension": str(operation.value("install_extension").get("extensionId") or EXTENSION_NAME).rsplit("/", 1)[-1],
     }
     if operation.cancel is not None:
