@@ -12,6 +12,7 @@ from activities.clusters import look_at_cluster, settle_cluster, start_operation
 from activities.computes import attach_compute, compute_ready, resolve
 from activities.detaching import compute_gone, detach_compute
 from activities.draining import drain, find_orphans
+from activities.endpoint_removal import delete_endpoints
 from activities.extensions import extension_ready, install_extension
 from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
 from activities.kubernetes_undo import undo_instance_types, undo_namespace
@@ -23,6 +24,7 @@ from activities.providers import register_providers
 from activities.recording import claim, record, release
 from activities.relays import ensure_relay
 from activities.roles import grant_compute_roles, grant_workspace_roles
+from activities.schedules import pause_schedules, resume_schedules
 from activities.smoke_test import smoke_test, smoke_test_done, undo_smoke_test
 from activities.steps import Work, run_step
 from activities.undoing import undo_compute, undo_extension
@@ -50,7 +52,10 @@ STEPS: tuple[Work, ...] = (
     smoke_test_done,
     survey,
     approval,
+    pause_schedules,
     drain,
+    delete_endpoints,
+    resume_schedules,
     detach_compute,
     compute_gone,
     find_orphans,

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 
 from activities.computes import find_compute, planned_attach
 from activities.detaching import planned_detach
+from activities.endpoint_removal import planned_deletions
 from activities.extensions import outlook
 from activities.kubernetes_changes import planned_objects
 from activities.legacy_objects import planned_cleanup
 from activities.providers import planned_registrations, providers, registration_state
 from activities.relays import planned_relay
 from activities.roles import planned_compute_grants, planned_grants
+from activities.schedules import planned_pauses
 from activities.smoke_test import planned_smoke_test
 from activities.steps import StepAtWork
 from domain.outcomes import Done, Outcome
@@ -60,5 +62,5 @@ PLANNERS: dict[str, tuple[Planner, ...]] = {
         *(_providers, planned_relay, planned_grants, planned_cleanup, _extension),
         *(planned_objects, _attach, planned_compute_grants, planned_smoke_test),
     ),
-    "detach": (_detach,),
+    "detach": (planned_pauses, planned_deletions, _detach),
 }

@@ -26,6 +26,10 @@ _TAKEN_ANEW = frozenset({"claim", "record", "notify", "release"})
 _BEGUN_FOR = {"smoke_test": "smoke_test_done"}
 
 
+# Steps that take back what another has done, other than by removing what was made.
+_TAKES_BACK = {"resume_schedules": "pause_schedules"}
+
+
 @dataclass(frozen=True)
 class Retried:
     """``operation`` is as it now stands; ``run`` is for the caller to start, None when there is nothing to do."""
@@ -78,7 +82,10 @@ def _answered(operation: Operation) -> tuple[Question, ...]:
 
 def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
     """The steps as a new run finds them; those that undo are planned by the next failure, if there is one."""
-    steps = [step for step in operation.steps if not step.name.startswith("undo_")]
+    steps = [step for step in operation.steps if not step.name.startswith("undo_") and step.name not in _TAKES_BACK]
+    # What was taken back has to be done again.
+    taken_back = {_TAKES_BACK[step.name] for step in operation.steps if step.name in _TAKES_BACK and step.over}
+    steps = [StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) if s.name in taken_back else s for s in steps]
     if any(made.undone for made in operation.created):
         # What finished steps had made is gone again: their outcomes hold no more.
         return tuple(StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) for s in steps)

@@ -162,8 +162,10 @@ def is_spreading(operation: Operation, moment: datetime) -> bool:
 def _canceled(step: StepAtWork) -> Stop | None:
     """The step's end when somebody asked to cancel and this is a safe point: nothing of it may be half done."""
     call = step.call
-    if step.operation.cancel is None or not call.cancelable or call.always or call.undo or step.intent is not None:
+    if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
         return None
+    if call.kind == "do" and step.intent is not None:
+        return None  # Its request may be on its way; between the polls of an until there is none.
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
 

@@ -282,7 +282,7 @@ class Workloads(_Model):
     """What becomes of what still uses the compute, and how long jobs may take to end."""
 
     policy: Literal["refuse", "wait", "cancel", "force"] = "refuse"
-    endpoints: Annotated[Literal["refuse"], _choice("refuse", later=("delete",))] = "refuse"
+    endpoints: Literal["refuse", "delete"] = "refuse"
     deadline: Wait = DEFAULT_DEADLINE
     onDeadline: Literal["fail", "approve", "force"] = "fail"
 

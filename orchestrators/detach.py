@@ -5,17 +5,20 @@ from __future__ import annotations
 from azure.durable_functions import DurableOrchestrationContext
 
 from orchestrators.earlier import DETACH_1_0, steps_of
-from orchestrators.steps import HOUR, MINUTE, Steps, ask, do, run_operation, until
+from orchestrators.steps import HOUR, MINUTE, Steps, ask, do, run_operation, undo, until
 
 STEPS = (
     do("claim"),
     do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
     do("survey"),  # right before the call: what it cannot tell counts as busy
     ask("approval", within=24 * HOUR),  # or as long as the request says an answer may take (domain/deadlines.py)
+    do("pause_schedules"),  # or they start what has just been waited for
     until("drain", within=24 * HOUR),  # or the request's own deadline
+    until("delete_endpoints", within=4 * HOUR),
     do("detach_compute"),  # looks once more: a job may have come since
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
     do("find_orphans", cancelable=False),  # a job may have slipped in all the same
+    undo("resume_schedules", within=1 * HOUR),  # the compute stays
     do("record", within=15 * MINUTE, always=True),
     do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state
     do("release", within=15 * MINUTE, always=True),  # after record: a claim is stale only once its operation is final

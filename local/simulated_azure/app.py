@@ -35,6 +35,7 @@ from local.simulated_azure.providers import (
     clusters,
     compute_skus,
     computes,
+    endpoint_handlers,
     endpoints,
     extensions,
     job_runs,
@@ -177,6 +178,7 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
     clusters.install()
     extensions.install()
     computes.install()
+    endpoint_handlers.install()
     jobs.install(world)
     job_runs.install(world)
     relay.install()
@@ -193,8 +195,9 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
             *plain.routes(),
             *jobs.routes(),
             *job_runs.routes(),
-            *endpoints.routes(),
-            *batch_endpoints.routes(),
+            *endpoint_handlers.routes(endpoints.FAMILY),
+            *endpoint_handlers.routes(batch_endpoints.FAMILY),
+            endpoint_handlers.status_route(),
             *schedules.routes(),
             *workspaces.routes(),
             *compute_skus.routes(),

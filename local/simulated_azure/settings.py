@@ -31,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
         "compute.attach": 300,
         "compute.refused": 60,
         "compute.detach": 120,
+        "endpoint.delete": 60,
+        "deployment.delete": 60,
         "relay.create": 30,
         "job.cancel": 60,
         "job.queue": 30,

@@ -282,7 +282,6 @@ def test_a_smoke_test_of_training_needs_training() -> None:
 @pytest.mark.parametrize(
     ("body", "target"),
     [
-        ({"workloads": {"endpoints": "delete"}}, "/workloads/endpoints"),
         ({"cleanUp": {"instanceTypes": True}}, "/cleanUp/instanceTypes"),
         ({"cleanUp": {"extension": True}}, "/cleanUp/extension"),
     ],

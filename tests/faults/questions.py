@@ -46,6 +46,8 @@ def of_app(evidence: Evidence) -> Iterator[Row]:
             yield request
 
 
+SCHEDULE = re.compile(r"/workspaces/[^/]+/schedules/[^/]+$", re.I)
+ENDPOINT = re.compile(r"/(onlineEndpoints/[^/]+|(onlineEndpoints|batchEndpoints)/[^/]+/deployments/[^/]+)$", re.I)
 Rule = Callable[[Evidence], Iterator[Violation]]
 
 
@@ -54,7 +56,12 @@ def asks(head: Head, method: str, path: str) -> bool:
     path = path.lower()
     on_compute = path == head.compute_id.lower()
     if head.kind == "detach":
-        return (method == "DELETE" and on_compute) or (method == "POST" and _asks_for_cancel(head, path))
+        return (
+            (method == "DELETE" and on_compute)
+            or (method == "POST" and _asks_for_cancel(head, path))
+            or (method == "PUT" and SCHEDULE.search(path) is not None and _in_workspace_of(head, path))
+            or (method in ("PUT", "DELETE") and _asks_for_deletion(head, path))
+        )
     if SMOKE_TEST.search(path) or ANONYMOUS.search(path):
         of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/")
         return of_workspace and json.loads(head.row["request"]).get("smokeTest") == "training"
@@ -69,10 +76,21 @@ def asks(head: Head, method: str, path: str) -> bool:
     return method in ("PUT", "DELETE") and (on_compute or on_cluster or _asks_for_access(head, path))
 
 
+def _in_workspace_of(head: Head, path: str) -> bool:
+    return path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/")
+
+
 def _asks_for_cancel(head: Head, path: str) -> bool:
     """Whether a detach was asked to cancel the jobs that use its compute."""
-    of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/jobs/")
+    of_workspace = _in_workspace_of(head, path) and "/jobs/" in path
     return of_workspace and path.endswith("/cancel") and policy(head).get("policy") == "cancel"
+
+
+def _asks_for_deletion(head: Head, path: str) -> bool:
+    """Whether a detach was asked to delete the endpoints on its compute."""
+    return (
+        ENDPOINT.search(path) is not None and _in_workspace_of(head, path) and policy(head).get("endpoints") == "delete"
+    )
 
 
 def policy(head: Head) -> dict[str, str]:
@@ -161,6 +179,11 @@ def intended(journal: list[Row], path: str, when: datetime) -> bool:
         ):
             return True
     return False
+
+
+def times_intended(journal: list[Row], path: str) -> int:
+    """How often a journal tells that a resource is to be changed."""
+    return sum(1 for row in journal if row["event"] == "intended" and path.lower() in str(row["data"]).lower())
 
 
 def own_target(head: Head, target: str) -> bool:

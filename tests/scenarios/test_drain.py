@@ -150,9 +150,9 @@ def test_the_last_job_ends_while_a_person_is_asked(stack: Stack, place: Place) -
 
 def test_a_job_that_comes_between_drain_and_detach_is_waited_for_too(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
-    # resolve, survey and drain read the compute; detach_compute does not get to see it until the job is there.
+    # Four steps before it read the compute; detach_compute does not get to see it until the job is there.
     target = f"^{place.compute_id}\\?"
-    stack.azure.add_fault(method="GET", path=target, nth=list(range(4, 1000)), status=503, headers={"Retry-After": "5"})
+    stack.azure.add_fault(method="GET", path=target, nth=list(range(5, 1000)), status=503, headers={"Retry-After": "5"})
     operation_id = start(stack, place, policy="cancel")
     at_step(stack, operation_id, "drain", "Succeeded")
     job = have_job(stack, place, "late-1")

@@ -1,32 +1,15 @@
-"""Microsoft.MachineLearningServices/workspaces/batchEndpoints and their deployments: read only, made by the seed."""
+"""Microsoft.MachineLearningServices/workspaces/batchEndpoints and their deployments: made by the seed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from local.simulated_azure import resources
-from local.simulated_azure.call import Call, Reply
-from local.simulated_azure.errors import parent_not_found
-from local.simulated_azure.providers import endpoints, lists, workspaces
-from local.simulated_azure.routing import Route, crud
+from local.simulated_azure.providers import endpoints
+from local.simulated_azure.providers.endpoint_handlers import Family
 from local.simulated_azure.world import World
 
-TYPE = f"{workspaces.TYPE}/batchEndpoints"
-DEPLOYMENT = f"{TYPE}/deployments"
-_COLLECTION = f"{workspaces.PATTERN}/batchEndpoints"
-_ONE = f"{_COLLECTION}/{{endpoint}}"
-_DEPLOYMENTS = f"{_ONE}/deployments"
-_DEPLOYMENT = f"{_DEPLOYMENTS}/{{deployment}}"
-
-
-def routes() -> list[Route]:
-    """The routes of this provider."""
-    return [
-        *crud(_ONE, TYPE, get=_get),
-        *crud(_DEPLOYMENT, DEPLOYMENT, get=_get_deployment),
-        Route("GET", _COLLECTION, TYPE, _list, f"{TYPE}/read", workspaces.PATTERN),
-        Route("GET", _DEPLOYMENTS, DEPLOYMENT, _list_deployments, f"{DEPLOYMENT}/read", _ONE),
-    ]
+FAMILY = Family("batchEndpoints")
+TYPE, DEPLOYMENT = FAMILY.type, FAMILY.deployment
 
 
 def build(world: World, resource_id: str, location: str, given: dict[str, Any], at: float) -> dict[str, Any]:
@@ -72,33 +55,3 @@ def build_deployment(world: World, resource_id: str, location: str, given: dict[
             **given,
         },
     }
-
-
-def _get(call: Call) -> Reply:
-    workspaces.workspace_of(call, "read", TYPE)
-    return Reply(200, resources.require(call, _ONE.format(**call.params))["body"])
-
-
-def _list(call: Call) -> Reply:
-    workspace = workspaces.workspace_of(call, "read", TYPE)
-    found = lists.shown(call, resources.of_type(call.world, TYPE, workspace["id"]))
-    return lists.page(call, [item["body"] for item in found], call.world.page_size("batchEndpoints"))
-
-
-def _endpoint(call: Call) -> resources.Resource:
-    workspaces.workspace_of(call, "read", DEPLOYMENT)
-    identifier = _ONE.format(**call.params)
-    endpoint = resources.visible(call.world, identifier, call.now)
-    if endpoint is None:
-        raise parent_not_found("read", DEPLOYMENT, identifier)
-    return endpoint
-
-
-def _get_deployment(call: Call) -> Reply:
-    _endpoint(call)
-    return Reply(200, resources.require(call, _DEPLOYMENT.format(**call.params))["body"])
-
-
-def _list_deployments(call: Call) -> Reply:
-    found = lists.shown(call, resources.of_type(call.world, DEPLOYMENT, _endpoint(call)["id"]))
-    return lists.page(call, [item["body"] for item in found], call.world.page_size("deployments"))

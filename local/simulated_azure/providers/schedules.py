@@ -1,4 +1,4 @@
-"""Microsoft.MachineLearningServices/workspaces/schedules: read only, made by the seed."""
+"""Microsoft.MachineLearningServices/workspaces/schedules: made by the seed, changed by PUT."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from local.simulated_azure import resources
 from local.simulated_azure.call import Call, Reply
+from local.simulated_azure.errors import bad_request
 from local.simulated_azure.providers import lists, system_data, workspaces
 from local.simulated_azure.routing import Route, crud
 
@@ -17,7 +18,7 @@ _ONE = f"{_COLLECTION}/{{schedule}}"
 def routes() -> list[Route]:
     """The routes of this provider."""
     return [
-        *crud(_ONE, TYPE, get=_get),
+        *crud(_ONE, TYPE, get=_get, put=_put),
         Route("GET", _COLLECTION, TYPE, _list, f"{TYPE}/read", workspaces.PATTERN),
     ]
 
@@ -53,6 +54,18 @@ def build(resource_id: str, given: dict[str, Any], at: float) -> dict[str, Any]:
 def _get(call: Call) -> Reply:
     workspaces.workspace_of(call, "read", TYPE)
     return Reply(200, resources.require(call, _ONE.format(**call.params))["body"])
+
+
+def _put(call: Call) -> Reply:
+    """Replaces what is there: enables and disables it, for one. Making one is for the seed."""
+    workspaces.workspace_of(call, "write", TYPE)
+    resource = resources.require(call, _ONE.format(**call.params))
+    wanted = call.object_body().get("properties")
+    if not isinstance(wanted, dict) or "action" not in wanted or "trigger" not in wanted:
+        raise bad_request("UserError", "A schedule has an action and a trigger.")
+    resource["body"]["properties"] = {**wanted, "provisioningState": "Succeeded"}
+    resources.save(call.world, resource)
+    return Reply(200, resource["body"])
 
 
 def _list(call: Call) -> Reply:

@@ -1,0 +1,90 @@
+"""Endpoints that a detach was asked to delete: their traffic first, then their deployments, then they themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from activities.computes import find_compute, target_of
+from activities.steps import StepAtWork
+from activities.workloads import uses_of
+from domain.draining import DELETE, policy_of
+from domain.outcomes import Again, Done, Outcome
+from domain.plans import PlannedChange
+from domain.workloads import BATCH_DEPLOYMENT, ENDPOINT, Use
+from gateways import arm
+
+_API = arm.WORKSPACES_API
+_PAUSE = 15.0
+_DELETING = "deleting"
+
+
+def delete_endpoints(step: StepAtWork) -> Outcome:
+    """Delete the online endpoints on the compute, and the batch deployments: a batch endpoint itself runs nowhere.
+
+    Raises ArmError: what cannot be looked at is not gone.
+    """
+    if policy_of(step.operation.request).endpoints != DELETE:
+        return Done(detail="the request does not ask for it", skipped=True)
+    if find_compute(step) is None:
+        return Done(detail="the compute is gone already", skipped=True)
+    left = _to_delete(step)
+    if not left:
+        gone = [i.resource_id for i in step.record.intents if i.action == "delete"]
+        return Done(detail=f"deleted: {len(gone)}" if gone else "no endpoint uses the compute", skipped=not gone)
+    for use in left:
+        if use.type == BATCH_DEPLOYMENT:
+            _delete(step, use.id, use.status)
+        else:
+            _take_down(step, use)
+    return Again(_PAUSE, f"deleting {', '.join(use.name for use in left)}", {"endpoints": len(left)})
+
+
+def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
+    """What ``delete_endpoints`` deletes, as it is now. Raises ArmError."""
+    if policy_of(step.operation.request).endpoints != DELETE:
+        return []
+    return [
+        PlannedChange("delete_endpoints", "delete", use.id, "with its deployments" if use.type == ENDPOINT else None)
+        for use in _to_delete(step)
+    ]
+
+
+def _to_delete(step: StepAtWork) -> list[Use]:
+    uses = uses_of(str(step.operation.workspace_id), target_of(step))
+    return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
+
+
+def _take_down(step: StepAtWork, endpoint: Use) -> None:
+    """The next thing to do about an online endpoint; Azure deletes no deployment that has traffic."""
+    if endpoint.status.lower() == _DELETING:
+        return
+    found = arm.find(endpoint.id, _API)
+    if found is None:
+        return
+    if any((found.body["properties"].get("traffic") or {}).values()):
+        step.intend("update", endpoint.id)
+        arm.put(endpoint.id, _API, _without_traffic(found.body))
+    deployments = list(arm.items(f"{endpoint.id}/deployments", _API))
+    for deployment in deployments:
+        state = str((deployment.get("properties") or {}).get("provisioningState"))
+        _delete(step, str(deployment["id"]), state)
+    if not deployments:
+        _delete(step, endpoint.id, endpoint.status)
+
+
+def _without_traffic(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: endpoint[name] for name in ("location", "tags", "kind", "identity", "sku") if endpoint.get(name)}
+    properties = {
+        name: value
+        for name, value in endpoint["properties"].items()
+        if name not in ("provisioningState", "scoringUri", "swaggerUri")
+    }
+    return {**kept, "properties": {**properties, "traffic": {}, "mirrorTraffic": {}}}
+
+
+def _delete(step: StepAtWork, resource_id: str, state: str) -> None:
+    if state.lower() == _DELETING:
+        return
+    step.intend("delete", resource_id)
+    arm.delete(resource_id, _API)
