@@ -1,0 +1,180 @@
+"""How an operation meets what Moor itself finds in the way: the state before, the request, what happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.simulated_azure.metadata import KEY_VAULT_DNS
+from local.stack import Stack
+from local.stack import world as worlds
+from local.stack.world import APP_OBJECT
+from tests.scenarios.helpers import Place, install_extension, put_in_place
+
+Act = Callable[[Stack, Place], object]
+_VAULT = f"{worlds.GROUP}/providers/Microsoft.KeyVault/vaults/met-vault"
+_URL = f"https://met-vault.{KEY_VAULT_DNS}/secrets"
+RESOURCES = {"cpu": "1", "memory": "1Gi"}
+_TYPE = {"name": "small", "resources": {"requests": RESOURCES, "limits": RESOURCES}}
+
+
+def _nothing(stack: Stack, place: Place) -> None:
+    """The cluster as it is made."""
+
+
+@dataclass(frozen=True)
+class OwnWay:
+    """``then`` is done once the operation waits at the step ``at``."""
+
+    key: str
+    before: Act = _nothing
+    more: dict[str, Any] = field(default_factory=dict)
+    kind: str = "attach"
+    connected: bool = False
+    at: str | None = None
+    then: Act = _nothing
+
+    @property
+    def place(self) -> Place:
+        number = next(n for n, way in enumerate(OWN_WAYS) if way.key == self.key)
+        name = f"own-{number}"
+        cluster = worlds.connected_cluster_id(name) if self.connected else worlds.cluster_id(name)
+        return Place(worlds.workspace_id(name), cluster, name)
+
+    def prepare(self, stack: Stack) -> None:
+        """Put the place there, and what the way wants before."""
+        body = worlds.cluster_body()
+        if self.connected:
+            properties = {"agentPublicKeyCertificate": "", "distribution": "k3s"}
+            body = {"location": worlds.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": properties}
+        place = self.place
+        workspace = {"id": place.workspace_id, "location": worlds.LOCATION}
+        stack.azure.seed({"workspaces": [workspace], "clusters": [{"id": place.cluster_id, **body}]})
+        self.before(stack, place)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        if self.kind == "detach":
+            return self.place.detach_body(**self.more)
+        return self.place.attach_body(**{"onFailure": "keep", **self.more})
+
+
+def _cluster(**properties: Any) -> Act:
+    return lambda stack, place: stack.azure.change(place.cluster_id, {"properties": properties})
+
+
+def _compute(**properties: Any) -> Act:
+    def act(stack: Stack, place: Place) -> None:
+        put_in_place(stack, place)
+        stack.azure.change(place.compute_id, {"properties": properties})
+
+    return act
+
+
+def _secrets(stack: Stack, place: Place) -> None:
+    reads = {"role": "Key Vault Secrets User", "scope": _VAULT, "principalId": APP_OBJECT}
+    secrets = [{"name": "off", "value": "x", "enabled": False}, {"name": "odd", "value": "x"}]
+    stack.azure.seed({"vaults": [{"id": _VAULT, "secrets": secrets}], "roleAssignments": [reads]})
+    stack.azure.add_fault(kind="keyvault", method="GET", path="/secrets/odd", status=400, every=True)
+
+
+def _setting(url: str) -> dict[str, Any]:
+    return {"extension": {"configurationProtectedSettings": {"my.setting": url}}}
+
+
+def _other_types(stack: Stack, place: Place) -> None:
+    install_extension(stack, place)
+    other = {"cpu": "3", "memory": "3Gi"}
+    spec = {"resources": {"requests": other, "limits": other}}
+    stack.azure.kubernetes(place.cluster_id).put("InstanceType", "small", spec=spec)
+
+
+def _refusing(status: int) -> Act:
+    def act(stack: Stack, place: Place) -> None:
+        install_extension(stack, place)
+        path = f"^{place.cluster_id}/api/v1/namespaces$"
+        body = {"kind": "Status", "code": status, "reason": "No", "message": "not this one"}
+        stack.azure.add_fault(kind="kubernetes", method="POST", path=path, status=status, body=body, every=True)
+
+    return act
+
+
+def _terminating(stack: Stack, place: Place) -> None:
+    install_extension(stack, place)
+    stack.azure.kubernetes(place.cluster_id).put("Namespace", "going", status={"phase": "Terminating"})
+
+
+def _long_job(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.script_operation(kind="job.run", resource=f"^{place.workspace_id}/", durationSeconds=10**6)
+
+
+def _cancel_jobs(stack: Stack, place: Place) -> None:
+    for job in stack.azure.resources("Microsoft.MachineLearningServices/workspaces/jobs"):
+        if job["id"].startswith(f"{place.workspace_id}/"):
+            stack.azure.set_job_status(job["id"], "Canceled")
+
+
+def _no_jobs_to_see(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.add_fault(kind="arm", method="GET", path=f"^{place.workspace_id}/jobs", status=403, every=True)
+
+
+def _slow_extension(stack: Stack, place: Place) -> None:
+    stack.azure.script_operation(kind="extension.create", resource=f"^{place.cluster_id}/", durationSeconds=3000)
+
+
+def _broken(stack: Stack, place: Place) -> None:
+    install_extension(stack, place)
+    stack.azure.kubernetes(place.cluster_id).break_component("aml-operator")
+
+
+def _failing_relay(stack: Stack, place: Place) -> None:
+    stack.azure.script_operation(kind="relay.create", outcome="fail", code="Conflict", message="not now", every=True)
+
+
+OWN_WAYS = (
+    OwnWay("ClusterNotConnected", _cluster(connectivityStatus="Offline"), connected=True),
+    OwnWay("ClusterStopped", _cluster(powerState={"code": "Stopped"})),
+    OwnWay("ClusterNotHealthy", _cluster(provisioningState="Failed")),
+    OwnWay("ComputeNameInUse", _compute(resourceId=worlds.cluster_id("another"))),
+    OwnWay("ComputeNameInUse-legacy", _compute(computeType="AKS")),
+    OwnWay("ComputeNameInUse-settings", _compute(properties={"namespace": "other"})),
+    OwnWay("ComputeFailed", _compute(provisioningState="Failed")),
+    OwnWay("ExtensionMissing", more={"extension": {"manage": "require"}}),
+    OwnWay(
+        "ExtensionDiffers", install_extension,
+        {"extension": {"configurationSettings": {"enableTraining": True, "installVolcano": False}}},
+    ),
+    OwnWay("SecretNotFound", _secrets, _setting(f"{_URL}/none")),
+    OwnWay("SecretDisabled", _secrets, _setting(f"{_URL}/off")),
+    OwnWay("SecretRefused", _secrets, _setting(f"{_URL}/odd")),
+    OwnWay("ForeignVault", more=_setting("https://kv-met.vault.azure.net/secrets/secret")),
+    OwnWay("InstanceTypeDiffers", _other_types, {"instanceTypes": [_TYPE]}),
+    OwnWay("InstanceTypeMissing", install_extension, {"defaultInstanceType": "nowhere"}),
+    OwnWay("KubernetesForbidden", _refusing(403), {"namespace": "team", "createNamespace": True}),
+    OwnWay("KubernetesRefused", _refusing(422), {"namespace": "team", "createNamespace": True}),
+    OwnWay(
+        "KubernetesNotWritable", _slow_extension, more={"namespace": "team", "createNamespace": True}, at="extension_ready",
+        then=lambda stack, place: stack.azure.kubernetes(place.cluster_id).change(unreachable=True),
+    ),
+    OwnWay("DeadlineExceeded", _terminating, {"namespace": "going"}),
+    OwnWay("ComponentsUnhealthy", _broken),
+    OwnWay("ComputeUseUnknown", _no_jobs_to_see, kind="detach"),
+    OwnWay("SmokeTestTimedOut", _long_job, {"smokeTest": "training"}),
+    OwnWay(
+        "SmokeTestEnded", _long_job, {"smokeTest": "training"}, at="smoke_test_done", then=_cancel_jobs
+    ),
+    OwnWay("RelayFailed", _failing_relay, connected=True),
+)  # fmt: skip
+
+# What Moor raises and no operation can be brought to meet here, each with the reason.
+OWN_UNMET = {
+    "ExtensionSettingsRefused": "preflight tells the same first; it is for what changes between the two steps",
+    "LegacyObjectsLeft": "for a cluster that goes out of reach between two steps that follow at once",
+    "RelayGone": "for a relay that is removed between two steps that follow at once",
+    "RunLost": "for an engine that has lost its instance; tests/activities/test_watching.py",
+    "RunKeepsStopping": "for an engine that stops five times over; tests/activities/test_watching.py",
+    "StepKeepsFailing": "for a bug that raises in every attempt; tests/orchestrators/test_steps.py",
+}

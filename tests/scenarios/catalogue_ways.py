@@ -1,0 +1,138 @@
+"""How an operation meets each entry of the catalogue: what simulated Azure is told to say, and to which request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.catalogue.entry import ATTACH, DETACH, ENDPOINT, EXTENSION, HEALTH, JOB, REQUEST, Entry, Sample
+from domain.catalogue.explain import ENTRIES, GENERIC
+from local.stack import Stack
+from local.stack import world as worlds
+from tests.scenarios.helpers import Place, install_extension, put_in_place
+
+# The words of a failure that no entry knows.
+UNHEARD = Sample("NeverHeardOf", "The flux of the matrix is out of phase.", 418)
+UNHEARD_REPORT = Sample("E49990", "NEVER_HEARD_OF")
+_ROLES = (
+    "Reader",
+    "Kubernetes Extension Contributor",
+    "Azure Kubernetes Service Cluster Admin Role",
+)
+
+# Entries that no operation of this release can meet, each with the reason.
+UNMET = {
+    **{
+        entry.key: "no operation deploys to an endpoint or looks at its deployments' errors; for a later operation"
+        for entry in ENTRIES
+        if set(entry.situations) <= {ENDPOINT}
+    },
+    "ComputeMissing": "a job is submitted only once the compute is seen to be there",
+    "AttachAcrossSubscriptions": "a request across subscriptions is refused before it becomes an operation",
+    "GroupNameEndsWithHyphen": "the job's words count only in a workspace that preflight names already",
+    "RoleAssignmentExists": "that an assignment is there already is success",
+    "RoleAssignmentLimit": "met by the same request as ScopeLocked",
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One operation that is to meet an entry. ``passes``: it goes on by itself when Azure stops saying so."""
+
+    entry: Entry
+    situation: str
+    sample: Sample
+    number: int
+    passes: bool = False
+    facts: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def kind(self) -> str:
+        return "detach" if self.situation == DETACH else "attach"
+
+    @property
+    def place(self) -> Place:
+        name = f"met-{self.number}"
+        return Place(worlds.workspace_id(name), worlds.cluster_id(name), name)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        if self.kind == "detach":
+            return self.place.detach_body()
+        more: dict[str, Any] = {"onFailure": "keep"}
+        if self.situation == JOB:
+            more["smokeTest"] = "training"
+        return self.place.attach_body(**more)
+
+
+def ways() -> Iterator[Way]:
+    """A way for every entry that Azure's words lead to, and for the generic one of every situation."""
+    number = iter(range(1, 1000))
+    generic = {entry.key: situation for situation, entry in GENERIC.items()}
+    for entry in ENTRIES:
+        if entry.key in UNMET or not (entry.samples or entry.key in generic):
+            continue
+        situation = generic.get(entry.key) or _situation(entry)
+        unheard = UNHEARD_REPORT if situation == HEALTH else UNHEARD
+        sample = entry.samples[0] if entry.samples else unheard
+        yield Way(entry, situation, sample, next(number), entry.transient, frozenset(sample.facts))
+
+
+def _situation(entry: Entry) -> str:
+    # What the health check says is said in the words of a failed installation, too.
+    order = (ATTACH, EXTENSION, JOB, DETACH, REQUEST, HEALTH)
+    return next(situation for situation in order if situation in entry.situations)
+
+
+def prepare(stack: Stack, way: Way) -> None:
+    """Put the place there, and tell Azure what to say."""
+    place, name = way.place, way.place.compute_name
+    seed = worlds.additions(name)
+    user = worlds.identity_id(name)
+    workspace: dict[str, Any] = {"id": place.workspace_id, "location": worlds.LOCATION}
+    if "system_assigned_workspace" not in way.facts:
+        workspace["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {user: {}}}
+    stack.azure.seed({**seed, "workspaces": [workspace]})
+    if "identity" in workspace:
+        found = stack.azure.resource(place.workspace_id)
+        assert found is not None
+        (identity,) = found["body"]["identity"]["userAssignedIdentities"].values()
+        given = [{"role": r, "scope": place.cluster_id, "principalId": identity["principalId"]} for r in _ROLES]
+        stack.azure.seed({"roleAssignments": given})
+    said = {"code": way.sample.code or "BadRequest", "message": way.sample.message}
+    match way.situation:
+        case "attach":
+            install_extension(stack, place)
+            _script(stack, "compute.attach", place.compute_id, said)
+        case "extension":
+            _script(stack, "extension.create", place.cluster_id, said)
+        case "health":
+            control = stack.azure.kubernetes(place.cluster_id)
+            control.break_component("aml-operator")
+            report = {"code": said["code"], "name": said["message"]}
+            control.change(health={"reports-test": json.dumps([report])})
+        case "job":
+            put_in_place(stack, place)
+            stuck = way.sample.code == "Queued"
+            more = {"outcome": "stuck"} if stuck else {"outcome": "fail", **said}
+            stack.azure.script_operation(kind="job.run", resource=f"^{place.workspace_id}/", every=True, **more)
+        case "detach":
+            put_in_place(stack, place)
+            _script(stack, "compute.detach", place.compute_id, said)
+        case _:
+            install_extension(stack, place)
+            if way.sample.status == 200:  # Told inside an operation that Azure had accepted.
+                _script(stack, "compute.attach", place.compute_id, said)
+                return
+            how: dict[str, Any] = {"status": way.sample.status, "body": {"error": said}}
+            if way.sample.status == 0:
+                how = {"action": "reset"}
+            stack.azure.add_fault(kind="arm", method="PUT", path=f"^{place.compute_id}(\\?|$)", every=True, **how)
+
+
+def _script(stack: Stack, kind: str, resource: str, said: dict[str, str]) -> None:
+    stack.azure.script_operation(
+        kind=kind, resource=f"^{resource}($|/)", every=True, outcome="fail", durationSeconds=5, **said
+    )
