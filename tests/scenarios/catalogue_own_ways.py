@@ -156,7 +156,7 @@ OWN_WAYS = (
     OwnWay("KubernetesForbidden", _refusing(403), {"namespace": "team", "createNamespace": True}),
     OwnWay("KubernetesRefused", _refusing(422), {"namespace": "team", "createNamespace": True}),
     OwnWay(
-        "KubernetesNotWritable", _slow_extension, more={"namespace": "team", "createNamespace": True}, at="extension_ready",
+        "KubernetesNotWritable", _slow_extension, {"namespace": "team", "createNamespace": True}, at="extension_ready",
         then=lambda stack, place: stack.azure.kubernetes(place.cluster_id).change(unreachable=True),
     ),
     OwnWay("DeadlineExceeded", _terminating, {"namespace": "going"}),
