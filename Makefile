@@ -1,13 +1,13 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything
-# make lint, pytest, conformance, faults, prove-restart, bench      one thing each
+# make lint, pytest, conformance, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11+ and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test lint pytest conformance faults prove-restart bench setup tools clean
+.PHONY: demo up test lint pytest conformance faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -36,6 +36,10 @@ conformance: setup
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)
 	@MOOR_FAULTS=all $(PY) -m pytest -q tests/scenarios/test_undo_everywhere.py
+
+# Detaches in 200 random worlds, judged by rules that share no code with the app. ARGS go to the program.
+oracle: setup
+	@$(PY) -m tests.oracle $(ARGS)
 
 # The host killed at random moments, and storage gone for a while.
 prove-restart: setup

@@ -30,6 +30,10 @@ SECRET_IN_INPUT = Plant(
     r"(?<=\n)( +)(?=call\[\"bound\"\] = )",
     r'\1call["header"] = __import__("os").environ["IDENTITY_HEADER"]\n\1',
 )
+# Found by the oracle (tests/oracle).
+PAUSED_COUNTS_AS_ENDED = Plant(
+    "domain/workloads.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'
+)
 
 
 def app_with(plant: Plant, folder: Path) -> Path:
