@@ -1,8 +1,8 @@
 """``python -m tests.faults.prove_restart``: a long attach and a longer detach survive kills and a storage outage.
 
-Each round attaches a cluster whose extension takes two (simulated) hours to install, then detaches a compute whose
-removal takes nine. The host is killed at random moments of both, and storage refuses connections for 20 real seconds in
-between. At the end everything was done once, and the journals have no gap.
+Each round attaches a cluster whose extension takes two (simulated) hours to install, then detaches the compute, which
+waits nine for a job to end. The host is killed at random moments of both, and storage refuses connections for 20 real
+seconds in between. At the end everything was done once, and the journals have no gap.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from local.stack import world as worlds
 from local.stack.app_client import AppError
@@ -27,7 +28,8 @@ from tests.faults.invariants import Invariants
 # Simulated seconds per real one: two hours pass in twelve seconds, nine in less than a minute.
 FACTOR = 600.0
 HOUR = 3600
-DURATIONS = {"extension.create": 2 * HOUR, "compute.attach": 300, "compute.detach": 9 * HOUR}
+INSTALLS, DRAINS = 2 * HOUR, 9 * HOUR
+DURATIONS = {"extension.create": INSTALLS, "compute.attach": 300, "compute.detach": 300}
 RETRY_AFTER = 300
 ROUNDS, KILLS, OUTAGE = 10, 3, 20.0
 # Real seconds. The watch timer is fired by hand: five simulated minutes pass in half a second.
@@ -74,8 +76,12 @@ class Prover:
         self._stack.azure.seed(worlds.additions(name, workspaces=(name,)))
         body = {"workspaceId": workspace, "computeName": name}
         try:
-            self._operation(played, "attach", {**body, "clusterId": cluster}, "extension.create", out=False)
-            self._operation(played, "detach", body, "compute.detach", out=True)
+            self._operation(played, "attach", {**body, "clusterId": cluster}, INSTALLS, out=False)
+            self._stack.azure.submit_job(
+                workspace, "train", computeId=f"{workspace}/computes/{name}", endsAfterSeconds=DRAINS
+            )
+            workloads = {"policy": "wait", "deadline": "PT12H"}
+            self._operation(played, "detach", {**body, "workloads": workloads}, DRAINS, out=True)
         except TimeoutError as error:
             played.problems.append(str(error))
         played.problems += [str(violation) for violation in self._invariants.check()]
@@ -83,12 +89,13 @@ class Prover:
         played.seconds = time.monotonic() - began
         return played
 
-    def _operation(self, played: Round, kind: str, body: dict[str, str], longest_part: str, *, out: bool) -> None:
+    def _operation(self, played: Round, kind: str, body: dict[str, Any], longest: float, *, out: bool) -> None:
         """See one operation through: kills, and an outage when it is to be ``out``, come within its longest part."""
-        lasts = DURATIONS[longest_part] / self._stack.clock.factor
+        lasts = longest / self._stack.clock.factor
         out_after = self._chance.uniform(0.0, 0.6 * lasts) if out else None
         operation_id = f"restart-{kind}-{time.time_ns()}"
-        kills = sorted(self._chance.uniform(0.0, lasts) for _ in range(self._kills))
+        # The first steps are over by then: at this pace a dead host costs an hour, and they have half of one.
+        kills = sorted(self._chance.uniform(0.1 * lasts, lasts) for _ in range(self._kills))
         began = time.monotonic()
         deadline, next_watch, asked = began + _LONGEST, began + _WATCH_EVERY, False
         with _outage(self._faults, played, out_after, self._outage):
@@ -114,7 +121,7 @@ class Prover:
         if head.status != "Succeeded":
             played.problems.append(f"{head}: {head.row.get('problem')}")
 
-    def _ask(self, kind: str, body: dict[str, str], operation_id: str) -> bool:
+    def _ask(self, kind: str, body: dict[str, Any], operation_id: str) -> bool:
         try:
             self._stack.app.start(kind, body, operation_id)
         except (OSError, AppError):

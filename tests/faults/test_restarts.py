@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,17 @@ MINUTE = 60.0
 SEED = 7
 
 
-def test_hours_of_work_survive_kills_and_an_outage(tmp_path: Path) -> None:
-    (played,) = prove(tmp_path / "stack", rounds=1, seed=SEED, kills=1, outage=3.0, factor=1200.0)
+def test_a_nine_hour_drain_survives_three_kills_and_an_outage(tmp_path: Path) -> None:
+    (played,) = prove(tmp_path / "stack", rounds=1, seed=SEED, kills=3, outage=3.0, factor=900.0)
     assert played.problems == []
     assert played.gaps == 0
-    assert len(set(played.process_ids)) == 3
+    detach = played.heads[-1]
+    assert detach.kind == "detach"
+    assert detach.started is not None
+    assert detach.finished is not None
+    assert timedelta(hours=9) < detach.finished - detach.started < timedelta(hours=12)
+    # Three in the attach, three in the detach, and the first.
+    assert len(set(played.process_ids)) == 7
 
 
 @pytest.fixture(scope="module")
