@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from local.stack import world as worlds
 from local.stack.app_client import AppError
+from local.stack.demo_roles import play_roles
 from local.stack.durations import between, in_words
 from local.stack.processes import StackError
 from local.stack.stack import Options, Stack, running_stack
@@ -41,7 +42,7 @@ def play(view: View, state_dir: Path, factor: float) -> int:
     except KeyboardInterrupt:
         view.line("interrupted; nothing is left running")
         return 130
-    except (DemoError, StackError, AppError, TimeoutError, OSError) as error:
+    except (DemoError, StackError, AppError, TimeoutError, AssertionError, OSError) as error:
         view.failure(f"{error}\nLogs are in {state_dir / 'logs'}")
         return 1
     return 0
@@ -81,6 +82,7 @@ class _Demo:
         """All of it."""
         self._create_cluster()
         self._attach()
+        play_roles(self._view, self._stack, self._cluster_id, self._follow)
         job_id = self._submit_job()
         self._detach_refused()
         self._end_job(job_id)
@@ -108,13 +110,13 @@ class _Demo:
         self._view.line(f"the workspace has the compute {COMPUTE}; nobody called Moor")
 
     def _submit_job(self) -> str:
-        self._view.section("3  A data scientist submits a job to it")
+        self._view.section("5  A data scientist submits a job to it")
         submitted = self._stack.azure.submit_job(worlds.WORKSPACE, JOB, computeId=self._compute_id, status="Running")
         self._view.line(f"job {JOB} is running on {COMPUTE}")
         return str(submitted["id"])
 
     def _detach_refused(self) -> None:
-        self._view.section("4  Somebody asks Moor to detach it all the same")
+        self._view.section("6  Somebody asks Moor to detach it all the same")
         ended = self._follow(self._ask_for_detach(), "Failed")
         problem = ended["error"] or {}
         _expect(problem.get("code") == "ComputeInUse", f"the detach failed for another reason: {problem}")
@@ -123,12 +125,12 @@ class _Demo:
         self._view.refusal(problem["message"], problem.get("remedy") or "")
 
     def _end_job(self, job_id: str) -> None:
-        self._view.section("5  The job ends")
+        self._view.section("7  The job ends")
         self._stack.azure.set_job_status(job_id, "Completed")
         self._view.line(f"job {JOB} is completed")
 
     def _detach(self) -> None:
-        self._view.section("6  Now Moor detaches it")
+        self._view.section("8  Now Moor detaches it")
         self._follow(self._ask_for_detach(), "Succeeded")
         _expect(self._stack.azure.resource(self._compute_id) is None, "the compute is still there")
         _expect(self._cluster_state() == "Succeeded", "the cluster is not as it was")
@@ -141,7 +143,8 @@ class _Demo:
             outcome = operation["status"] if operation["status"] == "Succeeded" else "refused: ComputeInUse"
             simulated = in_words(between(operation["createdDateTime"], operation["finishedDateTime"]))
             source = operation["requestedBy"]["source"]
-            rows.append((operation["kind"], source, outcome, simulated, f"{real:.1f} s"))
+            kind = f"{operation['kind']}, planned" if operation["planOnly"] else operation["kind"]
+            rows.append((kind, source, outcome, simulated, f"{real:.1f} s"))
         self._view.table(rows)
         extension = f"{self._cluster_id}/providers/Microsoft.KubernetesConfiguration/extensions"
         made = len(self._stack.azure.requests(method="PUT", path=f"^{extension}/"))

@@ -21,7 +21,7 @@ from local.stack.durations import between, in_words
 Operation = dict[str, Any]
 Clock = Callable[[], datetime]
 
-_NAME_WIDTH, _TIME_WIDTH = 20, 12
+_NAME_WIDTH, _TIME_WIDTH = 22, 12
 _MARKS = {"Succeeded": "✓", "Failed": "✗", "Canceled": "✗", "Skipped": "-", "NotStarted": "·"}
 _STYLES = {"Succeeded": "green", "Failed": "red", "Canceled": "red", "Skipped": "dim", "NotStarted": "dim"}
 

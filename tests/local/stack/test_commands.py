@@ -104,5 +104,8 @@ def test_demo_without_a_terminal(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     assert "refused: The compute is in use: job train-resnet (Running)." in done.stdout
+    assert "Kubernetes Extension Contributor" in done.stdout.partition("refused: ")[2].partition("\n")[0]
+    assert "3 roles granted" in done.stdout
+    assert "components of the extension are available." in done.stdout
     assert "the extension installed once, the compute attached once and detached once" in done.stdout
     assert "nothing is left running" in done.stdout.splitlines()[-1]
