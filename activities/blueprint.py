@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.approving import approval
+from activities.cleaning_up import remove_extension, remove_instance_types, remove_roles
 from activities.clusters import look_at_cluster, settle_cluster, start_operations
 from activities.computes import attach_compute, compute_ready, resolve
 from activities.detaching import compute_gone, detach_compute
@@ -59,6 +60,9 @@ STEPS: tuple[Work, ...] = (
     detach_compute,
     compute_gone,
     find_orphans,
+    remove_instance_types,
+    remove_extension,
+    remove_roles,
     undo_smoke_test,
     undo_compute,
     undo_instance_types,

@@ -49,7 +49,7 @@ def _take_back(step: StepAtWork, kinds: Sequence[str], api: str) -> Outcome:
     if step.operation.attach_request.get("onFailure") == _KEEP:
         return Done(detail="kept, as the request asked", skipped=True)
     try:
-        why = _relied_on_by(step) if ROLE_ASSIGNMENT in kinds else _extension_left(step)
+        why = relied_on_by(step.operation) if ROLE_ASSIGNMENT in kinds else _extension_left(step)
     except ArmError as error:
         if error.transient:
             raise
@@ -66,9 +66,11 @@ def _take_back(step: StepAtWork, kinds: Sequence[str], api: str) -> Outcome:
     return Done(detail=f"removed: {len(targets)}", created=late, undone=tuple(targets))
 
 
-def _relied_on_by(step: StepAtWork) -> str | None:
-    """Another compute of the workspace on this cluster, or another attach under way that may have seen the roles."""
-    operation = step.operation
+def relied_on_by(operation: Operation) -> str | None:
+    """Another compute of the workspace on this cluster, or another attach under way that may have seen the roles.
+
+    Raises ArmError.
+    """
     for compute in arm.items(f"{operation.workspace_id}/computes", arm.WORKSPACES_API):
         properties = compute.get("properties") or {}
         if same_resource(str(properties.get("resourceId") or ""), str(operation.cluster_id)):

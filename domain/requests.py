@@ -160,7 +160,6 @@ NullableQuantity = Annotated[
 ]
 ResourceName = Annotated[str, AfterValidator(_named)]
 Version = Annotated[str, AfterValidator(_version)]
-Off = Annotated[Literal[False], _choice(False, later=(True,))]
 # Left out it is production, but for small clusters, which the extension itself is installed on as devTest.
 _PURPOSE: Any = Field(default_factory=lambda: None, json_schema_extra={"default": "production"})
 
@@ -288,11 +287,11 @@ class Workloads(_Model):
 
 
 class CleanUp(_Model):
-    """What else goes. Role assignments that an attach granted stay in this release: others may rely on them."""
+    """What else goes of what Moor made for the attachment, as far as nothing else relies on it."""
 
     roleAssignments: bool = True
-    instanceTypes: Off = False
-    extension: Off = False
+    instanceTypes: bool = False
+    extension: bool = False
 
 
 class DetachRequest(_Model):

@@ -18,6 +18,9 @@ STEPS = (
     do("detach_compute"),  # looks once more: a job may have come since
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
     do("find_orphans", cancelable=False),  # a job may have slipped in all the same
+    do("remove_instance_types", cancelable=False),  # these three when asked, and only what Moor itself made
+    until("remove_extension", within=2 * HOUR, cancelable=False),
+    do("remove_roles", cancelable=False),  # last: the others may need them
     undo("resume_schedules", within=1 * HOUR),  # the compute stays
     do("record", within=15 * MINUTE, always=True),
     do("notify", within=15 * MINUTE, always=True),  # after record: subscribers read the final state

@@ -282,17 +282,6 @@ def test_a_smoke_test_of_training_needs_training() -> None:
 @pytest.mark.parametrize(
     ("body", "target"),
     [
-        ({"cleanUp": {"instanceTypes": True}}, "/cleanUp/instanceTypes"),
-        ({"cleanUp": {"extension": True}}, "/cleanUp/extension"),
-    ],
-)
-def test_what_later_work_brings_to_detach_is_refused_by_name(body: dict[str, Any], target: str) -> None:
-    assert wrong("detach", {**DETACH, **body}) == {target: LATER}
-
-
-@pytest.mark.parametrize(
-    ("body", "target"),
-    [
         ({"workloads": {"policy": "Refuse"}}, "/workloads/policy"),
         ({"workloads": {"x": 1}}, "/workloads/x"),
         ({"workloads": {"deadline": "P31D"}}, "/workloads/deadline"),

@@ -61,6 +61,7 @@ def asks(head: Head, method: str, path: str) -> bool:
             or (method == "POST" and _asks_for_cancel(head, path))
             or (method == "PUT" and SCHEDULE.search(path) is not None and _in_workspace_of(head, path))
             or (method in ("PUT", "DELETE") and _asks_for_deletion(head, path))
+            or (method == "DELETE" and _asks_for_clean_up(head, path))
         )
     if SMOKE_TEST.search(path) or ANONYMOUS.search(path):
         of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/")
@@ -84,6 +85,15 @@ def _asks_for_cancel(head: Head, path: str) -> bool:
     """Whether a detach was asked to cancel the jobs that use its compute."""
     of_workspace = _in_workspace_of(head, path) and "/jobs/" in path
     return of_workspace and path.endswith("/cancel") and policy(head).get("policy") == "cancel"
+
+
+def _asks_for_clean_up(head: Head, path: str) -> bool:
+    """Whether a detach was asked to remove what goes with the attachment."""
+    clean_up = json.loads(head.row["request"]).get("cleanUp") or {}
+    extension = EXTENSION.search(path)
+    if extension is not None:
+        return bool(clean_up.get("extension")) and path[: extension.start()] == str(head.cluster_id).lower()
+    return ROLE_ASSIGNMENT.search(path) is not None and bool(clean_up.get("roleAssignments"))
 
 
 def _asks_for_deletion(head: Head, path: str) -> bool:

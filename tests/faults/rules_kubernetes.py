@@ -52,7 +52,12 @@ def _objects_once(evidence: Evidence) -> Iterator[Violation]:
 
 def _asked(head: Head, method: str, path: str) -> bool:
     found = _OBJECTS.match(path)
-    if found is None or head.kind != "attach" or found["cluster"].lower() != str(head.cluster_id).lower():
+    if found is None or found["cluster"].lower() != str(head.cluster_id).lower():
+        return False
+    if head.kind == "detach":
+        clean_up = json.loads(head.row["request"]).get("cleanUp") or {}
+        return method == "DELETE" and "instancetypes" in found["path"] and bool(clean_up.get("instanceTypes"))
+    if head.kind != "attach":
         return False
     if method == "DELETE":
         return True  # By its intent it is known to be its own.

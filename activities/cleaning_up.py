@@ -1,0 +1,158 @@
+"""Clean-up after a detach: what Moor made for the attachment goes too, if it was asked for and nothing relies on it.
+
+The compute is detached by then: whatever cannot be removed is listed as left behind, and fails nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+from activities import holding
+from activities.kubernetes import instance_type_id, made_by_operation
+from activities.steps import StepAtWork
+from activities.undoing_access import all_made, relied_on_by
+from domain.arm_ids import EXTENSION, WORKSPACE, ArmId, parse_arm_id, same_resource
+from domain.operations import Operation
+from domain.outcomes import Again, Done, Finding, Outcome
+from domain.roles import API_VERSION as ROLES_API
+from domain.roles import ROLE_ASSIGNMENT
+from gateways import arm, claims, kubernetes, operation_list
+from gateways.arm import ArmError
+from gateways.kubernetes import KubernetesError, Unreachable
+from gateways.operation_list import Filter
+
+LEFT_BEHIND = "leftBehind"
+# Attempts at what keeps failing for a passing reason; then it is left, and said to be.
+_ATTEMPTS = 5
+_MOST_RECORDS = 200
+_PAUSE = 15.0
+
+Clean = Callable[[StepAtWork, ArmId], Outcome]
+
+
+def _clean_up(option: str) -> Callable[[Clean], Callable[[StepAtWork], Outcome]]:
+    """A clean-up step: taken when the request asks for it, and never a failure of the detach."""
+
+    def decorate(clean: Clean) -> Callable[[StepAtWork], Outcome]:
+        @functools.wraps(clean)
+        def step_of(step: StepAtWork) -> Outcome:
+            if not (step.operation.request.get("cleanUp") or {}).get(option):
+                return Done(detail="the request does not ask for it", skipped=True)
+            if step.operation.cluster_id is None:
+                return Done(detail="which cluster the compute was on is not known", skipped=True)
+            try:
+                outcome = clean(step, parse_arm_id(step.operation.cluster_id))
+            except (ArmError, KubernetesError) as error:
+                if error.transient and step.record.attempts < _ATTEMPTS:
+                    return Again(None, str(error))
+                return _left(step, option, f"Azure answered {error}.")
+            if isinstance(outcome, Again) and step.out_of_time:
+                return _left(step, option, f"It took too long. Last seen: {outcome.detail}.")
+            return outcome
+
+        return step_of
+
+    return decorate
+
+
+@_clean_up("roleAssignments")
+def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
+    """Take back the roles that Moor granted for the attachment, unless another attachment relies on them."""
+    granted = _made_for(step.operation, ROLE_ASSIGNMENT)
+    there = [each for each in granted if arm.find(each, ROLES_API) is not None]
+    if not there:
+        return Done(detail="Moor granted none that is still there", skipped=not step.record.intents)
+    why = relied_on_by(step.operation)
+    if why is not None:
+        return _kept(step, there, why)
+    for assignment in there:
+        step.intend("delete", assignment)
+        arm.delete(assignment, ROLES_API)
+    return Done(detail=f"removed: {len(there)}")
+
+
+@_clean_up("instanceTypes")
+def remove_instance_types(step: StepAtWork, cluster: ArmId) -> Outcome:
+    """Remove the instance types that Moor made for the attachment, unless another compute is on the cluster."""
+    makers = list(_attaches(step.operation))
+    if not any(maker.step("apply_instance_types") for maker in makers):
+        return Done(detail="Moor made none", skipped=True)
+    why = _user_of(step, cluster)
+    if why is not None:
+        return _kept(step, [f"instance types on {cluster.name}"], why)
+    api = kubernetes.connect(cluster)
+    if isinstance(api, Unreachable):
+        return _left(step, "instanceTypes", f"The cluster cannot be reached from here: {api.reason}.")
+    with closing(api):
+        found = api.instance_types() or {}
+        mine = [name for name, each in found.items() if any(made_by_operation(each, maker) for maker in makers)]
+        for name in mine:
+            step.intend("delete", instance_type_id(cluster, name))
+            api.delete_instance_type(name)
+    return Done(detail=f"removed: {', '.join(mine)}" if mine else "none is left", skipped=not mine)
+
+
+@_clean_up("extension")
+def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
+    """Remove the extension that Moor installed on the cluster, when no attachment in any visible workspace uses it."""
+    installed = [each for maker in _attaches(step.operation, cluster) for each in all_made(maker, (EXTENSION,))]
+    target = next(iter(installed), None)
+    found = arm.find(target, arm.EXTENSIONS_API) if target else None
+    if target is None or found is None:
+        gone = bool(step.record.intents)
+        return Done(detail="removed" if gone else "Moor installed none that is still there", skipped=not gone)
+    if str(found.body.get("properties", {}).get("provisioningState", "")).lower() == "deleting":
+        return Again(_PAUSE, "Azure is removing the extension")
+    holder = holding.obtain(claims.extension_target(str(cluster)), step.operation.id)
+    if holder is not None:
+        return _kept(step, [target], f"Operation {holder.id} relies on it.")
+    why = _user_of(step, cluster)
+    if why is not None:
+        return _kept(step, [target], why)
+    step.intend("delete", target)
+    answer = arm.delete(target, arm.EXTENSIONS_API)
+    return Again(answer.retry_after, "Azure is removing the extension")
+
+
+def _attaches(operation: Operation, cluster: ArmId | None = None) -> Iterator[Operation]:
+    """The operations that attached this compute, or any on the cluster, newest first."""
+    compute = None if cluster else operation.compute_name
+    workspace = None if cluster else operation.workspace_id
+    wanted = Filter((), None, workspace, str(cluster) if cluster else None, compute)
+    for found in operation_list.page(wanted, _MOST_RECORDS).operations:
+        if found.kind in ("attach", "reattach"):
+            yield found
+
+
+def _made_for(operation: Operation, kind: str) -> list[str]:
+    made = [each for maker in _attaches(operation) for each in all_made(maker, (kind,))]
+    return list({each.lower(): each for each in made}.values())
+
+
+def _user_of(step: StepAtWork, cluster: ArmId) -> str | None:
+    """Who uses the cluster in any workspace of the subscription; one that cannot be read counts as using it."""
+    subscription = parse_arm_id(str(step.operation.workspace_id), WORKSPACE).subscription
+    for workspace in arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API):
+        try:
+            computes = list(arm.items(f"{workspace['id']}/computes", arm.WORKSPACES_API))
+        except ArmError as error:
+            if error.transient:
+                raise
+            return f"Whether a compute of workspace {workspace.get('name')} uses it cannot be told ({error.code})."
+        for compute in computes:
+            if same_resource(str((compute.get("properties") or {}).get("resourceId") or ""), str(cluster)):
+                return f"The compute {compute.get('id')} uses it."
+    return None
+
+
+def _kept(step: StepAtWork, what: Sequence[str], why: str) -> Done:
+    message = f"Left where it is: {', '.join(what)}. {why}"
+    return Done(detail=f"kept. {why}", findings=(Finding(LEFT_BEHIND, "warning", message),), skipped=True)
+
+
+def _left(step: StepAtWork, option: str, why: str) -> Done:
+    message = f"What cleanUp.{option} asks for was not done, or not to its end. {why}"
+    remedy = f"Remove it by hand; the operations that attached {step.operation.compute_name} name it under created."
+    return Done(detail=f"left. {why}", findings=(Finding(LEFT_BEHIND, "warning", message, remedy),), skipped=True)

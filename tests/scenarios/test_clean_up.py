@@ -1,0 +1,137 @@
+"""What goes with an attachment and what stays: only what Moor made, only when asked, only when nothing relies on it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from local.stack import world as worlds
+from tests.scenarios import test_roles
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    changes,
+    extension_path,
+    install_extension,
+    step_of,
+    succeeded,
+)
+from tests.scenarios.test_roles import user_place
+
+__all__ = ["user_place"]
+ALL = {"roleAssignments": True, "instanceTypes": True, "extension": True}
+TYPES = [
+    {"name": "small", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}
+]
+
+
+def attach(stack: Stack, place: Place, **more: Any) -> Operation:
+    return succeeded(stack, stack.app.start("attach", place.attach_body(**more))["id"], 90)
+
+
+def detach(stack: Stack, place: Place, **clean_up: bool) -> Operation:
+    return succeeded(stack, stack.app.start("detach", place.detach_body(cleanUp=clean_up))["id"], 90)
+
+
+def left(operation: Operation) -> list[str]:
+    return [finding["message"] for finding in operation["findings"] if finding["check"] == "leftBehind"]
+
+
+def roles_of(stack: Stack, place: Place) -> list[str]:
+    """Ids of the assignments on the cluster that the workspace's identity has."""
+    principal = test_roles.principal_of(stack, place)
+    path = f"{place.cluster_id}/providers/{test_roles.ASSIGNMENT}?$filter=atScope()&api-version=2022-04-01"
+    found = stack.azure.arm("GET", path, client_id=worlds.ENGINEER).body["value"]
+    return [str(each["id"]) for each in found if each["properties"]["principalId"] == principal]
+
+
+def granted_by(operation: Operation) -> list[str]:
+    return [made["id"] for made in operation["created"] if made["type"] == test_roles.ASSIGNMENT]
+
+
+def test_roles_that_moor_granted_go_with_the_attachment(stack: Stack, user_place: Place) -> None:
+    test_roles.give(stack, user_place, test_roles.READER)
+    attached = attach(stack, user_place, grantRoles=True)
+    granted = granted_by(attached)
+    assert granted
+    operation = detach(stack, user_place)
+    assert step_of(operation, "remove_roles")["detail"] == f"removed: {len(granted)}"
+    assert left(operation) == []
+    # The role that somebody else gave stays.
+    assert [role for role in roles_of(stack, user_place) if role in granted] == []
+    assert len(roles_of(stack, user_place)) == 1
+
+
+def test_roles_stay_when_asked_and_while_another_compute_relies_on_them(stack: Stack, user_place: Place) -> None:
+    attached = attach(stack, user_place, grantRoles=True)
+    other = Place(user_place.workspace_id, user_place.cluster_id, f"{user_place.compute_name}-b")
+    attach(stack, other)
+    operation = detach(stack, user_place)
+    assert len(left(operation)) == 1
+    assert other.compute_name in left(operation)[0]
+    operation = detach(stack, other, roleAssignments=False)
+    assert step_of(operation, "remove_roles")["status"] == "Skipped"
+    assert {each.lower() for each in granted_by(attached)} <= {each.lower() for each in roles_of(stack, user_place)}
+
+
+def test_everything_that_moor_made_goes_when_asked(stack: Stack, place: Place) -> None:
+    attach(stack, place, instanceTypes=TYPES)
+    assert "small" in instance_types(stack, place)
+    operation = detach(stack, place, **ALL)
+    assert step_of(operation, "remove_instance_types")["detail"] == "removed: small"
+    assert "small" not in instance_types(stack, place)
+    assert step_of(operation, "remove_extension")["detail"] == "removed"
+    assert stack.azure.resource(extension_path(place.cluster_id)) is None
+    assert left(operation) == []
+    assert stack.azure.resource(place.cluster_id) is not None
+
+
+def test_without_asking_only_roles_go(stack: Stack, place: Place) -> None:
+    attach(stack, place, instanceTypes=TYPES)
+    operation = detach(stack, place)
+    assert {step_of(operation, f"remove_{what}")["status"] for what in ("instance_types", "extension")} == {"Skipped"}
+    assert "small" in instance_types(stack, place)
+    assert stack.azure.resource(extension_path(place.cluster_id)) is not None
+
+
+def test_an_extension_of_somebody_else_stays(stack: Stack, place: Place) -> None:
+    install_extension(stack, place)
+    attach(stack, place)
+    operation = detach(stack, place, **ALL)
+    assert step_of(operation, "remove_extension")["status"] == "Skipped"
+    assert stack.azure.resource(extension_path(place.cluster_id)) is not None
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["used", "cannot be read"])
+def test_an_extension_that_may_be_used_stays(stack: Stack, new_place: Any, seen: bool) -> None:
+    place, elsewhere = new_place(), new_place()
+    attach(stack, place)
+    if seen:
+        properties = {"resourceId": place.cluster_id, "properties": {"namespace": "default"}}
+        other = {"workspaceId": elsewhere.workspace_id, "name": "other", "properties": properties}
+        stack.azure.seed({"computes": [other]})
+    else:
+        hidden = f"^{re.escape(elsewhere.workspace_id)}/computes\\?"
+        stack.azure.add_fault(method="GET", path=hidden, every=True, status=403)
+    operation = detach(stack, place, **ALL)
+    assert stack.azure.resource(extension_path(place.cluster_id)) is not None
+    (said,) = [message for message in left(operation) if "extensions/azureml" in message]
+    assert ("cannot be told" in said) is not seen
+    assert [method for method, _ in changes(stack, extension_path(place.cluster_id))] == ["PUT"]
+
+
+def test_what_cannot_be_removed_is_told_and_fails_nothing(stack: Stack, place: Place) -> None:
+    attach(stack, place)
+    path = f"^{re.escape(extension_path(place.cluster_id))}\\?"
+    stack.azure.add_fault(method="DELETE", path=path, every=True, status=403)
+    operation = detach(stack, place, **ALL)
+    assert operation["result"]["detached"] is True
+    assert "AuthorizationFailed" in left(operation)[0]
+
+
+def instance_types(stack: Stack, place: Place) -> list[str]:
+    found = stack.azure.kubernetes(place.cluster_id).objects("instancetypes")
+    return [str(each["metadata"]["name"]) for each in found]
