@@ -312,7 +312,7 @@ def _ran(story: Story, job: Job, begun: datetime, until: datetime) -> bool:
 
 
 def _gone_before(story: Story, name: str, when: datetime) -> bool:
-    taken = _of_app(story, "DELETE", rf"/{name}(/deployments/[^/]+)?$")
+    taken = _of_app(story, "DELETE", rf"/(onlineEndpoints/{name}|batchEndpoints/{name}/deployments/[^/]+)$")
     return any(r.get("workStatus") in _DONE and _time(r) < when for r in taken)
 
 

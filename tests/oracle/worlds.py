@@ -156,7 +156,7 @@ def draw(seed: int) -> World:
         jobs=tuple(_jobs(chance, compute)),
         endpoints=tuple(_served(chance, f"score-{seed}", 2) if serves else ()),
         batch=tuple(_served(chance, f"batch-{seed}", 2) if chance.random() < 0.15 else ()),
-        schedules=tuple(_served(chance, f"nightly-{seed}", 3) if PAUSES_SCHEDULES and chance.random() < 0.4 else ()),
+        schedules=tuple(_served(chance, f"nightly-{seed}", 3) if chance.random() < 0.4 else ()),
         builds_images=chance.random() < 0.05,
         attached=chance.random() > 0.04,
         faults=tuple(faults),
@@ -171,17 +171,12 @@ def draw(seed: int) -> World:
 def _request(chance: random.Random) -> dict[str, Any]:
     workloads = {
         "policy": chance.choices((REFUSE, WAIT, CANCEL, FORCE), (2, 4, 4, 2))[0],
-        "endpoints": chance.choice(ENDPOINT_POLICIES),
+        "endpoints": chance.choice((REFUSE, "delete")),
         "deadline": f"PT{chance.choice((8, 15, 30))}M",
         "onDeadline": chance.choice(("fail", "approve", "force")),
     }
     asked = "required" if chance.random() < 0.25 else "none"
     return {"workloads": workloads, "approval": asked, "approvalTimeout": f"PT{chance.choice((10, 20))}M"}
-
-
-# What the app knows to do about endpoints.
-ENDPOINT_POLICIES = ("refuse",)
-PAUSES_SCHEDULES = False
 
 
 def _jobs(chance: random.Random, compute: str) -> list[Job]:
@@ -275,6 +270,11 @@ def _faults(
         faults.append(strike | chance.choice(({"action": "reset"}, {"status": 503}, {"status": 504})))
     if chance.random() < 0.15:
         faults.append({"method": "POST", "path": f"^{workspace}/jobs/.*/cancel", "status": 503, "nth": [1, 2]})
+    if chance.random() < 0.15:
+        faults.append({"method": "PUT", "path": f"^{workspace}/schedules/", "status": 503, "nth": [1, 3]})
+    if chance.random() < 0.15:
+        ways = ({"status": 503}, {"when": "after", "action": "reset"})
+        faults.append({"method": "DELETE", "path": f"^{workspace}/onlineEndpoints/", **chance.choice(ways)})
     dark = chance.random() < 0.05
     if dark:
         faults = [{"method": "GET", "path": f"^{workspace}/jobs\\?", "every": True, "status": 500}]
