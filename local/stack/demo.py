@@ -1,4 +1,4 @@
-"""The main job, played: a tagged cluster gets attached, is used, refuses to be detached, and is detached."""
+"""The main job, played: a tagged cluster gets attached, is used, refuses to be detached, and is detached in the end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from local.stack import world as worlds
 from local.stack.app_client import AppError
+from local.stack.demo_detach import play_detach
 from local.stack.demo_roles import play_roles
 from local.stack.durations import between, in_words
 from local.stack.processes import StackError
@@ -83,9 +84,8 @@ class _Demo:
         self._create_cluster()
         self._attach()
         play_roles(self._view, self._stack, self._cluster_id, self._follow)
-        job_id = self._submit_job()
+        self._submit_job()
         self._detach_refused()
-        self._end_job(job_id)
         self._detach()
         self._sum_up()
 
@@ -109,11 +109,10 @@ class _Demo:
         _expect(compute is not None, "Azure ML has no such compute")
         self._view.line(f"the workspace has the compute {COMPUTE}; nobody called Moor")
 
-    def _submit_job(self) -> str:
+    def _submit_job(self) -> None:
         self._view.section("5  A data scientist submits a job to it")
-        submitted = self._stack.azure.submit_job(worlds.WORKSPACE, JOB, computeId=self._compute_id, status="Running")
+        self._stack.azure.submit_job(worlds.WORKSPACE, JOB, computeId=self._compute_id, status="Running")
         self._view.line(f"job {JOB} is running on {COMPUTE}")
-        return str(submitted["id"])
 
     def _detach_refused(self) -> None:
         self._view.section("6  Somebody asks Moor to detach it all the same")
@@ -124,14 +123,8 @@ class _Demo:
         _expect(not self._changes("DELETE"), "the compute was deleted although it was refused")
         self._view.refusal(problem["message"], problem.get("remedy") or "")
 
-    def _end_job(self, job_id: str) -> None:
-        self._view.section("7  The job ends")
-        self._stack.azure.set_job_status(job_id, "Completed")
-        self._view.line(f"job {JOB} is completed")
-
     def _detach(self) -> None:
-        self._view.section("8  Now Moor detaches it")
-        self._follow(self._ask_for_detach(), "Succeeded")
+        play_detach(self._view, self._stack, COMPUTE, JOB, self._follow)
         _expect(self._stack.azure.resource(self._compute_id) is None, "the compute is still there")
         _expect(self._cluster_state() == "Succeeded", "the cluster is not as it was")
         self._view.line(f"the compute is gone from the workspace; the cluster {CLUSTER} runs on, untouched")
@@ -155,8 +148,9 @@ class _Demo:
             f"Azure saw {calls} calls: the extension installed once, the compute attached once and detached once"
         )
 
-    def _follow(self, operation: Operation, status: str) -> Operation:
-        began = time.monotonic()
+    def _follow(self, operation: Operation, status: str, began: float | None = None) -> Operation:
+        """See an operation to its end; ``began`` is when it was asked for, unless that was now (real time)."""
+        began = time.monotonic() if began is None else began
         self._view.line(f"operation {operation['id']}")
         with self._view.watching(self._stack.clock.now) as show:
             ended = self._stack.app.wait_until(operation["id"], _all_over, _PATIENCE, show)

@@ -107,5 +107,7 @@ def test_demo_without_a_terminal(tmp_path: Path) -> None:
     assert "Kubernetes Extension Contributor" in done.stdout.partition("refused: ")[2].partition("\n")[0]
     assert "3 roles granted" in done.stdout
     assert "components of the extension are available." in done.stdout
+    assert "the question stands as before; nothing was lost" in done.stdout
+    assert "approved; now it waits: 1 job left" in done.stdout
     assert "the extension installed once, the compute attached once and detached once" in done.stdout
     assert "nothing is left running" in done.stdout.splitlines()[-1]
