@@ -19,7 +19,9 @@ from tests.faults.invariants import Invariants
 ATTACH, DETACH, EVENT = "attach", "detach", "event attach"
 # An attach that Azure ML fails, so that what it made is taken back.
 UNDO = "undone attach"
-OPERATIONS = (ATTACH, DETACH, EVENT, UNDO)
+# An attach that removes leftovers of v1 first, and is tried with a job at the end.
+TESTED = "tested attach"
+OPERATIONS = (ATTACH, DETACH, EVENT, UNDO, TESTED)
 # An attach right after a start of the app, for the calls that a process makes once only: tokens and tables.
 COLD = "cold attach"
 COLD_CALLS = r"^identity|/Tables$"
@@ -125,8 +127,10 @@ class Driver:
             worlds.cluster_id(name),
             f"fault-c-{number}",
         )
-        if operation in (ATTACH, COLD, UNDO):
+        if operation in (ATTACH, COLD, UNDO, TESTED):
             self.stack.azure.seed(worlds.additions(name, workspaces=(workspace,)))
+        if operation == TESTED:
+            self.stack.azure.kubernetes(target.cluster_id).put("ConfigMap", "azuremlfeconfig", "default")
         if operation == UNDO:
             failure = {"outcome": "fail", "code": "BadRequest", "message": "Not this one."}
             self.stack.azure.script_operation(kind="compute.attach", resource=target.compute_id, every=True, **failure)
@@ -176,9 +180,11 @@ class Driver:
 
     def ask(self, operation: str, target: Target, operation_id: str) -> bool:
         """Ask the app for an operation; False when it did not take it, which a patient caller tries again."""
-        body = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
+        body: dict[str, Any] = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
         if operation != DETACH:
             body["clusterId"] = target.cluster_id
+        if operation == TESTED:
+            body |= {"cleanupLegacy": True, "smokeTest": "training"}
         try:
             self.stack.app.start("detach" if operation == DETACH else "attach", body, operation_id)
         except (OSError, AppError):

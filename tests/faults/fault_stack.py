@@ -28,6 +28,8 @@ DURATIONS = {
     "extension.delete": 30,
     "compute.attach": 30,
     "compute.detach": 30,
+    "job.queue": 5,
+    "job.run": 10,
 }
 RETRY_AFTER = 45
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

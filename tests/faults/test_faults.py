@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.calls import CHANGES, Fault, Plan
-from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, UNDO, Driver
+from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, TESTED, UNDO, Driver
 from tests.faults.fault_stack import fault_stack
 
 # How many such requests each operation makes; one that makes another number has changed, and this list with it.
-WANTED = [(ATTACH, 2), (DETACH, 1), (EVENT, 2), (UNDO, 4)]
-# The first two of an attach that is undone are those of every attach.
-STRUCK = [(operation, n + 1) for operation, count in WANTED for n in range(count) if operation != UNDO or n > 1]
+WANTED = [(ATTACH, 2), (DETACH, 1), (EVENT, 2), (UNDO, 4), (TESTED, 4)]
+# The first two of an attach that is undone, or tested, are those of every attach.
+STRUCK = [(op, n + 1) for op, count in WANTED for n in range(count) if op not in (UNDO, TESTED) or n > 1]
 
 
 @pytest.fixture(scope="module")

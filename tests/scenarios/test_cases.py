@@ -1,6 +1,7 @@
 """Scenarios as data: a folder each, with the state before, the request, the faults and the expected end.
 
-``1-before.json``  ``azure``: a seed of the simulated Azure; ``objects``: what is in the cluster; ``changed``: laid over it
+``1-before.json``  ``azure``: a seed of the simulated Azure; ``objects``: what is in the cluster,
+                   ``changed``: laid over what the seed made
 ``2-request.json`` ``kind`` and ``body`` of the request
 ``3-faults.json``  ``faults`` (of requests) and ``scripts`` (of long-running operations) of the simulated Azure
 ``4-end.json``     status and error (or ``http``: the refusal), findings, resources (a part of each), changes, absent
