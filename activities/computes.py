@@ -25,12 +25,14 @@ from domain.extension_settings.cluster import facts_to_keep
 from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
 from domain.plans import PlannedChange
 from domain.preflight.cluster import BUSY_STATES
-from domain.preflight.computes import in_the_way, state_of
+from domain.preflight.computes import LEGACY_TYPE, in_the_way, state_of
 from domain.problems import AzureAnswer, Problem
 from domain.roles import user_identity
 from gateways import arm
 
 API = arm.WORKSPACES_API
+# AKS is the type of computes attached by Azure Machine Learning v1.
+_DETACHABLE = ("kubernetes", LEGACY_TYPE)
 
 
 def resolve(step: StepAtWork) -> Outcome:
@@ -195,12 +197,13 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
     if compute is None:
         return Done(detail="the compute is gone already")
     kind = str(compute.get("properties", {}).get("computeType", "unknown"))
-    if kind.lower() != "kubernetes":
+    if kind.lower() not in _DETACHABLE:
         return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
     if state_of(compute) in ("creating", "updating") and not step.operation.plan_only:
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
     resource = compute["properties"].get("resourceId")
-    return Done({"location": workspace.get("location"), "clusterId": resource}, cluster_id=cluster_under(compute))
+    read = {"location": workspace.get("location"), "clusterId": resource, **_workspace_facts(workspace)}
+    return Done(read, cluster_id=cluster_under(compute))
 
 
 def cluster_under(compute: Mapping[str, Any]) -> str | None:

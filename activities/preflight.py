@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from activities.computes import find_compute
+from activities.detach_preflight import look_before_detach
 from activities.extension_change import wanted_of
 from activities.extensions import outlook
 from activities.kubernetes_changes import view
@@ -17,19 +18,18 @@ from activities.providers import providers, registration_state
 from activities.roles import look_ahead
 from activities.steps import StepAtWork
 from activities.vault_secrets import protected_settings
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
 from domain.extension_settings.wire import protected_to_send
 from domain.outcomes import Again, Done, Outcome, Stop
-from domain.preflight.facts import ExtensionFacts, Facts, Permission, Unread, VaultFacts
+from domain.preflight.facts import ExtensionFacts, Facts, Unread, VaultFacts
 from domain.preflight.run import refusal, run_checks
 from domain.problems import Problem
-from gateways import arm, regions
+from gateways import arm, permissions, regions
 from gateways.arm import ArmError
 from gateways.settings import read_settings
 
 logger = logging.getLogger(__name__)
 
-PERMISSIONS_API = "2022-04-01"
 # Readings at a time: each takes a fraction of a second, and ARM counts them against the app's identity.
 _THREADS = 6
 # Readings that fail for a passing reason are repeated so often; then what they are for cannot be told.
@@ -39,6 +39,8 @@ _PAUSE = 5.0
 
 def preflight(step: StepAtWork) -> Outcome:
     """Run every check; a failed one stops the operation. A plan goes on to tell it."""
+    if step.operation.kind == "detach":
+        return look_before_detach(step)
     if step.operation.value("resolve").get("refused"):
         return Done(detail="there is nothing to check", skipped=True)
     gathered = gather(step)
@@ -84,8 +86,8 @@ def gather(step: StepAtWork) -> Gathered:
         "versions": lambda: regions.kubernetes_versions(cluster.subscription, location),
         "trusted_access": lambda: [] if connected else list(arm.items(bindings, arm.CLUSTERS_API)),
         "workspace_roles": lambda: look_ahead(step),
-        "workspace_permissions": lambda: _permissions(workspace),
-        "cluster_permissions": lambda: _permissions(cluster),
+        "workspace_permissions": lambda: permissions.read(workspace),
+        "cluster_permissions": lambda: permissions.read(cluster),
         **{f"provider {name}": partial(registration_state, step, name) for name in providers(step)},
     }
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
@@ -133,13 +135,3 @@ def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
     if isinstance(found, Again):
         raise ArmError(0, "KeyVaultSilent", found.detail)
     return VaultFacts(names, found.problem if isinstance(found, Stop) else None)
-
-
-def _permissions(scope: ArmId) -> tuple[Permission, ...]:
-    """What the app's own identity may do at a scope: an entry for each of its roles there and above."""
-    rows = arm.items(f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_API)
-    return tuple(Permission(_texts(row, "actions"), _texts(row, "notActions")) for row in rows)
-
-
-def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    return tuple(str(each) for each in row.get(name) or ())

@@ -10,6 +10,7 @@ from orchestrators.steps import HOUR, MINUTE, Steps, ask, do, run_operation, und
 STEPS = (
     do("claim"),
     do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
+    do("preflight"),  # before anything is changed
     do("survey"),  # right before the call: what it cannot tell counts as busy
     ask("approval", within=24 * HOUR),  # or as long as the request says an answer may take (domain/deadlines.py)
     do("pause_schedules"),  # or they start what has just been waited for

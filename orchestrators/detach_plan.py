@@ -9,6 +9,7 @@ from orchestrators.steps import MINUTE, Steps, do, run_operation
 
 STEPS = (
     do("resolve"),
+    do("preflight"),
     do("survey"),
     do("plan"),
     do("record", within=15 * MINUTE, always=True),

@@ -110,7 +110,7 @@ ENTRIES = (
     Entry(
         code="NotAKubernetesCompute",
         situations=(MOOR,),
-        cause="The compute is of type {compute_type}; this release detaches computes of type Kubernetes.",
+        cause="The compute is of type {compute_type}; Moor detaches computes of the types Kubernetes and AKS.",
         remedy="Use `az ml compute detach` or `az ml compute delete` for computes of other types.",
         command=_DETACH,
     ),

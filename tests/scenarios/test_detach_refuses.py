@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from domain.arm_ids import WORKSPACE
 from local.stack import Stack
 from tests.scenarios.helpers import (
     Operation,
     Place,
     assert_journal_whole,
     at_step,
+    changes,
     claims_of,
     deletes,
     ended,
@@ -157,6 +159,37 @@ def test_a_compute_of_another_type(stack: Stack, place: Place, kind: str) -> Non
     operation = ended(stack, stack.app.start("detach", place.detach_body())["id"])
     assert operation["error"]["code"] == "NotAKubernetesCompute"
     assert deletes(stack, place) == []
+
+
+def test_without_the_right_to_detach_nothing_changes(stack: Stack, place: Place) -> None:
+    """The app may read the workspace and nothing else: that is told before jobs are cancelled for nothing."""
+    group = f"/subscriptions/{place.workspace_id.split('/')[2]}/resourceGroups/read-only-{place.compute_name}"
+    strange = Place(f"{group}/providers/{WORKSPACE}/strange", place.cluster_id, place.compute_name)
+    app = next(p for p in stack.options.world["principals"] if p["name"] == "moor-app")
+    stack.azure.seed(
+        {
+            "workspaces": [{"id": strange.workspace_id, "location": "westeurope"}],
+            "roleAssignments": [{"role": "Reader", "scope": group, "principalId": app["objectId"]}],
+        }
+    )
+    put_in_place(stack, strange)
+    stack.azure.submit_job(strange.workspace_id, "train-1", computeId=strange.compute_id)
+    body = strange.detach_body(workloads={"policy": "cancel"})
+    operation = ended(stack, stack.app.start("detach", body)["id"])
+    assert (operation["error"]["code"], operation["error"]["step"]) == ("PreflightFailed", "preflight")
+    assert "computes/delete" in operation["error"]["message"]
+    assert "jobs/cancel/action" in operation["error"]["message"]
+    assert changes(stack, strange.workspace_id) == []
+
+
+def test_a_legacy_compute_of_v1_is_detached(stack: Stack, place: Place) -> None:
+    """Its name may have up to 24 characters."""
+    legacy = Place(place.workspace_id, place.cluster_id, f"legacy-compute-{place.compute_name[-4:]:x>9}"[:24])
+    put_in_place(stack, legacy)
+    stack.azure.change(legacy.compute_id, {"properties": {"computeType": "AKS"}})
+    succeeded(stack, stack.app.start("detach", legacy.detach_body())["id"])
+    assert deletes(stack, legacy) == ["Detach"]
+    assert stack.azure.underlying_deletes() == 0
 
 
 def assert_refused(stack: Stack, place: Place, operation: Operation, case: Case) -> None:

@@ -166,7 +166,8 @@ def test_a_plan_of_a_detach_lists_what_uses_the_compute(stack: Stack, place: Pla
         ("job", "train-1", "Running"),
         ("endpoint", "score-1", "Succeeded"),
     ]
-    assert "job train-1" in result["findings"][0]["message"]
+    (against,) = [finding for finding in result["findings"] if finding["check"] == "computeUse"]
+    assert "job train-1" in against["message"]
 
 
 def test_a_missing_role_is_planned_then_granted(stack: Stack, place: Place) -> None:
