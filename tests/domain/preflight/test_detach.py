@@ -9,10 +9,11 @@ from domain.preflight.detach import app_permissions, workspace_roles
 from domain.preflight.facts import Permission
 from domain.roles import Seen, workspace_needs
 
-WORKSPACE = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w"
+GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"
 AML = "Microsoft.MachineLearningServices/workspaces"
 READER = Permission(("*/read",))
-CLUSTER = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r/providers/Microsoft.ContainerService/managedClusters/aks"
+CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks"
 NEEDS = workspace_needs("principal", parse_arm_id(CLUSTER), None)
 
 # What is asked for, and the one action that it needs beyond reading and detaching.
