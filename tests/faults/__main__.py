@@ -138,10 +138,10 @@ def _print_run(run: Run) -> None:
 
 
 def _print_table(tallies: list[Tally], seed: int) -> None:
-    print(f"\n{'operation':<14} {'calls':>6} {'runs':>6} {'failures':>9} {'minutes':>8} {'seed':>8}")
+    print(f"\n{'operation':<16} {'calls':>6} {'runs':>6} {'failures':>9} {'minutes':>8} {'seed':>8}")
     for tally in tallies:
         numbers = f"{tally.calls:>6} {tally.runs:>6} {len(tally.failures):>9} {tally.seconds / 60:>8.1f} {seed:>8}"
-        print(f"{tally.operation:<14} {numbers}{'  (time is up)' if tally.cut_short else ''}")
+        print(f"{tally.operation:<16} {numbers}{'  (time is up)' if tally.cut_short else ''}")
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:

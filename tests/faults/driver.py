@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.stack import world as worlds
 from local.stack.app_client import AppError
 from local.stack.world import ENGINEER, cluster_body
+from tests.faults import detaches
 from tests.faults.calls import Call, Plan
+from tests.faults.detaches import WAYS, Way
 from tests.faults.evidence import Head, Tables, head_of, unpacked
 from tests.faults.fault_stack import FaultStack
 from tests.faults.invariants import Invariants
@@ -21,7 +24,7 @@ ATTACH, DETACH, EVENT = "attach", "detach", "event attach"
 UNDO = "undone attach"
 # An attach that removes leftovers of v1 first, and is tried with a job at the end.
 TESTED = "tested attach"
-OPERATIONS = (ATTACH, DETACH, EVENT, UNDO, TESTED)
+OPERATIONS = (ATTACH, DETACH, EVENT, UNDO, TESTED, *WAYS)
 # An attach right after a start of the app, for the calls that a process makes once only: tokens and tables.
 COLD = "cold attach"
 COLD_CALLS = r"^identity|/Tables$"
@@ -30,6 +33,8 @@ COLD_CALLS = r"^identity|/Tables$"
 _LONGEST_RUN = 90.0
 _WATCH_EVERY = 0.7
 _POLL = 0.05
+# Names beside the target's, and how long something took.
+_OF_THIS_RUN = re.compile(r"fault-[a-z]+-\d+|op-[0-9a-f-]{36}|\b\d+ (?:s|min|h)(?: \d+ (?:s|min))?\b")
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,9 @@ class Driver:
         """Give connections back."""
         self.tables.close()
 
-    def warm_up(self) -> None:
+    def warm_up(self, operations: Iterable[str] = OPERATIONS) -> None:
         """Let the app's process do what it does once only (tokens, tables, the import of azure-ai-ml); then be calm."""
-        for operation in OPERATIONS:
+        for operation in operations:
             self.run(operation, None)
             self.calm(operation)
         self._calm[COLD] = self._calm[ATTACH]
@@ -134,17 +139,22 @@ class Driver:
         if operation == UNDO:
             failure = {"outcome": "fail", "code": "BadRequest", "message": "Not this one."}
             self.stack.azure.script_operation(kind="compute.attach", resource=target.compute_id, every=True, **failure)
-        if operation == DETACH:
-            seed = worlds.additions(name, workspaces=(workspace,))
-            seed["computes"] = [
-                {
-                    "workspaceId": target.workspace_id,
-                    "name": target.compute_name,
-                    "properties": {"computeType": "Kubernetes", "resourceId": target.cluster_id},
-                }
-            ]
-            self.stack.azure.seed(seed)
+        if operation == DETACH or operation in WAYS:
+            self._prepare_detach(WAYS.get(operation, Way({})), target, worlds.additions(name, workspaces=(workspace,)))
         return target
+
+    def _prepare_detach(self, way: Way, target: Target, seed: dict[str, Any]) -> None:
+        if way.attach:
+            self.stack.azure.seed(seed)
+            operation_id = f"op-{uuid.uuid4()}"
+            if not self.ask(ATTACH, target, operation_id, way.attach):
+                raise AssertionError("the attach before the detach was not taken")
+            self.wait(operation_id, lambda head: head.at_rest)
+            return
+        properties = {"computeType": "Kubernetes", "resourceId": target.cluster_id}
+        compute = {"workspaceId": target.workspace_id, "name": target.compute_name, "properties": properties}
+        there = detaches.seed(way, target.workspace_id, target.compute_id, target.number)
+        self.stack.azure.seed({**seed, "computes": [compute], **there})
 
     def wait(self, operation_id: str, fits: Callable[[Head], bool]) -> Head:
         """The operation once ``fits`` says so. Raises TimeoutError."""
@@ -172,24 +182,35 @@ class Driver:
             head = self.tables.head(operation_id) if operation != EVENT else self._of_event(target)
             if head is not None and head.at_rest and self.stack.host_alive:
                 return head
+            if head is not None and head.status == "NeedsApproval":
+                self._approve(operation_id)
             if self.faults.switchboard.struck is not None and time.monotonic() > next_watch:
                 next_watch = time.monotonic() + _WATCH_EVERY
                 self.faults.watch()
             time.sleep(_POLL)
         raise TimeoutError(f"{operation} has not ended after {_LONGEST_RUN:.0f} s: {head and head.row}")
 
-    def ask(self, operation: str, target: Target, operation_id: str) -> bool:
+    def ask(self, operation: str, target: Target, operation_id: str, more: Mapping[str, Any] | None = None) -> bool:
         """Ask the app for an operation; False when it did not take it, which a patient caller tries again."""
-        body: dict[str, Any] = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
-        if operation != DETACH:
-            body["clusterId"] = target.cluster_id
-        if operation == TESTED:
-            body |= {"cleanupLegacy": True, "smokeTest": "training"}
+        detach = operation == DETACH or operation in WAYS
+        body = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
+        asked: dict[str, Any] = {} if detach else {"clusterId": target.cluster_id}
+        if operation in WAYS:
+            asked = WAYS[operation].request
+        elif operation == TESTED:
+            asked |= {"cleanupLegacy": True, "smokeTest": "training"}
         try:
-            self.stack.app.start("detach" if operation == DETACH else "attach", body, operation_id)
+            self.stack.app.start("detach" if detach else "attach", {**body, **asked, **(more or {})}, operation_id)
         except (OSError, AppError):
             return False
         return True
+
+    def _approve(self, operation_id: str) -> None:
+        """Say yes; an answer that does not come is given again, which changes nothing."""
+        try:
+            self.stack.app.call("POST", f"/operations/{operation_id}/approve", {})
+        except OSError:
+            return
 
     def _make_cluster(self, target: Target) -> None:
         tags = {"moor-workspace": target.workspace_id, "moor-compute": target.compute_name}
@@ -229,6 +250,7 @@ class Driver:
             "compute": _properties(compute, "provisioningState", "resourceId", "properties"),
             "extensions": [_properties(e, "provisioningState", "configurationSettings") for e in extensions],
             "effects": sorted(effects),
+            **detaches.left(self.stack, target.workspace_id),
         }
         bare: dict[str, Any] = _without_names(end, target)
         return bare
@@ -254,6 +276,7 @@ def _without_names(value: Any, target: Target) -> Any:
         for name in (target.cluster_id, target.workspace_id, target.compute_name):
             value = value.replace(name, "*")
             value = value.replace(name.rsplit("/", 1)[-1], "*")
+        return _OF_THIS_RUN.sub("*", value)
     return value
 
 

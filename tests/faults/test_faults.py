@@ -20,7 +20,7 @@ STRUCK = [(op, n + 1) for op, count in WANTED for n in range(count) if op not in
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     with fault_stack(tmp_path_factory.mktemp("faults") / "stack") as faults:
         warm = Driver(faults)
-        warm.warm_up()
+        warm.warm_up(operation for operation, _ in WANTED)
         yield warm
         warm.close()
 
