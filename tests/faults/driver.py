@@ -182,7 +182,7 @@ class Driver:
             head = self.tables.head(operation_id) if operation != EVENT else self._of_event(target)
             if head is not None and head.at_rest and self.stack.host_alive:
                 return head
-            if head is not None and head.status == "NeedsApproval":
+            if head is not None and head.status == "NeedsApproval" and _is_told(head):
                 self._approve(operation_id)
             if self.faults.switchboard.struck is not None and time.monotonic() > next_watch:
                 next_watch = time.monotonic() + _WATCH_EVERY
@@ -254,6 +254,11 @@ class Driver:
         }
         bare: dict[str, Any] = _without_names(end, target)
         return bare
+
+
+def _is_told(head: Head) -> bool:
+    """Whether subscribers have been told of the question: a person would not answer before."""
+    return any(question["told"] for question in (unpacked(head.row, "questions") or [])[-1:])
 
 
 def _properties(resource: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:
