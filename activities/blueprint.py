@@ -15,6 +15,7 @@ from activities.detaching import compute_gone, detach_compute
 from activities.draining import drain, find_orphans
 from activities.endpoint_removal import delete_endpoints
 from activities.extensions import extension_ready, install_extension
+from activities.keep_tls_secret import keep_tls_secret
 from activities.kubernetes_steps import apply_instance_types, components_healthy, ensure_namespace
 from activities.kubernetes_undo import undo_instance_types, undo_namespace
 from activities.legacy_objects import cleanup_legacy
@@ -40,6 +41,7 @@ STEPS: tuple[Work, ...] = (
     plan,
     ensure_relay,
     grant_workspace_roles,
+    keep_tls_secret,
     cleanup_legacy,
     install_extension,
     extension_ready,

@@ -7,6 +7,7 @@ from typing import Any
 
 from activities import spreading
 from activities.long_running import WAITING, poll, wait_for_earlier_attempt
+from activities.reattaching import effective
 from activities.roles import user_principal
 from activities.steps import StepAtWork
 from domain import instance_types
@@ -56,11 +57,17 @@ def _resolve(step: StepAtWork) -> Outcome:
     compute = arm.find(target_of(step), API)
     if step.operation.kind == "detach":
         return _resolve_detach(compute.body if compute else None, found.body, step)
-    cluster_id = parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+    attached = step.operation.kind == "reattach"
+    if attached:
+        stopped = _not_to_reattach(compute.body if compute else None, step)
+        if stopped is not None:
+            return stopped
+    named = cluster_under(compute.body) if attached and compute is not None else step.operation.cluster_id
+    cluster_id = parse_arm_id(str(named), MANAGED_CLUSTER, CONNECTED_CLUSTER)
     cluster = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
     if cluster is None:
-        return Stop(make_problem("ClusterNotFound", step.facts))
-    busy = _cluster_busy(cluster.body) or (_compute_leaving(compute.body) if compute is not None else None)
+        return Stop(make_problem("ClusterNotFound", {**step.facts, "cluster_id": str(cluster_id)}))
+    busy = _cluster_busy(cluster.body) or (_compute_leaving(compute.body) if compute and not attached else None)
     if busy is not None and not step.operation.plan_only:
         return busy
     read = {
@@ -70,6 +77,11 @@ def _resolve(step: StepAtWork) -> Outcome:
         "clusterSpelling": cluster.body.get("id"),
         **_workspace_facts(found.body),
     }
+    if attached and compute is not None:
+        merged = effective(step, compute.body, cluster_id)
+        if isinstance(merged, Stop):
+            return merged
+        return Done({**read, **merged, "computeId": target_of(step)}, cluster_id=str(cluster_id))
     return Done(read, detail="the compute is there already" if compute else None)
 
 
@@ -161,7 +173,7 @@ def _attach_body(step: StepAtWork) -> dict[str, Any]:
         "computeType": "Kubernetes",
         "computeLocation": location,
         "resourceId": step.operation.cluster_id,
-        "properties": _kubernetes_properties(request),
+        "properties": _kubernetes_properties(request, step.operation.value("resolve").get("keptInstanceTypes")),
     }
     if request.get("description"):
         properties["description"] = request["description"]
@@ -174,12 +186,14 @@ def _attach_body(step: StepAtWork) -> dict[str, Any]:
     return body
 
 
-def _kubernetes_properties(request: Mapping[str, Any]) -> dict[str, Any]:
+def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, Any] | None) -> dict[str, Any]:
     properties: dict[str, Any] = {"namespace": request["namespace"]}
     if request.get("defaultInstanceType"):
         properties["defaultInstanceType"] = request["defaultInstanceType"]
     if request.get("instanceTypes"):
         properties["instanceTypes"] = instance_types.for_compute(request["instanceTypes"])
+    elif kept_types:
+        properties["instanceTypes"] = dict(kept_types)
     return properties
 
 
@@ -191,6 +205,18 @@ def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
         "namespace": (properties.get("properties") or {}).get("namespace"),
         "principalId": (body.get("identity") or {}).get("principalId"),
     }
+
+
+def _not_to_reattach(compute: Mapping[str, Any] | None, step: StepAtWork) -> Stop | Again | None:
+    """Why the compute cannot be reattached, or not yet."""
+    if compute is None:
+        return Stop(make_problem("NothingToReattach", step.facts))
+    kind = str(compute.get("properties", {}).get("computeType", "unknown"))
+    if kind.lower() not in ("kubernetes", LEGACY_TYPE) or cluster_under(compute) is None:
+        return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
+    if state_of(compute) in ("creating", "updating", "deleting") and not step.operation.plan_only:
+        return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
+    return None
 
 
 def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, Any], step: StepAtWork) -> Outcome:

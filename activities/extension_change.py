@@ -25,11 +25,12 @@ from domain.extension_settings.changes import difference, settings_to_change, up
 from domain.extension_settings.checks import FAIL, UNKNOWN, check_on_cluster
 from domain.extension_settings.cluster import ClusterFacts, facts
 from domain.extension_settings.keys import looks_secret, secret_name
-from domain.extension_settings.wire import protected_name, protected_to_send, wire_settings
+from domain.extension_settings.wire import asked_name, protected_name, protected_to_send, wire_settings
 from domain.operations import SUCCEEDED
 from domain.outcomes import Again, Created, Done, Finding, Outcome, Stop
 from domain.plans import PlannedChange
 from domain.problems import Problem
+from domain.reattach import protected_lost
 from gateways import arm, operation_list
 from gateways.operation_list import Filter
 from gateways.settings import read_settings
@@ -37,6 +38,8 @@ from gateways.settings import read_settings
 # The documented wait is about an hour: often enough to be soon after it, seldom enough not to disturb.
 _PAUSE = 300.0
 _MOST_RECORDS = 50
+# Sent again with every change (activities/relays.py).
+_OF_THE_RELAY = frozenset({"relayServerConnectionString"})
 
 
 def wanted_of(step: StepAtWork) -> Wanted:
@@ -65,6 +68,21 @@ def planned_extension(step: StepAtWork, found: Mapping[str, Any] | None) -> Plan
     changes = settings_to_change(wanted, _facts(step), found.get("properties", {}))
     named = ", ".join(sorted([*changes, *protected_to_send(wanted)])) or "its version or release train"
     return PlannedChange("install_extension", "update", str(found.get("id")), f"changes {named}")
+
+
+def protected_problem(step: StepAtWork, found: Mapping[str, Any]) -> Problem | None:
+    """Why the extension may not be changed as asked: protected settings that are not sent again would be lost."""
+    wanted, properties = wanted_of(step), found.get("properties", {})
+    sent = {*protected_to_send(wanted)}
+    if not sent:
+        return None
+    sent |= {*_references_of_earlier_operations(step, wanted)}
+    before = properties.get("configurationSettings") or {}
+    listed = {asked_name(name) for name in properties.get("configurationProtectedSettings") or {}} - _OF_THE_RELAY
+    lost = protected_lost(before, wanted.settings, frozenset(listed), frozenset(map(asked_name, sent)))
+    if not lost:
+        return None
+    return make_problem("ProtectedSettingsLost", {**step.facts, "lost": ", ".join(lost)})
 
 
 def settings_findings(step: StepAtWork) -> list[Finding]:

@@ -14,6 +14,7 @@ from activities.extension_change import (
     change_extension,
     is_to_change,
     planned_extension,
+    protected_problem,
     references_sent,
     settings_findings,
     wanted_of,
@@ -43,12 +44,12 @@ def install_extension(step: StepAtWork) -> Outcome:
     """Have the extension on the cluster as the request says: adopt it, change it, install it, or only look."""
     cluster, wanted = _cluster(step), wanted_of(step)
     # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
-    changing = is_to_change(wanted, _find(cluster))
+    changing = is_to_change(wanted, find_extension(cluster))
     hold = holding.obtain if changing else holding.reserve
     other = hold(claims.extension_target(str(cluster)), step.operation.id)
     if other is not None:
         return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
-    found = _find(cluster)
+    found = find_extension(cluster)
     if not changing and is_to_change(wanted, found):
         return Again(None, "the extension has just been removed or changed")
     if found is None:
@@ -65,13 +66,16 @@ def install_extension(step: StepAtWork) -> Outcome:
 
 def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     """What ``install_extension`` would come to now, and what it would change; nothing is held. Raises ArmError."""
-    wanted, found = wanted_of(step), _find(_cluster(step))
+    wanted, found = wanted_of(step), find_extension(_cluster(step))
     if found is None and not is_to_change(wanted, None):
         return ExtensionFacts(problem=_missing(step, wanted)), None
     unready = _unready(step, found) if found is not None else None
     if isinstance(unready, Stop):
         return ExtensionFacts(problem=unready.problem), None
     change = planned_extension(step, found)
+    lost = protected_problem(step, found) if change is not None and found is not None else None
+    if lost is not None:
+        return ExtensionFacts(problem=lost), None
     waits = unready.detail if isinstance(unready, Again) else None
     if change is not None:
         done = "installed" if change.action == "create" else "changed"
@@ -104,7 +108,7 @@ def _failed(
 ) -> Outcome:
     problem = _install_failed(step, extension, error)
     ours = value.get("updated") or any(c.type == EXTENSION for c in step.operation.created)
-    if ours and problem.transient:
+    if ours and (problem.transient or step.failed_before):
         return change_again(step, str(value["extensionId"]), problem.message)
     return Stop(problem)
 
@@ -113,7 +117,7 @@ def _cluster(step: StepAtWork) -> ArmId:
     return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
 
 
-def _find(cluster: ArmId) -> Mapping[str, Any] | None:
+def find_extension(cluster: ArmId) -> Mapping[str, Any] | None:
     """The cluster's extension of our type, whatever its name: a cluster has one at most."""
     for item in arm.items(f"{cluster}/providers/{EXTENSION}", API):
         if str(item.get("properties", {}).get("extensionType", "")).lower() == EXTENSION_TYPE.lower():

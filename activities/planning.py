@@ -8,12 +8,13 @@ from activities.computes import find_compute, planned_attach
 from activities.detaching import planned_detach
 from activities.endpoint_removal import planned_deletions
 from activities.extensions import outlook
+from activities.keep_tls_secret import planned_copy
 from activities.kubernetes_changes import planned_objects
 from activities.legacy_objects import planned_cleanup
 from activities.providers import planned_registrations, providers, registration_state
 from activities.relays import planned_relay
 from activities.roles import planned_compute_grants, planned_grants
-from activities.schedules import planned_pauses
+from activities.schedules import planned_pauses, planned_resumes
 from activities.smoke_test import planned_smoke_test
 from activities.steps import StepAtWork
 from domain.outcomes import Done, Outcome
@@ -27,7 +28,7 @@ def plan(step: StepAtWork) -> Outcome:
     operation = step.operation
     refused = any(finding.outcome == "fail" for finding in operation.findings)
     changes = [] if refused else [change for planner in PLANNERS[operation.kind] for change in planner(step)]
-    workloads = operation.value("survey").get("workloads", []) if operation.kind == "detach" else None
+    workloads = None if operation.kind == "attach" else operation.value("survey").get("workloads", [])
     return Done(plan_to_json(operation.kind, operation.findings, changes, workloads), detail=_in_words(changes))
 
 
@@ -51,6 +52,11 @@ def _attach(step: StepAtWork) -> Sequence[PlannedChange]:
     return (change,) if change is not None else ()
 
 
+def _attach_anew(step: StepAtWork) -> Sequence[PlannedChange]:
+    change = planned_attach(step, None)  # What has the name now will be gone.
+    return (change,) if change is not None else ()
+
+
 def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
     change = planned_detach(step, find_compute(step))
     return (change,) if change is not None else ()
@@ -63,4 +69,9 @@ PLANNERS: dict[str, tuple[Planner, ...]] = {
         *(planned_objects, _attach, planned_compute_grants, planned_smoke_test),
     ),
     "detach": (planned_pauses, planned_deletions, _detach),
+    "reattach": (
+        *(planned_pauses, planned_deletions, _detach),
+        *(_providers, planned_relay, planned_grants, planned_copy, planned_cleanup, _extension),
+        *(planned_objects, _attach_anew, planned_compute_grants, planned_resumes),
+    ),
 }

@@ -99,6 +99,7 @@ def gather(step: StepAtWork) -> Gathered:
     unread = next((state for state in states.values() if isinstance(state, Unread)), None)
     facts = Facts(
         request=operation.attach_request,
+        reattach=operation.kind == "reattach",
         workspace_id=workspace,
         cluster_id=cluster,
         compute_name=str(operation.compute_name),

@@ -29,6 +29,8 @@ from gateways import clock
 from gateways.records import Change, Superseded
 
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
+# In the value of a step that is retried after it failed: what stands in its way may be its own failure.
+FAILED_BEFORE = "failedBefore"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from activities import holding
 from activities.notifications import publish
 from activities.progress import CANCELED_CODE
+from activities.reattaching import in_between, unfinished
 from activities.steps import StepAtWork
 from domain.catalogue.explain import make_problem
 from domain.operations import CANCELED, FAILED, SUCCEEDED, Operation
@@ -29,12 +30,19 @@ def record(step: StepAtWork) -> Outcome:
     if problem is None and step.call.problem is not None:
         problem = problem_from_json(step.call.problem)
     if problem is not None:
-        canceled = problem.code == CANCELED_CODE
-        return Done(ending=Ending(CANCELED if canceled else FAILED, problem=problem))
+        status = CANCELED if problem.code == CANCELED_CODE else FAILED
+        if operation.kind == "reattach" and in_between(operation):
+            told, finding, result = unfinished(operation, problem)
+            return Done(findings=(finding,), ending=Ending(status, result, told))
+        return Done(ending=Ending(status, problem=problem))
     if operation.plan_only:
         return Done(ending=Ending(SUCCEEDED, operation.value("plan")))
-    if operation.kind == "attach":
-        return Done(findings=_read_by_sdk(operation), ending=Ending(SUCCEEDED, operation.value("compute_ready")))
+    if operation.kind in ("attach", "reattach"):
+        result = {**operation.value("compute_ready"), **operation.value("find_orphans")}
+        finished = (
+            (Finding("reattach", "pass", "The compute is attached again."),) if operation.kind == "reattach" else ()
+        )
+        return Done(findings=(*_read_by_sdk(operation), *finished), ending=Ending(SUCCEEDED, result))
     return Done(ending=Ending(SUCCEEDED, {**operation.value("compute_gone"), **operation.value("find_orphans")}))
 
 

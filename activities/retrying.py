@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from activities.progress import FAILED_BEFORE
 from domain.operations import (
     CANCELED,
     FAILED,
@@ -82,10 +83,22 @@ def _answered(operation: Operation) -> tuple[Question, ...]:
 
 def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
     """The steps as a new run finds them; those that undo are planned by the next failure, if there is one."""
-    steps = [step for step in operation.steps if not step.name.startswith("undo_") and step.name not in _TAKES_BACK]
-    # What was taken back has to be done again.
-    taken_back = {_TAKES_BACK[step.name] for step in operation.steps if step.name in _TAKES_BACK and step.over}
-    steps = [StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) if s.name in taken_back else s for s in steps]
+    planned = frozenset(_TAKES_BACK) if operation.kind == "reattach" else frozenset()
+    steps = [
+        step
+        for step in operation.steps
+        if not step.name.startswith("undo_") and (step.name not in _TAKES_BACK or step.name in planned)
+    ]
+    # What was taken back has to be done again, and taken back again; but not what waits for the compute's return.
+    gone = operation.step("compute_gone")
+    stays = gone is None or gone.status not in (SUCCEEDED, SKIPPED)
+    taken_back = {
+        _TAKES_BACK[s.name]
+        for s in operation.steps
+        if stays and s.name in _TAKES_BACK and s.over and s.status != SKIPPED
+    }
+    fresh = taken_back | planned
+    steps = [StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) if s.name in fresh else s for s in steps]
     if any(made.undone for made in operation.created):
         # What finished steps had made is gone again: their outcomes hold no more.
         return tuple(StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) for s in steps)
@@ -103,4 +116,5 @@ def _anew(step: StepRecord) -> StepRecord:
     """A step as a new run finds it: finished ones answer from the record, the others begin again, intent kept."""
     if step.status in (SUCCEEDED, SKIPPED) and step.name not in _TAKEN_ANEW:
         return step
-    return replace(step, status=NOT_STARTED, started=None, finished=None, detail=None, problem=None)
+    value = {**step.value, FAILED_BEFORE: True} if step.status == FAILED else step.value
+    return replace(step, status=NOT_STARTED, started=None, finished=None, detail=None, problem=None, value=value)

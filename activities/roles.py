@@ -128,7 +128,8 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     if not request.get("grantRoles") or not identity:
         return []
     user = identity.get("userAssignedIdentityId")
-    principal = _compute_principal(step, user)
+    anew = step.operation.kind == "reattach" and user is None  # It gets a new identity with the new compute.
+    principal = None if anew else _compute_principal(step, user)
     needs = compute_needs(principal or "", resolved.get("containerRegistry"), resolved.get("storageAccount"))
     missing = look(needs).missing if principal else needs
     return [

@@ -8,7 +8,7 @@ from typing import Any
 from activities.computes import find_compute, target_of
 from activities.steps import StepAtWork
 from activities.workloads import batch_deployments
-from domain.operations import Operation
+from domain.operations import SUCCEEDED, Operation
 from domain.outcomes import Done, Finding, Outcome
 from domain.plans import PlannedChange
 from domain.workloads import starts_work_on, use_by_batch_deployment
@@ -42,13 +42,19 @@ def planned_pauses(step: StepAtWork) -> list[PlannedChange]:
     ]
 
 
+def planned_resumes(step: StepAtWork) -> list[PlannedChange]:
+    """What a reattach enables again, once the compute is back. Raises ArmError."""
+    return [PlannedChange("resume_schedules", _RESUME, pause.resource_id) for pause in planned_pauses(step)]
+
+
 def resume_schedules(step: StepAtWork) -> Outcome:
-    """Enable again what this operation paused: the compute stays."""
+    """Enable again what this operation paused: the compute stays, or is back."""
     paused = paused_by(step.operation)
     if not paused:
         return Done(detail="this operation paused none", skipped=True)
-    detached = step.operation.step("detach_compute")
-    if detached is not None and detached.intent is not None:
+    detached, back = step.operation.step("detach_compute"), step.operation.step("compute_ready")
+    is_back = back is not None and back.status == SUCCEEDED
+    if detached is not None and detached.intent is not None and not is_back:
         message = f"Azure was asked to detach the compute; what this operation paused stays so: {_names(paused)}."
         finding = Finding(step.call.step, "warning", message, "Enable them once their jobs have a compute to run on.")
         return Done(detail="left paused", findings=(finding,), skipped=True)

@@ -40,11 +40,19 @@ def take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
     A failed compute does not recover, and one that is there cannot be changed: detach, then attach (vendor's guide).
     """
     sent = _last_sent(step, target)
-    if problem.code != LACKS_ROLE or sent is None or not is_spreading(step.operation, sent):
+    if sent is None:
         return None
+    if step.failed_before:
+        return _remove(step, target, f"attaching again, as asked, after this: {problem.message}")
+    if problem.code != LACKS_ROLE or not is_spreading(step.operation, sent):
+        return None
+    return _remove(step, target, f"attaching again when the roles have spread, after this: {problem.message}")
+
+
+def _remove(step: StepAtWork, target: str, why: str) -> Again:
     step.intend(_REMOVE, target)
     answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
-    return Again(answer.retry_after, f"attaching again when the roles have spread, after this: {problem.message}")
+    return Again(answer.retry_after, why)
 
 
 def attach_again(step: StepAtWork, target: str, body: Callable[[], Mapping[str, Any]]) -> Again:

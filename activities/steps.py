@@ -15,7 +15,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from activities.progress import CANCELED_CODE, Call, begin, finish, journal_entry
+from activities.progress import CANCELED_CODE, FAILED_BEFORE, Call, begin, finish, journal_entry
 from domain.azure_errors import outcome_of_error
 from domain.catalogue.explain import make_problem
 from domain.catalogue.facts import facts_of, situation_of
@@ -62,6 +62,13 @@ class StepAtWork:
         """Whether this is the last attempt before the step's deadline ends it: time to say what else there is."""
         started, bound = self.record.started, self.record.bound_seconds or self.call.bound
         return started is not None and (self.call.now - started).total_seconds() >= bound
+
+    @property
+    def failed_before(self) -> bool:
+        """Whether somebody has asked to retry this step after it failed, and it has changed nothing since."""
+        started = self.record.started
+        changed = any(started is not None and intent.time >= started for intent in self.record.intents)
+        return bool(self.record.value.get(FAILED_BEFORE)) and not changed
 
     @property
     def facts(self) -> dict[str, str]:

@@ -7,9 +7,6 @@ nothing (``false``, ``none``, ``refuse``) is accepted, because that is exactly w
 
 from __future__ import annotations
 
-import math
-import re
-from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -28,11 +25,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from domain import instance_types
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, parse_arm_id
+from domain import request_values as values
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
 from domain.compute_names import PATTERN
-from domain.deadlines import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE, duration
-from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, is_on, rules, wire_text
-from domain.secret_ids import parse_secret_id
+from domain.deadlines import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE
+from domain.extension_settings import DEFAULT_SETTINGS, EXTENSION_NAME, RELEASE_TRAIN, is_on, rules
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
 
 # What a caller may choose as an operation's id: legal in table keys, engine instance ids and URLs as it stands.
@@ -41,11 +38,6 @@ USER_ASSIGNED_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 _NOT_YET_TYPE = "not_available_yet"
 _NOT_YET_TEXT = "is described by the contract and not available in this release"
-# Table Storage and ARM take other control characters badly; nobody types them on purpose.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_RESOURCE_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,127}")
-_LONGEST_WAIT = timedelta(days=30)
-_VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][-+.A-Za-z0-9]+)?")
 # A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
 
@@ -67,99 +59,33 @@ def _json(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else f"'{value}'"
 
 
-def _arm_id(text: str, *types: str) -> ArmId:
-    try:
-        return parse_arm_id(text, *types)
-    except ValueError as error:
-        raise PydanticCustomError("arm_id", "{reason}", {"reason": str(error)}) from error
-
-
-def _workspace(text: str) -> str:
-    return str(_arm_id(text, WORKSPACE))
-
-
-def _printable(text: str) -> str:
-    if _CONTROL.search(text):
-        raise PydanticCustomError("control_character", "holds a control character")
-    return text
-
-
-def _setting(value: Any) -> str:
-    """A setting as Azure takes it; JSON's true, "true" and "True" are one."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise PydanticCustomError("setting", "must be a finite number")
-    if not isinstance(value, str | bool | int | float):
-        raise PydanticCustomError("setting", "must be a string, a boolean or a number")
-    return wire_text(value)
-
-
-def _quantity(value: Any) -> str:
-    """A quantity as text; what it comes to is for the rules of instance types."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise PydanticCustomError("quantity", "must be a string or an integer")
-    return str(value)
-
-
-def _nullable_quantity(value: Any) -> str | None:
-    return None if value is None else _quantity(value)
-
-
-def _secret_id(text: str) -> str:
-    try:
-        return str(parse_secret_id(text))
-    except ValueError:
-        return text  # The rules for settings refuse it together with everything else.
-
-
-def _wait(text: str) -> str:
-    try:
-        fits = timedelta() < duration(text) <= _LONGEST_WAIT
-    except ValueError:
-        fits = False
-    if not fits:
-        raise PydanticCustomError("wait", "must be an ISO 8601 duration such as PT30M or P2D, of 30 days at most")
-    return text
-
-
-def _named(text: str) -> str:
-    if not _RESOURCE_NAME.fullmatch(text):
-        raise PydanticCustomError("name", "must be 1 to 128 letters, digits, hyphens, dots or underscores")
-    return text
-
-
-def _version(text: str) -> str:
-    if not _VERSION.fullmatch(text):
-        raise PydanticCustomError("version", "must be a version such as 1.1.91")
-    return text
-
-
-WorkspaceId = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_workspace)]
+WorkspaceId = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(values.workspace)]
 ClusterId = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 ComputeName = Annotated[str, StringConstraints(pattern=PATTERN)]
 ExistingComputeName = Annotated[str, StringConstraints(min_length=2, max_length=24, pattern=r"^[A-Za-z0-9-]+$")]
 Namespace = Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-Description = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printable)]
-Wait = Annotated[str, AfterValidator(_wait), WithJsonSchema({"type": "string", "format": "duration"})]
-Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(_printable)]
-TagName = Annotated[str, AfterValidator(_printable)]
-TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
+Description = Annotated[str, StringConstraints(max_length=1024), AfterValidator(values.printable)]
+Wait = Annotated[str, AfterValidator(values.wait), WithJsonSchema({"type": "string", "format": "duration"})]
+Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(values.printable)]
+TagName = Annotated[str, AfterValidator(values.printable)]
+TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(values.printable)]
 Tags = Annotated[dict[TagName, TagValue], Field(max_length=50)]
 SettingValue = Annotated[
-    str, BeforeValidator(_setting), WithJsonSchema({"type": ["string", "boolean", "number"]}, mode="validation")
+    str, BeforeValidator(values.setting), WithJsonSchema({"type": ["string", "boolean", "number"]}, mode="validation")
 ]
 SecretReference = Annotated[
-    str, AfterValidator(_secret_id), WithJsonSchema({"type": "string", "format": "uri"}, mode="validation")
+    str, AfterValidator(values.secret_id), WithJsonSchema({"type": "string", "format": "uri"}, mode="validation")
 ]
 Quantity = Annotated[
-    str, BeforeValidator(_quantity), WithJsonSchema({"type": ["string", "integer"]}, mode="validation")
+    str, BeforeValidator(values.quantity), WithJsonSchema({"type": ["string", "integer"]}, mode="validation")
 ]
 NullableQuantity = Annotated[
     str | None,
-    BeforeValidator(_nullable_quantity),
+    BeforeValidator(values.nullable_quantity),
     WithJsonSchema({"type": ["string", "integer", "null"]}, mode="validation"),
 ]
-ResourceName = Annotated[str, AfterValidator(_named)]
-Version = Annotated[str, AfterValidator(_version)]
+ResourceName = Annotated[str, AfterValidator(values.named)]
+Version = Annotated[str, AfterValidator(values.version)]
 # Left out it is production, but for small clusters, which the extension itself is installed on as devTest.
 _PURPOSE: Any = Field(default_factory=lambda: None, json_schema_extra={"default": "production"})
 
@@ -186,7 +112,7 @@ class Identity(_Model):
     @field_validator("userAssignedIdentityId")
     @classmethod
     def _canonical(cls, text: str) -> str:
-        return str(_arm_id(text, USER_ASSIGNED_IDENTITY))
+        return str(values.arm_id(text, USER_ASSIGNED_IDENTITY))
 
     @model_validator(mode="after")
     def _id_fits_type(self) -> Self:
@@ -270,7 +196,7 @@ class AttachRequest(_Model):
     @field_validator("clusterId")
     @classmethod
     def _cluster_beside_workspace(cls, text: str, info: ValidationInfo) -> str:
-        cluster = _arm_id(text, MANAGED_CLUSTER, CONNECTED_CLUSTER)
+        cluster = values.arm_id(text, MANAGED_CLUSTER, CONNECTED_CLUSTER)
         workspace = info.data.get("workspaceId")
         if workspace is not None and parse_arm_id(workspace).subscription != cluster.subscription:
             raise PydanticCustomError("subscription", "must be in the subscription of the workspace")
@@ -306,14 +232,63 @@ class DetachRequest(_Model):
     reason: Reason = _LEFT_OUT
 
 
+def _unless_given(default: str) -> Any:
+    """Left out it stays as it is; the contract has the default of a first installation all the same."""
+    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
+
+
+class ExtensionChanges(_Model):
+    """What changes of an extension that is there; ``manage`` left out brings it in line."""
+
+    manage: Literal["ensure", "update", "require"] = _unless_given("ensure")
+    name: ResourceName = _unless_given(EXTENSION_NAME)
+    releaseTrain: ResourceName = _unless_given(RELEASE_TRAIN)
+    version: Version | None = None
+    configurationSettings: dict[str, SettingValue] = _LEFT_OUT
+    configurationProtectedSettings: dict[str, SecretReference] = _LEFT_OUT
+
+
+class ReattachRequest(_Model):
+    """Detach a compute and attach it again, with changes. What is left out stays as it is."""
+
+    workspaceId: WorkspaceId
+    computeName: ExistingComputeName
+    description: Description = _LEFT_OUT
+    tags: Annotated[dict[TagName, TagName], AfterValidator(values.tags)] = _LEFT_OUT
+    identity: Identity = _LEFT_OUT
+    extension: ExtensionChanges = _LEFT_OUT
+    instanceTypes: list[InstanceType] = _LEFT_OUT
+    defaultInstanceType: str = _LEFT_OUT
+    workloads: Workloads = Field(default_factory=Workloads)
+    approval: Literal["none", "required"] = "none"
+    approvalTimeout: Wait = DEFAULT_APPROVAL_TIMEOUT
+    grantRoles: bool = False
+    cleanupLegacy: bool = False
+    reason: Reason = _LEFT_OUT
+
+    @classmethod
+    def rules(cls, body: Any) -> list[Violation]:
+        """The rules of instance types and of single settings; those of all together wait for what is there."""
+        if not isinstance(body, dict):
+            return []
+        found = instance_types.violations(body.get("instanceTypes"), body.get("defaultInstanceType"))
+        try:
+            changes = ExtensionChanges.model_validate(_settings_of(body.get("extension", {})))
+        except ValidationError:
+            return found
+        return found + rules.check_each(
+            changes.configurationSettings or {}, changes.configurationProtectedSettings or {}
+        )
+
+
 class Decision(_Model):
     """What a person says to an operation that is there."""
 
     reason: Reason = _LEFT_OUT
 
 
-Request = AttachRequest | DetachRequest
-MODELS: dict[str, type[AttachRequest] | type[DetachRequest]] = {"attach": AttachRequest, "detach": DetachRequest}
+Request = AttachRequest | DetachRequest | ReattachRequest
+MODELS: dict[str, type[Request]] = {"attach": AttachRequest, "detach": DetachRequest, "reattach": ReattachRequest}
 
 
 def _settings_of(extension: Any) -> Any:

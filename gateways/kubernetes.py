@@ -212,6 +212,16 @@ class Api:
             )
         return answer.status is not None and answer.status.allowed
 
+    def find(self, kind: Any, name: str, namespace: str) -> Any:
+        """An object of a namespace; None when there is none."""
+        with _explained():
+            return self._find(kind, name, namespace)
+
+    def put(self, wanted: Any, *, new: bool) -> None:
+        """Make an object, or replace the one of its version."""
+        with _explained():
+            (self._client.create if new else self._client.replace)(wanted)
+
     def _find(self, kind: Any, name: str, namespace: str | None = None) -> Any:
         import httpx2
 

@@ -9,9 +9,14 @@ from orchestrators.attach_plan import attach_plan
 from orchestrators.cluster_changed import cluster_changed
 from orchestrators.detach import detach
 from orchestrators.detach_plan import detach_plan
+from orchestrators.reattach import reattach
+from orchestrators.reattach_plan import reattach_plan
 from orchestrators.steps import wait_until
 
-ORCHESTRATORS = (attach, detach, attach_plan, detach_plan, cluster_changed, wait_until)
+ORCHESTRATORS = (
+    *(attach, detach, reattach, attach_plan, detach_plan, reattach_plan),
+    *(cluster_changed, wait_until),
+)
 
 bp = df.Blueprint()
 for _orchestrator in ORCHESTRATORS:

@@ -84,7 +84,10 @@ def test_steps_are_named_once_and_end_well() -> None:
         # What tells the end and gives claims back is taken whatever happened, and in this order.
         # A plan holds nothing and tells nobody.
         end = ["record"] if "plan" in names else ["record", "notify", "release"]
-        assert [step.name for step in steps if step.always] == end == names[-len(end) :]
+        always = [step.name for step in steps if step.always]
+        assert always[-len(end) :] == end == names[-len(end) :]
+        # A reattach resumes schedules when the compute is back, and when it has not gone.
+        assert set(always) - {*end} <= ({"resume_schedules"} if "register_providers" in names else set())
         assert (names[0] == "claim") is ("plan" not in names)
         assert all(0 < step.bound <= 24 * 3600 for step in steps)
 

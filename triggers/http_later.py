@@ -11,7 +11,6 @@ from triggers.http_answers import HttpError, answered
 bp = df.Blueprint()
 
 PATHS = (
-    ("reattach", "POST"),
     ("fleet/attach", "POST"),
     ("fleet/detach", "POST"),
     ("attachments", "GET"),

@@ -1,4 +1,4 @@
-"""POST attach and detach: read the request, accept it, record it, start the engine."""
+"""POST attach, detach and reattach: read the request, accept it, record it, start the engine."""
 
 from __future__ import annotations
 
@@ -38,6 +38,14 @@ async def attach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
 async def detach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Detach a compute from its workspace."""
     return await answered(_start(req, client, "detach"))
+
+
+@bp.function_name("http_reattach")
+@bp.route(route="reattach", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def reattach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """Detach a compute and attach it again, with changes."""
+    return await answered(_start(req, client, "reattach"))
 
 
 async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, kind: str) -> func.HttpResponse:

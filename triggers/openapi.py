@@ -73,6 +73,11 @@ def _paths() -> dict[str, Any]:
     return {
         "/attach": {"post": _start("attach", "AttachRequest", "Attach a cluster to a workspace as a compute.")},
         "/detach": {"post": _start("detach", "DetachRequest", "Detach a compute; the cluster is never deleted.")},
+        "/reattach": {
+            "post": _start(
+                "reattach", "ReattachRequest", "Change an attachment: detach, then attach with the same name."
+            )
+        },
         "/operations": {"get": _list_operations()},
         "/operations/{id}": {"parameters": [_id()], "get": _get_operation()},
         "/operations/{id}/journal": {"parameters": [_id()], "get": _get_journal()},

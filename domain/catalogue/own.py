@@ -108,6 +108,20 @@ ENTRIES = (
         command=_DETACH,
     ),
     Entry(
+        code="NothingToReattach",
+        situations=(MOOR,),
+        cause="Workspace {workspace} has no compute {compute}: there is nothing to keep and nothing to change.",
+        remedy="Attach the cluster with POST /api/attach.",
+        command=_COMPUTE,
+    ),
+    Entry(
+        code="ReattachRefused",
+        situations=(MOOR,),
+        cause="The compute cannot be attached again with these changes: {reasons}.",
+        remedy="Correct the request. Nothing was changed.",
+        command=_COMPUTE,
+    ),
+    Entry(
         code="NotAKubernetesCompute",
         situations=(MOOR,),
         cause="The compute is of type {compute_type}; Moor detaches computes of the types Kubernetes and AKS.",

@@ -9,6 +9,21 @@ _UNREADABLE = "The secret {secret_id} for {setting} cannot be read: {said}"
 
 ENTRIES = (
     Entry(
+        code="ProtectedSettingsLost",
+        situations=(MOOR,),
+        cause="The change would lose {lost}: protected settings are replaced as a whole, and cannot be read back.",
+        remedy="Name them, too, as ids of Key Vault secrets under configurationProtectedSettings.",
+        command=f"az k8s-extension show --name {{extension}} {AT_CLUSTER}",
+        documentation=DEPLOY_GUIDE,
+    ),
+    Entry(
+        code="TlsSecretNotKept",
+        situations=(MOOR,),
+        cause="The certificate in v1's secret azuremlfessl of cluster {cluster} cannot be kept: {said}.",
+        remedy="Put certificate and key into Key Vault and name them in the request, or remove the cause; then retry.",
+        command="kubectl get secret azuremlfessl --namespace default --output jsonpath={.type}",
+    ),
+    Entry(
         code="ExtensionDiffers",
         situations=(MOOR,),
         cause="The cluster has the extension already, but not as needed: {difference}.",

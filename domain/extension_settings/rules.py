@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from domain.extension_settings import is_on
 from domain.extension_settings.keys import (
@@ -34,14 +34,29 @@ def check(
 
     No message repeats a value: it may be a secret in the wrong place.
     """
-    found = [*_plain(settings), *_protected(settings, protected)]
+    found = _each(settings, protected)
     # What a misspelt key says is not known: rules about missing keys would only repeat the same mistake.
     if not any(right_spelling(name) for name in (*settings, *protected)):
         found += _together(settings, protected)
-    return [Violation(INVALID, message, pointer((*place, *where))) for where, message in found]
+    return _violations(found, place)
+
+
+def check_each(
+    settings: Mapping[str, str], protected: Mapping[str, str], place: tuple[str, ...] = ("extension",)
+) -> list[Violation]:
+    """What is wrong with each of the settings by itself: others, which are not named here, may go with them."""
+    return _violations(_each(settings, protected), place)
 
 
 _Found = tuple[tuple[str, ...], str]
+
+
+def _each(settings: Mapping[str, str], protected: Mapping[str, str]) -> list[_Found]:
+    return [*_plain(settings), *_protected(settings, protected)]
+
+
+def _violations(found: Iterable[_Found], place: tuple[str, ...]) -> list[Violation]:
+    return [Violation(INVALID, message, pointer((*place, *where))) for where, message in found]
 
 
 def tls_material(protected: Mapping[str, str]) -> bool:

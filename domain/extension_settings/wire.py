@@ -91,3 +91,8 @@ def _router_settings(settings: Mapping[str, str]) -> dict[str, str]:
 def protected_name(name: str) -> str:
     """What a protected setting is called on the wire."""
     return PROTECTED.get(name, name)
+
+
+def asked_name(name: str) -> str:
+    """What a protected setting is called in requests."""
+    return next((asked for asked, wire in PROTECTED.items() if wire == name), name)

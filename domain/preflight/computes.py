@@ -36,6 +36,8 @@ def existing_compute(facts: Facts) -> Judgement:
             f"A compute {facts.compute_name} is being detached: an attach waits for the end of that.",
             "Nothing is to be done.",
         )
+    if facts.reattach:
+        return passes(f"The compute {facts.compute_name} is there: it is detached and attached anew.")
     problem = in_the_way(compute, str(facts.cluster_id), facts.request, facts.words)
     if problem is not None:
         return fails_as(problem)

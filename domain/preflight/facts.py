@@ -97,13 +97,17 @@ class ClusterView:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was asked and what was read. A fact that could not be read is ``Unread``; ``known`` opens it."""
+    """What was asked and what was read. A fact that could not be read is ``Unread``; ``known`` opens it.
+
+    ``reattach``: the compute is detached first, and ``request`` is what that comes to.
+    """
 
     request: Mapping[str, Any]
     workspace_id: ArmId
     cluster_id: ArmId
     compute_name: str
     words: Mapping[str, str] = field(default_factory=dict)
+    reattach: bool = False
     workspace: Mapping[str, Any] | Unread = Unread("was not asked for")
     cluster: Mapping[str, Any] | Unread = Unread("was not asked for")
     compute: Mapping[str, Any] | Unread | None = Unread("was not asked for")

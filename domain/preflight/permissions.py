@@ -18,7 +18,7 @@ def needed_on_workspace(facts: Facts) -> tuple[str, ...]:
     needed: tuple[str, ...] = (f"{_WORKSPACES}/read", f"{_WORKSPACES}/computes/read", f"{_WORKSPACES}/computes/write")
     if facts.request.get("smokeTest", "none") != "none":
         needed += (f"{_WORKSPACES}/jobs/write", f"{_WORKSPACES}/environments/versions/write")
-    return (*needed, f"{_WORKSPACES}/computes/delete") if _undoes(facts) else needed
+    return (*needed, f"{_WORKSPACES}/computes/delete") if facts.reattach or _undoes(facts) else needed
 
 
 def needed_on_cluster(facts: Facts) -> Iterator[str]:

@@ -55,14 +55,10 @@ def asks(head: Head, method: str, path: str) -> bool:
     """Whether what a request does is what an operation was asked to do, or takes back what that has made."""
     path = path.lower()
     on_compute = path == head.compute_id.lower()
+    if head.kind in ("detach", "reattach") and _asks_to_detach(head, method, path, on_compute=on_compute):
+        return True
     if head.kind == "detach":
-        return (
-            (method == "DELETE" and on_compute)
-            or (method == "POST" and _asks_for_cancel(head, path))
-            or (method == "PUT" and SCHEDULE.search(path) is not None and _in_workspace_of(head, path))
-            or (method in ("PUT", "DELETE") and _asks_for_deletion(head, path))
-            or (method == "DELETE" and _asks_for_clean_up(head, path))
-        )
+        return method == "DELETE" and _asks_for_clean_up(head, path)
     if SMOKE_TEST.search(path) or ANONYMOUS.search(path):
         of_workspace = path.startswith(f"{str(head.compute_id).lower().partition('/computes/')[0]}/")
         return of_workspace and json.loads(head.row["request"]).get("smokeTest") == "training"
@@ -75,6 +71,15 @@ def asks(head: Head, method: str, path: str) -> bool:
     if method == "DELETE" and not any(made["id"].lower() == path for made in unpacked(head.row, "made") or ()):
         return False
     return method in ("PUT", "DELETE") and (on_compute or on_cluster or _asks_for_access(head, path))
+
+
+def _asks_to_detach(head: Head, method: str, path: str, *, on_compute: bool) -> bool:
+    return (
+        (method == "DELETE" and on_compute)
+        or (method == "POST" and _asks_for_cancel(head, path))
+        or (method == "PUT" and SCHEDULE.search(path) is not None and _in_workspace_of(head, path))
+        or (method in ("PUT", "DELETE") and _asks_for_deletion(head, path))
+    )
 
 
 def _in_workspace_of(head: Head, path: str) -> bool:
@@ -120,6 +125,8 @@ def _asks_for_access(head: Head, path: str) -> bool:
 def _asks_for_update(head: Head) -> bool:
     """Whether an attach was asked to change an extension that is there."""
     request = json.loads(head.row["request"])
+    if head.kind == "reattach":
+        return bool(request.get("extension")) or request.get("cleanupLegacy") is True
     return bool((request.get("extension") or {}).get("manage") == "update")
 
 

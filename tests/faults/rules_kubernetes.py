@@ -57,7 +57,7 @@ def _asked(head: Head, method: str, path: str) -> bool:
     if head.kind == "detach":
         clean_up = json.loads(head.row["request"]).get("cleanUp") or {}
         return method == "DELETE" and "instancetypes" in found["path"] and bool(clean_up.get("instanceTypes"))
-    if head.kind != "attach":
+    if head.kind not in ("attach", "reattach"):
         return False
     if method == "DELETE":
         return True  # By its intent it is known to be its own.

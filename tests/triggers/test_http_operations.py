@@ -244,7 +244,6 @@ async def test_storage_that_does_not_answer_is_told_as_an_outage(app: App, monke
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/reattach"),
         ("POST", "/fleet/attach"),
         ("POST", "/fleet/detach"),
         ("GET", "/attachments"),

@@ -1,0 +1,249 @@
+"""Reattach: the attachment as it is with some changes, under the rules of a detach, finished whatever happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    assert_journal_whole,
+    at_step,
+    attached,
+    changes,
+    claims_of,
+    deletes,
+    ended,
+    extension_path,
+    long_operations,
+    ml_compute,
+    step_of,
+    succeeded,
+)
+from tests.scenarios.test_extension import in_azure
+from tests.scenarios.test_plans import apply, plan, planned
+
+SECOND_HALF = ("install_extension", "extension_ready", "attach_compute", "compute_ready")
+
+
+def body(place: Place, **more: Any) -> dict[str, Any]:
+    return {"workspaceId": place.workspace_id, "computeName": place.compute_name, **more}
+
+
+def reattach(stack: Stack, place: Place, **more: Any) -> Operation:
+    """Reattach, to its end whatever that is."""
+    return ended(stack, stack.app.start("reattach", body(place, **more))["id"], 120)
+
+
+def compute(stack: Stack, place: Place) -> dict[str, Any]:
+    """What a caller gave of the compute, as Azure has it."""
+    found = stack.azure.resource(place.compute_id)
+    assert found is not None
+    properties = found["body"]["properties"]
+    assert properties["provisioningState"] == "Succeeded"
+    return {
+        "resourceId": properties["resourceId"],
+        "description": properties.get("description"),
+        "tags": found["body"].get("tags"),
+        "identity": (found["body"].get("identity") or {}).get("type"),
+        "namespace": properties["properties"].get("namespace"),
+        "defaultInstanceType": properties["properties"].get("defaultInstanceType"),
+        "instanceTypes": properties["properties"].get("instanceTypes"),
+    }
+
+
+TYPES = [{"name": "small", "resources": {k: {"cpu": "1", "memory": "1Gi"} for k in ("requests", "limits")}}]
+
+
+def rich(stack: Stack, place: Place) -> Operation:
+    """Attach with everything that a reattach has to keep."""
+    more = {"description": "the pool", "tags": {"team": "vision"}, "identity": {"type": "SystemAssigned"}}
+    attach = place.attach_body(**more, instanceTypes=TYPES, defaultInstanceType="small")
+    return succeeded(stack, stack.app.start("attach", attach)["id"])
+
+
+def test_nothing_asked_is_the_same_thing_again(stack: Stack, place: Place) -> None:
+    rich(stack, place)
+    before, settings = compute(stack, place), in_azure(stack, place)
+    operation = reattach(stack, place)
+    assert operation["status"] == "Succeeded", operation["error"]
+    assert_journal_whole(operation, stack.app.journal(operation["id"]))
+    assert compute(stack, place) == before
+    assert in_azure(stack, place) == settings
+    assert long_operations(stack, place.compute_id) == ["compute.attach", "compute.detach", "compute.attach"]
+    assert changes(stack, extension_path(place.cluster_id)) == [("PUT", 201)]
+    assert deletes(stack, place) == ["Detach"]
+    assert operation["clusterId"] == place.cluster_id
+    assert operation["result"]["provisioningState"] == "Succeeded"
+    assert ml_compute(stack, place).provisioning_state == "Succeeded"
+    assert claims_of(stack, operation["id"]) == []
+    listed = stack.app.call("GET", f"/operations?kind=reattach&clusterId={place.cluster_id}").body["value"]
+    assert [each["id"] for each in listed] == [operation["id"]]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"identity": {"type": "SystemAssigned"}}, {"identity": "SystemAssigned"}),
+        ({"description": "new", "tags": {"a": "b"}}, {"description": "new", "tags": {"a": "b"}}),
+    ],
+)
+def test_what_is_named_changes(stack: Stack, place: Place, more: dict[str, Any], expected: dict[str, Any]) -> None:
+    attached(stack, place)
+    before = compute(stack, place)
+    operation = reattach(stack, place, **more)
+    assert operation["status"] == "Succeeded", operation["error"]
+    assert compute(stack, place) == {**before, **expected}
+
+
+def test_a_setting_of_the_extension_and_instance_types(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    more = {
+        "extension": {"configurationSettings": {"installPromOp": False}},
+        "instanceTypes": TYPES,
+        "defaultInstanceType": "small",
+    }
+    planning = plan(stack, "reattach", body(place, **more))
+    assert planning["result"]["verdict"] in ("ok", "warnings")
+    assert [change["step"] for change in planning["result"]["changes"]] == [
+        "detach_compute",
+        "install_extension",
+        "apply_instance_types",
+        "attach_compute",
+    ]
+    assert apply(stack, "reattach", body(place, **more)) == planned(planning)
+    plain, _ = in_azure(stack, place)
+    assert plain["installPromOp"] == "False"
+    assert plain["enableTraining"] == "True"
+    assert set(compute(stack, place)["instanceTypes"]) == {"small"}
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"extension": {"configurationSettings": {"enableInference": True}}}, "ReattachRefused"),
+        ({"defaultInstanceType": "unknown"}, "PreflightFailed"),
+        ({"extension": {"manage": "ensure", "configurationSettings": {"installPromOp": False}}}, "PreflightFailed"),
+    ],
+)
+def test_what_cannot_be_attached_again_is_not_detached(
+    stack: Stack, place: Place, more: dict[str, Any], code: str
+) -> None:
+    attached(stack, place)
+    operation = reattach(stack, place, **more)
+    assert (operation["status"], operation["error"]["code"]) == ("Failed", code)
+    assert operation["result"] is None
+    assert deletes(stack, place) == []
+    assert plan(stack, "reattach", body(place, **more))["result"]["verdict"] == "refused"
+
+
+def test_there_is_nothing_to_reattach(stack: Stack, place: Place) -> None:
+    operation = reattach(stack, place)
+    assert (operation["status"], operation["error"]["code"]) == ("Failed", "NothingToReattach")
+
+
+def test_a_job_refuses_it(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id, status="Running")
+    operation = reattach(stack, place)
+    assert (operation["status"], operation["error"]["code"]) == ("Failed", "ComputeInUse")
+    assert deletes(stack, place) == []
+
+
+@pytest.mark.parametrize("kind", ["extension.update", "compute.attach"])
+def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Place, kind: str) -> None:
+    rich(stack, place)
+    before = compute(stack, place)
+    resource = extension_path(place.cluster_id) if kind == "extension.update" else place.compute_id
+    stack.azure.script_operation(
+        kind=kind, resource=f"{resource}$", outcome="fail", code="Planted", message="not today"
+    )
+    operation = reattach(stack, place, extension={"configurationSettings": {"installPromOp": False}})
+    assert operation["status"] == "Failed"
+    assert f"/operations/{operation['id']}/retry" in operation["error"]["remedy"]
+    finding = next(f for f in operation["findings"] if f["check"] == "reattach")
+    assert finding["command"].startswith("az ml compute attach --type Kubernetes")
+    assert operation["result"]["attached"] is False
+    attach = operation["result"]["attachRequest"]
+    assert attach["identity"] == {"type": "SystemAssigned"}
+    assert [each["name"] for each in attach["instanceTypes"]] == ["small"]
+    assert deletes(stack, place) == ["Detach"]
+
+    stack.azure.clear_scripts()
+    answer = stack.app.call("POST", f"/operations/{operation['id']}/retry")
+    assert answer.status == 202, answer.body
+    finished = succeeded(stack, operation["id"], 120)
+    assert compute(stack, place) == before
+    assert in_azure(stack, place)[0]["installPromOp"] == "False"
+    assert finished["error"] is None
+    assert next(f for f in finished["findings"] if f["check"] == "reattach")["outcome"] == "pass"
+    assert long_operations(stack, place.compute_id).count("compute.detach") == (2 if kind == "compute.attach" else 1)
+    assert claims_of(stack, operation["id"]) == []
+
+
+def test_by_hand_it_is_finished_by_an_attach(stack: Stack, place: Place) -> None:
+    rich(stack, place)
+    before = compute(stack, place)
+    stack.azure.add_fault(method="PUT", path=place.compute_id, status=400, every=True)
+    operation = reattach(stack, place)
+    assert operation["status"] == "Failed"
+    stack.azure.clear_faults()
+    again = stack.app.start("attach", operation["result"]["attachRequest"])
+    succeeded(stack, again["id"])
+    assert compute(stack, place) == before
+
+
+def test_canceled_before_the_detach(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    operation = stack.app.start("reattach", body(place, approval="required"))
+    at_step(stack, operation["id"], "approval", "Waiting")
+    assert stack.app.call("POST", f"/operations/{operation['id']}/cancel").status == 202
+    canceled = ended(stack, operation["id"])
+    assert (canceled["status"], canceled["result"]) == ("Canceled", None)
+    assert deletes(stack, place) == []
+    compute(stack, place)
+
+
+def test_canceled_after_the_detach(stack: Stack, place: Place) -> None:
+    """It stops before the next change; what is half done is told, and a retry finishes it."""
+    attached(stack, place)
+    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=1500)
+    operation = stack.app.start("reattach", body(place, description="new"))
+    at_step(stack, operation["id"], "compute_gone", "Waiting")
+    assert stack.app.call("POST", f"/operations/{operation['id']}/cancel").status == 202
+    canceled = ended(stack, operation["id"])
+    assert canceled["status"] == "Canceled"
+    assert step_of(canceled, "compute_gone")["status"] == "Succeeded"
+    assert canceled["result"]["attached"] is False
+    assert stack.azure.resource(place.compute_id) is None
+    assert stack.app.call("POST", f"/operations/{operation['id']}/retry").status == 202
+    succeeded(stack, operation["id"])
+    assert compute(stack, place)["description"] == "new"
+
+
+def test_killed_again_and_again(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    settings = {"configurationSettings": {"installPromOp": False}}
+    operation_id = stack.app.start("reattach", body(place, extension=settings))["id"]
+    for step in ("compute_gone", "extension_ready", "compute_ready"):
+        at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
+        stack.restart_host()
+    operation = succeeded(stack, operation_id, 120)
+    assert_journal_whole(operation, stack.app.journal(operation_id))
+    assert long_operations(stack, place.compute_id) == ["compute.attach", "compute.detach", "compute.attach"]
+    assert changes(stack, extension_path(place.cluster_id)) == [("PUT", 201), ("PATCH", 202)]
+
+
+def test_two_at_once(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    first = stack.app.call("POST", "/reattach", body(place, description="one"))
+    same = stack.app.call("POST", "/reattach", body(place, description="one"))
+    other = stack.app.call("POST", "/reattach", body(place, description="two"))
+    assert (first.status, same.status, other.status) == (202, 200, 409)
+    assert same.body["id"] == first.body["id"]
+    assert other.body["error"]["operationId"] == first.body["id"]
+    succeeded(stack, first.body["id"])
+    assert compute(stack, place)["description"] == "one"
