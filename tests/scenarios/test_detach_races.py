@@ -1,0 +1,82 @@
+"""Several hands at one compute: detaches at once, an attach meanwhile, cluster or compute deleted by somebody else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from local.stack import Stack
+from tests.scenarios.helpers import (
+    Place,
+    at_step,
+    claims_of,
+    deletes,
+    ended,
+    put_in_place,
+    succeeded,
+)
+
+AT_ONCE = 6
+
+
+def draining(stack: Stack, place: Place) -> str:
+    """A detach that waits for a job."""
+    put_in_place(stack, place)
+    stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id)
+    operation_id = str(stack.app.start("detach", place.detach_body(workloads={"policy": "wait"}))["id"])
+    at_step(stack, operation_id, "drain", "Waiting")
+    return operation_id
+
+
+def end_job(stack: Stack, place: Place) -> None:
+    stack.azure.set_job_status(f"{place.workspace_id}/jobs/train-1", "Completed")
+
+
+def test_detaches_at_once_are_one(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id)
+    body = place.detach_body(workloads={"policy": "wait"})
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = list(threads.map(lambda _: stack.app.call("POST", "/detach", body), range(AT_ONCE)))
+    assert sorted(answer.status for answer in answers) == [200] * (AT_ONCE - 1) + [202]
+    (operation_id,) = {answer.body["id"] for answer in answers}
+
+    # Another policy is another request: it neither joins the one at work nor changes it.
+    other = stack.app.call("POST", "/detach", place.detach_body(workloads={"policy": "force"}))
+    assert other.status == 409
+    assert operation_id in other.body["error"]["message"]
+    assert deletes(stack, place) == []
+    end_job(stack, place)
+    succeeded(stack, operation_id)
+    assert deletes(stack, place) == ["Detach"]
+
+
+def test_an_attach_of_a_compute_that_is_drained_is_refused(stack: Stack, place: Place) -> None:
+    operation_id = draining(stack, place)
+    refused = stack.app.call("POST", "/attach", place.attach_body())
+    assert refused.status == 409
+    assert operation_id in refused.body["error"]["message"]
+    end_job(stack, place)
+    succeeded(stack, operation_id)
+    # Its claim is free again: the name can be used at once.
+    assert claims_of(stack, operation_id) == []
+    succeeded(stack, stack.app.start("attach", place.attach_body())["id"])
+
+
+def test_a_cluster_that_is_deleted_while_its_compute_is_drained(stack: Stack, place: Place) -> None:
+    operation_id = draining(stack, place)
+    stack.azure.remove(place.cluster_id)
+    end_job(stack, place)
+    operation = succeeded(stack, operation_id)
+    assert operation["result"]["detached"] is True
+    assert stack.azure.resource(place.compute_id) is None
+    assert claims_of(stack, operation_id) == []
+
+
+def test_a_compute_that_somebody_else_detaches_meanwhile(stack: Stack, place: Place) -> None:
+    operation_id = draining(stack, place)
+    stack.azure.remove(place.compute_id)
+    operation = ended(stack, operation_id)
+    assert operation["status"] == "Succeeded", operation["error"]
+    assert operation["result"]["alreadyGone"] is True
+    assert deletes(stack, place) == []
+    assert claims_of(stack, operation_id) == []
