@@ -228,7 +228,13 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
     if state_of(compute) in ("creating", "updating") and not step.operation.plan_only:
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
     resource = compute["properties"].get("resourceId")
-    read = {"location": workspace.get("location"), "clusterId": resource, **_workspace_facts(workspace)}
+    namespace = (compute["properties"].get("properties") or {}).get("namespace")
+    read = {
+        "location": workspace.get("location"),
+        "clusterId": resource,
+        "namespace": namespace,
+        **_workspace_facts(workspace),
+    }
     return Done(read, cluster_id=cluster_under(compute))
 
 

@@ -62,7 +62,7 @@ def held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     waited = (step.call.now - _begun(step)).total_seconds()
     deadline = drain_deadline(step.operation.request).total_seconds()
     try:
-        uses = uses_of(str(step.operation.workspace_id), target_of(step))
+        uses = uses_of(step.operation, target_of(step))
     except ArmError as error:
         if waited < deadline or policy.on_deadline != FORCE:
             raise
@@ -121,7 +121,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     if step.operation.value("compute_gone").get("alreadyGone"):
         return Done(detail="this operation detached nothing", skipped=True)
     try:
-        left = [use for use in uses_of(str(step.operation.workspace_id), target_of(step)) if use.clear][:_MOST_TOLD]
+        left = [use for use in uses_of(step.operation, target_of(step)) if use.clear][:_MOST_TOLD]
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise

@@ -51,7 +51,7 @@ def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
 
 
 def _to_delete(step: StepAtWork) -> list[Use]:
-    uses = uses_of(str(step.operation.workspace_id), target_of(step))
+    uses = uses_of(step.operation, target_of(step))
     return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
 
 

@@ -10,17 +10,21 @@ from activities.steps import StepAtWork
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.draining import FORCE, Policy, in_the_way, listed, policy_of
+from domain.operations import Operation
 from domain.outcomes import Done, Finding, Outcome, Stop
 from domain.problems import Problem
 from domain.workloads import (
+    JOB,
     Use,
+    use_by_aml_job,
     use_by_batch_deployment,
     use_by_endpoint,
     use_by_job,
     use_by_workspace,
 )
-from gateways import arm
+from gateways import arm, kubernetes_work
 from gateways.arm import ArmError
+from gateways.kubernetes import Unreachable
 
 # A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
 _ATTEMPTS = 4
@@ -44,7 +48,16 @@ def survey(step: StepAtWork) -> Outcome:
     if isinstance(uses, Stop):
         return Done(detail=uses.problem.message, findings=uses.findings)
     detail = f"in use by {listed(uses)}" if uses else "nothing uses the compute"
-    return Done(_kept(uses), detail, findings=_findings(uses))
+    return Done(_kept(uses), detail, findings=(*_findings(uses), *_unseen(step)))
+
+
+def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
+    """What is to be said of the cluster's own view: that there is none."""
+    found = _aml_jobs(step.operation)
+    if not isinstance(found, Unreachable):
+        return ()
+    message = f"What runs in the cluster itself cannot be seen: {found.reason}. The detach goes by what Azure ML says."
+    return (Finding("clusterWork", "unknown", message, found.remedy),)
 
 
 def _told(uses: list[Use] | Stop, refused: Stop | None) -> Done:
@@ -87,16 +100,37 @@ def _kept(uses: Sequence[Use]) -> dict[str, Any]:
 
 def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
-        return uses_of(str(step.operation.workspace_id), target)
+        return uses_of(step.operation, target)
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
         return _unknown(step, error)
 
 
-def uses_of(workspace: str, target: str) -> list[Use]:
-    """Everything that uses the compute, or may. Raises ArmError: a listing with a gap is none."""
-    return [use for use in _uses(workspace, target) if use is not None]
+def uses_of(operation: Operation, target: str) -> list[Use]:
+    """Everything that uses the compute, or may.
+
+    Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree.
+
+    Raises ArmError: a listing with a gap is none.
+    """
+    uses = [use for use in _uses(str(operation.workspace_id), target) if use is not None]
+    return uses if any(use.type == JOB for use in uses) else uses + _cluster_work(operation)
+
+
+def _cluster_work(operation: Operation) -> list[Use]:
+    found = _aml_jobs(operation)
+    if isinstance(found, Unreachable):
+        return []
+    uses = (use_by_aml_job(each, str(operation.compute_name)) for each in found)
+    return [use for use in uses if use is not None]
+
+
+def _aml_jobs(operation: Operation) -> list[Mapping[str, Any]] | Unreachable:
+    namespace = operation.value("resolve").get("namespace")
+    if operation.cluster_id is None or not namespace:
+        return Unreachable("which cluster and namespace the compute is on is not known")
+    return kubernetes_work.aml_jobs(parse_arm_id(operation.cluster_id), str(namespace))
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.times import from_text, in_words
-from domain.workloads import BATCH_DEPLOYMENT, ENDPOINT, JOB, Use
+from domain.workloads import BATCH_DEPLOYMENT, CLUSTER_WORK, ENDPOINT, JOB, Use
 
 REFUSE, WAIT, CANCEL, FORCE = "refuse", "wait", "cancel", "force"
 DELETE = "delete"
@@ -42,21 +42,21 @@ def in_the_way(uses: Iterable[Use], policy: Policy) -> list[Use]:
 
 
 def _dealt_with(use: Use, policy: Policy) -> bool:
-    if use.type == JOB:
+    if use.type in (JOB, CLUSTER_WORK):
         return policy.waits
     return use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and policy.endpoints == DELETE
 
 
 def jobs_left(uses: Iterable[Use]) -> list[Use]:
-    """The jobs that have not ended."""
-    return [use for use in uses if use.type == JOB]
+    """The jobs that have not ended, those that only the cluster knows of included."""
+    return [use for use in uses if use.type in (JOB, CLUSTER_WORK)]
 
 
 def to_cancel(uses: Iterable[Use], policy: Policy) -> list[Use]:
     """The jobs to cancel: those that clearly use the compute and are not being cancelled."""
     if policy.jobs != CANCEL:
         return []
-    return [use for use in jobs_left(uses) if use.clear and not use.canceling]
+    return [use for use in jobs_left(uses) if use.type == JOB and use.clear and not use.canceling]
 
 
 def counts(uses: Sequence[Use]) -> dict[str, int]:

@@ -172,6 +172,11 @@ class Api:
         """Delete a leftover of Azure ML v1; one that is gone is no error."""
         self._delete(_kind_of(gone), gone.name, gone.namespace)
 
+    def custom_objects(self, kind: Any, namespace: str) -> list[Mapping[str, Any]]:
+        """Objects of a kind of lightkube's generic resources, as plain values."""
+        with _explained():
+            return [item.to_dict() for item in self._client.list(kind, namespace=namespace)]
+
     def delete_instance_type(self, name: str) -> None:
         """Delete an instance type; one that is gone is no error."""
         self._delete(_instance_type(), name)

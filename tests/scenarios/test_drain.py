@@ -229,3 +229,44 @@ def test_a_batch_deployment_and_image_builds_refuse(stack: Stack, place: Place) 
     assert operation["error"]["code"] == "ComputeInUse"
     assert "batchDeployment nightly/blue" in operation["error"]["message"]
     assert "imageBuildCompute" in operation["error"]["message"]
+
+
+def test_work_that_only_the_cluster_knows_of_counts_as_busy(stack: Stack, place: Place) -> None:
+    """Azure ML lists the job as ended, or not at all; in the cluster it runs."""
+    put_in_place(stack, place)
+    cluster = stack.azure.kubernetes(place.cluster_id)
+    labels = {"ml.azure.com/compute": place.compute_name}
+    put_aml_job(stack, place, "left-1", labels, "Running")
+    put_aml_job(stack, place, "other-1", {"ml.azure.com/compute": "another"}, "Running")
+    refused = ended(stack, start(stack, place))
+    assert refused["error"]["code"] == "ComputeInUse"
+    assert "clusterWork left-1 (Running)" in refused["error"]["message"]
+    assert "other-1" not in refused["error"]["message"]
+
+    operation_id = start(stack, place, policy="wait")
+    stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("1 job left"))
+    cluster.remove("/apis/amlarc.azureml.com/v1alpha1/namespaces/default/amljobs/left-1")
+    succeeded(stack, operation_id)
+
+
+def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.kubernetes(place.cluster_id).change(unreachable=True)
+    operation = succeeded(stack, start(stack, place))
+    (told,) = [f for f in operation["findings"] if f["check"] == "clusterWork"]
+    assert told["outcome"] == "unknown"
+    assert "cannot be seen" in told["message"]
+
+
+def put_aml_job(stack: Stack, place: Place, name: str, labels: dict[str, str], phase: str) -> None:
+    """An AmlJob in the cluster that no job of the workspace stands for."""
+    stack.azure.kubernetes(place.cluster_id).call(
+        "PUT",
+        "/kubernetes/objects",
+        {
+            "kind": "AmlJob",
+            "metadata": {"name": name, "namespace": "default", "labels": labels},
+            "status": {"phase": phase},
+        },
+        {"cluster": place.cluster_id},
+    )
