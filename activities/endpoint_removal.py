@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.computes import find_compute, target_of
 from activities.steps import StepAtWork
-from activities.workloads import uses_of
+from activities.workloads import served_by
 from domain.draining import DELETE, policy_of
 from domain.outcomes import Again, Done, Outcome
 from domain.plans import PlannedChange
@@ -51,7 +51,7 @@ def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
 
 
 def _to_delete(step: StepAtWork) -> list[Use]:
-    uses = uses_of(step.operation, target_of(step))
+    uses = served_by(str(step.operation.workspace_id), target_of(step))
     return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
 
 

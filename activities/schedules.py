@@ -11,6 +11,7 @@ from activities.workloads import batch_deployments
 from domain.operations import SUCCEEDED, Operation
 from domain.outcomes import Done, Finding, Outcome
 from domain.plans import PlannedChange
+from domain.preflight.computes import state_of
 from domain.workloads import starts_work_on, use_by_batch_deployment
 from gateways import arm
 from gateways.arm import ArmError
@@ -54,7 +55,7 @@ def resume_schedules(step: StepAtWork) -> Outcome:
         return Done(detail="this operation paused none", skipped=True)
     detached, back = step.operation.step("detach_compute"), step.operation.step("compute_ready")
     is_back = back is not None and back.status == SUCCEEDED
-    if detached is not None and detached.intent is not None and not is_back:
+    if detached is not None and detached.intent is not None and not is_back and not _stays(step):
         message = f"Azure was asked to detach the compute; what this operation paused stays so: {_names(paused)}."
         finding = Finding(step.call.step, "warning", message, "Enable them once their jobs have a compute to run on.")
         return Done(detail="left paused", findings=(finding,), skipped=True)
@@ -62,6 +63,15 @@ def resume_schedules(step: StepAtWork) -> Outcome:
         step.intend(_RESUME, schedule)
         _enable(schedule, enabled=True)
     return Done(detail=f"enabled again: {_names(paused)}")
+
+
+def _stays(step: StepAtWork) -> bool:
+    """Whether the detach has failed for good, and the compute is there; a stuck one may still come to its end."""
+    failed = [s for name in ("detach_compute", "compute_gone") if (s := step.operation.step(name)) and s.problem]
+    if not failed or any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
+        return False
+    found = find_compute(step)
+    return found is not None and state_of(found) != "deleting"
 
 
 def paused_by(operation: Operation) -> list[str]:

@@ -137,11 +137,20 @@ def _uses(workspace: str, target: str) -> Iterator[Use | None]:
     # An archived job can still run: All, not the default ActiveOnly.
     for job in arm.items(f"{workspace}/jobs", arm.WORKSPACES_API, {"listViewType": "All"}):
         yield use_by_job(job, target)
+    yield from _served(workspace, target)
+    yield use_by_workspace(arm.get(workspace, arm.WORKSPACES_API).body, target)
+
+
+def served_by(workspace: str, target: str) -> list[Use]:
+    """The endpoints and deployments that use the compute, or may; jobs are not looked at. Raises ArmError."""
+    return [use for use in _served(workspace, target) if use is not None]
+
+
+def _served(workspace: str, target: str) -> Iterator[Use | None]:
     for endpoint in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API):
         yield use_by_endpoint(endpoint, target)
     for deployment in batch_deployments(workspace):
         yield use_by_batch_deployment(deployment, target)
-    yield use_by_workspace(arm.get(workspace, arm.WORKSPACES_API).body, target)
 
 
 def batch_deployments(workspace: str) -> Iterator[Mapping[str, Any]]:

@@ -132,3 +132,24 @@ def test_a_plan_tells_all_of_it_and_does_none_of_it(stack: Stack, place: Place) 
         ("detach_compute", "detach", place.compute_id),
     ]
     assert changes(stack, place.workspace_id) == []
+
+
+def test_a_detach_that_azure_fails_gives_schedules_back(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    schedule = have_schedule(stack, place, "nightly", place.compute_id)
+    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", outcome="fail")
+    operation = ended(stack, stack.app.start("detach", place.detach_body())["id"])
+    assert operation["error"]["code"] == "DetachFailed"
+    found = stack.azure.resource(schedule)
+    assert found is not None
+    assert found["body"]["properties"]["isEnabled"] is True
+
+
+def test_endpoints_are_deleted_by_force_although_jobs_cannot_be_listed(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    endpoint = have_endpoint(stack, place)
+    stack.azure.add_fault(method="GET", path=f"^{place.workspace_id}/jobs\\?", every=True, status=500)
+    body = place.detach_body(workloads={"policy": "force", "endpoints": "delete"})
+    operation = succeeded(stack, stack.app.start("detach", body)["id"])
+    assert stack.azure.resource(endpoint) is None
+    assert ("orphanedWork", "unknown") in [(f["check"], f["outcome"]) for f in operation["findings"]]
