@@ -22,7 +22,7 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     if not resolved.get("clusterId"):
         return Done(detail="there is nothing to check", skipped=True)
     try:
-        findings = (_app(step), _workspace(step))
+        findings = (may_detach(step), _workspace(step))
     except ArmError as error:
         return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})")
     problem = refusal(findings, step.facts)
@@ -32,7 +32,8 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     return Done(detail=f"{len(findings)} checks, {told} with something to say", findings=findings)
 
 
-def _app(step: StepAtWork) -> Finding:
+def may_detach(step: StepAtWork) -> Finding:
+    """Whether the app's identity may do what a detach needs. Raises ArmError while that is worth repeating."""
     workspace = parse_arm_id(str(step.operation.workspace_id), WORKSPACE)
     try:
         held = permissions.read(workspace)

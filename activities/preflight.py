@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from activities.computes import find_compute
-from activities.detach_preflight import look_before_detach
+from activities.detach_preflight import look_before_detach, may_detach
 from activities.extension_change import wanted_of
 from activities.extensions import outlook
 from activities.kubernetes_changes import view
@@ -20,7 +20,7 @@ from activities.steps import StepAtWork
 from activities.vault_secrets import protected_settings
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
 from domain.extension_settings.wire import protected_to_send
-from domain.outcomes import Again, Done, Outcome, Stop
+from domain.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.preflight.facts import ExtensionFacts, Facts, Unread, VaultFacts
 from domain.preflight.run import refusal, run_checks
 from domain.problems import Problem
@@ -46,12 +46,17 @@ def preflight(step: StepAtWork) -> Outcome:
     gathered = gather(step)
     if gathered.passing and step.record.attempts < _ATTEMPTS:
         return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
-    findings = tuple(run_checks(gathered.facts, read_settings().hard_checks))
+    findings = (*_before_detach(step), *run_checks(gathered.facts, read_settings().hard_checks))
     problem = refusal(findings, step.facts, _known(gathered.facts))
     if problem is not None and not step.operation.plan_only:
         return Stop(problem, findings)
     told = sum(1 for finding in findings if finding.outcome != "pass")
     return Done(detail=f"{len(findings)} checks, {told} with something to say", findings=findings)
+
+
+def _before_detach(step: StepAtWork) -> tuple[Finding, ...]:
+    """What a reattach needs besides: to be allowed to detach."""
+    return (may_detach(step),) if step.operation.kind == "reattach" else ()
 
 
 def _known(facts: Facts) -> dict[str, Problem]:

@@ -172,6 +172,7 @@ OWN_WAYS = (
 # What Moor raises and no operation can be brought to meet here, each with the reason.
 OWN_UNMET = {
     "ExtensionSettingsRefused": "preflight tells the same first; it is for what changes between the two steps",
+    "TlsSecretNotKept": "for a secret that goes, or a cluster out of reach, between two steps that follow at once",
     "LegacyObjectsLeft": "for a cluster that goes out of reach between two steps that follow at once",
     "RelayGone": "for a relay that is removed between two steps that follow at once",
     "RunLost": "for an engine that has lost its instance; tests/activities/test_watching.py",

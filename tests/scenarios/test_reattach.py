@@ -20,11 +20,13 @@ from tests.scenarios.helpers import (
     extension_path,
     long_operations,
     ml_compute,
+    put_in_place,
     step_of,
     succeeded,
 )
-from tests.scenarios.test_extension import in_azure
+from tests.scenarios.test_extension import in_azure, put_secrets, seed_extension
 from tests.scenarios.test_plans import apply, plan, planned
+from tests.scenarios.test_schedules_and_endpoints import have_schedule
 
 SECOND_HALF = ("install_extension", "extension_ready", "attach_compute", "compute_ready")
 
@@ -55,6 +57,7 @@ def compute(stack: Stack, place: Place) -> dict[str, Any]:
     }
 
 
+ROUTER = {"enableInference": "True", "inferenceRouterServiceType": "LoadBalancer", "sslCname": "a.example.com"}
 TYPES = [{"name": "small", "resources": {k: {"cpu": "1", "memory": "1Gi"} for k in ("requests", "limits")}}]
 
 
@@ -119,6 +122,45 @@ def test_a_setting_of_the_extension_and_instance_types(stack: Stack, place: Plac
     assert plain["installPromOp"] == "False"
     assert plain["enableTraining"] == "True"
     assert set(compute(stack, place)["instanceTypes"]) == {"small"}
+
+
+def test_settings_that_do_not_go_together(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    operation = reattach(stack, place, extension={"configurationSettings": {"enableInference": True}})
+    assert (operation["status"], operation["error"]["code"]) == ("Failed", "ReattachRefused")
+    assert "inferenceRouterServiceType: is required" in operation["error"]["message"]
+
+
+def test_protected_settings_that_would_be_lost(stack: Stack, place: Place) -> None:
+    """ProtectedSettingsLost: a router with a certificate that somebody else gave, and another secret to be sent."""
+    put_in_place(stack, place)
+    seed_extension(
+        stack, place, {"enableTraining": "True", **ROUTER}, {"scoringFe.sslKey": "x", "scoringFe.sslCert": "y"}
+    )
+    extra = put_secrets(stack, {f"extra-{place.compute_name}": "an extra secret"})[f"extra-{place.compute_name}"]
+    operation = reattach(stack, place, extension={"configurationProtectedSettings": {"custom.secret": extra}})
+    assert (operation["status"], operation["error"]["code"]) == ("Failed", "PreflightFailed")
+    assert "would lose sslCertPemFile, sslKeyPemFile" in operation["error"]["message"]
+    assert deletes(stack, place) == []
+
+
+def test_schedules_run_again_once_the_compute_is_back(stack: Stack, place: Place) -> None:
+    attached(stack, place)
+    nightly = have_schedule(stack, place, "nightly", place.compute_id)
+    stack.azure.add_fault(method="PUT", path=place.compute_id, status=400, every=True)
+    operation = reattach(stack, place)
+    assert operation["status"] == "Failed"
+    assert not is_enabled(stack, nightly)
+    stack.azure.clear_faults()
+    assert stack.app.call("POST", f"/operations/{operation['id']}/retry").status == 202
+    succeeded(stack, operation["id"])
+    assert is_enabled(stack, nightly)
+
+
+def is_enabled(stack: Stack, schedule: str) -> bool:
+    found = stack.azure.resource(schedule)
+    assert found is not None
+    return bool(found["body"]["properties"]["isEnabled"])
 
 
 @pytest.mark.parametrize(
