@@ -23,7 +23,7 @@ from domain.draining import (
     progress,
     to_cancel,
 )
-from domain.operations import Operation
+from domain.operations import REJECT, Operation
 from domain.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.times import in_words
 from domain.workloads import IMAGE_BUILDS, JOB, Use
@@ -71,6 +71,10 @@ def held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
+    question = step.operation.question(step.call.step)
+    if question is not None and question.answer == REJECT:
+        # A no stands, even when what it was about has ended by itself since.
+        return ask(step, question.text, approval_timeout(step.operation.request))
     left = jobs_left(uses)
     if not left:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from local.stack import Stack
@@ -14,6 +14,7 @@ WAITING, CANCELING, FORCED, OVERDUE, CLEANING = (
     "overdue detach",
     "cleaning detach",
 )
+REATTACH = "reattach"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Way:
     plans: bool = False
     serves: bool = False
     # What the attach before asked for; without one the compute is somebody else's.
-    attach: dict[str, Any] = field(default_factory=dict)
+    attach: dict[str, Any] | None = None
+    verb: str = "detach"
 
 
 # Simulated seconds: a job ends soon after the first look, or never.
@@ -47,6 +49,7 @@ WAYS = {
             ]
         },
     ),
+    REATTACH: Way({"description": "as of today"}, attach={}, verb="reattach"),
 }
 
 

@@ -144,7 +144,7 @@ class Driver:
         return target
 
     def _prepare_detach(self, way: Way, target: Target, seed: dict[str, Any]) -> None:
-        if way.attach:
+        if way.attach is not None:
             self.stack.azure.seed(seed)
             operation_id = f"op-{uuid.uuid4()}"
             if not self.ask(ATTACH, target, operation_id, way.attach):
@@ -195,12 +195,13 @@ class Driver:
         detach = operation == DETACH or operation in WAYS
         body = {"workspaceId": target.workspace_id, "computeName": target.compute_name}
         asked: dict[str, Any] = {} if detach else {"clusterId": target.cluster_id}
+        verb = "detach" if detach else "attach"
         if operation in WAYS:
-            asked = WAYS[operation].request
+            verb, asked = WAYS[operation].verb, WAYS[operation].request
         elif operation == TESTED:
             asked |= {"cleanupLegacy": True, "smokeTest": "training"}
         try:
-            self.stack.app.start("detach" if detach else "attach", {**body, **asked, **(more or {})}, operation_id)
+            self.stack.app.start(verb, {**body, **asked, **(more or {})}, operation_id)
         except (OSError, AppError):
             return False
         return True

@@ -1,4 +1,4 @@
-"""The ways to detach, each request that changes Azure struck in one of four ways; in all of them by ``make faults``."""
+"""Detaches of every way, and a reattach: each request that changes Azure is struck; the rest is for ``make faults``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from tests.faults.calls import CHANGES, Fault, Plan
-from tests.faults.detaches import CANCELING, CLEANING, FORCED, OVERDUE, WAITING
+from tests.faults.detaches import CANCELING, CLEANING, FORCED, OVERDUE, REATTACH, WAITING
 from tests.faults.driver import Driver, Run
 from tests.faults.fault_stack import fault_stack
 
 # How many such requests each makes; one that makes another number has changed, and this list with it.
-WANTED = [(CANCELING, 6), (WAITING, 1), (FORCED, 1), (OVERDUE, 2), (CLEANING, 2)]
+WANTED = [(CANCELING, 6), (WAITING, 1), (FORCED, 1), (OVERDUE, 2), (CLEANING, 2), (REATTACH, 2)]
 # All faults in turn, beginning with the hardest.
 _TURNS = (Fault.KILL_AFTER, Fault.ERROR_AFTER, Fault.KILL_BEFORE, Fault.ERROR_BEFORE)
 STRUCK = [
