@@ -83,3 +83,17 @@ def test_the_old_run_is_shut_out_and_the_journal_says_who_asked(tables: Tables) 
 def test_there_is_no_retry_of_what_is_not_there(tables: Tables) -> None:
     with pytest.raises(KeyError):
         retry("unknown", WHO)
+
+
+def test_a_reattach_between_its_halves_keeps_what_it_has_paused(tables: Tables) -> None:
+    paused = step("pause_schedules", "Succeeded")
+    left = step("resume_schedules", "Skipped")
+    before = operation_that("Failed", (paused, step("compute_gone", "Succeeded"), *FAILED[2:3], left))
+    records.change(before.id, None, lambda o: Change(replace(o, kind="reattach")), NOW)
+    after = retry(before.id, WHO).operation
+    assert after.step("pause_schedules") == paused
+    resume, failed = after.step("resume_schedules"), after.step("compute_ready")
+    assert resume is not None
+    assert (resume.status, resume.intents) == ("NotStarted", ())
+    assert failed is not None
+    assert failed.value == {"failedBefore": True}
