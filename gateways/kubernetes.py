@@ -172,10 +172,10 @@ class Api:
         """Delete a leftover of Azure ML v1; one that is gone is no error."""
         self._delete(_kind_of(gone), gone.name, gone.namespace)
 
-    def custom_objects(self, kind: Any, namespace: str) -> list[Mapping[str, Any]]:
-        """Objects of a kind of lightkube's generic resources, as plain values."""
+    def aml_jobs(self, namespace: str) -> list[Mapping[str, Any]]:
+        """The AmlJob objects of a namespace; KubernetesError 404 where the cluster does not know what that is."""
         with _explained():
-            return [item.to_dict() for item in self._client.list(kind, namespace=namespace)]
+            return [item.to_dict() for item in self._client.list(_aml_job(), namespace=namespace)]
 
     def delete_instance_type(self, name: str) -> None:
         """Delete an instance type; one that is gone is no error."""
@@ -340,7 +340,8 @@ def _decode_once() -> None:
         decode_list(b'{"items":[]}', kind)
         with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
             decode_object(b"{}", kind)
-    decode_list(b'{"items":[]}', _instance_type())
+    for kind in (_instance_type(), _aml_job()):
+        decode_list(b'{"items":[]}', kind)
 
 
 def _client(config: Mapping[str, Any]) -> Client:
@@ -368,6 +369,13 @@ def _instance_type() -> Any:
 
     it = instance_types
     return create_global_resource(it.GROUP, it.VERSION, it.KIND, it.PLURAL)
+
+
+@lru_cache(maxsize=1)
+def _aml_job() -> Any:
+    from lightkube.generic_resource import create_namespaced_resource
+
+    return create_namespaced_resource(instance_types.GROUP, instance_types.VERSION, "AmlJob", "amljobs")
 
 
 def _kind_of(wanted: LegacyObject) -> Any:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from functools import lru_cache
 from typing import Any
 
 from domain.arm_ids import ArmId
 from gateways import kubernetes
 from gateways.arm import ArmError
 from gateways.kubernetes import KubernetesError, Unreachable
-
-_GROUP, _VERSION, _KIND, _PLURAL = "amlarc.azureml.com", "v1alpha1", "AmlJob", "amljobs"
 
 
 def aml_jobs(cluster: ArmId, namespace: str) -> list[Mapping[str, Any]] | Unreachable:
@@ -25,15 +22,8 @@ def aml_jobs(cluster: ArmId, namespace: str) -> list[Mapping[str, Any]] | Unreac
         if isinstance(api, Unreachable):
             return api
         with closing(api):
-            return api.custom_objects(_aml_job(), namespace)
+            return api.aml_jobs(namespace)
     except KubernetesError as error:
         return [] if error.status == 404 else Unreachable(f"its API answered {error}")
     except ArmError as error:
         return Unreachable(f"Azure answered {error}")
-
-
-@lru_cache(maxsize=1)
-def _aml_job() -> Any:
-    from lightkube.generic_resource import create_namespaced_resource
-
-    return create_namespaced_resource(_GROUP, _VERSION, _KIND, _PLURAL)
