@@ -28,6 +28,7 @@ from activities.relays import ensure_relay
 from activities.roles import grant_compute_roles, grant_workspace_roles
 from activities.schedules import pause_schedules, resume_schedules
 from activities.smoke_test import smoke_test, smoke_test_done, undo_smoke_test
+from activities.snapshots import snapshot
 from activities.steps import Work, run_step
 from activities.undoing import undo_compute, undo_extension
 from activities.undoing_access import undo_relay, undo_roles
@@ -59,6 +60,7 @@ STEPS: tuple[Work, ...] = (
     drain,
     delete_endpoints,
     resume_schedules,
+    snapshot,
     detach_compute,
     compute_gone,
     find_orphans,

@@ -43,7 +43,8 @@ def record(step: StepAtWork) -> Outcome:
             (Finding("reattach", "pass", "The compute is attached again."),) if operation.kind == "reattach" else ()
         )
         return Done(findings=(*_read_by_sdk(operation), *finished), ending=Ending(SUCCEEDED, result))
-    return Done(ending=Ending(SUCCEEDED, {**operation.value("compute_gone"), **operation.value("find_orphans")}))
+    summary = {**operation.value("compute_gone"), **operation.value("find_orphans"), **operation.value("snapshot")}
+    return Done(ending=Ending(SUCCEEDED, summary))
 
 
 def release(step: StepAtWork) -> Outcome:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from domain import instance_types
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.components import HEALTH_CHECK, NAMESPACE, ROUTER, Seen
-from domain.legacy_objects import LEGACY_OBJECTS, LegacyObject
+from domain.legacy_objects import LegacyObject
 from gateways import arm, clock
+from gateways import kubernetes_kinds as kinds
 from gateways.arm import ArmError
 from gateways.identity import credential
 from gateways.kubernetes_objects import seen_from
@@ -136,7 +134,7 @@ class Api:
                         annotations=each["metadata"].get("annotations") or {},
                         version=each["metadata"].get("resourceVersion"),
                     )
-                    for each in (item.to_dict() for item in self._client.list(_instance_type()))
+                    for each in (item.to_dict() for item in self._client.list(kinds.instance_type()))
                 }
         except KubernetesError as error:
             if error.status == 404:
@@ -155,7 +153,7 @@ class Api:
         metadata: dict[str, Any] = {"name": name, "labels": dict(labels), "annotations": dict(annotations)}
         if version is not None:
             metadata["resourceVersion"] = version
-        wanted = _instance_type()(metadata=metadata, spec=dict(spec))
+        wanted = kinds.instance_type()(metadata=metadata, spec=dict(spec))
         with _explained():
             if version is None:
                 self._client.create(wanted)
@@ -165,21 +163,21 @@ class Api:
     def legacy_object(self, wanted: LegacyObject) -> Found | None:
         """A leftover of Azure ML v1; None when there is none. Nothing of what it holds is kept."""
         with _explained():
-            found = self._find(_kind_of(wanted), wanted.name, wanted.namespace)
+            found = self._find(kinds.kind_of(wanted), wanted.name, wanted.namespace)
         return None if found is None else Found(wanted.name, {}, dict(found.metadata.annotations or {}))
 
     def delete_legacy_object(self, gone: LegacyObject) -> None:
         """Delete a leftover of Azure ML v1; one that is gone is no error."""
-        self._delete(_kind_of(gone), gone.name, gone.namespace)
+        self._delete(kinds.kind_of(gone), gone.name, gone.namespace)
 
     def aml_jobs(self, namespace: str) -> list[Mapping[str, Any]]:
         """The AmlJob objects of a namespace; KubernetesError 404 where the cluster does not know what that is."""
         with _explained():
-            return [item.to_dict() for item in self._client.list(_aml_job(), namespace=namespace)]
+            return [item.to_dict() for item in self._client.list(kinds.aml_job(), namespace=namespace)]
 
     def delete_instance_type(self, name: str) -> None:
         """Delete an instance type; one that is gone is no error."""
-        self._delete(_instance_type(), name)
+        self._delete(kinds.instance_type(), name)
 
     def delete_namespace(self, name: str) -> None:
         """Begin to delete a namespace and all that is in it; one that is gone is no error."""
@@ -317,38 +315,11 @@ def _config(body: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
     return config, entra
 
 
-_preparing = Lock()
-
-
-def _prepare_decoding() -> None:
-    """Decode each kind once before threads do: msgspec 0.22 crashes when two of them first meet a type at once."""
-    with _preparing:
-        _decode_once()
-
-
-@lru_cache(maxsize=1)
-def _decode_once() -> None:
-    import msgspec
-    from lightkube.core.decoders import decode_list, decode_object, decode_status
-    from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
-    from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
-    from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service
-
-    decode_status(b"{}")
-    kinds = (DaemonSet, Deployment, StatefulSet, ConfigMap, Namespace, Pod, Service, SelfSubjectAccessReview)
-    for kind in (*kinds, *map(_kind_of, LEGACY_OBJECTS)):
-        decode_list(b'{"items":[]}', kind)
-        with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
-            decode_object(b"{}", kind)
-    for kind in (_instance_type(), _aml_job()):
-        decode_list(b'{"items":[]}', kind)
-
-
 def _client(config: Mapping[str, Any]) -> Client:
     import httpx2
     from lightkube import Client, KubeConfig
 
-    _prepare_decoding()
+    kinds.prepare_decoding()
     timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     return Client(config=KubeConfig.from_dict(dict(config)), timeout=timeout, trust_env=False)
 
@@ -361,29 +332,6 @@ def _takes_entra(user: Mapping[str, Any]) -> bool:
 def entra_token() -> str:
     """A token of the app for the API of clusters. Raises azure.core.exceptions.AzureError."""
     return credential().get_token(f"{SERVER_APPLICATION}/.default").token
-
-
-@lru_cache(maxsize=1)
-def _instance_type() -> Any:
-    from lightkube.generic_resource import create_global_resource
-
-    it = instance_types
-    return create_global_resource(it.GROUP, it.VERSION, it.KIND, it.PLURAL)
-
-
-@lru_cache(maxsize=1)
-def _aml_job() -> Any:
-    from lightkube.generic_resource import create_namespaced_resource
-
-    return create_namespaced_resource(instance_types.GROUP, instance_types.VERSION, "AmlJob", "amljobs")
-
-
-def _kind_of(wanted: LegacyObject) -> Any:
-    """The class for a leftover's kind."""
-    from lightkube.resources import apps_v1, core_v1, rbac_authorization_v1
-
-    module = {"": core_v1, "apps": apps_v1}.get(wanted.group, rbac_authorization_v1)
-    return getattr(module, wanted.kind)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ STEPS = (
     do("pause_schedules"),  # or they start what has just been waited for
     until("drain", within=24 * HOUR),  # or the request's own deadline
     until("delete_endpoints", within=4 * HOUR),
+    do("snapshot"),  # so that it can be attached again as it was
     do("detach_compute"),  # looks once more: a job may have come since
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
     do("find_orphans", cancelable=False),  # a job may have slipped in all the same

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from gateways import kubernetes
+from gateways import kubernetes_kinds
 
 ROOT = Path(__file__).parents[2]
 # Without the first line after the imports this ends by SIGSEGV in every run.
 _MANY_THREADS = """
 import importlib, sys, threading
-from gateways import kubernetes
+from gateways import kubernetes_kinds
 from lightkube.core.decoders import decode_list
 sys.setswitchinterval(1e-6)
 kinds = [getattr(importlib.import_module(m), n) for m, n in (a.split(":") for a in sys.argv[2:])]
 if sys.argv[1] == "prepared":
-    kubernetes._prepare_decoding()
+    kubernetes_kinds.prepare_decoding()
 start = threading.Barrier(24)
 def work():
     start.wait()
@@ -56,7 +56,7 @@ def prepared_kinds(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
         return decode(data, kind)
 
     monkeypatch.setattr(decoders, "decode_list", watched)
-    kubernetes._decode_once.__wrapped__()
+    kubernetes_kinds.decode_once.__wrapped__()
     return {(kind.__module__, kind.__name__) for kind in met}
 
 

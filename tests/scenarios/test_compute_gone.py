@@ -89,7 +89,7 @@ def test_stuck_says_so_and_is_gone_on_with_when_azure_is_done_at_last(hasty: Sta
     hasty.azure.remove(place.compute_id)
     run_now(hasty, "resume_stuck_detaches")
     done = hasty.app.wait_until(operation_id, lambda o: o["status"] == "Succeeded")
-    assert done["result"] == {"computeId": place.compute_id, "detached": True, "alreadyGone": False}
+    assert (done["result"]["detached"], done["result"]["alreadyGone"]) == (True, False)
     assert deletes(hasty, place) == ["Detach"]
     resumed = [e for e in hasty.app.journal(operation_id) if e["event"] == "decided"]
     assert [(e["message"], e["data"]["source"]) for e in resumed] == [("retry", "timer")]

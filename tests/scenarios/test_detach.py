@@ -36,7 +36,8 @@ def test_detach_and_attach_again(stack: Stack, place: Place) -> None:
     attached(stack, place)
     operation = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])
 
-    assert operation["result"] == {"computeId": place.compute_id, "detached": True, "alreadyGone": False}
+    told = {name: operation["result"][name] for name in ("computeId", "detached", "alreadyGone")}
+    assert told == {"computeId": place.compute_id, "detached": True, "alreadyGone": False}
     skipped = {step["name"] for step in operation["steps"] if step["status"] == "Skipped"}
     assert {step["status"] for step in operation["steps"]} == {"Succeeded", "Skipped"}
     for name in ("preflight", "survey", "detach_compute", "compute_gone", "find_orphans", "release"):
@@ -55,6 +56,21 @@ def test_detach_and_attach_again(stack: Stack, place: Place) -> None:
     assert ml_compute(stack, place).provisioning_state == "Succeeded"
     assert changes(stack, place.cluster_id) == [("PUT", 201)]
     assert claims_of(stack, operation["id"], again["id"]) == []
+
+
+def test_the_snapshot_attaches_the_same_again(stack: Stack, place: Place) -> None:
+    body = place.attach_body(description="for vision", tags={"team": "ml"}, identity={"type": "SystemAssigned"})
+    succeeded(stack, stack.app.start("attach", body)["id"])
+    before = ml_compute(stack, place)
+    result = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])["result"]
+    again = result["snapshot"]["attachRequest"]
+    assert "onnectionString" not in str(again)
+    succeeded(stack, stack.app.start("attach", again)["id"])
+    after = ml_compute(stack, place)
+    for name in ("namespace", "description", "tags", "resource_id", "properties"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert after.identity.type == before.identity.type
+    assert changes(stack, place.cluster_id) == [("PUT", 201)]
 
 
 def test_detach_of_what_is_gone(stack: Stack, place: Place) -> None:

@@ -1,0 +1,63 @@
+"""The kinds of objects that are read and written, as lightkube has them; imported when they are first used."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from domain import instance_types
+from domain.legacy_objects import LEGACY_OBJECTS, LegacyObject
+
+_preparing = Lock()
+
+
+def prepare_decoding() -> None:
+    """Decode each kind once before threads do: msgspec 0.22 crashes when two of them first meet a type at once."""
+    with _preparing:
+        decode_once()
+
+
+@lru_cache(maxsize=1)
+def decode_once() -> None:
+    """The decoding itself: every kind that a gateway uses."""
+    import msgspec
+    from lightkube.core.decoders import decode_list, decode_object, decode_status
+    from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
+    from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
+    from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service
+
+    decode_status(b"{}")
+    kinds = (DaemonSet, Deployment, StatefulSet, ConfigMap, Namespace, Pod, Service, SelfSubjectAccessReview)
+    for kind in (*kinds, *map(kind_of, LEGACY_OBJECTS)):
+        decode_list(b'{"items":[]}', kind)
+        with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
+            decode_object(b"{}", kind)
+    for kind in (instance_type(), aml_job()):
+        decode_list(b'{"items":[]}', kind)
+
+
+@lru_cache(maxsize=1)
+def instance_type() -> Any:
+    """The kind of instance types."""
+    from lightkube.generic_resource import create_global_resource
+
+    it = instance_types
+    return create_global_resource(it.GROUP, it.VERSION, it.KIND, it.PLURAL)
+
+
+@lru_cache(maxsize=1)
+def aml_job() -> Any:
+    """The kind of Azure ML's jobs."""
+    from lightkube.generic_resource import create_namespaced_resource
+
+    return create_namespaced_resource(instance_types.GROUP, instance_types.VERSION, "AmlJob", "amljobs")
+
+
+def kind_of(wanted: LegacyObject) -> Any:
+    """The class for a leftover's kind."""
+    from lightkube.resources import apps_v1, core_v1, rbac_authorization_v1
+
+    module = {"": core_v1, "apps": apps_v1}.get(wanted.group, rbac_authorization_v1)
+    return getattr(module, wanted.kind)
