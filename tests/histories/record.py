@@ -21,6 +21,7 @@ from tests.histories.replay import FOLDER, actions
 from tests.scenarios.helpers import Place, ended, eventually
 
 _TIMER_CREATED = 10
+_WAITS = {"workloads": {"policy": "wait", "deadline": "PT10M"}}
 
 
 def main() -> None:
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 def _play(stack: Stack, store: Store, target: Path) -> None:
-    """Attach (planned, twice, and without a cluster), detach (planned, and what is gone); then attach by an event."""
+    """Attach (planned, twice, without a cluster, by an event), reattach; detach (planned, too late, approved, gone)."""
     stack.azure.seed(worlds.additions("aks-recorded", workspaces=("recorded",)))
     place = Place(worlds.workspace_id("recorded"), worlds.cluster_id("aks-recorded"), "recorded")
     missing = Place(place.workspace_id, worlds.cluster_id("no-such-cluster"), "missing")
@@ -46,13 +47,20 @@ def _play(stack: Stack, store: Store, target: Path) -> None:
         ("attach", "attach", place.attach_body()),
         ("attach-again", "attach", place.attach_body()),
         ("attach-without-cluster", "attach", missing.attach_body()),
+        ("reattach-plan", "reattach?plan=true", place.detach_body(description="changed")),
+        ("reattach", "reattach", place.detach_body(description="changed")),
         ("detach-plan", "detach?plan=true", place.detach_body()),
-        ("detach", "detach", place.detach_body()),
+        ("detach-too-late", "detach", place.detach_body(**_WAITS)),
+        ("detach", "detach", place.detach_body(approval="required")),
         ("detach-what-is-gone", "detach", place.detach_body()),
     ):
+        if name == "detach-too-late":
+            stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id)
         operation_id = stack.app.start(kind, body)["id"]
         _snapshot_waiters(stack, store, operation_id, target, name)
         ended(stack, operation_id)
+        if name == "detach-too-late":
+            stack.azure.set_job_status(f"{place.workspace_id}/jobs/train-1", "Completed")
         # The engine notes the end of the instance after its last step has noted its own.
         eventually(partial(_is_finished, store, f"{operation_id}-1"), "the end of the instance")
         for instance in _instances(store, f"{operation_id}-1", finished=True):
@@ -71,12 +79,16 @@ def _reaction(store: Store) -> Instance | None:
 def _snapshot_waiters(stack: Stack, store: Store, operation_id: str, target: Path, name: str) -> None:
     """Write what a waiter looks like between two polls, for each step that is waited for."""
     seen: set[str] = set()
+    answered: set[str] = set()
     while stack.app.operation(operation_id)["finishedDateTime"] is None:
         for instance in _instances(store, f"{operation_id}-1:", finished=False):
             waits = any(event["EventType"] == _TIMER_CREATED for event in store.history(instance.instance_id))
             if waits and instance.instance_id not in seen:
                 seen.add(instance.instance_id)
                 _write(target, f"{name}-waiting", instance, store)
+        if f"{operation_id}-1:approval" in seen - answered:
+            answered.add(f"{operation_id}-1:approval")
+            stack.app.call("POST", f"/operations/{operation_id}/approve", {})
 
 
 def _is_finished(store: Store, instance_id: str) -> bool:
