@@ -11,7 +11,7 @@ from domain.version import VERSION
 from orchestrators.blueprint import ORCHESTRATORS
 from tests.histories.replay import History, actions, load, prefixes
 
-# A wake that comes while the step's activity is at work finds nobody who waits, and is lost: the next poll sees as much.
+# A wake that comes while the step's activity is at work finds nobody waiting, and is lost: the next poll sees as much.
 pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion for TaskId. wake")
 HISTORIES = load()
 
