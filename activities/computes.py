@@ -272,8 +272,13 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
 
 
 def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
+    return explain(ATTACH, [*provisioning_errors(compute), *([error] if error else [])], step.facts)
+
+
+def provisioning_errors(compute: Mapping[str, Any]) -> list[AzureAnswer]:
+    """What a compute itself says of what failed: more than the operation that failed does."""
     said = []
     for entry in compute.get("properties", {}).get("provisioningErrors") or []:
         if isinstance(entry, Mapping) and isinstance(entry.get("error"), Mapping):
             said += answers_in(entry["error"])
-    return explain(ATTACH, [*said, *([error] if error else [])], step.facts)
+    return said

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from activities.computes import API, find_compute, target_of
+from activities.computes import API, find_compute, provisioning_errors, target_of
 from activities.draining import held_back, is_forced
 from activities.long_running import WAITING, poll
 from activities.steps import StepAtWork
@@ -23,6 +23,8 @@ from gateways import arm, clock
 # A compute that does not show may be one that does not show yet, or that comes back: it is looked at once more after
 # so many seconds, alone and among the workspace's computes.
 _LOOK_AGAIN = 20.0
+# Seconds after which what Azure was asked for shows in the compute's state.
+_SHOWS_WITHIN = 120.0
 # An operation that is under way for so long is not believed alone: the compute may be gone all the same.
 _BELIEVED = 3600.0
 
@@ -77,8 +79,12 @@ def compute_gone(step: StepAtWork) -> Outcome:
     if found is None:
         return _gone(step, already=bool(before.get("alreadyGone")))
     state = str(found.get("properties", {}).get("provisioningState"))
-    if progress.error is not None and state_of(found) != "deleting":
-        return Stop(explain(DETACH, [progress.error], step.facts))
+    # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
+    # that had failed before may still show so for a moment.
+    failed = state_of(found) in ("failed", "canceled") and _age(step) > _SHOWS_WITHIN
+    if (progress.error is not None and state_of(found) != "deleting") or failed:
+        said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]
+        return Stop(explain(DETACH, said, step.facts))
     back = "has come back after it was gone" if step.record.value.get("goneSince") else "is still there"
     return _not_yet(step, Again(None, f"the compute {back} ({state})", value={"goneSince": None, "state": state}))
 

@@ -65,6 +65,19 @@ def test_a_compute_that_comes_back_is_waited_for(stack: Stack, place: Place) -> 
     assert deletes(stack, place) == ["Detach"]
 
 
+def test_a_detach_that_azure_fails_says_why_although_its_answer_was_lost(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
+    stack.azure.script_operation(
+        kind="compute.detach", resource=f"{place.compute_id}$", outcome="fail", provisioningErrors=[{"error": inner}]
+    )
+    stack.azure.add_fault(method="DELETE", path=f"^{place.compute_id}\\?", when="after", action="reset")
+    operation = ended(stack, stack.app.start("detach", place.detach_body())["id"])
+    assert operation["status"] == "Failed"
+    assert operation["error"]["azure"]["code"] == "ClusterNotReachable"
+    assert operation["error"]["code"] != "DetachStuck"
+
+
 def test_stuck_says_so_and_is_gone_on_with_when_azure_is_done_at_last(hasty: Stack) -> None:
     place = place_in(hasty)
     put_in_place(hasty, place)
