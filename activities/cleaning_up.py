@@ -60,7 +60,7 @@ def _clean_up(option: str) -> Callable[[Clean], Callable[[StepAtWork], Outcome]]
 @_clean_up("roleAssignments")
 def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
     """Take back the roles that Moor granted for the attachment, unless another attachment relies on them."""
-    granted = _made_for(step.operation, ROLE_ASSIGNMENT)
+    granted = made_for(step.operation, ROLE_ASSIGNMENT)
     there = [each for each in granted if arm.find(each, ROLES_API) is not None]
     if not there:
         return Done(detail="Moor granted none that is still there", skipped=not step.record.intents)
@@ -126,7 +126,8 @@ def _attaches(operation: Operation, cluster: ArmId | None = None) -> Iterator[Op
             yield found
 
 
-def _made_for(operation: Operation, kind: str) -> list[str]:
+def made_for(operation: Operation, kind: str) -> list[str]:
+    """Ids of the resources of a type that earlier operations made for this compute and did not undo."""
     made = [each for maker in _attaches(operation) for each in all_made(maker, (kind,))]
     return list({each.lower(): each for each in made}.values())
 

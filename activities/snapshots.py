@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activities.cleaning_up import made_for
 from activities.computes import find_compute
 from activities.extensions import find_extension
 from activities.steps import StepAtWork
@@ -9,6 +10,7 @@ from domain.arm_ids import parse_arm_id
 from domain.outcomes import Done, Finding, Outcome
 from domain.reattach import Attachment, merge, postable
 from domain.requests import parse_request, request_to_json
+from domain.roles import ROLE_ASSIGNMENT
 from domain.violations import Refused
 from gateways.arm import ArmError
 
@@ -16,7 +18,7 @@ _ATTEMPTS = 4
 
 
 def snapshot(step: StepAtWork) -> Outcome:
-    """Keep the body of a POST /attach that makes the same attachment again, right before it goes.
+    """Keep the body of a POST /attach that makes the same attachment again, and the roles granted for it.
 
     Nothing secret is in it: of protected settings Azure gives no values, and connection strings are left out. An
     attachment that no such request makes - a legacy one, or one whose certificate only the cluster has - is a finding
@@ -41,7 +43,8 @@ def snapshot(step: StepAtWork) -> Outcome:
         request = request_to_json(parse_request("attach", body))
     except Refused as refused:
         return _without(tuple(str(violation) for violation in refused.violations))
-    return Done({"snapshot": {"attachRequest": request}}, "POST result.snapshot.attachRequest to /attach to undo this")
+    kept = {"attachRequest": request, "roleAssignments": made_for(operation, ROLE_ASSIGNMENT)}
+    return Done({"snapshot": kept}, "POST result.snapshot.attachRequest to /attach to undo this")
 
 
 def _without(reasons: tuple[str, ...]) -> Done:

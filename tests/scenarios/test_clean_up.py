@@ -59,6 +59,7 @@ def test_roles_that_moor_granted_go_with_the_attachment(stack: Stack, user_place
     assert granted
     operation = detach(stack, user_place)
     assert step_of(operation, "remove_roles")["detail"] == f"removed: {len(granted)}"
+    assert sorted(operation["result"]["snapshot"]["roleAssignments"]) == sorted(granted)
     assert left(operation) == []
     # The role that somebody else gave stays.
     assert [role for role in roles_of(stack, user_place) if role in granted] == []
