@@ -44,8 +44,10 @@ class Invariants:
             found = [violation for rule in _RULES for violation in rule(evidence)]
             found += self._append_only(evidence)
             found = [violation for violation in found if not self._is_excused(violation)]
-            waiting = [violation for violation in found if violation.settles]
-            if len(waiting) < len(found) or not waiting or time.monotonic() > deadline:
+            at_once = [violation for violation in found if not violation.settles]
+            if at_once:
+                return at_once
+            if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.2)
 

@@ -24,7 +24,8 @@ def test_http_attach(stack: Stack, place: Place) -> None:
     operation = succeeded(stack, answer.body["id"])
     assert operation["result"]["computeId"] == place.compute_id
     skipped = {step["name"] for step in operation["steps"] if step["status"] == "Skipped"}
-    assert skipped == {"ensure_relay", "grant_workspace_roles", "grant_compute_roles"}
+    of_arc_and_roles = {"ensure_relay", "grant_workspace_roles", "grant_compute_roles"}
+    assert skipped == {*of_arc_and_roles, "cleanup_legacy", "smoke_test", "smoke_test_done"}
     assert {step["status"] for step in operation["steps"] if step["name"] not in skipped} == {"Succeeded"}
     assert {created["id"] for created in operation["created"]} == {place.compute_id, extension_path(place.cluster_id)}
     assert_journal_whole(operation, stack.app.journal(operation["id"]))

@@ -29,8 +29,11 @@ def test_start_and_end_are_told_once(stack: Stack, new_place: Callable[[], Place
             assert (event["specversion"], event["source"]) == ("1.0", "moor")
             assert event["data"]["operationId"] == operation["id"]
             assert event["data"]["kind"] == operation["kind"]
-            for name in ("workspaceId", "clusterId", "computeName"):
+            for name in ("workspaceId", "computeName"):
                 assert event["data"][name] == operation[name]
+        assert over["data"]["clusterId"] == operation["clusterId"]
+        # Which cluster a compute is on, a detach has yet to find out.
+        assert began["data"]["clusterId"] == (operation["clusterId"] if operation["kind"] == "attach" else None)
         assert [f for f in operation["findings"] if f["check"] in NOTED] == []
     _, over = told_of(stack, refused)
     assert over["data"]["error"]["code"] == "ComputeInUse"
