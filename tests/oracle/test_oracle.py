@@ -9,7 +9,7 @@ from tests.faults.plants import PAUSED_COUNTS_AS_ENDED, app_with
 from tests.oracle.run import play
 from tests.oracle.worlds import YES, World, draw
 
-SEED, WORLDS = 6000, 30
+SEED, WORLDS = 6000, 15
 
 
 def test_worlds_are_drawn_from_their_seed_alone() -> None:
