@@ -7,8 +7,8 @@ from typing import Any
 
 from activities.computes import find_compute, target_of
 from activities.steps import StepAtWork
-from activities.workloads import served_by
-from domain.draining import DELETE, policy_of
+from activities.workloads import served_by, still_served
+from domain.draining import DELETE, listed, policy_of
 from domain.outcomes import Again, Done, Outcome
 from domain.plans import PlannedChange
 from domain.workloads import BATCH_DEPLOYMENT, ENDPOINT, Use
@@ -30,14 +30,24 @@ def delete_endpoints(step: StepAtWork) -> Outcome:
         return Done(detail="the compute is gone already", skipped=True)
     left = _to_delete(step)
     if not left:
-        gone = [i.resource_id for i in step.record.intents if i.action == "delete"]
-        return Done(detail=f"deleted: {len(gone)}" if gone else "no endpoint uses the compute", skipped=not gone)
+        return _deleted(step)
     for use in left:
         if use.type == BATCH_DEPLOYMENT:
             _delete(step, use.id, use.status)
         else:
             _take_down(step, use)
     return Again(_PAUSE, f"deleting {', '.join(use.name for use in left)}", {"endpoints": len(left)})
+
+
+def _deleted(step: StepAtWork) -> Outcome:
+    gone = [i.resource_id for i in step.record.intents if i.action == "delete"]
+    if not gone:
+        return Done(detail="no endpoint uses the compute", skipped=True)
+    # Azure ML has deleted them; the detach that comes next would take away whoever deletes their pods.
+    in_cluster = still_served(step.operation)
+    if in_cluster:
+        return Again(_PAUSE, f"deleted; the cluster still runs {listed(in_cluster)}", {"inCluster": len(in_cluster)})
+    return Done(detail=f"deleted: {len(gone)}")
 
 
 def planned_deletions(step: StepAtWork) -> list[PlannedChange]:

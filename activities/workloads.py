@@ -9,6 +9,7 @@ from typing import Any
 from activities.steps import StepAtWork
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
+from domain.cluster_work import ClusterObject, uses_in_cluster
 from domain.draining import FORCE, Policy, in_the_way, listed, policy_of
 from domain.operations import Operation
 from domain.outcomes import Done, Finding, Outcome, Stop
@@ -16,7 +17,6 @@ from domain.problems import Problem
 from domain.workloads import (
     JOB,
     Use,
-    use_by_aml_job,
     use_by_batch_deployment,
     use_by_endpoint,
     use_by_job,
@@ -53,7 +53,7 @@ def survey(step: StepAtWork) -> Outcome:
 
 def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
     """What is to be said of the cluster's own view: that there is none."""
-    found = _aml_jobs(step.operation)
+    found = _in_cluster(step.operation)
     if not isinstance(found, Unreachable):
         return ()
     message = f"What runs in the cluster itself cannot be seen: {found.reason}. The detach goes by what Azure ML says."
@@ -119,18 +119,29 @@ def uses_of(operation: Operation, target: str) -> list[Use]:
 
 
 def _cluster_work(operation: Operation) -> list[Use]:
-    found = _aml_jobs(operation)
-    if isinstance(found, Unreachable):
-        return []
-    uses = (use_by_aml_job(each, str(operation.compute_name)) for each in found)
-    return [use for use in uses if use is not None]
+    found = _in_cluster(operation)
+    return [] if isinstance(found, Unreachable) else _unlisted(operation, found)
 
 
-def _aml_jobs(operation: Operation) -> list[Mapping[str, Any]] | Unreachable:
+def still_served(operation: Operation) -> list[Use]:
+    """What the cluster still runs for online endpoints of the compute that Azure ML lists no more. Raises ArmError."""
+    found = _in_cluster(operation)
+    return [] if isinstance(found, Unreachable) else _unlisted(operation, [each for each in found if each.serves])
+
+
+def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]:
+    workspace = str(operation.workspace_id)
+    listed_endpoints: list[str] = []
+    if any(each.serves for each in found):
+        listed_endpoints = [str(e["name"]) for e in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API)]
+    return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
+
+
+def _in_cluster(operation: Operation) -> list[ClusterObject] | Unreachable:
     namespace = operation.value("resolve").get("namespace")
     if operation.cluster_id is None or not namespace:
         return Unreachable("which cluster and namespace the compute is on is not known")
-    return kubernetes_work.aml_jobs(parse_arm_id(operation.cluster_id), str(namespace))
+    return kubernetes_work.work_in(parse_arm_id(operation.cluster_id), str(namespace))
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:

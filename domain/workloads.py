@@ -19,9 +19,6 @@ _SINGLE_COMPUTE_JOBS = frozenset({"command", "sweep", "automl", "spark", "base"}
 
 JOB, ENDPOINT, BATCH_DEPLOYMENT, IMAGE_BUILDS = "job", "endpoint", "batchDeployment", "imageBuildCompute"
 CLUSTER_WORK = "clusterWork"
-# The label by which Azure ML marks what it runs in a cluster for a compute (reference-kubernetes.md: its taints too).
-_COMPUTE_LABEL = "ml.azure.com/compute"
-_OVER_IN_CLUSTER = frozenset({"succeeded", "completed", "failed", "canceled", "cancelled"})
 
 
 @dataclass(frozen=True)
@@ -101,19 +98,6 @@ def use_by_batch_deployment(deployment: Mapping[str, Any], compute_id: str) -> U
         state = str(properties.get("provisioningState") or "unknown")
         return Use(BATCH_DEPLOYMENT, name, state, id=resource_id)
     return None
-
-
-def use_by_aml_job(found: Mapping[str, Any], compute_name: str) -> Use | None:
-    """The use an AmlJob object in the compute's namespace makes of it; one that names no compute may be its own."""
-    metadata = found.get("metadata") or {}
-    owner = (metadata.get("labels") or {}).get(_COMPUTE_LABEL)
-    if owner is not None and str(owner).lower() != compute_name.lower():
-        return None
-    status = found.get("status") or {}
-    phase = str(status.get("phase") or status.get("state") or "unknown")
-    if phase.lower() in _OVER_IN_CLUSTER:
-        return None
-    return Use(CLUSTER_WORK, str(metadata.get("name") or "without a name"), phase, clear=owner is not None)
 
 
 def use_by_workspace(workspace: Mapping[str, Any], compute_id: str) -> Use | None:

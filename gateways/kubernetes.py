@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.cluster_work import AML_JOB, ONLINE_ENDPOINT, POD, ClusterObject
 from domain.components import HEALTH_CHECK, NAMESPACE, ROUTER, Seen
 from domain.legacy_objects import LegacyObject
 from gateways import arm, clock
 from gateways import kubernetes_kinds as kinds
 from gateways.arm import ArmError
 from gateways.identity import credential
-from gateways.kubernetes_objects import seen_from
+from gateways.kubernetes_objects import seen_from, work_from
 
 if TYPE_CHECKING:
     from lightkube import Client
@@ -170,10 +171,23 @@ class Api:
         """Delete a leftover of Azure ML v1; one that is gone is no error."""
         self._delete(kinds.kind_of(gone), gone.name, gone.namespace)
 
-    def aml_jobs(self, namespace: str) -> list[Mapping[str, Any]]:
-        """The AmlJob objects of a namespace; KubernetesError 404 where the cluster does not know what that is."""
+    def work_in(self, namespace: str) -> list[ClusterObject]:
+        """The AmlJob and OnlineEndpoint objects and the pods of a namespace: name, labels and phase, nothing else."""
+        from lightkube.resources.core_v1 import Pod
+
         with _explained():
-            return [item.to_dict() for item in self._client.list(kinds.aml_job(), namespace=namespace)]
+            pods = [work_from(POD, pod.to_dict()) for pod in self._client.list(Pod, namespace=namespace)]
+        return [*self._custom_work(AML_JOB, namespace), *self._custom_work(ONLINE_ENDPOINT, namespace), *pods]
+
+    def _custom_work(self, kind: str, namespace: str) -> list[ClusterObject]:
+        try:
+            with _explained():
+                found = list(self._client.list(kinds.work_kind(kind), namespace=namespace))
+        except KubernetesError as error:
+            if error.status == 404:  # The cluster does not know the kind: the extension was never installed for it.
+                return []
+            raise
+        return [work_from(kind, each.to_dict()) for each in found]
 
     def delete_instance_type(self, name: str) -> None:
         """Delete an instance type; one that is gone is no error."""

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 from domain import instance_types
+from domain.cluster_work import AML_JOB, ONLINE_ENDPOINT
 from domain.legacy_objects import LEGACY_OBJECTS, LegacyObject
 
 _preparing = Lock()
@@ -34,7 +35,7 @@ def decode_once() -> None:
         decode_list(b'{"items":[]}', kind)
         with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
             decode_object(b"{}", kind)
-    for kind in (instance_type(), aml_job()):
+    for kind in (instance_type(), *map(work_kind, (AML_JOB, ONLINE_ENDPOINT))):
         decode_list(b'{"items":[]}', kind)
 
 
@@ -47,12 +48,12 @@ def instance_type() -> Any:
     return create_global_resource(it.GROUP, it.VERSION, it.KIND, it.PLURAL)
 
 
-@lru_cache(maxsize=1)
-def aml_job() -> Any:
-    """The kind of Azure ML's jobs."""
+@lru_cache
+def work_kind(kind: str) -> Any:
+    """AmlJob or OnlineEndpoint, of the version that their group's documented kind has."""
     from lightkube.generic_resource import create_namespaced_resource
 
-    return create_namespaced_resource(instance_types.GROUP, instance_types.VERSION, "AmlJob", "amljobs")
+    return create_namespaced_resource(instance_types.GROUP, instance_types.VERSION, kind, f"{kind.lower()}s")
 
 
 def kind_of(wanted: LegacyObject) -> Any:

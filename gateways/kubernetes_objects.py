@@ -1,10 +1,11 @@
-"""From objects of the Kubernetes API to what the rules for components look at."""
+"""From objects of the Kubernetes API to what the rules for components and workloads look at."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from domain.cluster_work import ClusterObject
 from domain.components import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, PodState, Router, Seen, Workload
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ def seen_from(
     workloads += [_stateful_set(each) for each in stateful_sets]
     reports = None if health is None else dict(health.data or {})
     return Seen(tuple(workloads), tuple(_pod(pod) for pod in pods), _router(router), reports)
+
+
+def work_from(kind: str, found: Mapping[str, Any]) -> ClusterObject:
+    """What tells whose workload an object is and how far it is; the keys in an OnlineEndpoint's spec are not read."""
+    metadata, status = found.get("metadata") or {}, found.get("status") or {}
+    phase = str(status.get("phase") or status.get("state") or "unknown")
+    return ClusterObject(kind, str(metadata.get("name")), dict(metadata.get("labels") or {}), phase)
 
 
 def _deployment(found: Deployment) -> Workload:

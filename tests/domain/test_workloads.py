@@ -6,7 +6,6 @@ import pytest
 
 from domain.workloads import (
     starts_work_on,
-    use_by_aml_job,
     use_by_batch_deployment,
     use_by_endpoint,
     use_by_job,
@@ -152,20 +151,3 @@ def test_a_job_tells_since_when_it_is_there() -> None:
     use = use_by_job(made, COMPUTE)
     assert use is not None
     assert (use.id, use.since) == ("/jobs/train-1", "2026-11-21T10:00:00Z")
-
-
-@pytest.mark.parametrize(
-    ("labels", "phase", "seen"),
-    [
-        ({"ml.azure.com/compute": "gpu"}, "Running", ("clusterWork", True)),
-        ({"ml.azure.com/compute": "GPU"}, None, ("clusterWork", True)),
-        ({}, "Running", ("clusterWork", False)),
-        ({"ml.azure.com/compute": "cpu"}, "Running", None),
-        ({"ml.azure.com/compute": "gpu"}, "Succeeded", None),
-        ({"ml.azure.com/compute": "gpu"}, "failed", None),
-    ],
-)
-def test_work_that_the_cluster_knows_of(labels: dict[str, str], phase: Any, seen: Any) -> None:
-    status = {"phase": phase} if phase else {}
-    use = use_by_aml_job({"metadata": {"name": "job-1", "labels": labels}, "status": status}, "gpu")
-    assert (use and (use.type, use.clear)) == seen

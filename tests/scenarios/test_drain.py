@@ -236,17 +236,33 @@ def test_work_that_only_the_cluster_knows_of_counts_as_busy(stack: Stack, place:
     put_in_place(stack, place)
     cluster = stack.azure.kubernetes(place.cluster_id)
     labels = {"ml.azure.com/compute": place.compute_name}
-    put_aml_job(stack, place, "left-1", labels, "Running")
-    put_aml_job(stack, place, "other-1", {"ml.azure.com/compute": "another"}, "Running")
+    put_in_cluster(stack, place, "AmlJob", "left-1", labels, "Running")
+    put_in_cluster(stack, place, "AmlJob", "other-1", {"ml.azure.com/compute": "another"}, "Running")
     refused = ended(stack, start(stack, place))
     assert refused["error"]["code"] == "ComputeInUse"
-    assert "clusterWork left-1 (Running)" in refused["error"]["message"]
+    assert "clusterWork AmlJob left-1 (Running)" in refused["error"]["message"]
     assert "other-1" not in refused["error"]["message"]
 
     operation_id = start(stack, place, policy="wait")
     stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("1 job left"))
     cluster.remove("/apis/amlarc.azureml.com/v1alpha1/namespaces/default/amljobs/left-1")
     succeeded(stack, operation_id)
+
+
+@pytest.mark.parametrize("kind", ["Pod", "OnlineEndpoint"])
+def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, kind: str) -> None:
+    """Left of something that Azure ML lists no more, or not yet."""
+    put_in_place(stack, place)
+    labels = {"ml.azure.com/compute": place.compute_name}
+    put_in_cluster(stack, place, kind, "score-blue-1", labels, "Running")
+    put_in_cluster(stack, place, kind, "of-another-1", {"ml.azure.com/compute": "another"}, "Running")
+    put_in_cluster(stack, place, "Pod", "done-1", labels, "Succeeded")
+    refused = ended(stack, start(stack, place))
+    assert refused["error"]["code"] == "ComputeInUse"
+    assert f"clusterWork {kind} score-blue-1 (Running)" in refused["error"]["message"]
+    assert "done-1" not in refused["error"]["message"]
+    assert "of-another-1" not in refused["error"]["message"]
+    assert "not for anybody" not in str(refused)
 
 
 def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:
@@ -258,15 +274,14 @@ def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: St
     assert "cannot be seen" in told["message"]
 
 
-def put_aml_job(stack: Stack, place: Place, name: str, labels: dict[str, str], phase: str) -> None:
-    """An AmlJob in the cluster that no job of the workspace stands for."""
-    stack.azure.kubernetes(place.cluster_id).call(
-        "PUT",
-        "/kubernetes/objects",
-        {
-            "kind": "AmlJob",
-            "metadata": {"name": name, "namespace": "default", "labels": labels},
-            "status": {"phase": phase},
-        },
-        {"cluster": place.cluster_id},
+def put_in_cluster(stack: Stack, place: Place, kind: str, name: str, labels: dict[str, str], phase: str) -> None:
+    """Something in the cluster's namespace that Azure ML knows nothing of."""
+    keys = {"authKeys": {"primaryKey": "not for anybody's eyes"}}
+    stack.azure.kubernetes(place.cluster_id).put(
+        kind,
+        name,
+        "default",
+        labels=labels,
+        spec={"containers": [{"name": "main"}]} if kind == "Pod" else keys,
+        status={"phase": phase},
     )

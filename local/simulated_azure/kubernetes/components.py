@@ -20,6 +20,7 @@ from local.simulated_azure.kubernetes.kinds import (
     DEPLOYMENTS,
     INSTANCE_TYPES,
     NAMESPACES,
+    ONLINE_ENDPOINTS,
     PODS,
     SERVICES,
     STATEFUL_SETS,
@@ -91,7 +92,7 @@ def definitions(state: Mapping[str, Any], now: float) -> Iterator[tuple[Kind, Ob
     since = state["definitionsFrom"]
     if since is None or now < since:
         return
-    for kind in (INSTANCE_TYPES, AML_JOBS):
+    for kind in (INSTANCE_TYPES, AML_JOBS, ONLINE_ENDPOINTS):
         names = {"plural": kind.plural, "kind": kind.kind, "listKind": f"{kind.kind}List", "singular": kind.plural[:-1]}
         spec = {
             "group": AML_GROUP,

@@ -31,9 +31,11 @@ class ClusterControl:
         answer: list[dict[str, Any]] = self.call("GET", "/kubernetes/objects", None, query)["value"]
         return answer
 
-    def put(self, kind: str, name: str, namespace: str | None = None, **parts: Any) -> None:
+    def put(
+        self, kind: str, name: str, namespace: str | None = None, labels: dict[str, str] | None = None, **parts: Any
+    ) -> None:
         """Put an object in place."""
-        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": labels or {}}
         given = {"kind": kind, "metadata": metadata, **parts}
         self.call("PUT", "/kubernetes/objects", given, {"cluster": self.cluster_id})
 

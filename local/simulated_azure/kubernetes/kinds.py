@@ -45,6 +45,9 @@ STATEFUL_SETS = Kind("apps", "v1", "statefulsets", "StatefulSet", True)
 DEFINITIONS = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False)
 INSTANCE_TYPES = Kind(AML_GROUP, "v1alpha1", "instancetypes", "InstanceType", False, f"instancetypes.{AML_GROUP}")
 AML_JOBS = Kind(AML_GROUP, "v1alpha1", "amljobs", "AmlJob", True, f"amljobs.{AML_GROUP}")
+ONLINE_ENDPOINTS = Kind(
+    AML_GROUP, "v1alpha1", "onlineendpoints", "OnlineEndpoint", True, f"onlineendpoints.{AML_GROUP}"
+)
 
 KINDS = (
     NAMESPACES,
@@ -61,6 +64,7 @@ KINDS = (
     DEFINITIONS,
     INSTANCE_TYPES,
     AML_JOBS,
+    ONLINE_ENDPOINTS,
 )
 
 
