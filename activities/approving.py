@@ -100,7 +100,7 @@ def decide(operation_id: str, answer: str, by: RequestedBy) -> Operation | Refus
         entry = JournalEntry(question.step, "decided", moment, message=answer, data=by.told())
         return Change(seen.with_question(answered), [entry])
 
-    operation = records.change(operation_id, None, put, moment)
+    operation = records.change(operation_id, None, put, moment).operation
     return refusal or operation
 
 

@@ -26,5 +26,5 @@ def cancel(operation_id: str, asked_by: RequestedBy) -> Operation | None:
         entry = JournalEntry("operation", "decided", moment, message="cancel", data=asked_by.told())
         return Change(replace(seen, cancel=asked_by, status=status), [entry])
 
-    operation = records.change(operation_id, None, decide, moment)
+    operation = records.change(operation_id, None, decide, moment).operation
     return None if operation.final else operation

@@ -72,7 +72,7 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
         )
         return Change(after, [JournalEntry("operation", "decided", moment, run, "retry", asked_by.told())])
 
-    operation = records.change(operation_id, None, decide, moment)
+    operation = records.change(operation_id, None, decide, moment).operation
     return Retried(operation, run)
 
 

@@ -24,7 +24,7 @@ from domain.outcomes import DONE, SUPERSEDED, Again, Outcome, Stop, again, stop
 from domain.times import from_text, in_words
 from gateways import clock, records
 from gateways.arm import ArmError
-from gateways.records import Change, Superseded
+from gateways.records import Change, Stored, Superseded
 from gateways.settings import SettingError
 from gateways.tables import is_outage
 
@@ -38,12 +38,13 @@ _OUTAGE_PAUSE = 15.0
 _ROLES_SPREAD_WITHIN = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StepAtWork:
     """What a step's work sees: the call, and its operation as recorded when the step began."""
 
     call: Call
     operation: Operation
+    latest: Stored | None = None
 
     @property
     def record(self) -> StepRecord:
@@ -93,7 +94,7 @@ class StepAtWork:
             entry = journal_entry(self.call.step, "intended", moment, data=data)
             return Change(operation.with_step(intended), [entry])
 
-        records.change(self.call.operation, self.call.run, decide, clock.now())
+        self.latest = records.change(self.call.operation, self.call.run, decide, clock.now(), self.latest)
 
 
 class OvertakenByDelivery(Exception):
@@ -114,16 +115,18 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     call = _call(fields)
     try:
-        operation = records.change(call.operation, call.run, lambda o: begin(o, call), clock.now())
-        step = operation.step(call.step)
+        begun = records.change(call.operation, call.run, lambda o: begin(o, call), clock.now())
+        step = begun.operation.step(call.step)
         if step is None:
             logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
             return DONE
         if step.over:
             return _answer(step)
-        at_work = StepAtWork(call, operation)
+        at_work = StepAtWork(call, begun.operation, begun)
         outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
-        after = records.change(call.operation, call.run, lambda o: finish(o, call, outcome), clock.now())
+        after = records.change(
+            call.operation, call.run, lambda o: finish(o, call, outcome), clock.now(), at_work.latest
+        ).operation
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
         return SUPERSEDED

@@ -91,7 +91,7 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
         after = replace(seen, run=seen.run + 1, status=RUNNING, pick_ups=pick_ups, pick_up_mark=seen.steps_over)
         return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
 
-    after = records.change(operation.id, None, decide, moment)
+    after = records.change(operation.id, None, decide, moment).operation
     return after if taken else None
 
 
@@ -105,7 +105,7 @@ def end(operation: Operation, problem: Problem) -> Operation:
         ended = replace(seen, status=FAILED, problem=seen.problem or problem, finished_time=moment)
         return Change(ended, [JournalEntry("operation", "failed", moment, message=problem.message)])
 
-    after = records.change(operation.id, None, decide, moment)
+    after = records.change(operation.id, None, decide, moment).operation
     if after.final:
         publish(after, after.status)
         free(after.id)

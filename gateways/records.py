@@ -82,35 +82,42 @@ def read(operation_id: str) -> Stored | None:
 
 
 def change(
-    operation_id: str, run: int | None, decide: Callable[[Operation], Change | None], now: datetime
-) -> Operation:
+    operation_id: str,
+    run: int | None,
+    decide: Callable[[Operation], Change | None],
+    now: datetime,
+    known: Stored | None = None,
+) -> Stored:
     """Read the operation, decide what becomes of it, and write that; anew when somebody else wrote in between.
 
     ``run`` is the fence: a run that is not the operation's present one gets Superseded; None (people, timers) passes.
-    ``decide`` returning None writes nothing. The answer is the operation as it then stands.
+    ``decide`` returning None writes nothing. The answer is the operation as it then stands, and may be given as
+    ``known`` to the next change: it saves the first reading, and its ETag tells when somebody else has written since.
 
     Raises Superseded, KeyError (no such operation), TooManyWriters or azure.core.exceptions.AzureError.
     """
     for _ in range(_WRITE_ATTEMPTS):
-        stored = read(operation_id)
+        stored, known = known or read(operation_id), None
         if stored is None:
             raise KeyError(operation_id)
         if run is not None and stored.operation.run != run:
             raise Superseded(f"run {run} of {operation_id} was taken over by run {stored.operation.run}")
         decided = decide(stored.operation)
         if decided is None:
-            return stored.operation
+            return stored
         after = replace(
             decided.operation,
             updated_time=now,
             journal_length=stored.operation.journal_length + len(decided.entries),
         )
-        if _replace(stored, after, decided.entries):
-            return after
+        etag = _replace(stored, after, decided.entries)
+        if etag is not None:
+            return Stored(after, etag)
     raise TooManyWriters(operation_id)
 
 
-def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) -> bool:
+def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) -> str | None:
+    """The head's new ETag; None when somebody else has written."""
     before = stored.operation
     head = _entity(_head_key(after.id), head_row(after))
     condition = {"mode": UpdateMode.REPLACE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
@@ -121,13 +128,13 @@ def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) 
     first = before.journal_length + 1
     rows += [("create", _journal_entity(after.id, n, e)) for n, e in enumerate(entries, start=first)]
     try:
-        _submit(rows)
+        written = _submit(rows)
     except TableTransactionError as error:
         # 412: the head has another ETag. 404 and 409: so has an index or journal row, by the same other writer.
         if error.status_code in (404, 409, 412):
-            return False
+            return None
         raise
-    return True
+    return str(written[0]["etag"])
 
 
 def journal(operation_id: str, after: int, top: int) -> list[dict[str, Any]]:
@@ -158,10 +165,10 @@ def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str,
         yield str(row["RowKey"]).removeprefix(prefix), str(row["operation"])
 
 
-def _submit(rows: list[_Row]) -> None:
+def _submit(rows: list[_Row]) -> Sequence[Mapping[str, Any]]:
     if len(rows) > MAX_TRANSACTION:
         raise ValueError(f"a transaction of {len(rows)} rows; Table Storage takes {MAX_TRANSACTION}")
-    table(TABLE).submit_transaction(rows)
+    return table(TABLE).submit_transaction(rows)
 
 
 def _entity(row_key: str, columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ PLAN = [{"name": n, "kind": "do", "bound": 60.0} for n in ("resolve", "record")]
 
 def operation_that(status: str) -> Operation:
     made = accepted()
-    return records.change(made.id, None, lambda o: Change(replace(o, status=status)), NOW)
+    return records.change(made.id, None, lambda o: Change(replace(o, status=status)), NOW).operation
 
 
 def call(operation: Operation, step: str, **more: bool) -> dict[str, object]:

@@ -38,7 +38,7 @@ def operation_that(status: str, steps: tuple[StepRecord, ...] = FAILED) -> Opera
         None,
         lambda o: Change(replace(o, status=status, steps=steps, problem=PROBLEM, finished_time=NOW, pick_ups=5)),
         NOW,
-    )
+    ).operation
 
 
 @pytest.mark.parametrize("status", ["Failed", "Canceled", "Running", "Waiting"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from domain.operations import Intent, JournalEntry, Operation, StepRecord
 from domain.outcomes import Created, Finding
 from domain.problems import Problem
 from gateways import records
-from gateways.records import Change, OperationExists, Superseded
+from gateways.records import Change, OperationExists, Stored, Superseded
 from gateways.tables import RecordTooLarge
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
@@ -77,6 +78,42 @@ def test_an_old_run_writes_nothing(tables: Tables) -> None:
     with pytest.raises(Superseded):
         records.change("op", 1, lambda o: Change(replace(o, status="Failed")), NOW)
     assert tables.rows() == before
+
+
+def test_a_known_state_saves_the_reading_unless_somebody_has_written_since(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.insert(make_operation(), [ENTRY])
+    seen: list[str] = []
+    read = records.read
+
+    def watched(operation_id: str) -> Stored | None:
+        seen.append("read")
+        return read(operation_id)
+
+    monkeypatch.setattr(records, "read", watched)
+
+    def become(status: str) -> Callable[[Operation], Change]:
+        def decide(operation: Operation) -> Change:
+            seen.append(operation.status)
+            return Change(replace(operation, status=status), [JournalEntry("s", status.lower(), NOW)])
+
+        return decide
+
+    begun = records.change("op", 1, become("Running"), NOW)
+    known = records.change("op", 1, become("Waiting"), NOW, begun)
+    assert seen == ["read", "NotStarted", "Running"]
+    assert records.read("op") == known
+
+    seen.clear()
+    after = records.change("op", 1, become("Failed"), NOW, begun)
+    assert seen == ["Running", "read", "Waiting"]
+    assert records.read("op") == after
+    assert [e["event"] for e in records.journal("op", 1, 100)] == ["running", "waiting", "failed"]
+
+    records.change("op", None, lambda o: Change(replace(o, run=2)), NOW)
+    with pytest.raises(Superseded):
+        records.change("op", 1, become("Running"), NOW, after)
 
 
 def test_the_index_follows_the_status(tables: Tables) -> None:

@@ -16,7 +16,7 @@ async def operation_that(app: App, status: str) -> Operation:
     made = (await app.post("/attach", attach_body())).json
     app.engine.started.clear()
     steps = (StepRecord("claim", "do", "Failed" if status == "Failed" else "Succeeded", 1, 60.0),)
-    return records.change(made["id"], None, lambda o: Change(replace(o, status=status, steps=steps)), NOW)
+    return records.change(made["id"], None, lambda o: Change(replace(o, status=status, steps=steps)), NOW).operation
 
 
 async def test_a_failed_operation_goes_on_as_a_new_run(app: App) -> None:
