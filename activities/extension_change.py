@@ -76,7 +76,7 @@ def protected_problem(step: StepAtWork, found: Mapping[str, Any]) -> Problem | N
     sent = {*protected_to_send(wanted)}
     if not sent:
         return None
-    sent |= {*_references_of_earlier_operations(step, wanted)}
+    sent |= {*sent_by_earlier_operations(step, wanted)}
     before = properties.get("configurationSettings") or {}
     listed = {asked_name(name) for name in properties.get("configurationProtectedSettings") or {}} - _OF_THE_RELAY
     lost = protected_lost(before, wanted.settings, frozenset(listed), frozenset(map(asked_name, sent)))
@@ -87,7 +87,10 @@ def protected_problem(step: StepAtWork, found: Mapping[str, Any]) -> Problem | N
 
 def settings_findings(step: StepAtWork) -> list[Finding]:
     """What is to be said of the extension's settings on this cluster before it is installed or changed."""
-    return check_on_cluster(wanted_of(step), _facts(step), read_settings().hard_checks)
+    wanted, operation = wanted_of(step), step.operation
+    asked = (operation.request.get("extension") or {}).get("configurationSettings") or {}
+    there = {*wanted.settings} - {*asked} if operation.kind == "reattach" else ()
+    return check_on_cluster(wanted, _facts(step), read_settings().hard_checks, there)
 
 
 def change_extension(step: StepAtWork, found: Mapping[str, Any] | None) -> Outcome:
@@ -151,7 +154,7 @@ def _update(
     names: tuple[str, ...] = protected_to_send(wanted)
     if names:
         # Protected settings are replaced as a whole: what this PATCH leaves out is lost.
-        earlier = _references_of_earlier_operations(step, wanted)
+        earlier = sent_by_earlier_operations(step, wanted)
         wanted = replace(wanted, protected={**earlier, **wanted.protected})
         names = (*names, *earlier)
         findings.append(_cannot_see_protected(names))
@@ -191,7 +194,7 @@ def references(wanted: Wanted, names: Iterable[str]) -> dict[str, str]:
 def references_sent(step: StepAtWork, wanted: Wanted, *, update: bool) -> dict[str, str]:
     """The same for an attempt that was cut short after it had sent them."""
     sent = references(wanted, protected_to_send(wanted))
-    return {**_references_of_earlier_operations(step, wanted), **sent} if update and sent else sent
+    return {**sent_by_earlier_operations(step, wanted), **sent} if update and sent else sent
 
 
 def _identity(cluster_facts: ClusterFacts) -> dict[str, Any]:
@@ -216,7 +219,7 @@ def _facts(step: StepAtWork) -> ClusterFacts:
     return facts(_cluster(step), str(resolved["clusterLocation"]), resolved.get("cluster"))
 
 
-def _references_of_earlier_operations(step: StepAtWork, wanted: Wanted) -> dict[str, str]:
+def sent_by_earlier_operations(step: StepAtWork, wanted: Wanted) -> dict[str, str]:
     """Protected settings that our own earlier operations sent and this request does not name, newest first."""
     found: dict[str, str] = {}
     given = {protected_name(name) for name in wanted.protected}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from activities.cleaning_up import made_for
 from activities.computes import find_compute
+from activities.extension_change import sent_by_earlier_operations
 from activities.extensions import find_extension
 from activities.steps import StepAtWork
 from domain.arm_ids import parse_arm_id
+from domain.extension_settings import ENSURE, Wanted
 from domain.outcomes import Done, Finding, Outcome
 from domain.reattach import Attachment, merge, postable
 from domain.requests import parse_request, request_to_json
@@ -20,9 +22,9 @@ _ATTEMPTS = 4
 def snapshot(step: StepAtWork) -> Outcome:
     """Keep the body of a POST /attach that makes the same attachment again, and the roles granted for it.
 
-    Nothing secret is in it: of protected settings Azure gives no values, and connection strings are left out. An
-    attachment that no such request makes - a legacy one, or one whose certificate only the cluster has - is a finding
-    with the reasons, and keeps nothing from being detached.
+    Nothing secret is in it: protected settings are named by the ids of Key Vault secrets that Moor sent, others and
+    what looks like a secret are left out. An attachment that no such request makes - a legacy one, or one whose
+    certificate only the cluster has - is a finding with the reasons, and keeps nothing from being detached.
     """
     operation = step.operation
     compute = find_compute(step)
@@ -35,16 +37,30 @@ def snapshot(step: StepAtWork) -> Outcome:
             raise
         extension = None
     asked = {"workspaceId": operation.workspace_id, "computeName": operation.compute_name}
-    merged = merge(asked, Attachment(compute, operation.cluster_id, extension))
+    sent = sent_by_earlier_operations(step, Wanted()) if extension is not None else {}
+    merged = merge(asked, Attachment(compute, operation.cluster_id, extension, sent=sent))
     if merged.refused:
         return _without(merged.refused)
-    body = {**postable(merged.request, merged.kept_types), "onFailure": "undo"}
+    granted = made_for(operation, ROLE_ASSIGNMENT)
+    body = {**postable(merged.request, merged.kept_types), "onFailure": "undo", "grantRoles": bool(granted)}
+    # A clean-up may take the extension, and the roles, before the request is sent.
+    body["extension"] = {**body["extension"], "manage": ENSURE}
     try:
         request = request_to_json(parse_request("attach", body))
     except Refused as refused:
         return _without(tuple(str(violation) for violation in refused.violations))
-    kept = {"attachRequest": request, "roleAssignments": made_for(operation, ROLE_ASSIGNMENT)}
-    return Done({"snapshot": kept}, "POST result.snapshot.attachRequest to /attach to undo this")
+    kept = {"attachRequest": request, "roleAssignments": granted}
+    findings = (_left_out(merged.left_out),) if merged.left_out else ()
+    return Done({"snapshot": kept}, "POST result.snapshot.attachRequest to /attach to undo this", findings=findings)
+
+
+def _left_out(names: tuple[str, ...]) -> Finding:
+    message = (
+        f"Settings of the extension that are not remembered, because they may be secrets or because no attach request "
+        f"may carry them: {', '.join(names)}."
+    )
+    remedy = "They stay on the cluster as long as the extension does; note them before it is removed."
+    return Finding("snapshot", "warning", message, remedy)
 
 
 def _without(reasons: tuple[str, ...]) -> Done:

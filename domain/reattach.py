@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from domain import instance_types
@@ -24,42 +24,42 @@ from domain.extension_settings import (
     is_on,
     rules,
 )
-from domain.extension_settings.keys import CERTIFICATE, PRIVATE_KEY, is_documented, looks_secret
+from domain.extension_settings.kept import settings_to_keep
+from domain.extension_settings.keys import CERTIFICATE, PRIVATE_KEY
+from domain.extension_settings.wire import protected_name
 from domain.preflight.computes import LEGACY_TYPE
 
 # What v1 keeps its router's certificate and key in (namespace default), and our own copy in the extension's namespace.
 LEGACY_TLS_SECRET, KEPT_TLS_SECRET = "azuremlfessl", "moor-azuremlfessl"
-# Settings that every installation generates anew (domain/extension_settings/wire.py).
-_GENERATED = frozenset(
-    {
-        *("cluster_name", "clusterId", "prometheus.prometheusSpec.externalLabels.cluster_name"),
-        *("cluster_name_friendly", "location", "jobSchedulerLocation", "domain"),
-        *("servicebus.enabled", "relayserver.enabled", "nginxIngress.enabled", "openshift"),
-    }
-)
 _KEPT_AS_THEY_ARE = ("description", "tags", "identity", "defaultInstanceType")
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """What is there: compute and extension as Azure answers them, and whether v1's TLS secret is in the cluster."""
+    """What is there: compute and extension as Azure answers them, and whether v1's TLS secret is in the cluster.
+
+    ``sent`` are the extension's protected settings as far as they are known: ids of Key Vault secrets by name.
+    """
 
     compute: Mapping[str, Any]
     cluster_id: str
     extension: Mapping[str, Any] | None = None
     legacy_tls: bool = False
+    sent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Merged:
     """``request`` can be sent as an attach as it stands; ``refused`` are the reasons why it cannot be kept to.
 
-    ``kept_types`` are the compute's own instance types, in the words of Azure, when the request names none.
+    ``kept_types`` are the compute's own instance types, in the words of Azure, when the request names none;
+    ``left_out`` names settings of the extension that cannot be asked for again, or that may be secrets.
     """
 
     request: Mapping[str, Any]
     kept_types: Mapping[str, Any]
     refused: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def merge(request: Mapping[str, Any], there: Attachment) -> Merged:
@@ -90,8 +90,11 @@ def merge(request: Mapping[str, Any], there: Attachment) -> Merged:
     kept_types = {} if "instanceTypes" in request else dict(inner.get("instanceTypes") or {})
     if request.get("instanceTypes"):
         merged["instanceTypes"] = request["instanceTypes"]
-    merged["extension"] = _extension(request, there, refused)
-    return Merged(merged, kept_types, tuple(refused))
+    extension = (there.extension or {}).get("properties") or {}
+    listed = {*(extension.get("configurationProtectedSettings") or {})}
+    kept = settings_to_keep(extension.get("configurationSettings") or {}, listed)
+    merged["extension"] = _extension(request, there, kept.settings, refused)
+    return Merged(merged, kept_types, tuple(refused), kept.left_out)
 
 
 def postable(merged: Mapping[str, Any], kept_types: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,12 +154,13 @@ def _identity(identity: Mapping[str, Any], refused: list[str]) -> dict[str, Any]
     return None
 
 
-def _extension(request: Mapping[str, Any], there: Attachment, refused: list[str]) -> dict[str, Any]:
+def _extension(
+    request: Mapping[str, Any], there: Attachment, before: Mapping[str, str], refused: list[str]
+) -> dict[str, Any]:
     asked: Mapping[str, Any] = request.get("extension") or {}
     properties = (there.extension or {}).get("properties") or {}
-    before = _documented(properties.get("configurationSettings") or {})
     given = dict(asked.get("configurationSettings") or {})
-    protected = dict(asked.get("configurationProtectedSettings") or {})
+    protected = {**_sent(there, before), **(asked.get("configurationProtectedSettings") or {})}
     legacy = str(there.compute.get("properties", {}).get("computeType", "")).lower() == LEGACY_TYPE
     if there.extension is None and not {"enableTraining", "enableInference"} & {*given}:
         if legacy:
@@ -173,6 +177,8 @@ def _extension(request: Mapping[str, Any], there: Attachment, refused: list[str]
     if changed:
         stands = {*rules.check(before, {})} if there.extension is not None else set()
         refused += [f"{v.target}: {v.message}" for v in rules.check(settings, protected) if v not in stands]
+    pinned = properties.get("version") if properties.get("autoUpgradeMinorVersion") is False else None
+    version = asked.get("version") or pinned
     manage = ENSURE if there.extension is None else UPDATE if changed else REQUIRE
     return {
         "manage": asked.get("manage") or manage,
@@ -180,17 +186,16 @@ def _extension(request: Mapping[str, Any], there: Attachment, refused: list[str]
         "releaseTrain": asked.get("releaseTrain") or properties.get("releaseTrain") or RELEASE_TRAIN,
         "configurationSettings": settings,
         "configurationProtectedSettings": protected,
-        **({"version": asked["version"]} if asked.get("version") else {}),
+        **({"version": version} if version else {}),
     }
 
 
-def _documented(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What somebody may have asked for, of all the settings that an extension has."""
-    return {
-        str(name): str(value)
-        for name, value in settings.items()
-        if is_documented(str(name)) and name not in _GENERATED and str(value).strip() and not looks_secret(str(value))
-    }
+def _sent(there: Attachment, settings: Mapping[str, str]) -> dict[str, str]:
+    """The protected settings that are known and still there; certificate and key only if the router has them so."""
+    listed = ((there.extension or {}).get("properties") or {}).get("configurationProtectedSettings")
+    unused = () if _tls_from_protected(settings) else (CERTIFICATE, PRIVATE_KEY)
+    still = {name: each for name, each in there.sent.items() if not listed or protected_name(name) in listed}
+    return {name: each for name, each in still.items() if name not in unused}
 
 
 def _kept_tls(

@@ -27,19 +27,22 @@ PASS, WARNING, FAIL, UNKNOWN = "pass", "warning", "fail", "unknown"
 HIGH_AVAILABILITY_NODES = 3
 
 
-def check_on_cluster(wanted: Wanted, facts: ClusterFacts, hard: Collection[str] = ()) -> list[Finding]:
+def check_on_cluster(
+    wanted: Wanted, facts: ClusterFacts, hard: Collection[str] = (), there: Collection[str] = ()
+) -> list[Finding]:
     """What is to be said of the settings on this cluster; nothing when all is well.
 
-    A ``fail`` keeps the extension from being installed. A warning whose check is named in ``hard`` is one.
+    A ``fail`` keeps the extension from being installed. A warning whose check is named in ``hard`` is one. ``there``
+    are settings that the extension has already and that stay: that they are not documented is not said again.
     """
-    found = [*_common(wanted), *_node_selector(wanted, facts), *_gpu(wanted, facts), *_small(wanted, facts)]
+    found = [*_common(wanted, there), *_node_selector(wanted, facts), *_gpu(wanted, facts), *_small(wanted, facts)]
     if wanted.inference:
         found += [*_router(wanted, facts), *_tls(wanted)]
     return [replace(f, outcome=FAIL) if f.outcome == WARNING and f.check in hard else f for f in found]
 
 
-def _common(wanted: Wanted) -> Iterator[Finding]:
-    for name in sorted({*wanted.settings, *wanted.protected}):
+def _common(wanted: Wanted, there: Collection[str]) -> Iterator[Finding]:
+    for name in sorted({*wanted.settings, *wanted.protected}.difference(there)):
         if not is_documented(name) and name not in PROTECTED:
             close = difflib.get_close_matches(name, (*KEYS, *PROTECTED), n=1, cutoff=0.8)
             hint = f"Did you mean {close[0]}?" if close else "Check its spelling: keys are case-sensitive."

@@ -36,7 +36,7 @@ TLS = {"enableInference": "True", "inferenceRouterServiceType": "LoadBalancer", 
 SMALL = {"name": "small", "nodeSelector": {}, "resources": {"requests": LIMITS, "limits": LIMITS}}
 BOTH_KINDS = {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {USER: {}}}
 INSECURE = {"enableInference": True, "allowInsecureConnections": True}
-MODES = {"enableTraining": "True", "enableInference": "False"}
+MODES = {"enableTraining": "True", "enableInference": "False", "own": "y"}
 SECRETS = {
     "sslCertPemFile": "https://vault.vault.azure.net/secrets/cert",
     "sslKeyPemFile": "https://vault.vault.azure.net/secrets/key",
@@ -79,7 +79,7 @@ def test_nothing_asked_is_the_same_thing_again() -> None:
             "manage": "require",
             "name": "azureml",
             "releaseTrain": "stable",
-            "configurationSettings": {"enableTraining": "True", "enableInference": "False"},
+            "configurationSettings": {"enableTraining": "True", "enableInference": "False", "own": "y"},
             "configurationProtectedSettings": {},
         },
     }
@@ -119,12 +119,12 @@ def test_what_is_named_changes_and_the_rest_stays(more: dict[str, Any], expected
         # The rest of what is set stays, and what is there is brought in line.
         ({"installPromOp": False}, {}, ("update", {**MODES, "installPromOp": "False"})),
         ({"enableTraining": True}, None, ("ensure", {"enableTraining": "True"})),
-        ({**TLS, "sslSecret": "mine"}, {}, ("update", {"enableTraining": "True", **TLS, "sslSecret": "mine"})),
+        ({**TLS, "sslSecret": "mine"}, {}, ("update", {**MODES, **TLS, "sslSecret": "mine"})),
         # TLS from protected settings shows nowhere: a change of something else is not asked for it.
         (
             {"inferenceRouterHA": False},
             TLS,
-            ("update", {"enableTraining": "True", **TLS, "inferenceRouterHA": "False"}),
+            ("update", {**MODES, **TLS, "inferenceRouterHA": "False"}),
         ),
     ],
 )  # fmt: skip
@@ -136,6 +136,43 @@ def test_settings_of_the_extension(
     assert result.refused == ()
     wanted = result.request["extension"]
     assert (wanted["manage"], wanted["configurationSettings"]) == expected
+
+
+def test_what_may_be_a_secret_is_named_and_not_kept() -> None:
+    result = merged(extension=extension(**{"proxy.password": "open sesame", "nginx.replicas": "2"}))
+    assert result.request["extension"]["configurationSettings"] == {**MODES, "nginx.replicas": "2"}
+    assert result.left_out == ("proxy.password",)
+
+
+def test_a_pinned_version_is_kept() -> None:
+    found = extension()
+    found["properties"] |= {"version": "1.1.80", "autoUpgradeMinorVersion": False}
+    assert merged(extension=found).request["extension"]["version"] == "1.1.80"
+    found["properties"]["autoUpgradeMinorVersion"] = True
+    assert "version" not in merged(extension=found).request["extension"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "listed", "expected"),
+    [
+        (TLS, {}, {*SECRETS, "own.secret"}),
+        (TLS, {"scoringFe.sslCert": "", "scoringFe.sslKey": ""}, {*SECRETS}),
+        ({**TLS, "sslSecret": "mine"}, {}, {"own.secret"}),
+        ({**TLS, "scoringFe.sslSecret": "mine"}, {}, {"own.secret"}),
+        ({**TLS, "allowInsecureConnections": "True"}, {}, {"own.secret"}),
+        ({}, {"own.secret": ""}, {"own.secret"}),
+    ],
+    ids=["router", "not there any more", "secret by name", "as ARM has it", "insecure", "training"],
+)
+def test_protected_settings_that_moor_sent_are_kept_by_reference(
+    settings: dict[str, str], listed: dict[str, str], expected: set[str]
+) -> None:
+    found = extension(**settings)
+    found["properties"]["configurationProtectedSettings"] = listed
+    own = "https://vault.vault.azure.net/secrets/own"
+    result = merged(extension=found, sent={**SECRETS, "own.secret": own})
+    assert {*result.request["extension"]["configurationProtectedSettings"]} == expected
+    assert result.refused == ()
 
 
 def test_manage_is_as_asked() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from local.stack import Stack
 from local.stack import world as worlds
+from tests.pem import make_pair
 from tests.scenarios import test_roles
 from tests.scenarios.helpers import (
     Operation,
@@ -19,6 +20,7 @@ from tests.scenarios.helpers import (
     step_of,
     succeeded,
 )
+from tests.scenarios.test_extension import INFERENCE, in_azure, tls
 from tests.scenarios.test_roles import user_place
 
 __all__ = ["user_place"]
@@ -78,9 +80,15 @@ def test_roles_stay_when_asked_and_while_another_compute_relies_on_them(stack: S
     assert {each.lower() for each in granted_by(attached)} <= {each.lower() for each in roles_of(stack, user_place)}
 
 
-def test_everything_that_moor_made_goes_when_asked(stack: Stack, place: Place) -> None:
-    attach(stack, place, instanceTypes=TYPES)
+def test_everything_that_moor_made_goes_when_asked_and_comes_back(stack: Stack, user_place: Place) -> None:
+    """A router with a certificate from the vault, roles, instance types, a setting that nobody has documented."""
+    place, pair = user_place, make_pair()
+    settings = {**INFERENCE, "enableTraining": True, "own.setting": "mine"}
+    protected = tls(stack, place, pair)
+    extension = {"configurationSettings": settings, "configurationProtectedSettings": protected}
+    attach(stack, place, instanceTypes=TYPES, extension=extension, grantRoles=True)
     assert "small" in instance_types(stack, place)
+    before = in_azure(stack, place)
     operation = detach(stack, place, **ALL)
     assert step_of(operation, "remove_instance_types")["detail"] == "removed: small"
     assert "small" not in instance_types(stack, place)
@@ -88,6 +96,12 @@ def test_everything_that_moor_made_goes_when_asked(stack: Stack, place: Place) -
     assert stack.azure.resource(extension_path(place.cluster_id)) is None
     assert left(operation) == []
     assert stack.azure.resource(place.cluster_id) is not None
+    again = operation["result"]["snapshot"]["attachRequest"]
+    assert again["extension"]["configurationProtectedSettings"] == protected
+    attach(stack, place, **again)
+    assert in_azure(stack, place) == before
+    assert before[0]["own.setting"] == "mine"
+    assert "small" in instance_types(stack, place)
 
 
 def test_without_asking_only_roles_go(stack: Stack, place: Place) -> None:

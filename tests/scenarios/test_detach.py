@@ -62,8 +62,14 @@ def test_the_snapshot_attaches_the_same_again(stack: Stack, place: Place) -> Non
     body = place.attach_body(description="for vision", tags={"team": "ml"}, identity={"type": "SystemAssigned"})
     succeeded(stack, stack.app.start("attach", body)["id"])
     before = ml_compute(stack, place)
-    result = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])["result"]
-    again = result["snapshot"]["attachRequest"]
+    by_others = {"properties": {"configurationSettings": {"own": "mine", "proxy.password": "open sesame"}}}
+    stack.azure.change(extension_path(place.cluster_id), by_others)
+    operation = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])
+    again = operation["result"]["snapshot"]["attachRequest"]
+    assert again["extension"]["configurationSettings"]["own"] == "mine"
+    (said,) = [finding["message"] for finding in operation["findings"] if finding["check"] == "snapshot"]
+    assert "proxy.password" in said
+    assert "open sesame" not in str(operation)
     assert "onnectionString" not in str(again)
     succeeded(stack, stack.app.start("attach", again)["id"])
     after = ml_compute(stack, place)

@@ -198,6 +198,8 @@ def test_a_job_refuses_it(stack: Stack, place: Place) -> None:
 @pytest.mark.parametrize("kind", ["extension.update", "compute.attach"])
 def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Place, kind: str) -> None:
     rich(stack, place)
+    # A setting that nobody has documented stays, too.
+    stack.azure.change(extension_path(place.cluster_id), {"properties": {"configurationSettings": {"own": "mine"}}})
     before = compute(stack, place)
     resource = extension_path(place.cluster_id) if kind == "extension.update" else place.compute_id
     stack.azure.script_operation(
@@ -211,6 +213,8 @@ def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Plac
     assert operation["result"]["attached"] is False
     attach = operation["result"]["attachRequest"]
     assert attach["identity"] == {"type": "SystemAssigned"}
+    assert attach["extension"]["configurationSettings"]["own"] == "mine"
+    assert [f for f in operation["findings"] if f["check"] == "unknownSetting"] == []
     assert [each["name"] for each in attach["instanceTypes"]] == ["small"]
     assert deletes(stack, place) == ["Detach"]
 
@@ -219,7 +223,7 @@ def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Plac
     assert answer.status == 202, answer.body
     finished = succeeded(stack, operation["id"], 120)
     assert compute(stack, place) == before
-    assert in_azure(stack, place)[0]["installPromOp"] == "False"
+    assert (in_azure(stack, place)[0]["installPromOp"], in_azure(stack, place)[0]["own"]) == ("False", "mine")
     assert finished["error"] is None
     assert next(f for f in finished["findings"] if f["check"] == "reattach")["outcome"] == "pass"
     assert long_operations(stack, place.compute_id).count("compute.detach") == (2 if kind == "compute.attach" else 1)

@@ -221,3 +221,10 @@ def test_facts_of_an_arc_cluster_and_of_none() -> None:
     read = facts(arc().cluster, "x", kept)
     assert (read.node_count, read.distribution, read.gpu_nodes, read.pools) == (4, "openshift", None, None)
     assert facts(arc().cluster, "x", None).node_count is None
+
+
+def test_what_is_not_documented_and_there_already_is_not_said_again() -> None:
+    asked = wanted({**TRAINING, "old": "x", "new": "y"})
+    found = check_on_cluster(asked, aks(), hard={"unknownSetting"}, there={"old"})
+    assert [(f.check, f.outcome) for f in found] == [("unknownSetting", "fail")]
+    assert "new" in found[0].message
