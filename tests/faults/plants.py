@@ -34,6 +34,7 @@ SECRET_IN_INPUT = Plant(
 PAUSED_COUNTS_AS_ENDED = Plant(
     "domain/workloads.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'
 )
+UNASKED_CLUSTER = Plant("activities/workloads.py", r"else uses \+ _cluster_work\(operation\)", "else uses")
 
 
 def app_with(plant: Plant, folder: Path) -> Path:

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from local.stack.world import APP_OBJECT
+from tests.oracle.cluster_work import NO, UNCLEAR, YES, ClusterWork
 from tests.oracle.player import Story
-from tests.oracle.worlds import CANCEL, FORCE, NO, REFUSE, UNCLEAR, WAIT, YES, Job, World
+from tests.oracle.reading import (
+    LAG,
+    SLACK,
+    deletes_of,
+    gone_before,
+    jobs_may_stay,
+    looks_of,
+    minutes,
+    moment,
+    of_app,
+    ran,
+    said_of,
+    time_of,
+)
+from tests.oracle.rules_cluster import cluster_untouched, cluster_work_respected, cluster_work_told
+from tests.oracle.worlds import CANCEL, FORCE, REFUSE, WAIT, Job, World
 
-SLACK = timedelta(seconds=2)
-# A machine that stands still for five real seconds lets that much simulated time pass.
-LAG = timedelta(minutes=10)
-_ENDED = ("Completed", "Failed", "Canceled")
-_DONE = range(200, 205)
-_PAGED = {"api-version", "listViewType"}
 _NEEDED_FAILURES = 4
 
 Rule = Callable[[Story], Iterator[str]]
@@ -36,15 +44,15 @@ def judge(story: Story) -> list[str]:
 
 def only_detach(story: Story) -> Iterator[str]:
     """A compute is deleted by Detach and no other way, once for each time that was asked; the cluster stays."""
-    for request in _of_app(story, "DELETE", r"/computes/[^/]+$"):
+    for request in of_app(story, "DELETE", r"/computes/[^/]+$"):
         if request["query"].get("underlyingResourceAction") != "Detach":
             yield f"DELETE with {request['query']}"
         if request["path"].lower() != story.world.compute.lower():
             yield f"DELETE of another compute: {request['path']}"
-    taken = [d for d in _deletes(story) if d["workStatus"] in (200, 202)]
-    if len(taken) > 1 + len(_said(story, "retry")):
+    taken = [d for d in deletes_of(story) if d["workStatus"] in (200, 202)]
+    if len(taken) > 1 + len(said_of(story, "retry")):
         yield f"it was detached {len(taken)} times"
-    if story.cluster is None or _of_app(story, "DELETE", r"/managedClusters/[^/]+$"):
+    if story.cluster is None or of_app(story, "DELETE", r"/managedClusters/[^/]+$"):
         yield "the cluster was deleted"
 
 
@@ -52,7 +60,7 @@ def nothing_else_changed(story: Story) -> Iterator[str]:
     """The app changes the compute, jobs that it was asked to cancel, and schedules and endpoints where asked."""
     world = story.world
     uses = {job.name for job in world.jobs if job.uses == YES}
-    for request in _of_app(story, r"PUT|PATCH|POST|DELETE", ""):
+    for request in of_app(story, r"PUT|PATCH|POST|DELETE", ""):
         path = request["path"].removeprefix(world.workspace)
         cancel = re.fullmatch(r"/jobs/([^/]+)/cancel", path)
         if cancel is not None:
@@ -75,33 +83,33 @@ def nothing_else_changed(story: Story) -> Iterator[str]:
 def detached_only_if_allowed(story: Story) -> Iterator[str]:
     """When the DELETE was sent nothing ran there that the policy protects, as far as a look right before could tell."""
     world = story.world
-    for delete in _deletes(story):
-        when = _time(delete)
-        looks = [look for look in _looks(story) if look <= when]
+    for delete in deletes_of(story):
+        when = time_of(delete)
+        looks = [look for look in looks_of(story) if look <= when]
         if not looks and world.workloads["policy"] != FORCE:
             yield "no listing of jobs before the DELETE"
-        if looks and not _jobs_may_stay(story, when):
-            for job in _blocking(world):
-                if _ran(story, job, looks[-1], when):
+        if looks and not jobs_may_stay(story, when):
+            for job in _jobs(world):
+                if ran(story, job, looks[-1], when):
                     yield f"DELETE at {when} while {job.name} ({job.uses}) ran, policy {world.workloads}"
         if world.workloads["policy"] == FORCE:
             continue
         if world.builds_images:
             yield "DELETE of the compute that builds the workspace's images"
         for served in (*world.endpoints, *world.batch):
-            if served.here and not _gone_before(story, served.name, when):
+            if served.here and not gone_before(story, served.name, when):
                 yield f"DELETE while {served.name} is deployed there, endpoints={world.workloads['endpoints']}"
 
 
 def approved_first(story: Story) -> Iterator[str]:
     """Where an approval is required there is no DELETE before one, and none after a no."""
     needed = story.world.request["approval"] == "required"
-    for delete in _deletes(story):
-        when = _time(delete)
-        if needed and not any(said.sent <= when for said in _said(story, "approve")):
+    for delete in deletes_of(story):
+        when = time_of(delete)
+        if needed and not any(said.sent <= when for said in said_of(story, "approve")):
             yield f"DELETE at {when} without an approval"
         rejected = [s.taken for s in story.said if s.verb == "reject" and s.status == 202 and s.taken < when]
-        if rejected and not any(rejected[-1] < s.taken for s in _said(story, "retry")):
+        if rejected and not any(rejected[-1] < s.taken for s in said_of(story, "retry")):
             yield f"DELETE at {when} after a rejection at {rejected[-1]}"
 
 
@@ -109,18 +117,18 @@ def canceled_in_time(story: Story) -> Iterator[str]:
     """After a cancel nothing is detached any more, and an operation is canceled only if somebody asked for that."""
     for said in story.said:
         if said.verb == "cancel" and said.status == 202:
-            again = [r.taken for r in _said(story, "retry") if r.taken > said.taken]
-            for delete in _deletes(story):
-                if _time(delete) > said.taken + LAG and not again:
-                    yield f"DELETE at {_time(delete)} although canceled at {said.taken}"
-    if story.operation["status"] == "Canceled" and not _said(story, "cancel"):
+            again = [r.taken for r in said_of(story, "retry") if r.taken > said.taken]
+            for delete in deletes_of(story):
+                if time_of(delete) > said.taken + LAG and not again:
+                    yield f"DELETE at {time_of(delete)} although canceled at {said.taken}"
+    if story.operation["status"] == "Canceled" and not said_of(story, "cancel"):
         yield "canceled, and nobody asked for that"
 
 
 def end_is_true(story: Story) -> Iterator[str]:
     """The status says what is so: the compute is gone, or it is there as before."""
     operation, there = story.operation, story.world.compute.lower() in story.resources
-    taken = [d for d in _deletes(story) if d["workStatus"] in (200, 202)]
+    taken = [d for d in deletes_of(story) if d["workStatus"] in (200, 202)]
     status, result = operation["status"], operation.get("result") or {}
     if status == "Succeeded":
         if there:
@@ -150,15 +158,17 @@ def problem_fits(story: Story) -> Iterator[str]:
     failed = [step["name"] for step in operation["steps"] if step["status"] == "Failed"]
     if problem.get("step") not in failed:
         yield f"the problem is of step {problem.get('step')}, failed have {failed}"
-    since = min([story.asked, *(s.sent for s in _said(story, "retry"))])
-    lasted = _at(operation["finishedDateTime"]) - since
+    since = min([story.asked, *(s.sent for s in said_of(story, "retry"))])
+    lasted = moment(operation["finishedDateTime"]) - since
     waits = world.workloads["policy"] in (WAIT, CANCEL)
+    waited_for = bool(_blocking(world) or _come_back(world))
+    overdue = waits and waited_for and lasted >= minutes(world.workloads["deadline"])
     fits = {
-        "ComputeInUse": bool(_protected(world)),
+        "ComputeInUse": bool(_protected(world) or _come_back(world)),
         "ComputeUseUnknown": bool(world.faults),
-        "DrainDeadlineExceeded": waits and bool(_blocking(world)) and lasted >= _minutes(world.workloads["deadline"]),
-        "ApprovalRejected": bool(_said(story, "reject")),
-        "ApprovalTimedOut": lasted >= _minutes(world.request["approvalTimeout"]),
+        "DrainDeadlineExceeded": overdue,
+        "ApprovalRejected": bool(said_of(story, "reject")),
+        "ApprovalTimedOut": lasted >= minutes(world.request["approvalTimeout"]),
     }.get(str(code), bool(world.scripts and world.scripts[0].get("outcome") == "fail"))
     if not fits:
         yield f"nothing in this world explains {code}: {problem.get('message')}"
@@ -176,23 +186,23 @@ def succeeded_if_it_could(story: Story) -> Iterator[str]:
 
 def orphans_told(story: Story) -> Iterator[str]:
     """Work that was left to the compute is reported, and no other."""
-    if story.operation["status"] != "Succeeded" or not _deletes(story):
+    if story.operation["status"] != "Succeeded" or not deletes_of(story):
         return
-    detached, ended = _time(_deletes(story)[-1]), _at(story.operation["finishedDateTime"])
+    detached, ended = time_of(deletes_of(story)[-1]), moment(story.operation["finishedDateTime"])
     told = {work["name"] for work in (story.operation["result"] or {}).get("orphaned", [])}
     unknown = any(f["check"] == "orphanedWork" and f["outcome"] == "unknown" for f in story.operation["findings"])
-    looks = [look for look in _looks(story) if look > detached]
+    looks = [look for look in looks_of(story) if look > detached]
     if not looks:
         if not unknown:
             yield "nobody looked for what was left, and no finding says so"
         return
     for job in story.world.jobs:
-        if job.uses == YES and job.name not in told and not unknown and _ran(story, job, looks[-1], ended + SLACK):
+        if job.uses == YES and job.name not in told and not unknown and ran(story, job, looks[-1], ended + SLACK):
             yield f"{job.name} was left to the compute and is not reported"
-        if job.name in told and (job.uses == NO or not _ran(story, job, ended + SLACK, detached)):
+        if job.name in told and (job.uses == NO or not ran(story, job, ended + SLACK, detached)):
             yield f"{job.name} is reported as left, and was not"
     for served in (*story.world.endpoints, *story.world.batch):
-        stays = served.here and not _gone_before(story, served.name, ended)
+        stays = served.here and not gone_before(story, served.name, ended)
         reported = any(name.split("/")[0] == served.name for name in told)
         if reported != stays and not unknown:
             yield f"{served.name}: reported is {reported}, left is {stays}"
@@ -200,7 +210,7 @@ def orphans_told(story: Story) -> Iterator[str]:
 
 def schedules_as_they_should(story: Story) -> Iterator[str]:
     """Schedules of the compute are off after a detach and on again without one; the others are as they were."""
-    gone = any(d["workStatus"] in (200, 202) for d in _deletes(story)) and (
+    gone = any(d["workStatus"] in (200, 202) for d in deletes_of(story)) and (
         story.operation["status"] == "Succeeded" or story.world.compute.lower() not in story.resources
     )
     for schedule in story.world.schedules:
@@ -226,54 +236,38 @@ RULES: tuple[Rule, ...] = (
     nothing_else_changed,
     detached_only_if_allowed,
     approved_first,
+    cluster_work_respected,
+    cluster_untouched,
     canceled_in_time,
     end_is_true,
     problem_fits,
     succeeded_if_it_could,
     orphans_told,
+    cluster_work_told,
     schedules_as_they_should,
     at_rest,
 )
 
 
 # What holds of an operation that is still waiting for Azure to let the compute go.
-_MEANWHILE: tuple[Rule, ...] = RULES[:4]
+_MEANWHILE: tuple[Rule, ...] = RULES[:6]
 
 
-def _of_app(story: Story, method: str, path: str) -> list[dict[str, Any]]:
-    return [
-        r
-        for r in story.requests
-        if (r["principal"] or {}).get("objectId") == APP_OBJECT
-        and re.fullmatch(method, r["method"])
-        and re.search(path, r["path"], re.I)
-    ]
-
-
-def _deletes(story: Story) -> list[dict[str, Any]]:
-    """The DELETEs of the compute that Azure did something about, in order of time."""
-    found = [d for d in _of_app(story, "DELETE", r"/computes/[^/]+$") if d.get("workStatus") is not None]
-    return sorted(found, key=_time)
-
-
-def _looks(story: Story) -> list[datetime]:
-    """When listings of jobs began that saw every page."""
-    looks: list[tuple[datetime, bool]] = []
-    for page in sorted(_of_app(story, "GET", r"/jobs$"), key=_time):
-        if set(page["query"]) <= _PAGED:
-            looks.append((_time(page), page["status"] == 200))
-        elif looks and page["status"] != 200:
-            looks[-1] = (looks[-1][0], False)
-    return [when for when, whole in looks if whole]
-
-
-def _said(story: Story, verb: str) -> list[Any]:
-    """What was said and taken, or may have been: nobody heard the app's answer."""
-    return [said for said in story.said if said.verb == verb and said.status in (0, 202)]
-
-
-def _blocking(world: World) -> list[Job]:
+def _jobs(world: World) -> list[Job]:
     return [job for job in world.jobs if job.uses in (YES, UNCLEAR)]
+
+
+def _blocking(world: World) -> list[Job | ClusterWork]:
+    """Jobs and work in the cluster that a detach has to wait for; what stands for an endpoint goes with that."""
+    asked = world.outage != (0.0, None)
+    return [*_jobs(world), *(w for w in world.in_cluster if w.uses != NO and w.endpoint is None and asked)]
+
+
+def _come_back(world: World) -> list[str]:
+    """What is left of endpoints that were deleted while nobody could ask the cluster for it."""
+    here = {served.name for served in world.endpoints if served.here}
+    found = [work.name for work in world.in_cluster if work.uses != NO and work.endpoint in here]
+    return found if world.outage is not None and world.workloads["endpoints"] == "delete" else []
 
 
 def _protected(world: World) -> list[str]:
@@ -287,58 +281,19 @@ def _protected(world: World) -> list[str]:
     return [*found, *(["imageBuildCompute"] if world.builds_images else [])]
 
 
-def _jobs_may_stay(story: Story, when: datetime) -> bool:
-    """Whether jobs could be left running at that moment."""
-    world = story.world
-    policy, at_deadline = world.workloads["policy"], world.workloads["onDeadline"]
-    if policy in (FORCE, REFUSE) or at_deadline == "fail":
-        return bool(policy == FORCE)
-    if when < story.asked + _minutes(world.workloads["deadline"]) - SLACK:
-        return False
-    needed = 1 + (world.request["approval"] == "required")
-    return bool(at_deadline == "force") or sum(said.sent <= when for said in _said(story, "approve")) >= needed
-
-
-def _ran(story: Story, job: Job, begun: datetime, until: datetime) -> bool:
-    """Whether a job was there before ``begun`` and had not ended by ``until``."""
-    found = story.resources.get(f"{story.world.workspace}/jobs/{job.name}".lower())
-    if found is None:
-        return False
-    about = found["systemData"]
-    if _at(about["createdAt"]) > begun - SLACK:
-        return False
-    over = found["properties"]["status"] in _ENDED
-    return not over or _at(about["lastModifiedAt"]) > until + SLACK
-
-
-def _gone_before(story: Story, name: str, when: datetime) -> bool:
-    taken = _of_app(story, "DELETE", rf"/(onlineEndpoints/{name}|batchEndpoints/{name}/deployments/[^/]+)$")
-    return any(r.get("workStatus") in _DONE and _time(r) < when for r in taken)
-
-
 def _could(world: World) -> bool:
     policy = world.workloads["policy"]
     if world.cancel is not None or world.dark or world.request["approval"] == "required" or _protected(world):
+        return False
+    if _come_back(world) and policy != FORCE:
         return False
     if any(script.get("outcome") == "fail" for script in world.scripts):
         return False
     if policy == FORCE or world.workloads["onDeadline"] == FORCE:
         return True
-    in_time = _minutes(world.workloads["deadline"]) - LAG / 2
+    in_time = minutes(world.workloads["deadline"]) - LAG / 2
     for job in _blocking(world):
-        goes = policy == CANCEL and job.uses == YES
+        goes = policy == CANCEL and job.uses == YES and isinstance(job, Job)
         if not goes and (job.ends_after is None or timedelta(seconds=job.at + job.ends_after) > in_time):
             return False
     return True
-
-
-def _time(request: dict[str, Any]) -> datetime:
-    return _at(request["simulatedTime"])
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _minutes(text: str) -> timedelta:
-    return timedelta(minutes=int(text.removeprefix("PT").removesuffix("M")))

@@ -12,6 +12,7 @@ from local.stack import Stack
 from local.stack.app_client import Answer as HttpAnswer
 from local.stack.app_client import AppError
 from tests.faults.evidence import Head, Tables
+from tests.oracle.cluster_life import ClusterLife, Seen
 from tests.oracle.worlds import World
 
 _POLL = 0.3
@@ -43,6 +44,8 @@ class Story:
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     effects: list[dict[str, Any]] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
+    in_cluster: list[dict[str, Any]] = field(default_factory=list)
+    cluster_seen: Seen = field(default_factory=Seen)
     cluster: dict[str, Any] | None = None
     unfinished: bool = False
     stuck: bool = False
@@ -56,6 +59,7 @@ class Player:
         self._operation_id = f"{world.name}-{int(time.time())}"
         self._story: Story | None = None
         self._jobs = list(world.jobs)
+        self._cluster = ClusterLife(stack, world)
         self._answers = list(world.answers)
         self._due: tuple[str, float] | None = None
         self._question = ""
@@ -71,6 +75,7 @@ class Player:
             self._stack.azure.change(self._world.workspace, builds)
         for job in [job for job in self._jobs if not job.at]:
             self._submit(job)
+        self._cluster.live(0.0)
         for fault in self._world.faults:
             self._stack.azure.add_fault(**fault)
         for script in self._world.scripts:
@@ -112,6 +117,7 @@ class Player:
         """What happens in the world of an operation of that age, in simulated seconds."""
         for job in [job for job in self._jobs if job.at <= age]:
             self._submit(job)
+        self._cluster.live(age)
         if not self._canceled and self._world.cancel is not None and age >= self._world.cancel:
             self._canceled = self._say("cancel") is not None
         if head.status != "NeedsApproval":
@@ -163,6 +169,8 @@ class Player:
         story.effects = [o for o in azure.operations() if o["resourceId"].lower().startswith(prefix)]
         query = f"operation eq '{story.operation_id}'"
         story.claims = [str(row["target"]) for row in self._tables.rows("claims", query)]
+        story.in_cluster = azure.requests(kind="kubernetes", path=f"^{re.escape(world.cluster)}/")
+        story.cluster_seen = self._cluster.seen
         cluster = azure.resource(world.cluster)
         story.cluster = cluster["body"] if cluster else None
         return story

@@ -8,16 +8,15 @@ truth. Times are simulated seconds.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local.stack import world as stack_worlds
+from tests.oracle.cluster_work import MINUTE, NO, UNCLEAR, YES, ClusterWork, Owner, draw_outage, draw_work
 
-YES, NO, UNCLEAR = "yes", "no", "unclear"
 REFUSE, WAIT, CANCEL, FORCE = "refuse", "wait", "cancel", "force"
 LIVE = ("NotStarted", "Preparing", "Queued", "Running", "Finalizing", "NotResponding", "Paused", "Unknown")
 NO_STATUS_OF_AZURE = "Hibernating"
-MINUTE = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class World:
-    """All of it. ``faults`` and ``scripts`` are the simulated Azure's; ``dark``: no listing of jobs ever succeeds."""
+    """All of it. ``faults`` and ``scripts`` are the simulated Azure's; ``dark``: no listing of jobs ever succeeds.
+
+    ``outage``: from when until when nobody reaches the cluster's own API.
+    """
 
     seed: int
     request: dict[str, Any]
@@ -59,6 +61,9 @@ class World:
     endpoints: tuple[Served, ...] = ()
     batch: tuple[Served, ...] = ()
     schedules: tuple[Served, ...] = ()
+    in_cluster: tuple[ClusterWork, ...] = ()
+    outage: tuple[float, float | None] | None = None
+    namespace: str = "default"
     builds_images: bool = False
     attached: bool = True
     faults: tuple[dict[str, Any], ...] = ()
@@ -107,10 +112,14 @@ class World:
         seed = stack_worlds.additions(self.name, "x" + self.name, workspaces=(self.name,))
         computes = [(self.compute_name, self.cluster)] if self.attached else []
         computes.append(("elsewhere", stack_worlds.cluster_id("x" + self.name)))
+        inner = {"namespace": self.namespace}
+        properties = {"computeType": "Kubernetes", "properties": inner}
         seed["computes"] = [
-            {"workspaceId": self.workspace, "name": n, "properties": {"computeType": "Kubernetes", "resourceId": c}}
+            {"workspaceId": self.workspace, "name": n, "properties": {**properties, "resourceId": c}}
             for n, c in computes
         ]
+        # The kinds of objects that only the extension brings are there.
+        seed["extensions"] = [extension(self.cluster)] if self.in_cluster else []
         for kind, served in (("endpoints", self.endpoints), ("batchEndpoints", self.batch)):
             seed[kind] = [{"workspaceId": self.workspace, "name": s.name, **self._on(s, kind)} for s in served]
         seed["deployments"] = [
@@ -150,7 +159,7 @@ def draw(seed: int) -> World:
     request = _request(chance)
     faults, scripts, dark = _faults(chance, workspace, compute)
     serves = chance.random() < 0.3
-    return World(
+    world = World(
         seed=seed,
         request=request,
         jobs=tuple(_jobs(chance, compute)),
@@ -166,6 +175,30 @@ def draw(seed: int) -> World:
         cancel=chance.uniform(0, 15 * MINUTE) if chance.random() < 0.12 else None,
         retry=chance.random() < 0.3,
     )
+    return _with_cluster(world)
+
+
+def _with_cluster(world: World) -> World:
+    """The same, and what is in the cluster itself."""
+    chance = random.Random(f"cluster {world.seed}")
+    works = chance.random() < 0.35
+    namespace = chance.choice(("default", f"team-{world.seed}"))
+    _, _, subscription, _, group, _, _, _, workspace = world.workspace.split("/")
+    owner = Owner(world.compute_name, workspace, group, subscription)
+    listed = [(served.name, served.here) for served in world.endpoints]
+    return replace(
+        world,
+        namespace=namespace,
+        in_cluster=tuple(draw_work(chance, owner, namespace, listed)) if works else (),
+        outage=draw_outage(chance, works=works),
+    )
+
+
+def extension(cluster: str) -> dict[str, Any]:
+    """For a seed: the extension, as somebody installed it."""
+    settings = {"enableTraining": "True"}
+    properties = {"extensionType": "Microsoft.AzureML.Kubernetes", "configurationSettings": settings}
+    return {"clusterId": cluster, "name": "azureml", "properties": properties}
 
 
 def _request(chance: random.Random) -> dict[str, Any]:
