@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
+from domain.roles import user_identity
 
 # Without the first the extension's installation fails under a false name (AuthorizationFailed of another application).
 AKS_PROVIDERS = ("Microsoft.KubernetesConfiguration", "Microsoft.ContainerService")
@@ -48,12 +49,15 @@ def workspace_identity(facts: Facts) -> Judgement:
     workspace = known(facts.workspace, "the workspace")
     users = list((workspace.get("identity") or {}).get("userAssignedIdentities") or {})
     primary = str((workspace.get("properties") or {}).get("primaryUserAssignedIdentity") or "")
+    used = user_identity(workspace)
+    if used is None:
+        return passes("The workspace acts as its own identity.")
     if len(users) < 2:
-        return passes(f"The workspace acts as {users[0]}." if users else "The workspace acts as its own identity.")
-    used = primary or users[0]
+        return passes(f"The workspace acts as {used}.")
+    first = "the first, because none of them is named as primary"
+    why = "its primary one" if used.lower() == primary.lower() else first
     return warns(
-        f"The workspace has {len(users)} user-assigned identities; {used} is used"
-        f"{'' if primary else ', the first, because none is named as primary'}: roles have to be its own.",
+        f"The workspace has {len(users)} user-assigned identities; {used} is used, {why}: roles have to be its own.",
         "Grant roles on the cluster to that identity.",
         f"az resource show --ids {facts.workspace_id} --query identity.userAssignedIdentities",
     )

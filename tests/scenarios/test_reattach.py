@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
+from local.stack import world as worlds
 from tests.scenarios.helpers import (
     Operation,
     Place,
@@ -24,10 +25,12 @@ from tests.scenarios.helpers import (
     step_of,
     succeeded,
 )
+from tests.scenarios.test_arc import arc_place
 from tests.scenarios.test_extension import in_azure, put_secrets, seed_extension
 from tests.scenarios.test_plans import apply, plan, planned
 from tests.scenarios.test_schedules_and_endpoints import have_schedule
 
+__all__ = ["arc_place"]
 SECOND_HALF = ("install_extension", "extension_ready", "attach_compute", "compute_ready")
 
 
@@ -293,3 +296,35 @@ def test_two_at_once(stack: Stack, place: Place) -> None:
     assert other.body["error"]["operationId"] == first.body["id"]
     succeeded(stack, first.body["id"])
     assert compute(stack, place)["description"] == "one"
+
+
+def test_on_azure_arc_in_a_workspace_with_two_identities(stack: Stack, arc_place: Place) -> None:
+    """It says which identity has to have the roles, grants them to that one, and keeps what the relay needs."""
+    place = arc_place
+    attached(stack, place)
+    users = [worlds.identity_id(f"{place.compute_name}-{name}") for name in ("a", "b")]
+    identity = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
+    properties = {"primaryUserAssignedIdentity": users[1]}
+    workspace = {"id": place.workspace_id, "location": worlds.LOCATION, "identity": identity, "properties": properties}
+    stack.azure.seed({"workspaces": [workspace]})
+    plain, protected = in_azure(stack, place)
+    assert "relayserver.relayConnectionString" in protected
+    extra = put_secrets(stack, {f"extra-{place.compute_name}": "an extra secret"})[f"extra-{place.compute_name}"]
+    more = {"grantRoles": True, "extension": {"configurationProtectedSettings": {"own.secret": extra}}}
+    planning = plan(stack, "reattach", body(place, **more))
+    operation = reattach(stack, place, **more)
+    assert operation["status"] == "Succeeded", operation["error"]
+
+    intended = [e for e in stack.app.journal(operation["id"]) if e["event"] == "intended"]
+    told = [(change["step"], change["action"], change["resourceId"]) for change in planning["result"]["changes"]]
+    assert [(e["step"], e["data"]["action"], e["data"]["resourceId"]) for e in intended] == told
+    (said,) = [each for each in operation["findings"] if each["check"] == "workspaceIdentity"]
+    assert said["outcome"] == "warning"
+    assert f"{users[1]} is used, its primary one" in said["message"]
+    principal = stack.azure.arm("GET", place.workspace_id).body["identity"]["userAssignedIdentities"][users[1]]
+    granted = [made["id"] for made in operation["created"] if "roleAssignments" in made["type"]]
+    given = [stack.azure.arm("GET", each).body["properties"]["principalId"] for each in granted]
+    assert given == [principal["principalId"]] * 3
+    assert step_of(operation, "ensure_relay")["status"] == "Skipped"
+    assert in_azure(stack, place) == (plain, {**protected, "own.secret": "an extra secret"})
+    assert compute(stack, place)["resourceId"] == place.cluster_id

@@ -60,10 +60,12 @@ def _identity_refusal(
     identity = workspace["body"].get("identity") or {}
     if "systemassigned" in identity.get("type", "").lower():
         return None
-    users = list((identity.get("userAssignedIdentities") or {}).values())
+    users = {str(user).lower(): of for user, of in (identity.get("userAssignedIdentities") or {}).items()}
     if not users:
         return None
-    principal = users[0]["principalId"]
+    # "The user assigned identity resource id that represents the workspace identity" (API reference of workspaces).
+    primary = str(workspace["body"].get("properties", {}).get("primaryUserAssignedIdentity") or "").lower()
+    principal = users.get(primary, next(iter(users.values())))["principalId"]
 
     def may(action: str) -> bool:
         return rbac.holds(world, principal, action, cluster["id"], now)

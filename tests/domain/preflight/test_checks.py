@@ -361,7 +361,14 @@ CASES = (
             "identity": {"type": "UserAssigned", "userAssignedIdentities": {f"{USER}/a": {}, f"{USER}/b": {}}},
             "properties": {"primaryUserAssignedIdentity": f"{USER}/b"},
         }),
-        "warning", f"{USER}/b is used:",
+        "warning", f"{USER}/b is used, its primary one",
+    ),
+    Case(
+        "workspaceIdentity", "two beside its own",
+        facts(workspace={"identity": {
+            "type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {f"{USER}/a": {}, f"{USER}/b": {}},
+        }}),
+        "pass", "its own identity",
     ),
     Case(
         "workspaceIdentity", "one",

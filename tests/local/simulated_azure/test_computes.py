@@ -110,6 +110,16 @@ def test_workspace_with_user_assigned_identity_needs_roles(azure: SimulatedAzure
     assert attach(azure)["status"] == "Succeeded"
 
 
+def test_of_two_user_assigned_identities_the_primary_one_needs_the_roles(azure: SimulatedAzure) -> None:
+    users = [f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}" for name in ("ml", "other")]
+    identity = {"type": "UserAssigned", "userAssignedIdentities": {user: {"principalId": user} for user in users}}
+    workspace = {"id": WORKSPACE, "identity": identity, "properties": {"primaryUserAssignedIdentity": users[1].upper()}}
+    azure.seed({"workspaces": [workspace], "extensions": [seeded_extension()]})
+    for user, code in zip(users, ("BadRequest", None), strict=True):
+        azure.seed({"roleAssignments": [{"role": "Owner", "scope": CLUSTER, "principalId": user}]})
+        assert (attach(azure).get("error") or {}).get("code") == code
+
+
 def test_workspace_with_user_assigned_identity_needs_the_relay_too(azure: SimulatedAzure) -> None:
     user = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ml"
     relay = f"{GROUP}/providers/Microsoft.Relay/namespaces/edgerelay"
