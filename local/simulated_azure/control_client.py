@@ -160,7 +160,10 @@ class SimulatedAzure:
         return answer
 
     def requests(self, *, method: str = "", path: str = "", kind: str = "", after: int = 0) -> list[dict[str, Any]]:
-        """The request log; ``path`` is a regular expression, ``after`` the number of the last entry already seen."""
+        """The request log; ``method`` may be several with commas, ``path`` is a regular expression.
+
+        ``after``: the number of the last entry already seen.
+        """
         query = {"method": method, "path": path, "kind": kind, "after": str(after) if after else ""}
         return self._list("/requests", query)
 

@@ -41,14 +41,17 @@ def finish(store: Store, entry: Document, status: int | None, **more: Any) -> No
 
 
 def select(store: Store, query: Mapping[str, str]) -> list[Document]:
-    """Entries that fit ``method``, ``path`` (regular expression), ``kind``, ``status`` and ``after`` (a number)."""
+    """Entries that fit ``method`` (one or more, with commas), ``path`` (regular expression), ``kind``, ``status`` and
+    ``after`` (a number).
+    """
     pattern = re.compile(query.get("path", ""), re.IGNORECASE)
     after = int(query.get("after", 0))
+    methods = query.get("method", "").upper().split(",")
     return [
         entry
         for entry in store.requests[after:]
-        if pattern.search(entry["path"])
-        and query.get("method", entry["method"]).upper() == entry["method"]
+        if (entry["method"] in methods or not methods[0])
+        and pattern.search(entry["path"])
         and query.get("kind", entry["kind"]) == entry["kind"]
         and query.get("status", str(entry["status"])) == str(entry["status"])
     ]

@@ -10,7 +10,7 @@ import sqlite3
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ Row = dict[str, Any]
 
 # A reading that still disagrees after so many tries tells of a broken journal.
 _READINGS = 5
+# Where a row keeps when it was written, as the table service tells it; and how far back a later reading begins.
+_WRITTEN = "written"
+_OVERLAP = timedelta(seconds=2)
+_WRITING = "PUT,POST,PATCH,DELETE"
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ class Tables:
         """The rows of a table that fit a filter; none when the table is not there."""
         client = self._service.get_table_client(table)
         try:
-            return [dict(row) for row in (client.query_entities(query) if query else client.list_entities())]
+            found = client.query_entities(query) if query else client.list_entities()
+            return [{**row, _WRITTEN: row.metadata["timestamp"]} for row in found]
         except ResourceNotFoundError:
             return []
 
@@ -184,22 +189,44 @@ class Tables:
         self._service.close()
 
 
-def _records(tables: Tables) -> Records:
-    """Heads, journals and index rows. They come in pages: what wrote between two of them is read anew, by itself."""
-    records = _sorted_out(tables.rows("operations"))
-    for key in list(records.heads):
+class RecordReader:
+    """Reads the table of operations; from the second time on only the operations that something was written of since.
+
+    A row that went without any other being written is seen by a new reader only.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._records = Records({}, {}, {})
+        self._newest: datetime | None = None
+
+    def read(self) -> Records:
+        """Heads, journals and index rows. They come in pages: what wrote between two is read anew, by itself."""
+        if self._newest is None:
+            rows = self._tables.rows("operations")
+            self._records = _sorted_out(rows)
+            to_read: set[str] = set()
+        else:
+            since = (self._newest - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            rows = self._tables.rows("operations", f"Timestamp ge datetime'{since}'")
+            to_read = {_operation_of(row) for row in rows}
+        self._newest = max((row[_WRITTEN] for row in rows), default=self._newest)
+        for key in {*to_read, *(key for key in self._records.heads if not self._records.agree(key))}:
+            self._read(key)
+        return self._records
+
+    def _read(self, key: str) -> None:
+        journal = f"(RowKey ge 'journal;{key};' and RowKey lt 'journal;{key}<')"
+        mine = f"RowKey eq 'operation;{key}' or {journal} or operation eq '{key}'"
         for _ in range(_READINGS):
-            if records.agree(key):
+            self._records.replace(key, _sorted_out(self._tables.rows("operations", mine)))
+            if self._records.agree(key):
                 break
-            journal = f"(RowKey ge 'journal;{key};' and RowKey lt 'journal;{key}<')"
-            mine = f"RowKey eq 'operation;{key}' or {journal} or operation eq '{key}'"
-            records.replace(key, _sorted_out(tables.rows("operations", mine)))
-    return records
 
 
-def gather(stack: Stack, tables: Tables) -> Evidence:
+def gather(stack: Stack, tables: Tables, reader: RecordReader) -> Evidence:
     """Read everything. Tables first: what Azure and the engine did meanwhile is younger, never missing."""
-    records = _records(tables)
+    records = reader.read()
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
     reactions = tables.rows("reactions")
     instances = read_instances(stack.host_state / "durable" / "durable.db")
@@ -211,8 +238,8 @@ def gather(stack: Stack, tables: Tables) -> Evidence:
         holds=holds,
         reactions=reactions,
         instances=instances,
-        requests=[r for r in stack.azure.requests(kind="arm") if r["method"] != "GET"],
-        objects=[r for r in stack.azure.requests(kind="kubernetes") if r["method"] != "GET"],
+        requests=stack.azure.requests(kind="arm", method=_WRITING),
+        objects=stack.azure.requests(kind="kubernetes", method=_WRITING),
         effects=stack.azure.operations(),
         jobs=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/jobs"),
         computes=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/computes"),
@@ -276,6 +303,13 @@ def moment(text: Any) -> datetime | None:
 def trusted(bundle: str) -> ssl.SSLContext:
     """A TLS context that trusts a bundle."""
     return ssl.create_default_context(cafile=bundle)
+
+
+def _operation_of(row: Row) -> str:
+    what, _, rest = str(row["RowKey"]).partition(";")
+    if what == "operation":
+        return rest
+    return rest.rsplit(";", 1)[0] if what == "journal" else str(row["operation"])
 
 
 def _sorted_out(rows: list[Row]) -> Records:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from local.stack import Stack
 from tests.faults import rules_azure, rules_kubernetes, rules_records, rules_rest
-from tests.faults.evidence import Evidence, Tables, gather
+from tests.faults.evidence import Evidence, RecordReader, Tables, gather
 from tests.faults.questions import Rule, Violation, line_of
 
 # Real seconds that things get to settle.
@@ -31,6 +31,14 @@ class Invariants:
     tables: Tables
     _journals: dict[str, list[str]] = field(default_factory=dict)
     _excused: list[tuple[str, str]] = field(default_factory=list)
+    _reader: RecordReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.read_anew()
+
+    def read_anew(self) -> None:
+        """Have the next check read everything, not only what was written since the last."""
+        self._reader = RecordReader(self.tables)
 
     def excuse(self, invariant: str, text: str) -> None:
         """Pass over, from now on, violations of an invariant whose message has this text (a name, an id)."""
@@ -40,7 +48,7 @@ class Invariants:
         """What is broken, after giving things ``settling`` real seconds to come to rest."""
         deadline = time.monotonic() + settling
         while True:
-            evidence = gather(self.stack, self.tables)
+            evidence = gather(self.stack, self.tables, self._reader)
             found = [violation for rule in _RULES for violation in rule(evidence)]
             found += self._append_only(evidence)
             found = [violation for violation in found if not self._is_excused(violation)]

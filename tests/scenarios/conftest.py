@@ -36,8 +36,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def invariants(stack: Stack) -> Iterator[Invariants]:
     """The checker of the shared stack; a test that leaves something odd on purpose tells it with ``excuse``."""
     tables = Tables(stack)
+    checker = Invariants(stack, tables)
     with KeptAnswers().kept() as answers:
-        yield Invariants(stack, tables)
+        yield checker
+    checker.read_anew()
+    assert checker.check() == []
     tables.close()
     # When all is done: no secret of the stack is in anything that was written, told or answered.
     assert canary.search(stack, answers) == []
