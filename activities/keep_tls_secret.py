@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 
 from activities.kubernetes import LABELS, cluster_of, guarded, marks
@@ -19,23 +20,50 @@ from gateways.kubernetes import Api, KubernetesError, Unreachable
 SECRETS = "v1/secrets"
 _ATTEMPTS = 4
 _PAUSE = 15.0
+_OTHERS = f"somebody else has a secret {KEPT_TLS_SECRET} in namespace {RELEASE_NAMESPACE}"
+_EMPTY = "it holds no cert.pem and key.pem"
 
 
-def is_there(cluster: ArmId) -> bool:
-    """Whether v1's secret is in the cluster; one whose API cannot be used from here is taken to have none.
+def look(cluster: ArmId) -> tuple[bool, str | None]:
+    """Whether v1's secret is in the cluster, and why it could not be kept if it had to be.
 
-    Raises ArmError, also when the cluster's API has an outage.
+    A cluster whose API cannot be used from here is taken to have none. Raises ArmError, also when the cluster's API has
+    an outage.
     """
     try:
         api = kubernetes.connect(cluster)
         if isinstance(api, Unreachable):
-            return False
+            return False, None
         with closing(api):
-            return kubernetes_secrets.has_legacy_tls(api)
+            if not kubernetes_secrets.has_legacy_tls(api):
+                return False, None
+            return True, _hindrance(api)
     except KubernetesError as error:
         if error.status in (401, 403):
-            return False  # Preflight says so, by the leftovers that it cannot see.
+            return False, None  # Preflight says so, by the leftovers that it cannot see.
         raise ArmError(error.status, error.reason, error.message) from error
+
+
+def _hindrance(api: Api) -> str | None:
+    try:
+        there = kubernetes_secrets.kept_tls(api)
+    except KubernetesError as error:
+        if error.status not in (401, 403):
+            raise
+        return f"the app may not read secrets of namespace {RELEASE_NAMESPACE}"
+    if there is not None and kubernetes_secrets.is_a_copy(api):
+        return None
+    if there is not None and not _is_ours(there):
+        return _OTHERS
+    if not kubernetes_secrets.holds_legacy_tls(api):
+        return _EMPTY
+    if not api.may("create" if there is None else "update", "", "secrets", RELEASE_NAMESPACE):
+        return f"the app may not write secrets of namespace {RELEASE_NAMESPACE}"
+    return None
+
+
+def _is_ours(labels: Mapping[str, str]) -> bool:
+    return labels.get("app.kubernetes.io/managed-by") == LABELS["app.kubernetes.io/managed-by"]
 
 
 def planned_copy(step: StepAtWork) -> list[PlannedChange]:
@@ -82,16 +110,14 @@ def _copy(step: StepAtWork, api: Api, cluster: ArmId) -> Outcome:
         return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": "it is gone"}))
     if there is not None and kubernetes_secrets.is_a_copy(api):
         return Done(detail="it is kept already", created=_made(step, target))
-    if there is not None and there.get("app.kubernetes.io/managed-by") != "moor":
-        said = f"somebody else has a secret {KEPT_TLS_SECRET} in namespace {RELEASE_NAMESPACE}"
-        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": said}))
+    if there is not None and not _is_ours(there):
+        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": _OTHERS}))
     if api.namespace(RELEASE_NAMESPACE) is None:
         step.intend("create", f"{cluster}/api/v1/namespaces/{RELEASE_NAMESPACE}")
         api.create_namespace(RELEASE_NAMESPACE, LABELS, marks(step.operation))
     step.intend("create", target)
     if not kubernetes_secrets.copy_tls(api, LABELS, marks(step.operation)):
-        said = "it holds no cert.pem and key.pem"
-        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": said}))
+        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": _EMPTY}))
     return Done(detail=f"kept as {KEPT_TLS_SECRET}", created=(Created(SECRETS, target),))
 
 

@@ -20,10 +20,13 @@ from domain.reattach import Attachment, command, merge, postable
 def effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> dict[str, Any] | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
-    legacy_tls = bool(request.get("cleanupLegacy")) and keep_tls_secret.is_there(cluster)
+    legacy_tls, hindrance = keep_tls_secret.look(cluster) if request.get("cleanupLegacy") else (False, None)
     merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), legacy_tls))
-    if merged.refused:
-        return Stop(make_problem("ReattachRefused", {**step.facts, "reasons": "; ".join(merged.refused)}))
+    refused = list(merged.refused)
+    if hindrance is not None:
+        refused.append(f"/cleanupLegacy: the certificate of v1 cannot be kept: {hindrance}")
+    if refused:
+        return Stop(make_problem("ReattachRefused", {**step.facts, "reasons": "; ".join(refused)}))
     return {
         "attachRequest": dict(merged.request),
         "keptInstanceTypes": dict(merged.kept_types),

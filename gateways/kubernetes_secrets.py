@@ -19,6 +19,11 @@ def has_legacy_tls(api: Api) -> bool:
     return _read(api, LEGACY_TLS_SECRET, _LEGACY_NAMESPACE) is not None
 
 
+def holds_legacy_tls(api: Api) -> bool:
+    """Whether v1's secret has a certificate and a key."""
+    return len(_data(_read(api, LEGACY_TLS_SECRET, _LEGACY_NAMESPACE))) == len(_KEYS)
+
+
 def kept_tls(api: Api) -> dict[str, str] | None:
     """The labels of our own copy; None when there is none."""
     found = _read(api, KEPT_TLS_SECRET, RELEASE_NAMESPACE)

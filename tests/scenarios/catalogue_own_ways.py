@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.arm_ids import parse_arm_id
+from domain.relays import relay_of
 from local.simulated_azure.metadata import KEY_VAULT_DNS
 from local.stack import Stack
 from local.stack import world as worlds
@@ -55,7 +57,7 @@ class OwnWay:
 
     @property
     def body(self) -> dict[str, Any]:
-        if self.kind == "detach":
+        if self.kind != "attach":
             return self.place.detach_body(**self.more)
         return self.place.attach_body(**{"onFailure": "keep", **self.more})
 
@@ -130,8 +132,44 @@ def _broken(stack: Stack, place: Place) -> None:
     stack.azure.kubernetes(place.cluster_id).break_component("aml-operator")
 
 
+def _relay_goes(stack: Stack, place: Place) -> None:
+    stack.azure.add_fault(kind="arm", method="POST", path=f"{place.compute_name}/.*/listKeys", status=404, every=True)
+
+
+def _after_v1(stack: Stack, place: Place) -> None:
+    """What v1 has left: a certificate, and an object; and a detach that leaves time for a change."""
+    put_in_place(stack, place)
+    cluster = stack.azure.kubernetes(place.cluster_id)
+    cluster.put("Secret", "azuremlfessl", "default", data={"cert.pem": "YQ==", "key.pem": "Yg=="}, type="Opaque")
+    stack.azure.script_operation(kind="compute.detach", resource=f"^{place.compute_id}$", durationSeconds=3000)
+
+
+def _without_certificate(stack: Stack, place: Place) -> None:
+    _after_v1(stack, place)
+    stack.azure.kubernetes(place.cluster_id).remove("/api/v1/namespaces/default/secrets/azuremlfessl")
+
+
+def _out_of_reach(stack: Stack, place: Place) -> None:
+    stack.azure.kubernetes(place.cluster_id).change(unreachable=True)
+
+
+def _somebody_elses(stack: Stack, place: Place) -> None:
+    stack.azure.kubernetes(place.cluster_id).put("Secret", "moor-azuremlfessl", "azureml", data={}, type="Opaque")
+
+
+def _no_room(stack: Stack, place: Place) -> None:
+    """A workspace whose identity has no role yet, in a subscription that takes no more role assignments."""
+    identity = {"type": "UserAssigned", "userAssignedIdentities": {worlds.identity_id(place.compute_name): {}}}
+    stack.azure.seed({"workspaces": [{"id": place.workspace_id, "location": worlds.LOCATION, "identity": identity}]})
+    said = {"code": "RoleAssignmentLimitExceeded", "message": "No more role assignments can be created (code: 1)."}
+    path = f"^{place.cluster_id}/providers/Microsoft.Authorization/roleAssignments/"
+    stack.azure.add_fault(kind="arm", method="PUT", path=path, status=400, body={"error": said}, every=True)
+
+
 def _failing_relay(stack: Stack, place: Place) -> None:
-    stack.azure.script_operation(kind="relay.create", outcome="fail", code="Conflict", message="not now", every=True)
+    relay = relay_of(parse_arm_id(place.cluster_id)).namespace
+    said = {"outcome": "fail", "code": "Conflict", "message": "not now"}
+    stack.azure.script_operation(kind="relay.create", resource=f"^{relay}$", every=True, **said)
 
 
 OWN_WAYS = (
@@ -157,7 +195,14 @@ OWN_WAYS = (
     OwnWay("KubernetesRefused", _refusing(422), {"namespace": "team", "createNamespace": True}),
     OwnWay(
         "KubernetesNotWritable", _slow_extension, {"namespace": "team", "createNamespace": True}, at="extension_ready",
-        then=lambda stack, place: stack.azure.kubernetes(place.cluster_id).change(unreachable=True),
+        then=_out_of_reach,
+    ),
+    OwnWay(
+        "TlsSecretNotKept", _after_v1, {"cleanupLegacy": True}, "reattach", at="compute_gone", then=_somebody_elses
+    ),
+    OwnWay(
+        "LegacyObjectsLeft", _without_certificate, {"cleanupLegacy": True}, "reattach", at="compute_gone",
+        then=_out_of_reach,
     ),
     OwnWay("DeadlineExceeded", _terminating, {"namespace": "going"}),
     OwnWay("ComponentsUnhealthy", _broken),
@@ -167,14 +212,13 @@ OWN_WAYS = (
         "SmokeTestEnded", _long_job, {"smokeTest": "training"}, at="smoke_test_done", then=_cancel_jobs
     ),
     OwnWay("RelayFailed", _failing_relay, connected=True),
+    OwnWay("RelayGone", _relay_goes, connected=True),
+    OwnWay("RoleAssignmentLimit", _no_room, {"grantRoles": True}),
 )  # fmt: skip
 
 # What Moor raises and no operation can be brought to meet here, each with the reason.
 OWN_UNMET = {
     "ExtensionSettingsRefused": "preflight tells the same first; it is for what changes between the two steps",
-    "TlsSecretNotKept": "for a secret that goes, or a cluster out of reach, between two steps that follow at once",
-    "LegacyObjectsLeft": "for a cluster that goes out of reach between two steps that follow at once",
-    "RelayGone": "for a relay that is removed between two steps that follow at once",
     "RunLost": "for an engine that has lost its instance; tests/activities/test_watching.py",
     "RunKeepsStopping": "for an engine that stops five times over; tests/activities/test_watching.py",
     "StepKeepsFailing": "for a bug that raises in every attempt; tests/orchestrators/test_steps.py",

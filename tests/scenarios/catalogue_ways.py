@@ -11,6 +11,7 @@ from domain.catalogue.entry import ATTACH, DETACH, ENDPOINT, EXTENSION, HEALTH, 
 from domain.catalogue.explain import ENTRIES, GENERIC
 from local.stack import Stack
 from local.stack import world as worlds
+from tests.scenarios.catalogue_own_ways import OWN_WAYS
 from tests.scenarios.helpers import Place, install_extension, put_in_place
 
 # The words of a failure that no entry knows.
@@ -33,7 +34,6 @@ UNMET = {
     "AttachAcrossSubscriptions": "a request across subscriptions is refused before it becomes an operation",
     "GroupNameEndsWithHyphen": "the job's words count only in a workspace that preflight names already",
     "RoleAssignmentExists": "that an assignment is there already is success",
-    "RoleAssignmentLimit": "met by the same request as ScopeLocked",
 }
 
 
@@ -68,11 +68,15 @@ class Way:
 
 
 def ways() -> Iterator[Way]:
-    """A way for every entry that Azure's words lead to, and for the generic one of every situation."""
+    """A way for every entry that Azure's words lead to, and for the generic one of every situation.
+
+    Those that take more than Azure's words have ways of their own.
+    """
     number = iter(range(1, 1000))
     generic = {entry.key: situation for situation, entry in GENERIC.items()}
+    elsewhere = {*UNMET, *(own.key for own in OWN_WAYS)}
     for entry in ENTRIES:
-        if entry.key in UNMET or not (entry.samples or entry.key in generic):
+        if entry.key in elsewhere or not (entry.samples or entry.key in generic):
             continue
         situation = generic.get(entry.key) or _situation(entry)
         unheard = UNHEARD_REPORT if situation == HEALTH else UNHEARD

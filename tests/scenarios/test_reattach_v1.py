@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from local.stack import Stack
 from tests.pem import CNAME
-from tests.scenarios.helpers import Place, attached, eventually
+from tests.scenarios.helpers import Place, attached, deletes, eventually, put_in_place
 from tests.scenarios.test_extension import in_azure, written
 from tests.scenarios.test_plans import apply, plan, planned
 from tests.scenarios.test_reattach import body, compute, reattach
@@ -50,6 +52,21 @@ def test_the_certificate_of_v1_is_kept_by_reference(stack: Stack, place: Place) 
     encoded = base64.b64encode(CANARY.encode()).decode()
     eventually(lambda: written(stack, "moor-azuremlfessl"), "the search to see what is written")
     assert written(stack, CANARY, encoded) == []
+
+
+@pytest.mark.parametrize("reason", ["somebody else has a secret moor-azuremlfessl", "it holds no cert.pem and key.pem"])
+def test_a_certificate_that_cannot_be_kept_is_told_before_the_detach(stack: Stack, place: Place, reason: str) -> None:
+    put_in_place(stack, place)
+    leave_secret(stack, place)
+    cluster = stack.azure.kubernetes(place.cluster_id)
+    if "somebody" in reason:
+        cluster.put("Secret", "moor-azuremlfessl", "azureml", data={}, type="Opaque")
+    else:
+        cluster.put("Secret", "azuremlfessl", "default", data={}, type="Opaque")
+    refused = reattach(stack, place, cleanupLegacy=True)
+    assert refused["error"]["code"] == "ReattachRefused"
+    assert reason in refused["error"]["message"]
+    assert deletes(stack, place) == []
 
 
 def test_without_clean_up_it_stays_where_it_is(stack: Stack, place: Place) -> None:
