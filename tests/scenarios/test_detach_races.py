@@ -1,8 +1,10 @@
-"""Several hands at one compute: detaches at once, an attach meanwhile, cluster or compute deleted by somebody else."""
+"""Several hands at one compute: detaches at once, an attach meanwhile, changes and deletions by somebody else."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from local.stack import Stack
 from tests.scenarios.helpers import (
@@ -80,3 +82,37 @@ def test_a_compute_that_somebody_else_detaches_meanwhile(stack: Stack, place: Pl
     assert operation["result"]["alreadyGone"] is True
     assert deletes(stack, place) == []
     assert claims_of(stack, operation_id) == []
+
+
+def put_in_state(stack: Stack, place: Place, state: str) -> None:
+    stack.azure.change(place.compute_id, {"properties": {"provisioningState": state}})
+
+
+@pytest.mark.parametrize("state", ["Creating", "Updating"])
+def test_a_compute_that_somebody_is_changing_is_waited_for(stack: Stack, place: Place, state: str) -> None:
+    put_in_place(stack, place)
+    put_in_state(stack, place, state)
+    operation_id = str(stack.app.start("detach", place.detach_body())["id"])
+    stack.app.wait_until(operation_id, lambda o: o["progress"]["detail"] == f"the compute is {state}")
+    put_in_state(stack, place, "Succeeded")
+    succeeded(stack, operation_id)
+    assert deletes(stack, place) == ["Detach"]
+
+
+def test_a_compute_that_is_being_deleted_is_not_deleted_again(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    put_in_state(stack, place, "Deleting")
+    operation_id = str(stack.app.start("detach", place.detach_body())["id"])
+    stack.app.wait_until(operation_id, lambda o: "still there (Deleting)" in (o["progress"]["detail"] or ""))
+    stack.azure.remove(place.compute_id)
+    operation = succeeded(stack, operation_id)
+    assert (operation["result"]["detached"], operation["result"]["alreadyGone"]) == (True, False)
+    assert deletes(stack, place) == []
+
+
+def test_a_compute_whose_attach_failed_is_detached(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    put_in_state(stack, place, "Failed")
+    succeeded(stack, str(stack.app.start("detach", place.detach_body())["id"]))
+    assert deletes(stack, place) == ["Detach"]
+    assert stack.azure.resource(place.compute_id) is None
