@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import function_app
+from gateways.settings import read_settings
 from local.stack.app_settings import clean_environment
 from orchestrators.blueprint import ORCHESTRATORS
 from orchestrators.steps import Step
@@ -140,14 +141,21 @@ def test_every_setting_is_documented_and_read() -> None:
     assert [name for name in platform if f"`{name}`" not in text] == []
 
 
-def test_the_sample_of_local_settings() -> None:
+def test_the_sample_of_local_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text())
     values = sample["Values"]
     assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
     documented = set(re.findall(r"`(MOOR_[A-Z_]+)`", (ROOT / "docs/settings.md").read_text()))
-    assert {name for name in values if name.startswith("MOOR_")} <= documented - {"MOOR_CLOCK"}
+    assert {name for name in values if name.startswith("MOOR_")} == documented - {"MOOR_CLOCK"}
     assert all(isinstance(value, str) for value in values.values())
+    # As they stand they are the defaults.
+    for name in documented:
+        monkeypatch.delenv(name, raising=False)
+    defaults = read_settings()
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == defaults
 
 
 def test_host_json_is_as_documented() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Kind = Literal["attach", "detach"]
+Kind = Literal["attach", "detach", "reattach"]
 Status = Literal[
     "NotStarted",
     "Running",

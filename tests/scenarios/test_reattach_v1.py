@@ -86,6 +86,13 @@ def test_a_compute_of_v1_becomes_one_of_kubernetes(stack: Stack, place: Place) -
     assert "a compute of v1 does not say" in refused["error"]["message"]
 
     settings = {"configurationSettings": {"enableTraining": True}}
+    too_long = Place(place.workspace_id, place.cluster_id, f"{place.compute_name}-of-azureml-v1"[:24])
+    stack.azure.seed({"computes": [{**seed, "name": too_long.compute_name}]})
+    stack.azure.change(too_long.compute_id, {"properties": {"computeType": "AKS"}})
+    refused = reattach(stack, too_long, extension=settings)
+    assert "is no name for a Kubernetes compute" in refused["error"]["message"]
+    assert deletes(stack, too_long) == []
+
     operation = reattach(stack, place, extension=settings)
     assert operation["status"] == "Succeeded", operation["error"]
     assert compute(stack, place)["namespace"] == "default"

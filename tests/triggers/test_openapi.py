@@ -177,3 +177,7 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
                 walk(value)
 
     walk(SERVED)
+
+
+def test_every_kind_that_can_be_asked_for_is_one_of_the_answers() -> None:
+    assert values(SERVED["components"]["schemas"]["Operation"]["properties"]["kind"]) == {*MODELS}

@@ -1,0 +1,41 @@
+"""docs/detach.md and docs/reattach.md: every promise names tests, and they are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DETACH, REATTACH = ((ROOT / "docs" / name).read_text() for name in ("detach.md", "reattach.md"))
+# Each with the number of paragraphs that it has at least.
+PROMISES = {
+    "detach": (DETACH[DETACH.index("## What it guarantees") : DETACH.index("## What to do")], 13),
+    "reattach": (REATTACH, 6),
+}
+SHOWN_BY = re.compile(r"\[(test_\w+\.py): (test_\w+)\]")
+
+
+@pytest.mark.parametrize("page", PROMISES)
+def test_every_paragraph_names_the_tests_that_show_it(page: str) -> None:
+    promises, least = PROMISES[page]
+    paragraphs = [text for text in promises.split("\n\n") if text.startswith("**")]
+    assert len(paragraphs) >= least
+    assert [text for text in paragraphs if not SHOWN_BY.search(text)] == []
+
+
+@pytest.mark.parametrize("page", PROMISES)
+def test_the_tests_are_there(page: str) -> None:
+    found = {path.name: path.read_text() for path in (ROOT / "tests" / "scenarios").glob("test_*.py")}
+    named = SHOWN_BY.findall(PROMISES[page][0])
+    assert [f"{file}: {test}" for file, test in named if f"def {test}(" not in found.get(file, "")] == []
+
+
+@pytest.mark.parametrize("page", [DETACH, REATTACH], ids=["detach", "reattach"])
+def test_every_end_is_a_code_of_the_catalogue_or_a_status(page: str) -> None:
+    errors = (ROOT / "docs" / "errors.md").read_text()
+    ends = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in page.splitlines() if row.startswith("| `")))
+    assert len(ends) > 2
+    known = ("Succeeded", "Failed", "Canceled", "result")
+    assert [end for end in ends if end not in known and f"### {end}" not in errors] == []
