@@ -20,6 +20,8 @@ _COMPUTE, _ENDPOINT_NAME = f"{_PREFIX}compute", f"{_PREFIX}endpoint-name"
 _JOB_ID = "jobId"
 # The components of the extension itself carry this one: they run for every compute, and for none.
 _SYSTEM = f"{_PREFIX}amlarc-system"
+# The phase of what does not tell one.
+UNKNOWN = "unknown"
 _OVER = frozenset({"succeeded", "completed", "failed", "canceled", "cancelled"})
 
 
@@ -88,6 +90,8 @@ def _jobs(found: Sequence[ClusterObject], owner: Mapping[str, str]) -> Iterator[
         told_by = [job, *pods]
         if any(_belongs(each.labels, owner) is False for each in told_by):
             continue
+        if job.phase == UNKNOWN and pods and all(each.over for each in pods):
+            continue  # Its own words are not documented; Azure ML's and its pods' agree.
         clear = any(_belongs(each.labels, owner) for each in told_by)
         yield Use(CLUSTER_WORK, f"{job.kind} {job.name}", job.phase, clear)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from domain.cluster_work import ClusterObject
+from domain.cluster_work import UNKNOWN, ClusterObject
 from domain.components import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, PodState, Router, Seen, Workload
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def seen_from(
 def work_from(kind: str, found: Mapping[str, Any]) -> ClusterObject:
     """What tells whose workload an object is and how far it is; the keys in an OnlineEndpoint's spec are not read."""
     metadata, status = found.get("metadata") or {}, found.get("status") or {}
-    phase = str(status.get("phase") or status.get("state") or "unknown")
+    phase = str(status.get("phase") or status.get("state") or UNKNOWN)
     return ClusterObject(kind, str(metadata.get("name")), dict(metadata.get("labels") or {}), phase)
 
 

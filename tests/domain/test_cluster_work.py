@@ -59,7 +59,8 @@ def served(name: str, **labels: str) -> ClusterObject:
         ([aml_job()], [("AmlJob a1", "unknown", False)]),
         ([aml_job(phase="Succeeded")], []),
         ([aml_job(), pod(jobId="a1")], [("AmlJob a1", "unknown", True)]),
-        ([aml_job(), pod(jobId="a1", phase="Succeeded")], [("AmlJob a1", "unknown", True)]),
+        ([aml_job(), pod(jobId="a1", phase="Succeeded")], []),
+        ([aml_job(phase="Running"), pod(jobId="a1", phase="Succeeded")], [("AmlJob a1", "Running", True)]),
         ([aml_job("a2"), pod(jobId="a1")], [("AmlJob a2", "unknown", False), ("Pod p1", "Running", True)]),
         ([aml_job(), ClusterObject(POD, "p", {"jobId": "a1", "ml.azure.com/compute": "cpu"}, "Running")], []),
         # The job has ended by its own word, but a pod of it runs on.
