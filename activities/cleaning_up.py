@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from activities import holding
+from activities.computes import target_of
 from activities.kubernetes import instance_type_id, made_by_operation
 from activities.steps import StepAtWork
 from activities.undoing_access import all_made, relied_on_by
 from domain.arm_ids import EXTENSION, WORKSPACE, ArmId, parse_arm_id, same_resource
 from domain.operations import Operation
 from domain.outcomes import Again, Done, Finding, Outcome
+from domain.plans import PlannedChange
 from domain.roles import API_VERSION as ROLES_API
 from domain.roles import ROLE_ASSIGNMENT
 from gateways import arm, claims, kubernetes, operation_list
 from gateways.arm import ArmError
-from gateways.kubernetes import KubernetesError, Unreachable
+from gateways.kubernetes import Api, KubernetesError, Unreachable
 from gateways.operation_list import Filter
 
 LEFT_BEHIND = "leftBehind"
@@ -57,11 +59,63 @@ def _clean_up(option: str) -> Callable[[Clean], Callable[[StepAtWork], Outcome]]
     return decorate
 
 
+def planned_clean_up(step: StepAtWork) -> list[PlannedChange]:
+    """What the steps here remove once the compute is gone, as it is now. Raises ArmError for what may pass."""
+    asked, cluster_id = step.operation.request.get("cleanUp") or {}, step.operation.cluster_id
+    if cluster_id is None:
+        return []
+    planned: list[PlannedChange] = []
+    for option, look in _PLANNED.items():
+        if not asked.get(option):
+            continue
+        try:
+            found = look(step, parse_arm_id(cluster_id))
+        except (ArmError, KubernetesError) as error:
+            if error.transient:
+                raise ArmError(error.status, type(error).__name__, str(error)) from error
+            continue  # The step itself leaves it then, and says so.
+        planned += [PlannedChange(name, "delete", each) for name, each in found]
+    return planned
+
+
+def _planned_types(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
+    makers = _makers_of_types(step)
+    if not makers or _user_of(step, cluster, but=target_of(step)) is not None:
+        return []
+    api = kubernetes.connect(cluster)
+    if isinstance(api, Unreachable):
+        return []
+    with closing(api):
+        return [("remove_instance_types", instance_type_id(cluster, name)) for name in _made_types(api, makers)]
+
+
+def _planned_extension(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
+    target = _installed(step, cluster)
+    if target is None or arm.find(target, arm.EXTENSIONS_API) is None:
+        return []
+    held = claims.read(claims.extension_target(str(cluster))) is not None
+    used = held or _user_of(step, cluster, but=target_of(step)) is not None
+    return [] if used else [("remove_extension", target)]
+
+
+def _planned_roles(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
+    there = _granted(step)
+    kept = not there or relied_on_by(step.operation, but=target_of(step)) is not None
+    return [] if kept else [("remove_roles", each) for each in there]
+
+
+# In the order of the steps in orchestrators/detach.py.
+_PLANNED: dict[str, Callable[[StepAtWork, ArmId], list[tuple[str, str]]]] = {
+    "instanceTypes": _planned_types,
+    "extension": _planned_extension,
+    "roleAssignments": _planned_roles,
+}
+
+
 @_clean_up("roleAssignments")
 def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
     """Take back the roles that Moor granted for the attachment, unless another attachment relies on them."""
-    granted = made_for(step.operation, ROLE_ASSIGNMENT)
-    there = [each for each in granted if arm.find(each, ROLES_API) is not None]
+    there = _granted(step)
     if not there:
         return Done(detail="Moor granted none that is still there", skipped=not step.record.intents)
     why = relied_on_by(step.operation)
@@ -76,8 +130,8 @@ def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
 @_clean_up("instanceTypes")
 def remove_instance_types(step: StepAtWork, cluster: ArmId) -> Outcome:
     """Remove the instance types that Moor made for the attachment, unless another compute is on the cluster."""
-    makers = list(_attaches(step.operation))
-    if not any(maker.step("apply_instance_types") for maker in makers):
+    makers = _makers_of_types(step)
+    if not makers:
         return Done(detail="Moor made none", skipped=True)
     why = _user_of(step, cluster)
     if why is not None:
@@ -86,8 +140,7 @@ def remove_instance_types(step: StepAtWork, cluster: ArmId) -> Outcome:
     if isinstance(api, Unreachable):
         return _left(step, "instanceTypes", f"The cluster cannot be reached from here: {api.reason}.")
     with closing(api):
-        found = api.instance_types() or {}
-        mine = [name for name, each in found.items() if any(made_by_operation(each, maker) for maker in makers)]
+        mine = _made_types(api, makers)
         for name in mine:
             step.intend("delete", instance_type_id(cluster, name))
             api.delete_instance_type(name)
@@ -97,8 +150,7 @@ def remove_instance_types(step: StepAtWork, cluster: ArmId) -> Outcome:
 @_clean_up("extension")
 def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
     """Remove the extension that Moor installed on the cluster, when no attachment in any visible workspace uses it."""
-    installed = [each for maker in _attaches(step.operation, cluster) for each in all_made(maker, (EXTENSION,))]
-    target = next(iter(installed), None)
+    target = _installed(step, cluster)
     found = arm.find(target, arm.EXTENSIONS_API) if target else None
     if target is None or found is None:
         gone = bool(step.record.intents)
@@ -114,6 +166,28 @@ def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
     step.intend("delete", target)
     answer = arm.delete(target, arm.EXTENSIONS_API)
     return Again(answer.retry_after, "Azure is removing the extension")
+
+
+def _granted(step: StepAtWork) -> list[str]:
+    """Ids of the roles that Moor granted for the compute and that are there."""
+    return [each for each in made_for(step.operation, ROLE_ASSIGNMENT) if arm.find(each, ROLES_API) is not None]
+
+
+def _makers_of_types(step: StepAtWork) -> list[Operation]:
+    """The operations that attached the compute; none when no one of them was to make instance types."""
+    makers = list(_attaches(step.operation))
+    return makers if any(maker.step("apply_instance_types") for maker in makers) else []
+
+
+def _made_types(api: Api, makers: Sequence[Operation]) -> list[str]:
+    found = api.instance_types() or {}
+    return [name for name, each in found.items() if any(made_by_operation(each, maker) for maker in makers)]
+
+
+def _installed(step: StepAtWork, cluster: ArmId) -> str | None:
+    """Id of the extension that Moor installed on the cluster; None when it did not."""
+    installed = (each for maker in _attaches(step.operation, cluster) for each in all_made(maker, (EXTENSION,)))
+    return next(installed, None)
 
 
 def _attaches(operation: Operation, cluster: ArmId | None = None) -> Iterator[Operation]:
@@ -132,8 +206,11 @@ def made_for(operation: Operation, kind: str) -> list[str]:
     return list({each.lower(): each for each in made}.values())
 
 
-def _user_of(step: StepAtWork, cluster: ArmId) -> str | None:
-    """Who uses the cluster in any workspace of the subscription; one that cannot be read counts as using it."""
+def _user_of(step: StepAtWork, cluster: ArmId, but: str | None = None) -> str | None:
+    """Who uses the cluster in any workspace of the subscription; one that cannot be read counts as using it.
+
+    ``but`` is a compute that does not count: the one that goes.
+    """
     subscription = parse_arm_id(str(step.operation.workspace_id), WORKSPACE).subscription
     for workspace in arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API):
         try:
@@ -143,6 +220,8 @@ def _user_of(step: StepAtWork, cluster: ArmId) -> str | None:
                 raise
             return f"Whether a compute of workspace {workspace.get('name')} uses it cannot be told ({error.code})."
         for compute in computes:
+            if but is not None and same_resource(str(compute.get("id")), but):
+                continue
             if same_resource(str((compute.get("properties") or {}).get("resourceId") or ""), str(cluster)):
                 return f"The compute {compute.get('id')} uses it."
     return None

@@ -13,6 +13,7 @@ from domain.catalogue.explain import make_problem
 from domain.deadlines import approval_timeout, drain_deadline
 from domain.draining import (
     APPROVE,
+    CANCEL,
     FORCE,
     Policy,
     counts,
@@ -25,6 +26,7 @@ from domain.draining import (
 )
 from domain.operations import REJECT, Operation
 from domain.outcomes import Again, Done, Finding, Outcome, Stop
+from domain.plans import PlannedChange
 from domain.times import in_words
 from domain.workloads import IMAGE_BUILDS, JOB, Use
 from gateways import arm, clock
@@ -44,6 +46,15 @@ def drain(step: StepAtWork) -> Outcome:
     if find_compute(step) is None:
         return Done(detail="the compute is gone already", skipped=True)
     return held_back(step, policy) or Done(detail="no job uses the compute")
+
+
+def planned_cancels(step: StepAtWork) -> list[PlannedChange]:
+    """The jobs that ``drain`` cancels, as they are now. Raises ArmError."""
+    policy = policy_of(step.operation.request)
+    if policy.jobs != CANCEL or find_compute(step) is None:
+        return []
+    jobs = to_cancel(uses_of(step.operation, target_of(step)), policy)
+    return [PlannedChange("drain", "stop", job.id, "cancelled; its end is waited for") for job in jobs]
 
 
 def is_forced(operation: Operation) -> bool:

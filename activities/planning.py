@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from activities.cleaning_up import planned_clean_up
 from activities.computes import find_compute, planned_attach
 from activities.detaching import planned_detach
+from activities.draining import planned_cancels
 from activities.endpoint_removal import planned_deletions
 from activities.extensions import outlook
 from activities.keep_tls_secret import planned_copy
@@ -68,9 +70,9 @@ PLANNERS: dict[str, tuple[Planner, ...]] = {
         *(_providers, planned_relay, planned_grants, planned_cleanup, _extension),
         *(planned_objects, _attach, planned_compute_grants, planned_smoke_test),
     ),
-    "detach": (planned_pauses, planned_deletions, _detach),
+    "detach": (planned_pauses, planned_cancels, planned_deletions, _detach, planned_clean_up),
     "reattach": (
-        *(planned_pauses, planned_deletions, _detach),
+        *(planned_pauses, planned_cancels, planned_deletions, _detach),
         *(_providers, planned_relay, planned_grants, planned_copy, planned_cleanup, _extension),
         *(planned_objects, _attach_anew, planned_compute_grants, planned_resumes),
     ),

@@ -66,13 +66,15 @@ def _take_back(step: StepAtWork, kinds: Sequence[str], api: str) -> Outcome:
     return Done(detail=f"removed: {len(targets)}", created=late, undone=tuple(targets))
 
 
-def relied_on_by(operation: Operation) -> str | None:
+def relied_on_by(operation: Operation, but: str | None = None) -> str | None:
     """Another compute of the workspace on this cluster, or another attach under way that may have seen the roles.
 
-    Raises ArmError.
+    ``but`` is a compute that does not count: the one that goes. Raises ArmError.
     """
     for compute in arm.items(f"{operation.workspace_id}/computes", arm.WORKSPACES_API):
         properties = compute.get("properties") or {}
+        if but is not None and same_resource(str(compute.get("id")), but):
+            continue
         if same_resource(str(properties.get("resourceId") or ""), str(operation.cluster_id)):
             return f"The compute {compute.get('name')} relies on it."
     asked = Filter(LIVE, None, operation.workspace_id, operation.cluster_id)

@@ -21,6 +21,7 @@ from tests.scenarios.helpers import (
     succeeded,
 )
 from tests.scenarios.test_extension import INFERENCE, in_azure, tls
+from tests.scenarios.test_plans import plan
 from tests.scenarios.test_roles import user_place
 
 __all__ = ["user_place"]
@@ -89,7 +90,12 @@ def test_everything_that_moor_made_goes_when_asked_and_comes_back(stack: Stack, 
     attach(stack, place, instanceTypes=TYPES, extension=extension, grantRoles=True)
     assert "small" in instance_types(stack, place)
     before = in_azure(stack, place)
+    planned = plan(stack, "detach", place.detach_body(cleanUp=ALL))["result"]["changes"]
     operation = detach(stack, place, **ALL)
+    intended = [e for e in stack.app.journal(operation["id"]) if e["event"] == "intended"]
+    done = [(e["step"], e["data"]["action"], e["data"]["resourceId"]) for e in intended]
+    assert [(each["step"], each["action"], each["resourceId"]) for each in planned] == done
+    assert [step for step, _, _ in done].count("remove_roles") == 3
     assert step_of(operation, "remove_instance_types")["detail"] == "removed: small"
     assert "small" not in instance_types(stack, place)
     assert step_of(operation, "remove_extension")["detail"] == "removed"

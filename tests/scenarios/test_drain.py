@@ -73,6 +73,12 @@ def test_cancel_cancels_what_clearly_runs_there_and_nothing_else(stack: Stack, p
     here = have_job(stack, place)
     elsewhere = have_job(stack, place, "train-2", computeId=f"{place.compute_id}-other")
     unclear = have_job(stack, place, "flow-1", jobType="Pipeline", computeId=None)
+    planned = stack.app.start("detach?plan=true", place.detach_body(workloads={"policy": "cancel"}))["id"]
+    told = succeeded(stack, planned)["result"]["changes"]
+    assert [(each["step"], each["action"], each["resourceId"]) for each in told] == [
+        ("drain", "stop", here),
+        ("detach_compute", "detach", place.compute_id),
+    ]
     operation_id = start(stack, place, policy="cancel")
     stack.app.wait_until(operation_id, lambda o: o["progress"]["counts"] == {"jobs": 1})
     assert status_of(stack, here) == "Canceled"
