@@ -30,12 +30,13 @@ def snapshot(step: StepAtWork) -> Outcome:
     compute = find_compute(step)
     if compute is None or operation.cluster_id is None:
         return Done(detail="there is nothing to remember", skipped=True)
+    extension, findings = None, []
     try:
         extension = find_extension(parse_arm_id(operation.cluster_id))
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
-        extension = None
+        findings.append(_unread(error))
     asked = {"workspaceId": operation.workspace_id, "computeName": operation.compute_name}
     sent = sent_by_earlier_operations(step, Wanted()) if extension is not None else {}
     merged = merge(asked, Attachment(compute, operation.cluster_id, extension, sent=sent))
@@ -50,8 +51,15 @@ def snapshot(step: StepAtWork) -> Outcome:
     except Refused as refused:
         return _without(tuple(str(violation) for violation in refused.violations))
     kept = {"attachRequest": request, "roleAssignments": granted}
-    findings = (_left_out(merged.left_out),) if merged.left_out else ()
-    return Done({"snapshot": kept}, "POST result.snapshot.attachRequest to /attach to undo this", findings=findings)
+    if merged.left_out:
+        findings.append(_left_out(merged.left_out))
+    detail = "POST result.snapshot.attachRequest to /attach to undo this"
+    return Done({"snapshot": kept}, detail, findings=tuple(findings))
+
+
+def _unread(error: ArmError) -> Finding:
+    message = f"The settings of the extension cannot be read ({error}): what is remembered asks for training alone."
+    return Finding("snapshot", "unknown", message, "Name the extension's settings before the request is sent.")
 
 
 def _left_out(names: tuple[str, ...]) -> Finding:

@@ -70,6 +70,9 @@ def test_a_cluster_that_is_deleted_while_its_compute_is_drained(stack: Stack, pl
     end_job(stack, place)
     operation = succeeded(stack, operation_id)
     assert operation["result"]["detached"] is True
+    (said,) = [finding for finding in operation["findings"] if finding["check"] == "snapshot"]
+    assert said["outcome"] == "unknown"
+    assert "cannot be read" in said["message"]
     assert stack.azure.resource(place.compute_id) is None
     assert claims_of(stack, operation_id) == []
 
