@@ -1,4 +1,4 @@
-"""docs/detach.md and docs/reattach.md: every promise names tests, and they are there."""
+"""The pages: every promise of docs/detach.md and docs/reattach.md names tests, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -39,3 +39,14 @@ def test_every_end_is_a_code_of_the_catalogue_or_a_status(page: str) -> None:
     assert len(ends) > 2
     known = ("Succeeded", "Failed", "Canceled", "result")
     assert [end for end in ends if end not in known and f"### {end}" not in errors] == []
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"(docs/{page.name})" not in readme] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
