@@ -7,18 +7,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.requests import AttachRequest, DetachRequest, parse_request, request_to_json
-from domain.violations import Refused, Violation
-
-SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
-WORKSPACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/w"
-CLUSTER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/k8s/providers/Microsoft.ContainerService/managedClusters/c"
-ARC = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/k8s/providers/Microsoft.Kubernetes/connectedClusters/c"
-IDENTITY = f"/subscriptions/{OTHER}/resourceGroups/i/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
-ATTACH = {"workspaceId": WORKSPACE, "clusterId": CLUSTER, "computeName": "gpu"}
-DETACH = {"workspaceId": WORKSPACE, "computeName": "gpu"}
-BAD, LATER = "InvalidRequest", "NotAvailableYet"
+from domain.requests import AttachRequest, DetachRequest, parse_request
+from tests.domain.asking import (
+    ARC,
+    ATTACH,
+    BAD,
+    CLUSTER,
+    DETACH,
+    IDENTITY,
+    LATER,
+    OTHER,
+    SUBSCRIPTION,
+    WORKSPACE,
+    attach,
+    violations,
+    wrong,
+)
 
 # Anything that JSON can hold.
 json_values = st.recursive(
@@ -29,16 +33,6 @@ json_values = st.recursive(
 # The same examples every time: no run may fail that another passed.
 steady = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIELDS = (*AttachRequest.model_fields, *DetachRequest.model_fields, "extension", "deadline", "x")
-
-
-def wrong(kind: str, body: Any) -> dict[str, str]:
-    with pytest.raises(Refused) as refused:
-        parse_request(kind, body)
-    return {violation.target: violation.code for violation in refused.value.violations}
-
-
-def attach(**changes: Any) -> dict[str, Any]:
-    return request_to_json(parse_request("attach", {**ATTACH, **changes}))
 
 
 def test_everything_that_is_served_is_kept() -> None:
@@ -216,49 +210,6 @@ def test_what_is_against_the_contract_is_refused(field: str, value: Any, target:
     assert wrong("attach", {**ATTACH, field: value}) == {target: BAD}
 
 
-def test_what_an_extension_leaves_out_is_filled_in() -> None:
-    assert attach(extension={})["extension"] == {
-        "manage": "ensure",
-        "name": "azureml",
-        "releaseTrain": "stable",
-        "configurationSettings": {"enableTraining": "True"},
-        "configurationProtectedSettings": {},
-    }
-    assert "extension" not in attach()
-    assert "clusterPurpose" not in attach()
-
-
-def test_settings_are_one_in_every_json_form() -> None:
-    def settings(value: Any) -> Any:
-        return attach(extension={"configurationSettings": {"x": value}})["extension"]["configurationSettings"]["x"]
-
-    assert settings(True) == settings("True") == "True"
-    assert settings(False) == "False"
-    assert settings(3) == settings(3.0) == settings("3") == "3"
-    assert settings(1.5) == "1.5"
-
-
-def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
-    given = {
-        "manage": "update",
-        "version": "1.1.91",
-        "configurationSettings": {
-            "enableInference": True,
-            "sslCname": "a.b.c",
-            "inferenceRouterServiceType": "NodePort",
-        },
-        "configurationProtectedSettings": {
-            "sslCertPemFile": "https://KV-1.vault.azure.net:443/secrets/Cert/",
-            "sslKeyPemFile": "https://kv-1.vault.azure.net/secrets/key/0123456789abcdef0123456789abcdef",
-        },
-    }
-    once = attach(extension=given, clusterPurpose="devTest")
-    assert once["extension"]["configurationProtectedSettings"]["sslCertPemFile"] == (
-        "https://kv-1.vault.azure.net/secrets/cert"
-    )
-    assert request_to_json(parse_request("attach", once)) == once
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -268,15 +219,6 @@ def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
 )
 def test_what_later_work_brings_to_attach_is_refused_by_name(field: str, value: Any) -> None:
     assert wrong("attach", {**ATTACH, field: value}) == {f"/{field}": LATER}
-
-
-def test_a_smoke_test_of_training_needs_training() -> None:
-    assert attach(smokeTest="training")["smokeTest"] == "training"
-    inference = {"enableInference": True, "allowInsecureConnections": True, "inferenceRouterServiceType": "ClusterIP"}
-    asked = {**ATTACH, "extension": {"configurationSettings": inference}}
-    assert violations("attach", asked) == []
-    (found,) = violations("attach", {**asked, "smokeTest": "training"})
-    assert (found.target, "enableTraining" in found.message) == ("/smokeTest", True)
 
 
 @pytest.mark.parametrize(
@@ -306,53 +248,6 @@ def test_what_detach_does_not_know_is_refused(body: dict[str, Any], target: str)
     assert wrong("detach", {**DETACH, **body}) == {target: BAD}
 
 
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "2Gi"}},
-}
-
-
-def test_instance_types_are_kept_as_text() -> None:
-    gpu = {**SMALL, "nodeSelector": {"pool": "gpu"}}
-    gpu["resources"] = {**gpu["resources"], "limits": {"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": 1}}
-    once = attach(createNamespace=True, instanceTypes=[SMALL, {**gpu, "name": "gpu"}], defaultInstanceType="small")
-    assert once["createNamespace"] is True
-    assert once["defaultInstanceType"] == "small"
-    small, other = once["instanceTypes"]
-    assert small["resources"] == {
-        "requests": {"cpu": "1", "memory": "1Gi"},
-        "limits": {"cpu": "2", "memory": "2Gi"},
-    }
-    assert other["nodeSelector"] == {"pool": "gpu"}
-    assert other["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert request_to_json(parse_request("attach", once)) == once
-
-
-@pytest.mark.parametrize(
-    ("types", "targets"),
-    [
-        ("text", {"/instanceTypes"}),
-        ([1], {"/instanceTypes/0"}),
-        ([{**SMALL, "name": "Not"}], {"/instanceTypes/0/name"}),
-        ([{**SMALL, "name": 1}], {"/instanceTypes/0/name"}),
-        ([{**SMALL, "x": 1}], {"/instanceTypes/0/x"}),
-        ([{**SMALL, "nodeSelector": {"a": 1}}], {"/instanceTypes/0/nodeSelector/a"}),
-        ([SMALL, SMALL], {"/instanceTypes/1/name"}),
-        (
-            [
-                {
-                    "name": "a",
-                    "resources": {"requests": {"cpu": True, "memory": 1.5}, "limits": {"cpu": 1, "memory": "1Gi"}},
-                }
-            ],
-            {"/instanceTypes/0/resources/requests/cpu", "/instanceTypes/0/resources/requests/memory"},
-        ),
-    ],
-)
-def test_instance_types_are_refused_where_they_are_wrong(types: Any, targets: set[str]) -> None:
-    assert wrong("attach", {**ATTACH, "instanceTypes": types}) == dict.fromkeys(targets, BAD)
-
-
 def test_all_offending_fields_are_reported_together() -> None:
     body = {"clusterId": WORKSPACE, "computeName": "", "x": 1, "expiresAt": "", "identity": {"type": 1, "y": 2}}
     assert wrong("attach", body) == {
@@ -369,15 +264,6 @@ def test_all_offending_fields_are_reported_together() -> None:
 @pytest.mark.parametrize("body", [None, [], "text", 3, True, [ATTACH]])
 def test_what_is_no_object_is_refused(body: Any) -> None:
     assert wrong("attach", body) == {"": BAD}
-
-
-def violations(kind: str, body: Any) -> list[Violation]:
-    """What is wrong with a request; nothing when it is taken."""
-    try:
-        parse_request(kind, body)
-    except Refused as refused:
-        return list(refused.violations)
-    return []
 
 
 @steady

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from domain.arm_ids import parse_arm_id
-from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Permission, Version, VmSize
+from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Permission, Unread, Version, VmSize
 from domain.roles import Seen
 
 SUB = "11111111-2222-3333-4444-555555555555"
@@ -16,6 +16,8 @@ GROUP = f"/subscriptions/{SUB}/resourceGroups/rg/providers"
 WORKSPACE_ID = parse_arm_id(f"{GROUP}/Microsoft.MachineLearningServices/workspaces/ws")
 CLUSTER_ID = parse_arm_id(f"{GROUP}/Microsoft.ContainerService/managedClusters/aks")
 ARC_ID = parse_arm_id(f"{GROUP}/Microsoft.Kubernetes/connectedClusters/arc")
+USER = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities"
+DOWN = Unread("503 ServiceUnavailable: down")
 SIZES = {
     "standard_d2s_v5": VmSize(2, 8),
     "standard_d4s_v5": VmSize(4, 16),

@@ -95,3 +95,15 @@ class Running:
         if asyncio.iscoroutine(result):
             result = await result
         return json.dumps(result)
+
+
+def echo(value: Any) -> Any:
+    """An activity that gives back what it gets."""
+    return value
+
+
+def two_waits(context: Any) -> Any:
+    """An orchestrator that waits for the same event twice."""
+    first = yield context.wait_for_external_event("go")
+    second = yield context.wait_for_external_event("go")
+    return [first, second]
