@@ -6,23 +6,34 @@ from contextlib import closing
 
 from domain.arm_ids import ArmId
 from domain.cluster_work import ClusterObject
-from gateways import kubernetes
+from gateways import clock, kubernetes
 from gateways.arm import ArmError
 from gateways.kubernetes import KubernetesError, Unreachable
+
+# A hiccup is no reason to go without the cluster's word: it is asked so often, with so many seconds in between.
+_ATTEMPTS, _PAUSE = 3, 2.0
 
 
 def work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable:
     """The workloads of a namespace, whose ever they are.
 
-    A cluster that is gone, or whose API does not answer as it should, is one that cannot be asked.
+    A cluster that is gone, or whose API goes on not answering as it should, is one that cannot be asked.
     """
-    try:
-        api = kubernetes.connect(cluster)
-        if isinstance(api, Unreachable):
-            return api
-        with closing(api):
-            return api.work_in(namespace)
-    except KubernetesError as error:
-        return Unreachable(f"its API answered {error}")
-    except ArmError as error:
-        return Unreachable(f"Azure answered {error}")
+    attempt = 1
+    while True:
+        try:
+            return _work_in(cluster, namespace)
+        except (KubernetesError, ArmError) as error:
+            if attempt == _ATTEMPTS or not error.transient:
+                who = "its API" if isinstance(error, KubernetesError) else "Azure"
+                return Unreachable(f"{who} answered {error}")
+        attempt += 1
+        clock.pause(_PAUSE)
+
+
+def _work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable:
+    api = kubernetes.connect(cluster)
+    if isinstance(api, Unreachable):
+        return api
+    with closing(api):
+        return api.work_in(namespace)

@@ -263,12 +263,15 @@ def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, ki
     put_in_cluster(stack, place, kind, "score-blue-1", labels, "Running")
     put_in_cluster(stack, place, kind, "of-another-1", {"ml.azure.com/compute": "another"}, "Running")
     put_in_cluster(stack, place, "Pod", "done-1", labels, "Succeeded")
+    # The API's hiccup is not taken for a cluster that cannot be asked.
+    stack.azure.add_fault(kind="kubernetes", method="GET", path=f"^{place.cluster_id}/.*/pods$", nth=1, status=503)
     refused = ended(stack, start(stack, place))
     assert refused["error"]["code"] == "ComputeInUse"
     assert f"clusterWork {kind} score-blue-1 (Running)" in refused["error"]["message"]
     assert "done-1" not in refused["error"]["message"]
     assert "of-another-1" not in refused["error"]["message"]
     assert "not for anybody" not in str(refused)
+    assert [fault["hits"] for fault in stack.azure.faults()] == [1]
 
 
 def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:
