@@ -12,9 +12,10 @@ from contextlib import closing
 from activities import holding
 from activities.computes import target_of
 from activities.kubernetes import instance_type_id, made_by_operation
+from activities.reliance import user_of_cluster, user_of_roles
 from activities.steps import StepAtWork
-from activities.undoing_access import all_made, relied_on_by
-from domain.arm_ids import EXTENSION, WORKSPACE, ArmId, parse_arm_id, same_resource
+from activities.undoing_access import all_made
+from domain.arm_ids import EXTENSION, ArmId, parse_arm_id
 from domain.operations import Operation
 from domain.outcomes import Again, Done, Finding, Outcome
 from domain.plans import PlannedChange
@@ -80,7 +81,7 @@ def planned_clean_up(step: StepAtWork) -> list[PlannedChange]:
 
 def _planned_types(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
     makers = _makers_of_types(step)
-    if not makers or _user_of(step, cluster, but=target_of(step)) is not None:
+    if not makers or user_of_cluster(step.operation, but=target_of(step)) is not None:
         return []
     api = kubernetes.connect(cluster)
     if isinstance(api, Unreachable):
@@ -94,13 +95,13 @@ def _planned_extension(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]
     if target is None or arm.find(target, arm.EXTENSIONS_API) is None:
         return []
     held = claims.read(claims.extension_target(str(cluster))) is not None
-    used = held or _user_of(step, cluster, but=target_of(step)) is not None
+    used = held or user_of_cluster(step.operation, but=target_of(step)) is not None
     return [] if used else [("remove_extension", target)]
 
 
 def _planned_roles(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
-    there = _granted(step)
-    kept = not there or relied_on_by(step.operation, but=target_of(step)) is not None
+    there, makers = _granted(step), list(_attaches(step.operation))
+    kept = not there or user_of_roles(step.operation, makers, but=target_of(step)) is not None
     return [] if kept else [("remove_roles", each) for each in there]
 
 
@@ -118,7 +119,7 @@ def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
     there = _granted(step)
     if not there:
         return Done(detail="Moor granted none that is still there", skipped=not step.record.intents)
-    why = relied_on_by(step.operation)
+    why = user_of_roles(step.operation, list(_attaches(step.operation)))
     if why is not None:
         return _kept(step, there, why)
     for assignment in there:
@@ -133,7 +134,7 @@ def remove_instance_types(step: StepAtWork, cluster: ArmId) -> Outcome:
     makers = _makers_of_types(step)
     if not makers:
         return Done(detail="Moor made none", skipped=True)
-    why = _user_of(step, cluster)
+    why = user_of_cluster(step.operation)
     if why is not None:
         return _kept(step, [f"instance types on {cluster.name}"], why)
     api = kubernetes.connect(cluster)
@@ -160,7 +161,7 @@ def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
     holder = holding.obtain(claims.extension_target(str(cluster)), step.operation.id)
     if holder is not None:
         return _kept(step, [target], f"Operation {holder.id} relies on it.")
-    why = _user_of(step, cluster)
+    why = user_of_cluster(step.operation)
     if why is not None:
         return _kept(step, [target], why)
     step.intend("delete", target)
@@ -206,33 +207,18 @@ def made_for(operation: Operation, kind: str) -> list[str]:
     return list({each.lower(): each for each in made}.values())
 
 
-def _user_of(step: StepAtWork, cluster: ArmId, but: str | None = None) -> str | None:
-    """Who uses the cluster in any workspace of the subscription; one that cannot be read counts as using it.
-
-    ``but`` is a compute that does not count: the one that goes.
-    """
-    subscription = parse_arm_id(str(step.operation.workspace_id), WORKSPACE).subscription
-    for workspace in arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API):
-        try:
-            computes = list(arm.items(f"{workspace['id']}/computes", arm.WORKSPACES_API))
-        except ArmError as error:
-            if error.transient:
-                raise
-            return f"Whether a compute of workspace {workspace.get('name')} uses it cannot be told ({error.code})."
-        for compute in computes:
-            if but is not None and same_resource(str(compute.get("id")), but):
-                continue
-            if same_resource(str((compute.get("properties") or {}).get("resourceId") or ""), str(cluster)):
-                return f"The compute {compute.get('id')} uses it."
-    return None
-
-
 def _kept(step: StepAtWork, what: Sequence[str], why: str) -> Done:
     message = f"Left where it is: {', '.join(what)}. {why}"
-    return Done(detail=f"kept. {why}", findings=(Finding(LEFT_BEHIND, "warning", message),), skipped=True)
+    return _told(step, f"kept. {why}", Finding(LEFT_BEHIND, "warning", message))
 
 
 def _left(step: StepAtWork, option: str, why: str) -> Done:
     message = f"What cleanUp.{option} asks for was not done, or not to its end. {why}"
     remedy = f"Remove it by hand; the operations that attached {step.operation.compute_name} name it under created."
-    return Done(detail=f"left. {why}", findings=(Finding(LEFT_BEHIND, "warning", message, remedy),), skipped=True)
+    return _told(step, f"left. {why}", Finding(LEFT_BEHIND, "warning", message, remedy))
+
+
+def _told(step: StepAtWork, detail: str, finding: Finding) -> Done:
+    # The last word of a check replaces what it said before: this one's is all that the steps of clean-up have said.
+    before = (each for each in step.operation.findings if each.check == LEFT_BEHIND and each != finding)
+    return Done(detail=detail, findings=(*before, finding), skipped=True)

@@ -28,7 +28,7 @@ from domain.operations import REJECT, Operation
 from domain.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.plans import PlannedChange
 from domain.times import in_words
-from domain.workloads import IMAGE_BUILDS, JOB, Use
+from domain.workloads import CLUSTER_WORK, IMAGE_BUILDS, JOB, Use
 from gateways import arm, clock
 from gateways.arm import ArmError
 
@@ -147,17 +147,23 @@ def find_orphans(step: StepAtWork) -> Outcome:
     return Done(
         {"orphaned": [use.told() for use in left]},
         f"orphaned: {listed(left)}",
-        findings=tuple(_orphan(use) for use in left),
+        findings=tuple(_orphan(step.operation, use) for use in left),
     )
 
 
-def _orphan(use: Use) -> Finding:
+def _orphan(operation: Operation, use: Use) -> Finding:
     url = f"?api-version={arm.WORKSPACES_API}'"
     remedy, command = "Delete it, or attach a compute of the same name and namespace again.", "delete"
+    message = f"{use} was left to the compute that is gone."
+    if use.type == CLUSTER_WORK:
+        kind, name = use.name.split(" ", 1)
+        namespace = operation.value("resolve").get("namespace")
+        return Finding(
+            "orphanedWork", "warning", message, remedy, f"kubectl delete {kind.lower()} {name} -n {namespace}"
+        )
     if use.type == JOB:
         remedy, command = "Cancel it, and look for its pods in the cluster: nobody watches them any more.", "post"
         url = f"/cancel{url}"
     if use.type == IMAGE_BUILDS:
         remedy, command = "Have the workspace build its images elsewhere.", "get"
-    message = f"{use} was left to the compute that is gone."
     return Finding("orphanedWork", "warning", message, remedy, f"az rest --method {command} --url '{use.id}{url}")

@@ -44,7 +44,7 @@ def _deleted(step: StepAtWork) -> Outcome:
     if not gone:
         return Done(detail="no endpoint uses the compute", skipped=True)
     # Azure ML has deleted them; the detach that comes next would take away whoever deletes their pods.
-    in_cluster = still_served(step.operation)
+    in_cluster = still_served(step.operation, [each.rsplit("/", 1)[-1] for each in gone])
     if in_cluster:
         return Again(_PAUSE, f"deleted; the cluster still runs {listed(in_cluster)}", {"inCluster": len(in_cluster)})
     return Done(detail=f"deleted: {len(gone)}")

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from activities.relays import installed_extension
+from activities.reliance import user_of_roles
 from activities.steps import StepAtWork
-from domain.arm_ids import parse_arm_id, same_resource
-from domain.operations import LIVE, Operation
+from domain.arm_ids import parse_arm_id
+from domain.operations import Operation
 from domain.outcomes import Created, Done, Finding, Outcome
 from domain.relays import API_VERSION as RELAY_API
 from domain.relays import HYBRID_CONNECTION, RELAY, RELAY_RULE
 from domain.roles import API_VERSION as ROLES_API
 from domain.roles import ROLE_ASSIGNMENT
-from gateways import arm, operation_list
+from gateways import arm
 from gateways.arm import ArmError
-from gateways.operation_list import Filter
 
 _KEEP = "keep"
-_MOST_RECORDS = 100
 
 
 def undo_roles(step: StepAtWork) -> Outcome:
@@ -49,7 +48,7 @@ def _take_back(step: StepAtWork, kinds: Sequence[str], api: str) -> Outcome:
     if step.operation.attach_request.get("onFailure") == _KEEP:
         return Done(detail="kept, as the request asked", skipped=True)
     try:
-        why = relied_on_by(step.operation) if ROLE_ASSIGNMENT in kinds else _extension_left(step)
+        why = user_of_roles(step.operation, [step.operation]) if ROLE_ASSIGNMENT in kinds else _extension_left(step)
     except ArmError as error:
         if error.transient:
             raise
@@ -64,23 +63,6 @@ def _take_back(step: StepAtWork, kinds: Sequence[str], api: str) -> Outcome:
     known = {made.id.lower() for made in step.operation.created}
     late = tuple(Created(_spelt(t, kinds), t, undone=True) for t in targets if t.lower() not in known)
     return Done(detail=f"removed: {len(targets)}", created=late, undone=tuple(targets))
-
-
-def relied_on_by(operation: Operation, but: str | None = None) -> str | None:
-    """Another compute of the workspace on this cluster, or another attach under way that may have seen the roles.
-
-    ``but`` is a compute that does not count: the one that goes. Raises ArmError.
-    """
-    for compute in arm.items(f"{operation.workspace_id}/computes", arm.WORKSPACES_API):
-        properties = compute.get("properties") or {}
-        if but is not None and same_resource(str(compute.get("id")), but):
-            continue
-        if same_resource(str(properties.get("resourceId") or ""), str(operation.cluster_id)):
-            return f"The compute {compute.get('name')} relies on it."
-    asked = Filter(LIVE, None, operation.workspace_id, operation.cluster_id)
-    others = operation_list.page(asked, _MOST_RECORDS).operations
-    other = next((o for o in others if o.id != operation.id and o.kind in ("attach", "reattach")), None)
-    return f"Operation {other.id} relies on it." if other else None
 
 
 def _extension_left(step: StepAtWork) -> str | None:

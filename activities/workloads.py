@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -123,16 +123,19 @@ def _cluster_work(operation: Operation) -> list[Use]:
     return [] if isinstance(found, Unreachable) else _unlisted(operation, found)
 
 
-def still_served(operation: Operation) -> list[Use]:
-    """What the cluster still runs for online endpoints of the compute that Azure ML lists no more. Raises ArmError."""
+def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
+    """What the cluster still runs for online endpoints of these names that Azure ML lists no more. Raises ArmError."""
     found = _in_cluster(operation)
-    return [] if isinstance(found, Unreachable) else _unlisted(operation, [each for each in found if each.serves])
+    if isinstance(found, Unreachable):
+        return []
+    names = {name.lower() for name in endpoints}
+    return _unlisted(operation, [each for each in found if each.endpoint in names])
 
 
 def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]:
     workspace = str(operation.workspace_id)
     listed_endpoints: list[str] = []
-    if any(each.serves for each in found):
+    if any(each.endpoint for each in found):
         listed_endpoints = [str(e["name"]) for e in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API)]
     return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
 

@@ -40,9 +40,10 @@ class ClusterObject:
         return self.phase.lower() in _OVER
 
     @property
-    def serves(self) -> bool:
-        """Whether it is an online endpoint's."""
-        return self.kind == ONLINE_ENDPOINT or _ENDPOINT_NAME in self.labels
+    def endpoint(self) -> str | None:
+        """The online endpoint that it is of, in lower case."""
+        name = self.name if self.kind == ONLINE_ENDPOINT else self.labels.get(_ENDPOINT_NAME)
+        return None if name is None else name.lower()
 
     @property
     def of_azure_ml(self) -> bool:

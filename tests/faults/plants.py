@@ -35,10 +35,11 @@ PAUSED_COUNTS_AS_ENDED = Plant(
     "domain/workloads.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'
 )
 UNASKED_CLUSTER = Plant("activities/workloads.py", r"else uses \+ _cluster_work\(operation\)", "else uses")
+USED_COUNTS_AS_UNUSED = Plant("activities/reliance.py", r"return (?=f\"The compute [^\n]* uses it)", "assert ")
 
 
-def app_with(plant: Plant, folder: Path) -> Path:
-    """A copy of the app with a bug in it. Raises AssertionError when the place for it is not there any more."""
+def app_with(plant: Plant, folder: Path, *more: Plant) -> Path:
+    """A copy of the app with a bug in it, or several. Raises AssertionError when the place for one is not there."""
     for name in _APP:
         source = REPOSITORY / name
         if source.is_dir():
@@ -46,8 +47,9 @@ def app_with(plant: Plant, folder: Path) -> Path:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
-    file = folder / plant.file
-    text, planted = re.subn(plant.pattern, plant.new, file.read_text())
-    assert planted == 1, f"{plant.file} has changed: plant this bug anew"
-    file.write_text(text)
+    for each in (plant, *more):
+        file = folder / each.file
+        text, planted = re.subn(each.pattern, each.new, file.read_text())
+        assert planted == 1, f"{each.file} has changed: plant this bug anew"
+        file.write_text(text)
     return folder

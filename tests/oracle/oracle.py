@@ -26,6 +26,7 @@ from tests.oracle.reading import (
     said_of,
     time_of,
 )
+from tests.oracle.rules_cleanup import may_clean_up, others_stay, own_goes_when_asked, own_stays_unless_asked
 from tests.oracle.rules_cluster import cluster_untouched, cluster_work_respected, cluster_work_told
 from tests.oracle.worlds import CANCEL, FORCE, REFUSE, WAIT, Job, World
 
@@ -76,6 +77,8 @@ def nothing_else_changed(story: Story) -> Iterator[str]:
         elif (named := re.fullmatch(r"/schedules/([^/]+)", path)) is not None:
             if not any(s.here and s.enabled and s.name == named[1] for s in world.schedules):
                 yield f"{request['method']} {path}, which would start nothing on the compute"
+        elif may_clean_up(world.attachment, request["method"], path):
+            continue
         elif not re.fullmatch(r"/computes/[^/]+", path) and not re.search(r"/list[A-Z]\w*$|/runCommand$", path):
             yield f"{request['method']} {request['path']}"
 
@@ -238,19 +241,22 @@ RULES: tuple[Rule, ...] = (
     approved_first,
     cluster_work_respected,
     cluster_untouched,
+    others_stay,
+    own_stays_unless_asked,
     canceled_in_time,
     end_is_true,
     problem_fits,
     succeeded_if_it_could,
     orphans_told,
     cluster_work_told,
+    own_goes_when_asked,
     schedules_as_they_should,
     at_rest,
 )
 
 
 # What holds of an operation that is still waiting for Azure to let the compute go.
-_MEANWHILE: tuple[Rule, ...] = RULES[:6]
+_MEANWHILE: tuple[Rule, ...] = RULES[:8]
 
 
 def _jobs(world: World) -> list[Job]:

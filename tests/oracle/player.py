@@ -12,7 +12,9 @@ from local.stack import Stack
 from local.stack.app_client import Answer as HttpAnswer
 from local.stack.app_client import AppError
 from tests.faults.evidence import Head, Tables
+from tests.oracle.attaching import attach_first
 from tests.oracle.cluster_life import ClusterLife, Seen
+from tests.oracle.inventory import Inventories, take_inventory
 from tests.oracle.worlds import World
 
 _POLL = 0.3
@@ -46,6 +48,7 @@ class Story:
     claims: list[str] = field(default_factory=list)
     in_cluster: list[dict[str, Any]] = field(default_factory=list)
     cluster_seen: Seen = field(default_factory=Seen)
+    stock: Inventories | None = None
     cluster: dict[str, Any] | None = None
     unfinished: bool = False
     stuck: bool = False
@@ -68,8 +71,12 @@ class Player:
         self._until = time.monotonic() + LONGEST
 
     def play(self) -> Story:
-        """From the beginning to the end."""
-        self._stack.azure.seed(self._world.azure())
+        """From the beginning to the end. Raises AttachFailed."""
+        world, stock = self._world, None
+        if world.attachment is not None:
+            stock = attach_first(self._stack, self._tables, world, world.attachment)
+            self._until = time.monotonic() + LONGEST
+        self._stack.azure.seed(world.azure())
         if self._world.builds_images:
             builds = {"properties": {"imageBuildCompute": self._world.compute_name}}
             self._stack.azure.change(self._world.workspace, builds)
@@ -80,6 +87,7 @@ class Player:
             self._stack.azure.add_fault(**fault)
         for script in self._world.scripts:
             self._stack.azure.script_operation(**script)
+        asked = take_inventory(self._stack, world.place) if stock else None
         self._story = story = Story(self._world, self._operation_id, self._stack.clock.now())
         while not self._ask():
             time.sleep(_POLL)
@@ -95,6 +103,8 @@ class Player:
             time.sleep(_POLL)
         else:
             story.unfinished = True
+        if stock and asked:
+            story.stock = Inventories(*stock, asked, take_inventory(self._stack, world.place))
         return self._gathered(story)
 
     def _submit(self, job: Any) -> None:
@@ -163,13 +173,20 @@ class Player:
     def _gathered(self, story: Story) -> Story:
         azure, world = self._stack.azure, self._world
         story.operation = self._operation()
-        story.requests = azure.requests(kind="arm", path=f"^({re.escape(world.workspace)}|{re.escape(world.cluster)})")
+        own = [world.workspace, world.cluster]
+        if world.attachment is not None:
+            own = [f"/subscriptions/{world.place.subscription}/"]
+        path = f"^({'|'.join(re.escape(each) for each in own)})"
+        # What came before was the attach.
+        requests = azure.requests(kind="arm", path=path)
+        story.requests = [r for r in requests if datetime.fromisoformat(r["simulatedTime"]) >= story.asked]
         prefix = f"{world.workspace}/".lower()
         story.resources = {r["id"].lower(): r["body"] for r in azure.resources() if r["id"].lower().startswith(prefix)}
         story.effects = [o for o in azure.operations() if o["resourceId"].lower().startswith(prefix)]
         query = f"operation eq '{story.operation_id}'"
         story.claims = [str(row["target"]) for row in self._tables.rows("claims", query)]
-        story.in_cluster = azure.requests(kind="kubernetes", path=f"^{re.escape(world.cluster)}/")
+        in_cluster = azure.requests(kind="kubernetes", path=f"^{re.escape(world.cluster)}/")
+        story.in_cluster = [r for r in in_cluster if datetime.fromisoformat(r["simulatedTime"]) >= story.asked]
         story.cluster_seen = self._cluster.seen
         cluster = azure.resource(world.cluster)
         story.cluster = cluster["body"] if cluster else None

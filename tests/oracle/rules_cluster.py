@@ -10,6 +10,7 @@ from local.stack.world import APP_OBJECT
 from tests.oracle.cluster_work import NO, YES, ClusterWork
 from tests.oracle.player import Story
 from tests.oracle.reading import SLACK, deletes_of, jobs_may_stay, looks_of, maybe_ran, moment, time_of
+from tests.oracle.rules_cleanup import may_clean_up
 from tests.oracle.worlds import FORCE
 
 
@@ -30,11 +31,12 @@ def cluster_work_respected(story: Story) -> Iterator[str]:
 
 
 def cluster_untouched(story: Story) -> Iterator[str]:
-    """The app changes nothing in the cluster; asking what it may do there is a POST."""
+    """The app changes nothing in the cluster but when it cleans up; asking what it may do there is a POST."""
     for request in story.in_cluster:
         mine = (request["principal"] or {}).get("objectId") == APP_OBJECT
         asks = request["path"].endswith("/selfsubjectaccessreviews")
-        if mine and request["method"] != "GET" and not asks:
+        cleans = may_clean_up(story.world.attachment, request["method"], request["path"])
+        if mine and request["method"] != "GET" and not asks and not cleans:
             yield f"{request['method']} {request['path']}"
 
 
@@ -52,6 +54,11 @@ def cluster_work_told(story: Story) -> Iterator[str]:
         gone = span is None or span.misses(detached, ended) or seen.out_of_reach(detached, ended)
         if work.told_as in told and (work.uses == NO or gone):
             yield f"{work.told_as} ({work.uses}) is reported as left, and was not"
+        named = [
+            f for f in story.operation["findings"] if f["check"] == "orphanedWork" and work.told_as in f["message"]
+        ]
+        if work.told_as in told and not any(work.name in (finding.get("command") or "") for finding in named):
+            yield f"{work.told_as} is reported as left, and no command is told for it: {named}"
     yield from _missing(story, told, detached, ended)
     findings = [f for f in story.operation["findings"] if f["check"] == "clusterWork" and f["outcome"] == "unknown"]
     sure = story.world.workloads["policy"] != FORCE or not story.world.faults

@@ -13,13 +13,21 @@ from typing import Any
 
 from tests.faults.evidence import Tables
 from tests.faults.fault_stack import FaultStack, fault_stack
+from tests.oracle.attaching import AttachFailed
 from tests.oracle.oracle import judge
 from tests.oracle.player import Player, Story
 from tests.oracle.worlds import draw
 
 # Simulated seconds per real one: a quarter of an hour passes in eight seconds, a dead host is back after six minutes.
 FACTOR = 120.0
-DURATIONS = {"compute.detach": 120, "job.cancel": 60}
+DURATIONS = {
+    "compute.attach": 60,
+    "compute.detach": 120,
+    "extension.create": 60,
+    "extension.delete": 60,
+    "job.cancel": 60,
+    "kubernetes.definitions": 60,
+}
 AT_ONCE = 12
 # Real seconds between kills, and until the watch timer looks at what a kill left.
 _BETWEEN_KILLS, _WATCH_AFTER = (8.0, 20.0), 4.0
@@ -60,7 +68,10 @@ def play(
 
 
 def _one(faults: FaultStack, tables: Tables, seed: int) -> Verdict:
-    story = Player(faults.stack, tables, draw(seed)).play()
+    try:
+        story = Player(faults.stack, tables, draw(seed)).play()
+    except AttachFailed as error:
+        return Verdict(seed, "not attached", [str(error)])
     return Verdict(seed, _end(story), judge(story))
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 
-import pytest
-
-from tests.faults.plants import PAUSED_COUNTS_AS_ENDED, UNASKED_CLUSTER, Plant, app_with
+from tests.faults.plants import PAUSED_COUNTS_AS_ENDED, UNASKED_CLUSTER, USED_COUNTS_AS_UNUSED, app_with
+from tests.oracle.attachments import EXTENSION, OTHER
 from tests.oracle.cluster_work import YES
 from tests.oracle.run import play
 from tests.oracle.worlds import World, draw
@@ -37,27 +35,38 @@ def _calm(world: World) -> bool:
 def _paused_at_work(world: World) -> bool:
     """A paused job alone protects the compute."""
     paused = [job for job in world.jobs if job.uses == YES and job.properties["status"] == "Paused" and not job.at]
-    return len(paused) == len(world.jobs) == 1 and not world.in_cluster
+    return len(paused) == len(world.jobs) == 1 and not world.in_cluster and world.attachment is None
 
 
 def _cluster_alone_knows(world: World) -> bool:
     """Work that Azure ML does not list protects the compute."""
     there = [work for work in world.in_cluster if work.uses == YES and not work.at and work.ends_after is None]
-    return bool(there) and not world.jobs
+    return bool(there) and not world.jobs and world.attachment is None
 
 
-@pytest.mark.parametrize(
-    ("plant", "fits", "rule"),
-    [
-        (PAUSED_COUNTS_AS_ENDED, _paused_at_work, "detached_only_if_allowed"),
-        (UNASKED_CLUSTER, _cluster_alone_knows, "cluster_work_respected"),
-    ],
-    ids=["paused", "cluster"],
-)
-def test_a_planted_bug_is_found(tmp_path: Path, plant: Plant, fits: Callable[[World], bool], rule: str) -> None:
-    worlds = (draw(seed) for seed in count())
-    seeds = [world.seed for world in islice((w for w in worlds if _calm(w) and fits(w)), 2)]
-    app = app_with(plant, tmp_path / "app")
-    verdicts = play(tmp_path / "stack", seeds, options={"app": app})
-    found = {wrong.split(":")[0] for verdict in verdicts for wrong in verdict.wrong}
-    assert rule in found
+def _used_by_another(world: World) -> bool:
+    """The app installed the extension, is asked to remove it, and another workspace uses it."""
+    attachment = world.attachment
+    if attachment is None or world.jobs or world.in_cluster:
+        return False
+    made = not attachment.extension_there and EXTENSION not in (*attachment.removed, *attachment.refused)
+    return made and attachment.asks(EXTENSION) and attachment.neighbour == OTHER
+
+
+PLANTED = {
+    "detached_only_if_allowed": (PAUSED_COUNTS_AS_ENDED, _paused_at_work),
+    "cluster_work_respected": (UNASKED_CLUSTER, _cluster_alone_knows),
+    "own_stays_unless_asked": (USED_COUNTS_AS_UNUSED, _used_by_another),
+}
+
+
+def test_planted_bugs_are_found(tmp_path: Path) -> None:
+    plants = [plant for plant, _ in PLANTED.values()]
+    seeds = {
+        rule: next(world.seed for world in map(draw, count()) if _calm(world) and fits(world))
+        for rule, (_, fits) in PLANTED.items()
+    }
+    app = app_with(plants[0], tmp_path / "app", *plants[1:])
+    verdicts = play(tmp_path / "stack", seeds.values(), options={"app": app})
+    found = {(verdict.seed, wrong.split(":")[0]) for verdict in verdicts for wrong in verdict.wrong}
+    assert {(seed, rule) for rule, seed in seeds.items()} <= found

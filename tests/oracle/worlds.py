@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from local.stack import world as stack_worlds
+from tests.oracle.attachments import Attachment, Place, draw_attachment
 from tests.oracle.cluster_work import MINUTE, NO, UNCLEAR, YES, ClusterWork, Owner, draw_outage, draw_work
 
 REFUSE, WAIT, CANCEL, FORCE = "refuse", "wait", "cancel", "force"
@@ -52,7 +53,8 @@ class Answer:
 class World:
     """All of it. ``faults`` and ``scripts`` are the simulated Azure's; ``dark``: no listing of jobs ever succeeds.
 
-    ``outage``: from when until when nobody reaches the cluster's own API.
+    ``outage``: from when until when nobody reaches the cluster's own API. ``attachment``: the app itself attaches the
+    compute first; such a world has a subscription of its own.
     """
 
     seed: int
@@ -64,6 +66,7 @@ class World:
     in_cluster: tuple[ClusterWork, ...] = ()
     outage: tuple[float, float | None] | None = None
     namespace: str = "default"
+    attachment: Attachment | None = None
     builds_images: bool = False
     attached: bool = True
     faults: tuple[dict[str, Any], ...] = ()
@@ -79,11 +82,14 @@ class World:
 
     @property
     def workspace(self) -> str:
-        return stack_worlds.workspace_id(self.name)
+        return self._own(stack_worlds.workspace_id(self.name))
 
     @property
     def cluster(self) -> str:
-        return stack_worlds.cluster_id(self.name)
+        return self._own(stack_worlds.cluster_id(self.name))
+
+    def _own(self, resource_id: str) -> str:
+        return resource_id.replace(stack_worlds.SUBSCRIPTION, _subscription(self.seed, self.attachment))
 
     @property
     def compute(self) -> str:
@@ -92,6 +98,11 @@ class World:
     @property
     def compute_name(self) -> str:
         return f"pool-{self.seed}"
+
+    @property
+    def place(self) -> Place:
+        """The ids around its attachment."""
+        return Place(self.name, self.workspace, self.cluster, self.compute)
 
     @property
     def workloads(self) -> dict[str, Any]:
@@ -105,13 +116,16 @@ class World:
 
     def body(self) -> dict[str, Any]:
         """What is sent to detach it."""
-        return {"workspaceId": self.workspace, "computeName": self.compute_name, **self.request}
+        asked = {} if self.attachment is None or self.attachment.clean_up is None else self.attachment.clean_up
+        more = {"cleanUp": asked} if asked else {}
+        return {"workspaceId": self.workspace, "computeName": self.compute_name, **self.request, **more}
 
     def azure(self) -> dict[str, Any]:
-        """The seed for the simulated Azure, but for jobs, which come in their time."""
-        seed = stack_worlds.additions(self.name, "x" + self.name, workspaces=(self.name,))
-        computes = [(self.compute_name, self.cluster)] if self.attached else []
-        computes.append(("elsewhere", stack_worlds.cluster_id("x" + self.name)))
+        """The seed for the simulated Azure, but for jobs, which come in their time, and for what is attached first."""
+        first = self.attachment is not None
+        seed = {} if first else stack_worlds.additions(self.name, "x" + self.name, workspaces=(self.name,))
+        computes = [(self.compute_name, self.cluster)] if self.attached and not first else []
+        computes.append(("elsewhere", self.place.other_cluster))
         inner = {"namespace": self.namespace}
         properties = {"computeType": "Kubernetes", "properties": inner}
         seed["computes"] = [
@@ -119,7 +133,7 @@ class World:
             for n, c in computes
         ]
         # The kinds of objects that only the extension brings are there.
-        seed["extensions"] = [extension(self.cluster)] if self.in_cluster else []
+        seed["extensions"] = [extension(self.cluster)] if self.in_cluster and not first else []
         for kind, served in (("endpoints", self.endpoints), ("batchEndpoints", self.batch)):
             seed[kind] = [{"workspaceId": self.workspace, "name": s.name, **self._on(s, kind)} for s in served]
         seed["deployments"] = [
@@ -154,7 +168,8 @@ def draw(seed: int) -> World:
     """The world of a seed."""
     chance = random.Random(seed)
     name = f"oracle-{seed}"
-    workspace = stack_worlds.workspace_id(name)
+    attachment = draw_attachment(seed)
+    workspace = stack_worlds.workspace_id(name).replace(stack_worlds.SUBSCRIPTION, _subscription(seed, attachment))
     compute = f"{workspace}/computes/pool-{seed}"
     request = _request(chance)
     faults, scripts, dark = _faults(chance, workspace, compute)
@@ -174,8 +189,22 @@ def draw(seed: int) -> World:
         answers=tuple(_answers(chance)),
         cancel=chance.uniform(0, 15 * MINUTE) if chance.random() < 0.12 else None,
         retry=chance.random() < 0.3,
+        attachment=attachment,
     )
-    return _with_cluster(world)
+    return _calmed(_with_cluster(world))
+
+
+def _subscription(seed: int, attachment: Attachment | None) -> str:
+    return stack_worlds.SUBSCRIPTION if attachment is None else f"0c0ffee0-0000-4000-9000-{seed:012d}"
+
+
+def _calmed(world: World) -> World:
+    """Most worlds that are about clean-up come to it: little stands against the detach."""
+    if world.attachment is None or random.Random(f"calm {world.seed}").random() < 0.3:
+        return world
+    request = {**world.request, "approval": "none"}
+    world = replace(world, request=request, jobs=(), endpoints=(), batch=(), builds_images=False, in_cluster=())
+    return replace(world, faults=(), scripts=(), dark=False, cancel=None)
 
 
 def _with_cluster(world: World) -> World:

@@ -25,6 +25,7 @@ from tests.scenarios.test_plans import plan
 from tests.scenarios.test_roles import user_place
 
 __all__ = ["user_place"]
+ROLES = "api-version=2022-04-01"
 ALL = {"roleAssignments": True, "instanceTypes": True, "extension": True}
 TYPES = [
     {"name": "small", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}
@@ -79,6 +80,31 @@ def test_roles_stay_when_asked_and_while_another_compute_relies_on_them(stack: S
     operation = detach(stack, other, roleAssignments=False)
     assert step_of(operation, "remove_roles")["status"] == "Skipped"
     assert {each.lower() for each in granted_by(attached)} <= {each.lower() for each in roles_of(stack, user_place)}
+
+
+def test_roles_stay_while_others_act_as_the_same_identity(stack: Stack, user_place: Place) -> None:
+    """A workspace that is attached to the cluster, too, and a compute of any cluster."""
+    (user,) = identity_of(stack, user_place)["userAssignedIdentities"]
+    pool = worlds.identity_id(f"{user_place.compute_name}-pool")
+    identity = {"type": "UserAssigned", "userAssignedIdentityId": pool}
+    granted = granted_by(attach(stack, user_place, grantRoles=True, instanceTypes=TYPES, identity=identity))
+    assert len(granted) == 5
+    other = Place(f"{user_place.workspace_id}-b", user_place.cluster_id, "other")
+    stack.azure.seed({"workspaces": [{"id": other.workspace_id, "identity": user_assigned(user)}]})
+    put_compute(stack, other)
+    told = left(detach(stack, user_place, **ALL))
+    # Each step has its say.
+    assert all(other.compute_id in message for message in told)
+    assert len(told) == 3
+    assert all(word in message for word, message in zip(("types", "azureml", "roleAssignments"), told, strict=True))
+
+    stack.azure.remove(other.compute_id)
+    put_compute(stack, Place(other.workspace_id, f"{other.cluster_id}-b", "same-pool"), identity=user_assigned(pool))
+    put_compute(stack, user_place)
+    (told_again,) = left(detach(stack, user_place))
+    assert "/computes/same-pool" in told_again
+    read = (stack.azure.arm("GET", f"{each}?{ROLES}", client_id=worlds.ENGINEER) for each in granted)
+    assert {answer.status for answer in read} == {200}
 
 
 def test_everything_that_moor_made_goes_when_asked_and_comes_back(stack: Stack, user_place: Place) -> None:
@@ -151,6 +177,24 @@ def test_what_cannot_be_removed_is_told_and_fails_nothing(stack: Stack, place: P
     operation = detach(stack, place, **ALL)
     assert operation["result"]["detached"] is True
     assert "AuthorizationFailed" in left(operation)[0]
+
+
+def identity_of(stack: Stack, place: Place) -> dict[str, Any]:
+    workspace = stack.azure.resource(place.workspace_id)
+    assert workspace is not None
+    identity: dict[str, Any] = workspace["body"]["identity"]
+    return identity
+
+
+def put_compute(stack: Stack, place: Place, **more: Any) -> None:
+    """Have a compute there, behind everybody's back."""
+    properties = {"resourceId": place.cluster_id}
+    compute = {"workspaceId": place.workspace_id, "name": place.compute_name, "properties": properties, **more}
+    stack.azure.seed({"computes": [compute]})
+
+
+def user_assigned(identity: str) -> dict[str, Any]:
+    return {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
 
 
 def instance_types(stack: Stack, place: Place) -> list[str]:

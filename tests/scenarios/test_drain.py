@@ -273,6 +273,11 @@ def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, ki
     assert "not for anybody" not in str(refused)
     assert [fault["hits"] for fault in stack.azure.faults()] == [1]
 
+    forced = succeeded(stack, start(stack, place, policy="force"))
+    assert orphaned(forced) == [f"{kind} score-blue-1"]
+    (told,) = [f for f in forced["findings"] if f["check"] == "orphanedWork"]
+    assert told["command"] == f"kubectl delete {kind.lower()} score-blue-1 -n default"
+
 
 def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
