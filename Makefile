@@ -35,7 +35,6 @@ conformance: setup
 # A fault at every call of every operation; takes a while. ARGS go to the program.
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)
-	@MOOR_FAULTS=all $(PY) -m pytest -q tests/scenarios/test_undo_everywhere.py
 
 # Detaches in 200 random worlds, judged by rules that share no code with the app. ARGS go to the program.
 oracle: setup

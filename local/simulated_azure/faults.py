@@ -20,6 +20,7 @@ FIELDS = {
     "retryAfterDate", "seen", "hits",
 }  # fmt: skip
 DEFAULT_CODES = {
+    400: "BadRequest",
     401: "AuthenticationFailed",
     403: "AuthorizationFailed",
     404: "ResourceNotFound",

@@ -1,5 +1,6 @@
 """``python -m tests.faults``: every operation, with a fault at its first call, its second, ... until none is reached.
 
+Of an attach of everything every change is refused in turn, and what is left is held against what was there before.
 Prints a line for each failure and a table at the end. A failure names the command that plays it again.
 """
 
@@ -15,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.calls import Fault, Plan
+from tests.faults.calls import ALL_CHANGES, Fault, Plan
 from tests.faults.driver import COLD, COLD_CALLS, OPERATIONS, Driver, Run
 from tests.faults.fault_stack import fault_stack
+from tests.faults.refusals import REFUSED_OPERATIONS
 
 # Azurite gets slower with every row, and what one run leaves must not reach too many others.
 _RUNS_PER_STACK = 80
@@ -101,14 +103,13 @@ def _take(
     operation: str, stacks: Stacks, options: argparse.Namespace, chance: random.Random, deadline: float | None
 ) -> Tally:
     tally = Tally(operation)
-    faults = [Fault(options.fault)] if options.fault else list(Fault)
-    for fault in faults:
+    for fault in _faults(operation, options):
         number = options.call or chance.randint(1, options.every)
         while True:
             if deadline is not None and time.monotonic() > deadline:
                 tally.cut_short = True
                 return tally
-            match = COLD_CALLS if operation == COLD else ""
+            match = ALL_CHANGES if fault is Fault.REFUSED else COLD_CALLS if operation == COLD else ""
             run = stacks.driver().run(operation, Plan(number, fault, match))
             tally.seconds += run.seconds
             if run.struck is None:
@@ -124,6 +125,12 @@ def _take(
                 break
             number += options.every
     return tally
+
+
+def _faults(operation: str, options: argparse.Namespace) -> list[Fault]:
+    """Those that end an operation are for the attaches of everything, the others for the rest."""
+    chosen = [Fault(options.fault)] if options.fault else list(Fault)
+    return [fault for fault in chosen if fault.ends == (operation in REFUSED_OPERATIONS)]
 
 
 def _print_run(run: Run) -> None:

@@ -17,10 +17,12 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-Action = Literal["pass", "error"]
+Action = Literal["pass", "error", "status"]
 
-# Labels of calls that ask ARM to change something.
+# Labels of calls that ask ARM to change something, and of those that ask a cluster, too.
 CHANGES = r"^arm (?!GET |POST .*/list\w+$)"
+ALL_CHANGES = r"^(arm|kubernetes) (?!GET |POST .*/(list\w+|runCommand|selfsubjectaccessreviews)$)"
+_REFUSAL = 400
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _OWN_NAME = re.compile(r"(?<=[/;'-])(fault-[a-z]+-\d+|[0-9a-f]{40})")
 # What the driver itself sends to ARM as a person: a cluster that comes to be.
@@ -28,12 +30,22 @@ _DRIVERS_OWN = re.compile(r"/managedClusters/[^/]+$", re.IGNORECASE)
 
 
 class Fault(StrEnum):
-    """What happens to the chosen call."""
+    """What happens to the chosen call. Of the last two an operation does not recover.
+
+    ``FAILED_LATER`` lets Azure accept the chosen long-running operation and fail it.
+    """
 
     ERROR_BEFORE = "error-before"
     ERROR_AFTER = "error-after"
     KILL_BEFORE = "kill-before"
     KILL_AFTER = "kill-after"
+    REFUSED = "refused"
+    FAILED_LATER = "failed-later"
+
+    @property
+    def ends(self) -> bool:
+        """Whether the operation ends by it, and has to take back what it made."""
+        return self in (Fault.REFUSED, Fault.FAILED_LATER)
 
     @property
     def kills(self) -> bool:
@@ -43,7 +55,7 @@ class Fault(StrEnum):
     @property
     def before(self) -> bool:
         """Whether it strikes before the work of the call is done."""
-        return self in (Fault.ERROR_BEFORE, Fault.KILL_BEFORE)
+        return self in (Fault.ERROR_BEFORE, Fault.KILL_BEFORE, Fault.REFUSED)
 
 
 @dataclass(frozen=True)
@@ -145,6 +157,8 @@ class Switchboard:
 
     async def _strike(self) -> Action:
         plan = self._plan
+        if plan is not None and plan.fault is Fault.REFUSED:
+            return "status"
         if plan is not None and plan.fault.kills:
             await asyncio.to_thread(self.kill)
         return "error"
@@ -157,4 +171,4 @@ class Switchboard:
         question: dict[str, Any] = await request.json()
         ask = self.before if question["phase"] == "before" else self.after
         action = await ask(question["kind"], question["method"], question["path"])
-        return web.json_response({"action": action})
+        return web.json_response({"action": action, "status": _REFUSAL})

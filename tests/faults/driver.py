@@ -12,19 +12,20 @@ from typing import Any
 from local.stack import world as worlds
 from local.stack.app_client import AppError
 from local.stack.world import ENGINEER, cluster_body
-from tests.faults import detaches
-from tests.faults.calls import Call, Plan
+from tests.faults import detaches, refusals
+from tests.faults.calls import Call, Fault, Plan
 from tests.faults.detaches import WAYS, Way
 from tests.faults.evidence import Head, Tables, head_of, unpacked
 from tests.faults.fault_stack import FaultStack
 from tests.faults.invariants import Invariants
+from tests.faults.refusals import REFUSED_OPERATIONS, Left
 
 ATTACH, DETACH, EVENT = "attach", "detach", "event attach"
 # An attach that Azure ML fails, so that what it made is taken back.
 UNDO = "undone attach"
 # An attach that removes leftovers of v1 first, and is tried with a job at the end.
 TESTED = "tested attach"
-OPERATIONS = (ATTACH, DETACH, EVENT, UNDO, TESTED, *WAYS)
+OPERATIONS = (ATTACH, DETACH, EVENT, UNDO, TESTED, *WAYS, *REFUSED_OPERATIONS)
 # An attach right after a start of the app, for the calls that a process makes once only: tokens and tables.
 COLD = "cold attach"
 COLD_CALLS = r"^identity|/Tables$"
@@ -63,6 +64,7 @@ class Run:
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
     head: Head | None = None
+    left: Left | None = None
 
     @property
     def passed(self) -> bool:
@@ -97,17 +99,24 @@ class Driver:
         return run
 
     def run(self, operation: str, plan: Plan | None) -> Run:
-        """One run, checked. With a plan it is compared with the calm run, which must have been made."""
+        """One run, checked.
+
+        With a plan it is compared with the calm run, which must have been made; when the fault is one that ends the
+        operation, with what there was before.
+        """
         began = time.monotonic()
         target = self.prepare(operation)
         if operation == COLD:
             self.stack.restart_host()
         done = Run(operation, plan)
         switchboard = self.faults.switchboard
-        switchboard.begin(plan)
+        ends = plan is not None and plan.fault.ends
+        before = refusals.state_of(self.stack, target.cluster_id) if ends else {}
+        later = self._fail_later(plan, target)
+        switchboard.begin(None if plan is not None and plan.fault is Fault.FAILED_LATER else plan)
         try:
             done.head = self._see_through(operation, target)
-            done.struck = switchboard.struck
+            done.struck = later or switchboard.struck
         except TimeoutError as error:
             done.problems.append(str(error))
         finally:
@@ -116,10 +125,19 @@ class Driver:
             done.problems += [str(violation) for violation in self.invariants.check()]
             done.end = self._end_state(done.head, target)
             calm = self._calm.get(operation)
-            if plan is not None and calm is not None:
+            if ends and done.struck is not None:
+                done.left = refusals.left_of(self.stack, target.cluster_id, before)
+                done.problems += [*done.left.wrong, *_not_taken_back(done.head)]
+            elif plan is not None and calm is not None:
                 done.problems += _differences(calm, done.end, done.struck)
         done.seconds = time.monotonic() - began
         return done
+
+    def _fail_later(self, plan: Plan | None, target: Target) -> Call | None:
+        if plan is None or plan.fault is not Fault.FAILED_LATER:
+            return None
+        kind = refusals.fail_later(self.stack, target.cluster_id, plan.number)
+        return Call(plan.number, "azure", "fails", kind) if kind else None
 
     def prepare(self, operation: str) -> Target:
         """Put in place what an operation needs, under names that no other run has."""
@@ -132,6 +150,10 @@ class Driver:
             worlds.cluster_id(name),
             f"fault-c-{number}",
         )
+        if operation in REFUSED_OPERATIONS:
+            workspace_id, cluster_id = refusals.ids(operation, number)
+            self.stack.azure.seed(refusals.seed(operation, number))
+            return Target(number, workspace_id, cluster_id, target.compute_name)
         if operation in (ATTACH, COLD, UNDO, TESTED):
             self.stack.azure.seed(worlds.additions(name, workspaces=(workspace,)))
         if operation == TESTED:
@@ -200,6 +222,8 @@ class Driver:
             verb, asked = WAYS[operation].verb, WAYS[operation].request
         elif operation == TESTED:
             asked |= {"cleanupLegacy": True, "smokeTest": "training"}
+        elif operation in REFUSED_OPERATIONS:
+            asked |= refusals.REQUESTS[operation]
         try:
             self.stack.app.start(verb, {**body, **asked, **(more or {})}, operation_id)
         except (OSError, AppError):
@@ -260,6 +284,15 @@ class Driver:
 def _is_told(head: Head) -> bool:
     """Whether subscribers have been told of the question: a person would not answer before."""
     return any(question["told"] for question in (unpacked(head.row, "questions") or [])[-1:])
+
+
+def _not_taken_back(head: Head) -> list[str]:
+    """What an operation that has been refused something says of itself, when it is not that it took all back."""
+    made = unpacked(head.row, "made")
+    left = [each["id"] for each in made if not each["undone"]]
+    if head.status == "Failed" and not left:
+        return []
+    return [f"refused, it is {head.status} and says that it left {left}: {unpacked(head.row, 'problem')}"]
 
 
 def _properties(resource: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:
