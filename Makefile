@@ -26,7 +26,7 @@ lint: setup
 
 # TESTS picks some, for example: make pytest TESTS="tests/scenarios -k attach"
 pytest: setup
-	$(PY) -m pytest -n 3 --dist loadfile $(TESTS)
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # The local host held against recorded exchanges: agreeing, differing and left out, per file.
 conformance: setup

@@ -105,12 +105,15 @@ def change(
         decided = decide(stored.operation)
         if decided is None:
             return stored
+        # Whoever wrote in between may have looked at the clock later than we have: the journal's times never run back.
+        least = stored.operation.updated_time
+        entries = [replace(entry, time=max(entry.time, least)) for entry in decided.entries]
         after = replace(
             decided.operation,
-            updated_time=now,
-            journal_length=stored.operation.journal_length + len(decided.entries),
+            updated_time=max(now, least, *(entry.time for entry in entries)),
+            journal_length=stored.operation.journal_length + len(entries),
         )
-        etag = _replace(stored, after, decided.entries)
+        etag = _replace(stored, after, entries)
         if etag is not None:
             return Stored(after, etag)
     raise TooManyWriters(operation_id)

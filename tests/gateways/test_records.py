@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from domain.operations import Intent, JournalEntry, Operation, StepRecord
 from domain.outcomes import Created, Finding
 from domain.problems import Problem
+from domain.times import to_text
 from gateways import records
 from gateways.records import Change, OperationExists, Stored, Superseded
 from gateways.tables import RecordTooLarge
@@ -114,6 +116,17 @@ def test_a_known_state_saves_the_reading_unless_somebody_has_written_since(
     records.change("op", None, lambda o: Change(replace(o, run=2)), NOW)
     with pytest.raises(Superseded):
         records.change("op", 1, become("Running"), NOW, after)
+
+
+def test_the_times_of_a_journal_never_run_back(tables: Tables) -> None:
+    """Two processes look at the clock, and the one that looked first writes last."""
+    records.insert(make_operation(), [ENTRY])
+    earlier, later = NOW + timedelta(seconds=1), NOW + timedelta(seconds=5)
+    records.change("op", 1, lambda o: Change(o, [JournalEntry("s", "started", later)]), earlier)
+    after = records.change("op", None, lambda o: Change(o, [JournalEntry("s", "decided", earlier)]), earlier)
+    times = [entry["time"] for entry in records.journal("op", 0, 100)]
+    assert times == [to_text(NOW), to_text(later), to_text(later)]
+    assert after.operation.updated_time == later
 
 
 def test_the_index_follows_the_status(tables: Tables) -> None:

@@ -41,15 +41,13 @@ def test_a_permission_lost_at_each_step(stack: Stack, new_place: Callable[[], Pl
         have_endpoint(stack, place)
         stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id)
         path = loss.path.format(workspace=place.workspace_id)
-        if not loss.taken:
-            stack.azure.add_fault(method=loss.method, path=f"^{path}", every=True, status=403)
-        body = place.detach_body(workloads={"policy": "cancel", "endpoints": "delete"})
-        under_way.append((loss, place, stack.app.start("detach", body)["id"]))
         if loss.taken:
             # Status URLs carry no workspace: the loss is there for the last one alone.
-            for _, _, operation_id in under_way[:-1]:
+            for _, _, operation_id in under_way:
                 ended(stack, operation_id, 90)
-            stack.azure.add_fault(method=loss.method, path=f"^{path}", every=True, status=403)
+        stack.azure.add_fault(method=loss.method, path=f"^{path}", every=True, status=403)
+        body = place.detach_body(workloads={"policy": "cancel", "endpoints": "delete"})
+        under_way.append((loss, place, stack.app.start("detach", body)["id"]))
 
     for loss, place, operation_id in under_way:
         operation = ended(stack, operation_id, 90)
