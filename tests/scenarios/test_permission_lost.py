@@ -33,7 +33,7 @@ LOSSES = (
 
 
 def test_a_permission_lost_at_each_step(stack: Stack, new_place: Callable[[], Place]) -> None:
-    under_way = []
+    under_way: list[tuple[Loss, Place, str]] = []
     for loss in LOSSES:
         place = new_place()
         put_in_place(stack, place)
