@@ -119,7 +119,7 @@ def namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:
 
 def _both(first: Unreachable, second: T | Unreachable) -> T | Unreachable:
     if isinstance(second, Unreachable):
-        return Unreachable(f"{first.reason}, and {second.reason}", remedy=second.remedy or first.remedy)
+        return first.and_also(second)
     return second
 
 

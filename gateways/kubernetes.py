@@ -50,6 +50,10 @@ class Unreachable:
     commands: bool = False
     entra: bool = False
 
+    def and_also(self, other: Unreachable) -> Unreachable:
+        """Both reasons: the API was tried first, then a command."""
+        return Unreachable(f"{self.reason}, and {other.reason}", remedy=other.remedy or self.remedy)
+
 
 @dataclass(eq=False)
 class KubernetesError(Exception):

@@ -12,14 +12,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.arm_ids import ArmId
+from domain.cluster_work import AML_JOB, ONLINE_ENDPOINT, POD, ClusterObject
 from domain.components import HEALTH_CHECK, NAMESPACE, ROUTER, Seen
 from gateways import arm, clock
 from gateways.arm import ArmAnswer, ArmError
 from gateways.kubernetes import Found, Unreachable, entra_token
-from gateways.kubernetes_objects import seen_from
+from gateways.kubernetes_kinds import work_resource
+from gateways.kubernetes_objects import seen_from, work_from
 
 _MOST_SECONDS = 75.0
 _PAUSE, _LONGEST_PAUSE = 3.0, 10.0
+# Of workloads nothing else is asked for: what an OnlineEndpoint specifies has keys in it, and Azure keeps the output.
+_FIELDS = (".kind", ".metadata.name", ".metadata.labels", ".status.phase", ".status.state")
+# The last line tells that the output was not cut.
+_END = "all told"
+_LINES = "{range .items[*]}" + '{"\\t"}'.join(f"{{{field}}}" for field in _FIELDS) + f'{{"\\n"}}{{end}}{{"{_END}"}}'
 _COMPONENTS = "deployments,daemonsets,statefulsets,pods,services,configmaps"
 
 
@@ -61,8 +68,52 @@ def namespace(cluster: ArmId, name: str, *, entra: bool) -> Found | Unreachable 
     return None
 
 
+def work_in(cluster: ArmId, namespace: str, *, entra: bool) -> list[ClusterObject] | Unreachable:
+    """The AmlJob and OnlineEndpoint objects and the pods of a namespace, or why they cannot be read."""
+    kinds = {POD: "pods", **{kind: work_resource(kind) for kind in (AML_JOB, ONLINE_ENDPOINT)}}
+    while True:
+        words = [",".join(kinds.values()), "--namespace", namespace]
+        said = _said(cluster, words, f"jsonpath={_LINES}", entra=entra)
+        if not isinstance(said, Unreachable):
+            return _work(said)
+        # The cluster does not know the kind: the extension was never installed for it.
+        unknown = [kind for kind, name in kinds.items() if f'resource type "{name.partition(".")[0]}"' in said.reason]
+        if not unknown:
+            return said
+        del kinds[unknown[0]]
+
+
+def _work(said: str) -> list[ClusterObject] | Unreachable:
+    lines = said.rstrip().splitlines()
+    if not lines or lines.pop() != _END:
+        return Unreachable("the output of a command in it was cut")
+    # A line without fields is a warning of kubectl's.
+    told = [line.split("\t") for line in lines if "\t" in line]
+    try:
+        return [
+            work_from(
+                kind,
+                {
+                    "metadata": {"name": name, "labels": json.loads(labels or "{}")},
+                    "status": {"phase": phase, "state": state},
+                },
+            )
+            for kind, name, labels, phase, state in told
+        ]
+    except ValueError:
+        return Unreachable("the output of a command in it is no list of objects")
+
+
 def _get(cluster: ArmId, words: Sequence[str], *, entra: bool) -> list[dict[str, Any]] | Unreachable:
-    command = shlex.join(["kubectl", "get", *words, "--output", "json"])
+    said = _said(cluster, words, "json", entra=entra)
+    if isinstance(said, Unreachable):
+        return said
+    items = _items(said)
+    return Unreachable("the output of a command in it is no list of objects") if items is None else items
+
+
+def _said(cluster: ArmId, words: Sequence[str], output: str, *, entra: bool) -> str | Unreachable:
+    command = shlex.join(["kubectl", "get", *words, "--output", output])
     body = {"command": command, "context": "", "clusterToken": entra_token() if entra else ""}
     try:
         answer = _finished(arm.post(f"{cluster}/runCommand", arm.CLUSTERS_API, body))
@@ -76,8 +127,7 @@ def _get(cluster: ArmId, words: Sequence[str], *, entra: bool) -> list[dict[str,
     if properties.get("exitCode") != 0:
         said = str(properties.get("logs") or properties.get("reason") or "no reason given").strip()
         return Unreachable(f"a command in it failed: {said[:300]}")
-    items = _items(properties.get("logs"))
-    return Unreachable("the output of a command in it is no list of objects") if items is None else items
+    return str(properties.get("logs") or "")
 
 
 def _finished(answer: ArmAnswer) -> ArmAnswer | None:
@@ -100,10 +150,10 @@ def _refused(error: ArmError) -> Unreachable:
     return Unreachable(f"no command can be run in it ({error.code}: {error.message})")
 
 
-def _items(logs: Any) -> list[dict[str, Any]] | None:
+def _items(logs: str) -> list[dict[str, Any]] | None:
     try:
         document = json.loads(logs)
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     items = document.get("items") if isinstance(document, Mapping) else None
     if not isinstance(items, list) or not all(isinstance(i, dict) and "metadata" in i for i in items):

@@ -56,6 +56,11 @@ def work_kind(kind: str) -> Any:
     return create_namespaced_resource(instance_types.GROUP, instance_types.VERSION, kind, f"{kind.lower()}s")
 
 
+def work_resource(kind: str) -> str:
+    """How kubectl is asked for AmlJobs or OnlineEndpoints."""
+    return f"{kind.lower()}s.{instance_types.GROUP}"
+
+
 def kind_of(wanted: LegacyObject) -> Any:
     """The class for a leftover's kind."""
     from lightkube.resources import apps_v1, core_v1, rbac_authorization_v1

@@ -1,4 +1,4 @@
-"""What runs in a cluster for a compute, as far as the cluster can be asked from here."""
+"""What runs in a cluster for a compute: told by its API, by a command in a private one, or by nobody."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import closing
 
 from domain.arm_ids import ArmId
 from domain.cluster_work import ClusterObject
-from gateways import clock, kubernetes
+from gateways import clock, kubernetes, kubernetes_commands
 from gateways.arm import ArmError
 from gateways.kubernetes import KubernetesError, Unreachable
 
@@ -34,6 +34,9 @@ def work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable
 def _work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable:
     api = kubernetes.connect(cluster)
     if isinstance(api, Unreachable):
-        return api
+        if not api.commands:
+            return api
+        said = kubernetes_commands.work_in(cluster, namespace, entra=api.entra)
+        return api.and_also(said) if isinstance(said, Unreachable) else said
     with closing(api):
         return api.work_in(namespace)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
+from local.stack.world import APP_OBJECT
 from tests.scenarios.helpers import (
     Operation,
     Place,
@@ -277,6 +278,28 @@ def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, ki
     assert orphaned(forced) == [f"{kind} score-blue-1"]
     (told,) = [f for f in forced["findings"] if f["check"] == "orphanedWork"]
     assert told["command"] == f"kubectl delete {kind.lower()} score-blue-1 -n default"
+
+
+def test_a_private_cluster_is_asked_by_a_command(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    role = {"role": "Azure Kubernetes Service Cluster Admin Role", "scope": place.cluster_id, "principalId": APP_OBJECT}
+    stack.azure.seed({"roleAssignments": [role]})
+    stack.azure.change(place.cluster_id, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
+    labels = {"ml.azure.com/compute": place.compute_name}
+    put_in_cluster(stack, place, "AmlJob", "left-1", labels, "Running")
+    put_in_cluster(stack, place, "OnlineEndpoint", "score", labels, "Running")
+    refused = ended(stack, start(stack, place))
+    assert refused["error"]["code"] == "ComputeInUse"
+    assert "clusterWork AmlJob left-1 (Running)" in refused["error"]["message"]
+    assert "clusterWork OnlineEndpoint score (Running)" in refused["error"]["message"]
+    assert "clusterWork" not in [f["check"] for f in refused["findings"]]
+
+    # One that has never had an endpoint does not know what an OnlineEndpoint is.
+    cluster = stack.azure.kubernetes(place.cluster_id)
+    cluster.remove("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/onlineendpoints.amlarc.azureml.com")
+    again = ended(stack, start(stack, place))
+    assert "AmlJob left-1" in again["error"]["message"]
+    assert "OnlineEndpoint" not in again["error"]["message"]
 
 
 def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:

@@ -203,12 +203,17 @@ def _namespace(name: str) -> Object:
     }
 
 
-def _check_served(state: State, kind: Kind, now: float) -> None:
+def serves(state: State, kind: Kind, now: float) -> bool:
+    """Whether the cluster knows the kind by now."""
     if kind.crd is None:
-        return
+        return True
     key = _key(DEFINITIONS, None, kind.crd)
     there = state["definitionsFrom"] is not None and now >= state["definitionsFrom"] and key not in state["removed"]
-    if not there and key not in state["objects"]:
+    return bool(there or key in state["objects"])
+
+
+def _check_served(state: State, kind: Kind, now: float) -> None:
+    if not serves(state, kind, now):
         raise no_such_page()
 
 

@@ -1,6 +1,6 @@
 """Microsoft.ContainerService/managedClusters/runCommand: kubectl in a pod of the cluster, also of a private one.
 
-Only ``kubectl get ... -o json`` is understood; anything else ends with exit code 1 and says so.
+Only ``kubectl get`` with JSON or JSONPath output is understood; anything else ends with exit code 1 and says so.
 Source: AKS documentation (access-private-cluster); shapes of the official examples.
 """
 
@@ -14,8 +14,9 @@ from typing import Any
 from local.simulated_azure import operations, resources
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request
-from local.simulated_azure.kubernetes import access, cluster
+from local.simulated_azure.kubernetes import access, cluster, jsonpath
 from local.simulated_azure.kubernetes.access import User
+from local.simulated_azure.kubernetes.jsonpath import NotUnderstood
 from local.simulated_azure.kubernetes.kinds import KINDS, Kind, StatusError
 from local.simulated_azure.providers.cluster_bodies import MANAGED
 from local.simulated_azure.routing import Route
@@ -99,15 +100,28 @@ def execute(world: World, target: resources.Resource, user: User, command: str) 
     if words[:2] != ["kubectl", "get"]:
         return 1, f"{words[0] if words else ''}: this simulation runs kubectl get only\n"
     options, names = _options(words[2:])
-    if options.get("output") != "json":
-        return 1, "error: this simulation prints JSON only\n"
+    form, _, template = options.get("output", "").partition("=")
+    if form not in ("json", "jsonpath"):
+        return 1, "error: this simulation prints JSON and JSONPath only\n"
     try:
         found = _get(world, target, user, names, options)
+    except _UnknownKind as error:
+        return 1, f"error: {error}\n"
     except StatusError as error:
         if error.code == 404 and error.name is not None and "ignore-not-found" in options:
             return 0, ""
         return 1, f"Error from server ({error.reason}): {error.message}\n"
-    return 0, json.dumps(found)
+    try:
+        return 0, json.dumps(found) if form == "json" else jsonpath.printed(template, found)
+    except NotUnderstood as error:
+        return 1, f"error: {error}\n"
+
+
+class _UnknownKind(Exception):
+    """A type that the cluster does not serve; kubectl finds that out by itself."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f'the server doesn\'t have a resource type "{asked.partition(".")[0]}"')
 
 
 def _get(world: World, target: resources.Resource, user: User, names: list[str], options: dict[str, str]) -> Any:
@@ -117,6 +131,8 @@ def _get(world: World, target: resources.Resource, user: User, names: list[str],
     plain = [name for name in names if "/" not in name]
     for asked in plain[0].split(",") if plain else []:
         kind, place = _kind(asked), namespace
+        if not cluster.serves(state, kind, now):
+            raise _UnknownKind(asked)
         access.check(world, target, state, user, "list", kind, place if kind.namespaced else None)
         wanted = plain[1:]
         if wanted:
@@ -133,7 +149,7 @@ def _kind(asked: str) -> Kind:
     for kind in KINDS:
         if wanted in (kind.plural, kind.kind.lower(), kind.qualified, kind.plural[:-1]):
             return kind
-    raise StatusError(404, "NotFound", f'the server doesn\'t have a resource type "{asked}"')
+    raise _UnknownKind(asked)
 
 
 def _options(words: list[str]) -> tuple[dict[str, str], list[str]]:

@@ -296,6 +296,17 @@ def test_commands_in_a_private_cluster(azure: SimulatedAzure) -> None:
     assert run(azure, "kubectl delete ns default")["exitCode"] == 1
 
 
+def test_commands_print_fields_and_know_which_kinds_there_are(azure: SimulatedAzure) -> None:
+    azure.kubernetes(CLUSTER).put("Pod", "p-1", "default", labels={"b": "2", "a": "1"}, status={"phase": "Running"})
+    fields = '{range .items[*]}{.kind}{"\\t"}{.metadata.labels}{"\\t"}{.status.phase}{.status.no}{"\\n"}{end}{"."}'
+    printed = run(azure, f"kubectl get pods -n default -o 'jsonpath={fields}'")
+    assert (printed["exitCode"], printed["logs"]) == (0, 'Pod\t{"a":"1","b":"2"}\tRunning\n.')
+    unknown = run(azure, "kubectl get pods,amljobs.amlarc.azureml.com -n default -o json")
+    assert unknown["exitCode"] == 1
+    assert unknown["logs"] == 'error: the server doesn\'t have a resource type "amljobs"\n'
+    assert run(azure, "kubectl get pods -o 'jsonpath={.items[?(@.x)]}'")["exitCode"] == 1
+
+
 def test_commands_need_both_rights_and_can_be_disabled(azure: SimulatedAzure) -> None:
     body = {"command": "kubectl get ns -o json"}
     assert azure.arm("POST", f"{CLUSTER}/runCommand", body, client_id=READER).status == 403
