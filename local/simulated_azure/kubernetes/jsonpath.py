@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PART = re.compile(
-    r'\{range (?P<range>[^}]+)\[\*\]\}|\{(?P<end>end)\}|\{(?P<text>"(?:[^"\\]|\\.)*")\}|\{(?P<field>\.[^}]+)\}'
+    r'\{range (?P<range>\.[\w.]+)\[\*\]\}|\{(?P<end>end)\}|\{(?P<text>"(?:[^"\\]|\\.)*")\}|\{(?P<field>\.[\w.]+)\}'
 )
 
 
