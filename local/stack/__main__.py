@@ -27,7 +27,7 @@ def main() -> int:
             "--run-dir", type=Path, default=REPOSITORY / ".run", help="directory for state and logs (default: .run)"
         )
     arguments = parser.parse_args()
-    # Being terminated or losing the terminal ends the stack as Ctrl-C does, also where a script began it in the background.
+    # Being terminated or losing the terminal ends the stack as Ctrl-C does, which a background job would ignore.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     view = make_view(sys.stdout)
