@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ _LONGEST_FIRST = ("tests/scenarios/", "tests/oracle/", "tests/faults/", "tests/l
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long ones first."""
+    """Put the long ones first. Raises UsageError when two have one name: side by side only one of them would run."""
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"more than one test of this name: {', '.join(twice)}")
     items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST_FIRST))
 
 

@@ -49,7 +49,7 @@ class WebEdge:
         """The aiohttp application: one handler for everything."""
         limit = int(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or BODY_LIMIT)
         app = web.Application(client_max_size=limit)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         return app
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

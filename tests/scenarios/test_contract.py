@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -22,7 +23,9 @@ from tests.scenarios.helpers import Place, attached
 from triggers.openapi import document
 
 CONTRACT = schemathesis.openapi.from_path(Path(__file__).parents[1] / "contract/openapi.yaml")
-SERVED = list(document("")["paths"])
+METHODS = ("get", "put", "post", "patch", "delete")
+SERVED = [(m.upper(), path) for path, item in document("")["paths"].items() for m in METHODS if m in item]
+NOTHING_TO_SEND = ("/health", "/openapi.json")
 Case = schemathesis.Case[Any]
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 # The same examples every time: no run may fail that another passed.
@@ -41,10 +44,19 @@ def validate(case: Case, stack: Stack) -> Any:
     return case.call_and_validate(base_url=f"{stack.url}/api", headers=headers, checks=CHECKS)
 
 
-@CONTRACT.include(path=SERVED).parametrize()
-@STEADY
-def test_whatever_is_sent(case: Case, stack: Stack) -> None:
-    validate(case, stack)
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize(("method", "path"), SERVED)
+def test_whatever_is_sent(stack: Stack, method: str, path: str, mode: GenerationMode) -> None:
+    """As the contract has it, and against it."""
+    if mode is GenerationMode.NEGATIVE and path in NOTHING_TO_SEND:
+        return
+
+    @STEADY
+    @given(case=CONTRACT[path][method].as_strategy(mode))
+    def send(case: Case) -> None:
+        validate(case, stack)
+
+    send()
 
 
 @pytest.mark.parametrize("path", ["/attach", "/detach"])

@@ -60,6 +60,7 @@ def test_the_worker_sees_the_request(host: HostProcess) -> None:
     assert seen["headers"]["x-two"] == "2"
     assert seen["body"] == "body"
     assert seen["function"] == "echo"
+    assert host.ask("/api/echo/%0A%7Bx", "POST", b"").json()["route"] == {"name": "\n{x"}
 
 
 def test_a_chunked_body_does_not_reach_the_worker(host: HostProcess) -> None:
