@@ -25,7 +25,8 @@ def cluster_work_respected(story: Story) -> Iterator[str]:
         if not story.cluster_seen.reachable(begun, until):
             continue
         for work in story.world.in_cluster:
-            there = work.uses != NO and story.cluster_seen.work[work.told_as].covers(begun, until)
+            span = story.cluster_seen.work.get(work.told_as)  # None when it was to come after the end.
+            there = work.uses != NO and span is not None and span.covers(begun, until)
             if there and _stands_for_itself(story, work, begun):
                 yield f"DELETE at {when} while {work.told_as} ({work.uses}) runs in the cluster"
 
