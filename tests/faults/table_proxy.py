@@ -77,7 +77,10 @@ class TableProxy:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         path = request.path
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:  # Killed while it sent the request.
+            return _cut(request)
         if self._out or await self._switchboard.before("tables", request.method, path) == "error":
             return _cut(request)
         answer = await self._ask_azurite(request, body)
