@@ -77,7 +77,7 @@ def _attach(stack: Stack, tables: Tables, world: World, attachment: Attachment) 
         **attachment.body(world.place),
     }
     until = time.monotonic() + _LONGEST
-    while not _asked(stack, body, operation_id):
+    while not ask(stack, "attach", body, operation_id):
         time.sleep(_POLL)
     while time.monotonic() < until:
         head = tables.head(operation_id)
@@ -89,9 +89,10 @@ def _attach(stack: Stack, tables: Tables, world: World, attachment: Attachment) 
     raise AttachFailed(f"attach {operation_id} has not ended")
 
 
-def _asked(stack: Stack, body: dict[str, Any], operation_id: str) -> bool:
+def ask(stack: Stack, verb: str, body: dict[str, Any], operation_id: str) -> bool:
+    """Ask the app for an operation; False when it was down, or said that it cannot now."""
     try:
-        stack.app.start("attach", body, operation_id)
+        stack.app.start(verb, body, operation_id)
     except OSError:
         return False
     except AppError as error:

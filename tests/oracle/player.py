@@ -12,7 +12,7 @@ from local.stack import Stack
 from local.stack.app_client import Answer as HttpAnswer
 from local.stack.app_client import AppError
 from tests.faults.evidence import Head, Tables
-from tests.oracle.attaching import attach_first
+from tests.oracle.attaching import ask, attach_first
 from tests.oracle.cluster_life import ClusterLife, Seen
 from tests.oracle.inventory import Inventories, take_inventory
 from tests.oracle.worlds import World
@@ -89,7 +89,7 @@ class Player:
             self._stack.azure.script_operation(**script)
         asked = take_inventory(self._stack, world.place) if stock else None
         self._story = story = Story(self._world, self._operation_id, self._stack.clock.now())
-        while not self._ask():
+        while not ask(self._stack, "detach", world.body(), self._operation_id):
             time.sleep(_POLL)
         while time.monotonic() < self._until:
             head = self._tables.head(self._operation_id)
@@ -111,17 +111,6 @@ class Player:
         self._jobs.remove(job)
         timing = {} if job.ends_after is None else {"endsAfterSeconds": job.ends_after, "endsAs": job.ends_as}
         self._stack.azure.submit_job(self._world.workspace, job.name, **job.properties, **timing)
-
-    def _ask(self) -> bool:
-        try:
-            self._stack.app.start("detach", self._world.body(), self._operation_id)
-        except OSError:
-            return False
-        except AppError as error:
-            if " 5" in str(error)[:24]:
-                return False
-            raise
-        return True
 
     def _live(self, head: Head, age: float) -> None:
         """What happens in the world of an operation of that age, in simulated seconds."""
