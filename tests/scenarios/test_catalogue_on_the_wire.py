@@ -23,7 +23,7 @@ from tests.scenarios.helpers import Operation, at_step
 FACTOR = 120.0
 DURATIONS = {"extension.create": 20, "compute.attach": 20, "job.queue": 5, "job.run": 10}
 WAYS = tuple(ways())
-PATIENCE = 150.0
+PATIENCE = 400.0
 BY_KEY = {entry.key: entry for entry in ENTRIES}
 Told = tuple[Operation, list[dict[str, Any]]]
 # What Moor itself raises and other tests meet on the wire: where, below tests/scenarios.
