@@ -105,6 +105,7 @@ class Switchboard:
         self._fitting = 0
         self._marked: tuple[str, str, str] | None = None
         self._struck: Call | None = None
+        self._striking = False
 
     def begin(self, plan: Plan | None = None) -> None:
         """Number calls from 1 again and strike the planned one."""
@@ -124,10 +125,17 @@ class Switchboard:
         with self._lock:
             return self._struck
 
+    @property
+    def striking(self) -> bool:
+        """Whether the chosen call has come, and what happens to it is not over yet."""
+        with self._lock:
+            return self._marked is not None or self._striking
+
     async def before(self, kind: str, method: str, path: str) -> Action:
         """Called when a call has come in and nothing has been done."""
         with self._lock:
             strikes = self._arrived(kind, method, path)
+            self._striking |= strikes
         return await self._strike() if strikes else "pass"
 
     async def after(self, kind: str, method: str, path: str) -> Action:
@@ -135,7 +143,7 @@ class Switchboard:
         with self._lock:
             strikes = self._marked == (kind, method, path)
             if strikes:
-                self._marked = None
+                self._marked, self._striking = None, True
         return await self._strike() if strikes else "pass"
 
     def _arrived(self, kind: str, method: str, path: str) -> bool:
@@ -157,11 +165,13 @@ class Switchboard:
 
     async def _strike(self) -> Action:
         plan = self._plan
-        if plan is not None and plan.fault is Fault.REFUSED:
-            return "status"
-        if plan is not None and plan.fault.kills:
-            await asyncio.to_thread(self.kill)
-        return "error"
+        try:
+            if plan is not None and plan.fault.kills:
+                await asyncio.to_thread(self.kill)
+        finally:
+            with self._lock:
+                self._striking = False
+        return "status" if plan is not None and plan.fault is Fault.REFUSED else "error"
 
     def routes(self) -> list[web.RouteDef]:
         """The call hook, as the local programs ask it (local/call_hook.py)."""

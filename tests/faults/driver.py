@@ -202,7 +202,7 @@ class Driver:
             if not asked:
                 asked = self.ask(operation, target, operation_id)
             head = self.tables.head(operation_id) if operation != EVENT else self._of_event(target)
-            if head is not None and head.at_rest and self.stack.host_alive:
+            if head is not None and head.at_rest and not self.faults.switchboard.striking and self.stack.host_alive:
                 return head
             if head is not None and head.status == "NeedsApproval" and _is_told(head):
                 self._approve(operation_id)
