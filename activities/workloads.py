@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from activities.steps import StepAtWork
@@ -22,7 +23,7 @@ from domain.workloads import (
     use_by_job,
     use_by_workspace,
 )
-from gateways import arm, kubernetes_work
+from gateways import arm, clock, kubernetes_work
 from gateways.arm import ArmError
 from gateways.kubernetes import Unreachable
 
@@ -30,6 +31,8 @@ from gateways.kubernetes import Unreachable
 _ATTEMPTS = 4
 # What the record keeps of what was found: it has a size.
 _KEPT = 50
+# A listing of this age is made again before a compute is detached by it.
+_OLD = timedelta(seconds=5)
 NO_POLICY = Policy()
 
 
@@ -114,8 +117,17 @@ def uses_of(operation: Operation, target: str) -> list[Use]:
 
     Raises ArmError: a listing with a gap is none.
     """
-    uses = [use for use in _uses(str(operation.workspace_id), target) if use is not None]
-    return uses if any(use.type == JOB for use in uses) else uses + _cluster_work(operation)
+    uses = _listed(operation, target)
+    if any(use.type == JOB for use in uses):
+        return uses
+    asked = clock.now()
+    in_cluster = _cluster_work(operation)
+    # A command in a private cluster takes its time, in which a job may have come.
+    return (_listed(operation, target) if clock.now() - asked > _OLD else uses) + in_cluster
+
+
+def _listed(operation: Operation, target: str) -> list[Use]:
+    return [use for use in _uses(str(operation.workspace_id), target) if use is not None]
 
 
 def _cluster_work(operation: Operation) -> list[Use]:
