@@ -90,12 +90,13 @@ class Driver:
         for operation in operations:
             self.run(operation, None)
             self.calm(operation)
-        self._calm[COLD] = self._calm[ATTACH]
 
     def calm(self, operation: str) -> Run:
         """A run without a fault: its calls, and the end that every other run has to reach."""
         run = self.run(operation, None)
         self._calm[operation] = run.end
+        if operation == ATTACH:
+            self._calm[COLD] = run.end
         return run
 
     def run(self, operation: str, plan: Plan | None) -> Run:
@@ -279,6 +280,14 @@ class Driver:
         }
         bare: dict[str, Any] = _without_names(end, target)
         return bare
+
+
+@dataclass(frozen=True)
+class Warm:
+    """A driver, and a calm run of each operation."""
+
+    driver: Driver
+    calm: dict[str, Run]
 
 
 def _is_told(head: Head) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.calls import CHANGES, Fault, Plan
-from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, TESTED, UNDO, Driver
+from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, TESTED, UNDO, Driver, Warm
 from tests.faults.fault_stack import fault_stack
 
 # How many such requests each operation makes; one that makes another number has changed, and this list with it.
@@ -20,12 +20,16 @@ STRUCK = [(op, number, fault) for turn, (op, number) in enumerate(CHANGED) for f
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     with fault_stack(tmp_path_factory.mktemp("faults") / "stack") as faults:
-        warm = Driver(faults)
-        warm.warm_up(operation for operation, _ in WANTED)
-        yield warm
-        warm.close()
+        driver = Driver(faults)
+        yield Warm(driver, {operation: driver.calm(operation) for operation, _ in WANTED})
+        driver.close()
+
+
+@pytest.fixture
+def driver(warm: Warm) -> Driver:
+    return warm.driver
 
 
 @pytest.mark.parametrize(("operation", "number", "fault"), STRUCK)
@@ -38,8 +42,8 @@ def test_a_change_of_azure_that_is_struck_is_made_once(
 
 
 @pytest.mark.parametrize(("operation", "count"), WANTED)
-def test_an_operation_makes_no_other_changes(driver: Driver, operation: str, count: int) -> None:
-    run = driver.calm(operation)
+def test_an_operation_makes_no_other_changes(warm: Warm, operation: str, count: int) -> None:
+    run = warm.calm[operation]
     assert [call.label for call in run.calls if call.changes_azure][count:] == []
     assert run.problems == []
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from tests.faults.calls import CHANGES, Fault, Plan
 from tests.faults.detaches import CANCELING, CLEANING, FORCED, OVERDUE, REATTACH, WAITING
-from tests.faults.driver import Driver, Run
+from tests.faults.driver import Driver, Warm
 from tests.faults.fault_stack import fault_stack
 
 # How many such requests each makes; one that makes another number has changed, and this list with it.
@@ -21,14 +20,6 @@ STRUCK = [
     for index, (operation, count) in enumerate(WANTED)
     for number in range(count)
 ]
-
-
-@dataclass(frozen=True)
-class Warm:
-    """A driver, and a calm run of each operation."""
-
-    driver: Driver
-    calm: dict[str, Run]
 
 
 @pytest.fixture(scope="module")
