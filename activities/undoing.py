@@ -6,18 +6,17 @@ Nothing else is touched: what the record does not name as made (or set out to be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from activities import holding
 from activities.long_running import wait_for_earlier_attempt
+from activities.reliance import user_of_cluster
 from activities.steps import StepAtWork
 from activities.workloads import refusal
-from domain.arm_ids import EXTENSION, WORKSPACE, parse_arm_id, same_resource
+from domain.arm_ids import EXTENSION
 from domain.operations import Operation
 from domain.outcomes import Again, Done, Finding, Outcome
 from gateways import arm, claims
 from gateways.arm import ArmError
-from gateways.settings import read_settings
 
 COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 _KEEP = "keep"
@@ -84,22 +83,12 @@ def _extension_in_use(step: StepAtWork, target: str) -> Outcome | None:
     if holder is not None:
         return _kept(step, target, f"Operation {holder.id} relies on it.")
     try:
-        user = _compute_on(cluster, step.operation)
+        why = user_of_cluster(step.operation)
     except ArmError as error:
-        return _kept(step, target, f"Whether another compute relies on it cannot be told ({error}).")
-    return _kept(step, target, f"The compute {user} relies on it.") if user else None
-
-
-def _compute_on(cluster: str, operation: Operation) -> str | None:
-    """A compute on the cluster in any workspace that this app knows of."""
-    workspaces = {str(w).lower(): str(w) for w in read_settings().event_workspaces}
-    workspaces |= {str(operation.workspace_id).lower(): str(parse_arm_id(str(operation.workspace_id), WORKSPACE))}
-    for workspace in workspaces.values():
-        for compute in arm.items(f"{workspace}/computes", arm.WORKSPACES_API):
-            properties: Mapping[str, Any] = compute.get("properties", {})
-            if same_resource(str(properties.get("resourceId") or ""), cluster):
-                return str(compute.get("id") or compute.get("name"))
-    return None
+        if error.transient:
+            raise
+        why = f"Whether another compute relies on it cannot be told ({error})."
+    return _kept(step, target, why) if why is not None else None
 
 
 def _kept(step: StepAtWork, target: str, why: str) -> Done:

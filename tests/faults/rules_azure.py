@@ -39,7 +39,8 @@ _DONE_WORK = frozenset({200, 201, 202})
 _OVER_JOBS = ("force", "approve")
 _JOB_OVER = frozenset({"completed", "failed", "canceled"})
 _MOST_SENDINGS = 30
-_OF_SUBSCRIPTION = re.compile(r"/subscriptions/[^/]+/providers/", re.I)
+# What a region offers, what a subscription has registered, who uses a cluster: read for every operation there.
+_SHARED = re.compile(r"/subscriptions/[^/]+/providers/|/workspaces/[^/]+/computes$", re.I)
 
 
 def _one_extension_change(evidence: Evidence) -> Iterator[Violation]:
@@ -154,8 +155,7 @@ def _sendings_bounded(evidence: Evidence) -> Iterator[Violation]:
     for request in of_app(evidence):
         sent[(request["method"], request["path"].lower())] += 1
     for (method, path), count in sent.items():
-        # What a region offers and what a subscription has registered is read for every operation there.
-        shared = method == "GET" and _OF_SUBSCRIPTION.match(path) is not None
+        shared = method == "GET" and _SHARED.search(path) is not None
         asked = sum(1 for head in evidence.heads.values() if shared or asks(head, method, path))
         if count > _MOST_SENDINGS * max(1, asked):
             yield Violation("retries bounded", f"{method} {path} was sent {count} times for {asked} operations")

@@ -8,6 +8,7 @@ from local.stack import Stack
 from local.stack import world as worlds
 from tests.scenarios.helpers import (
     Place,
+    at_step,
     attached,
     changes,
     claims_of,
@@ -15,6 +16,7 @@ from tests.scenarios.helpers import (
     eventually,
     extension_path,
     long_operations,
+    step_of,
     succeeded,
 )
 
@@ -76,3 +78,30 @@ def test_one_of_several_fails_and_the_others_keep_the_extension(stack: Stack, pl
         compute = stack.azure.resource(made.compute_id)
         assert compute is not None
         assert compute["body"]["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_who_installed_it_fails_when_another_workspace_uses_it(stack: Stack, place: Place) -> None:
+    """By a compute that somebody attached by hand: another operation of the app's would have waited."""
+    stack.azure.script_operation(
+        kind="compute.attach",
+        resource=f"/{place.compute_name}$",
+        outcome="fail",
+        durationSeconds=300,
+        code="QuotaExceeded",
+        message="No.",
+    )
+    operation_id = str(stack.app.start("attach", place.attach_body())["id"])
+    at_step(stack, operation_id, "compute_ready", "Waiting", seconds=60.0)
+    name = f"other-{place.compute_name}"
+    compute = {
+        "workspaceId": worlds.workspace_id(name),
+        "name": "other",
+        "properties": {"resourceId": place.cluster_id},
+    }
+    stack.azure.seed({**worlds.additions(workspaces=(name,)), "computes": [compute]})
+
+    failed = ended(stack, operation_id, 120.0)
+    assert failed["error"]["step"] == "compute_ready"
+    assert step_of(failed, "undo_extension")["status"] == "Skipped"
+    assert "/computes/other uses it" in step_of(failed, "undo_extension")["detail"]
+    assert stack.azure.resource(extension_path(place.cluster_id)) is not None
