@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from activities.steps import StepAtWork
@@ -23,16 +22,15 @@ from domain.workloads import (
     use_by_job,
     use_by_workspace,
 )
-from gateways import arm, clock, kubernetes_work
+from gateways import arm, kubernetes_work
 from gateways.arm import ArmError
 from gateways.kubernetes import Unreachable
+from gateways.kubernetes_work import Answer
 
 # A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
 _ATTEMPTS = 4
 # What the record keeps of what was found: it has a size.
 _KEPT = 50
-# A listing of this age is made again before a compute is detached by it.
-_OLD = timedelta(seconds=5)
 NO_POLICY = Policy()
 
 
@@ -56,7 +54,7 @@ def survey(step: StepAtWork) -> Outcome:
 
 def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
     """What is to be said of the cluster's own view: that there is none."""
-    found = _in_cluster(step.operation)
+    found = _in_cluster(step.operation).found
     if not isinstance(found, Unreachable):
         return ()
     message = f"What runs in the cluster itself cannot be seen: {found.reason}. The detach goes by what Azure ML says."
@@ -120,24 +118,19 @@ def uses_of(operation: Operation, target: str) -> list[Use]:
     uses = _listed(operation, target)
     if any(use.type == JOB for use in uses):
         return uses
-    asked = clock.now()
-    in_cluster = _cluster_work(operation)
-    # A command in a private cluster takes its time, in which a job may have come.
-    return (_listed(operation, target) if clock.now() - asked > _OLD else uses) + in_cluster
+    answer = _in_cluster(operation)
+    in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
+    # While a command ran in a private cluster a job may have come.
+    return (_listed(operation, target) if answer.late else uses) + in_cluster
 
 
 def _listed(operation: Operation, target: str) -> list[Use]:
     return [use for use in _uses(str(operation.workspace_id), target) if use is not None]
 
 
-def _cluster_work(operation: Operation) -> list[Use]:
-    found = _in_cluster(operation)
-    return [] if isinstance(found, Unreachable) else _unlisted(operation, found)
-
-
 def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
     """What the cluster still runs for online endpoints of these names that Azure ML lists no more. Raises ArmError."""
-    found = _in_cluster(operation)
+    found = _in_cluster(operation).found
     if isinstance(found, Unreachable):
         return []
     names = {name.lower() for name in endpoints}
@@ -152,10 +145,10 @@ def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]
     return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
 
 
-def _in_cluster(operation: Operation) -> list[ClusterObject] | Unreachable:
+def _in_cluster(operation: Operation) -> Answer:
     namespace = operation.value("resolve").get("namespace")
     if operation.cluster_id is None or not namespace:
-        return Unreachable("which cluster and namespace the compute is on is not known")
+        return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
     return kubernetes_work.work_in(parse_arm_id(operation.cluster_id), str(namespace))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 
 from domain.arm_ids import ArmId
 from domain.cluster_work import ClusterObject
@@ -14,7 +15,15 @@ from gateways.kubernetes import KubernetesError, Unreachable
 _ATTEMPTS, _PAUSE = 3, 2.0
 
 
-def work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable:
+@dataclass(frozen=True)
+class Answer:
+    """What runs there, or why that cannot be told; ``late``: a command in the cluster was run, which takes its time."""
+
+    found: list[ClusterObject] | Unreachable
+    late: bool = False
+
+
+def work_in(cluster: ArmId, namespace: str) -> Answer:
     """The workloads of a namespace, whose ever they are.
 
     A cluster that is gone, or whose API goes on not answering as it should, is one that cannot be asked.
@@ -26,17 +35,17 @@ def work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable
         except (KubernetesError, ArmError) as error:
             if attempt == _ATTEMPTS or not error.transient:
                 who = "its API" if isinstance(error, KubernetesError) else "Azure"
-                return Unreachable(f"{who} answered {error}")
+                return Answer(Unreachable(f"{who} answered {error}"))
         attempt += 1
         clock.pause(_PAUSE)
 
 
-def _work_in(cluster: ArmId, namespace: str) -> list[ClusterObject] | Unreachable:
+def _work_in(cluster: ArmId, namespace: str) -> Answer:
     api = kubernetes.connect(cluster)
     if isinstance(api, Unreachable):
         if not api.commands:
-            return api
+            return Answer(api)
         said = kubernetes_commands.work_in(cluster, namespace, entra=api.entra)
-        return api.and_also(said) if isinstance(said, Unreachable) else said
+        return Answer(api.and_also(said) if isinstance(said, Unreachable) else said, late=True)
     with closing(api):
-        return api.work_in(namespace)
+        return Answer(api.work_in(namespace))

@@ -34,7 +34,7 @@ SECRET_IN_INPUT = Plant(
 PAUSED_COUNTS_AS_ENDED = Plant(
     "domain/workloads.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'
 )
-UNASKED_CLUSTER = Plant("activities/workloads.py", r"else uses \+ _cluster_work\(operation\)", "else uses")
+UNASKED_CLUSTER = Plant("activities/workloads.py", r"else uses\) \+ in_cluster", "else uses)")
 USED_COUNTS_AS_UNUSED = Plant("activities/reliance.py", r"return (?=f\"The compute [^\n]* uses it)", "assert ")
 
 
