@@ -1,13 +1,14 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything
+# make test-pythons  runs the fast tests on the other versions of Python that are found
 # make lint, pytest, conformance, faults, oracle, prove-restart, bench      one thing each
-# Needs Python 3.11+ and Node 20+; everything else is installed into .venv and node_modules.
+# Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test lint pytest conformance faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test test-pythons lint pytest conformance faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -18,6 +19,10 @@ up: setup
 	@$(PY) -m local.stack up --factor $(FACTOR)
 
 test: lint pytest
+
+# The versions that are not on this machine are lines of the summary. TESTS picks some.
+test-pythons: setup
+	@scripts/test_pythons.sh $(TESTS)
 
 lint: setup
 	$(PY) -m ruff check .
@@ -52,7 +57,7 @@ setup: .venv/.installed node_modules/.installed
 tools:
 	@scripts/setup.sh check
 
-.venv/.installed: requirements.txt requirements-dev.txt constraints.txt | tools
+.venv/.installed: requirements.txt requirements-dev.txt constraints.txt scripts/setup.sh | tools
 	@scripts/setup.sh python
 	@touch $@
 
@@ -61,4 +66,4 @@ node_modules/.installed: package.json package-lock.json | tools
 	@touch $@
 
 clean:
-	rm -rf .venv node_modules .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venvs node_modules .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
