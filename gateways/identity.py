@@ -8,10 +8,13 @@ from functools import lru_cache
 
 import requests
 from azure.core.credentials import TokenCredential
-from azure.identity import DefaultAzureCredential
+from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
+
+from gateways.storage_settings import StorageIdentity, host_identity
 
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
+_PUBLIC_STORAGE = "core.windows.net"
 
 
 @lru_cache(maxsize=1)
@@ -19,17 +22,33 @@ def credential() -> TokenCredential:
     """The credential of every client: the app's managed identity on Azure, a developer's sign-in elsewhere.
 
     ``AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential`` (set by the deployment) keeps it from trying anything else;
-    ``AZURE_CLIENT_ID`` names a user-assigned identity.
+    ``AZURE_CLIENT_ID`` names a user-assigned identity. Where it is not set, the user-assigned identity by which the
+    host reaches its storage is the app's too: Microsoft's templates name it there and nowhere else.
+
+    Raises StorageSettingError when the settings of the host's storage name an identity that cannot be used.
     """
-    return DefaultAzureCredential(retry_total=1)
+    identity = None if os.environ.get("AZURE_CLIENT_ID") else host_identity()
+    return DefaultAzureCredential(retry_total=1) if identity is None else credential_of(identity)
+
+
+def credential_of(identity: StorageIdentity) -> TokenCredential:
+    """The credential of an identity that settings name, as the Functions host makes it (``storage_settings``)."""
+    if identity.client_secret and identity.tenant_id and identity.client_id:
+        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, retry_total=1)
+    if identity.resource_id:
+        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, retry_total=1)
+    if identity.managed:
+        return ManagedIdentityCredential(client_id=identity.client_id, retry_total=1)
+    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, retry_total=1)
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where Azure Resource Manager answers, the scope of its tokens, and the domain that its key vaults are in."""
+    """Where Azure Resource Manager answers, the scope of its tokens, and the domains of key vaults and storage."""
 
     resource_manager: str
     key_vault_domain: str = _PUBLIC_KEY_VAULT
+    storage_domain: str = _PUBLIC_STORAGE
 
     @property
     def scope(self) -> str:
@@ -56,6 +75,14 @@ def cloud() -> Cloud:
     for entry in entries:
         endpoint = str(entry.get("resourceManager", "")).rstrip("/")
         if endpoint and endpoint in url:
-            suffix = str((entry.get("suffixes") or {}).get("keyVaultDns") or "").lstrip(".").lower()
-            return Cloud(endpoint, suffix or _PUBLIC_KEY_VAULT)
+            suffixes = entry.get("suffixes") or {}
+            return Cloud(
+                endpoint,
+                _domain(suffixes.get("keyVaultDns")) or _PUBLIC_KEY_VAULT,
+                _domain(suffixes.get("storage")) or _PUBLIC_STORAGE,
+            )
     raise ValueError(f"no entry of the cloud metadata at {url.split('?')[0]} has a resourceManager that is part of it")
+
+
+def _domain(suffix: object) -> str:
+    return str(suffix or "").lstrip(".").lower()

@@ -8,51 +8,60 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from azure.core.exceptions import AzureError, ResourceExistsError
+import requests
+from azure.core.exceptions import AzureError, ResourceExistsError, ServiceRequestError
 from azure.data.tables import TableClient, TableServiceClient
 
-from gateways.identity import credential
+from gateways.identity import cloud, credential, credential_of
+from gateways.storage_settings import StorageSettingError, read_storage_connection
 
 # A string is stored as UTF-16: 64 KiB are 32 Ki code units, a character outside the basic plane counts two.
 _PROPERTY_UNITS = 32_000
 _ENTITY_BYTES = 1024 * 1024
 _PART = "__part"
 MAX_TRANSACTION = 100
-CONNECTION_SETTING = "AzureWebJobsStorage"
-ENDPOINT_SETTING = "AzureWebJobsStorage__tableServiceUri"
 
 
 class RecordTooLarge(ValueError):
     """An entity would go over what Table Storage keeps."""
 
 
-class StorageSettingMissing(RuntimeError):
-    """No app setting says where Table Storage is."""
-
-
 @lru_cache(maxsize=1)
 def _service() -> TableServiceClient:
-    # The same settings by which the Functions host finds its own storage: a connection string, or (by identity) the
-    # table endpoint.
     options: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
-    endpoint = os.environ.get(ENDPOINT_SETTING)
-    if endpoint:
-        return TableServiceClient(endpoint, credential=credential(), **options)
-    connection = os.environ.get(CONNECTION_SETTING)
-    if connection:
-        return TableServiceClient.from_connection_string(connection, **options)
-    raise StorageSettingMissing(f"set {CONNECTION_SETTING} or {ENDPOINT_SETTING}")
+    connection = read_storage_connection()
+    if connection.connection_string is not None:
+        try:
+            # The host takes Azurite's short form with a semicolon behind it too; the SDK does not.
+            return TableServiceClient.from_connection_string(connection.connection_string.rstrip(";"), **options)
+        except ValueError as error:
+            # Not what the SDK said: nobody knows what of a secret that holds.
+            raise StorageSettingError(f"{connection.name} is no connection string of a storage account") from error
+    endpoint = connection.endpoint or f"https://{connection.account}.table.{_storage_domain(connection.name)}"
+    who = credential() if connection.identity is None else credential_of(connection.identity)
+    return TableServiceClient(endpoint, credential=who, **options)
+
+
+def _storage_domain(connection: str) -> str:
+    try:
+        return cloud().storage_domain
+    except requests.RequestException as error:
+        raise ServiceRequestError(f"the cloud's metadata cannot be read: {error}", error=error) from error
+    except ValueError as error:
+        raise StorageSettingError(f"ARM_CLOUD_METADATA_URL, which {connection}__accountName needs: {error}") from error
 
 
 @lru_cache(maxsize=8)
 def table(name: str) -> TableClient:
-    """The client of a table, which is made when it is missing. Raises azure.core.exceptions.AzureError."""
+    """The client of a table, which is made when it is missing.
+
+    Raises azure.core.exceptions.AzureError, and StorageSettingError when the settings do not say where tables are.
+    """
     client = _service().get_table_client(name)
     with suppress(ResourceExistsError):
         client.create_table()

@@ -16,11 +16,13 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from gateways import tables as tables_module
+from gateways.storage_settings import HOST_STORAGE, RECORD_STORAGE
+from local.stack.processes import free_port
 
-_ROOT = Path(__file__).parent.parent
-_TABLE_SERVICE = _ROOT / "node_modules/azurite/dist/src/table/main.js"
+ROOT = Path(__file__).parent.parent
+TABLE_SERVICE = ROOT / "node_modules/azurite/dist/src/table/main.js"
 # The account and key that every Azurite has; public knowledge.
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _START_SECONDS = 60.0
 
 
@@ -40,19 +42,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A table service of its own for this session; its connection string."""
     node = shutil.which("node")
-    if node is None or not _TABLE_SERVICE.exists():
+    if node is None or not TABLE_SERVICE.exists():
         pytest.fail("the tests need Node and Azurite: npm ci")
-    port = _free_port()
+    port = free_port()
     options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
     process = subprocess.Popen(
-        [node, str(_TABLE_SERVICE), "--tableHost", "127.0.0.1", "--tablePort", str(port), *options],
+        [node, str(TABLE_SERVICE), "--tableHost", "127.0.0.1", "--tablePort", str(port), *options],
         cwd=tmp_path_factory.mktemp("azurite"),
         stdout=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield (
-            f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_KEY};"
+            f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
             f"TableEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
         )
     finally:
@@ -85,9 +87,9 @@ class Tables:
 @pytest.fixture
 def tables(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
     """The product set up to keep its state in fresh, empty tables."""
-    for name in [name for name in os.environ if name.startswith(tables_module.CONNECTION_SETTING)]:
+    for name in [name for name in os.environ if name.startswith((HOST_STORAGE, RECORD_STORAGE))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(tables_module.CONNECTION_SETTING, azurite)
+    monkeypatch.setenv(HOST_STORAGE, azurite)
     forget_clients()
     fresh = Tables(azurite)
     fresh.clear()
@@ -101,13 +103,8 @@ def forget_clients() -> None:
     tables_module.table.cache_clear()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until Azurite listens; fails the test when it does not."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

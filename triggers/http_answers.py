@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError
 from activities.acceptance import ClaimContested
 from domain.operations import Operation, operation_to_json
 from domain.violations import INVALID, Refused, Violation
-from gateways.tables import StorageSettingMissing
+from gateways.storage_settings import StorageSettingError
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
         return _envelope(error)
     except Refused as refused:
         return _envelope(_refusal(refused))
-    except (AzureError, StorageSettingMissing, ClaimContested) as error:
+    except (AzureError, StorageSettingError, ClaimContested) as error:
         logger.warning("storage did not serve a request: %s: %s", type(error).__name__, error)
         return _envelope(
             HttpError(

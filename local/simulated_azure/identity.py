@@ -62,7 +62,9 @@ class Identity:
         resource = query.get("resource", "")
         if not resource:
             return _refusal(400, "The resource parameter is missing.")
-        principal = self._world.principal(query.get("client_id") or query.get("clientid"))
+        principal = self._world.principal(
+            query.get("client_id") or query.get("clientid"), query.get("mi_res_id") or query.get("msi_res_id")
+        )
         if principal is None:
             return _refusal(
                 400,

@@ -144,6 +144,7 @@ def _principal(world: World, item: dict[str, Any]) -> None:
         "clientId": item.get("clientId") or world.stable_guid(item["objectId"], "client"),
         "principalType": item.get("principalType", "ServicePrincipal"),
         "systemAssigned": bool(item.get("systemAssigned", False)),
+        "resourceId": item.get("resourceId", ""),
     }
     world.put_principal(document)
     for role in item.get("roles", []):

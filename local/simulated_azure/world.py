@@ -78,14 +78,15 @@ class World:
                     self.store.put("principal", key, {**other, "systemAssigned": False})
         self.store.put("principal", str(document["objectId"]).lower(), document)
 
-    def principal(self, client_id: str | None) -> Principal | None:
-        """The principal with a client id, or the system-assigned one; None when there is none."""
+    def principal(self, client_id: str | None, resource_id: str | None = None) -> Principal | None:
+        """The principal with a client id or an ARM id, or the system-assigned one; None when there is none."""
         for document in self.store.values("principal"):
-            matches = (
-                bool(document.get("systemAssigned"))
-                if client_id is None
-                else document["clientId"].lower() == client_id.lower()
-            )
+            if client_id is not None:
+                matches = document["clientId"].lower() == client_id.lower()
+            elif resource_id is not None:
+                matches = str(document.get("resourceId", "")).lower() == resource_id.lower()
+            else:
+                matches = bool(document.get("systemAssigned"))
             if matches:
                 return Principal(document["objectId"], document["clientId"], document.get("name", ""))
         return None
