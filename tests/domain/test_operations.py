@@ -28,7 +28,7 @@ STEP = StepRecord(
     started=NOW,
     problem=PROBLEM,
     intents=(Intent("create", "/id", NOW),),
-    value={"operationUrl": "https://x/op"},
+    value={"protected": {"a": "kept-inside"}},
 )
 
 
@@ -49,10 +49,17 @@ def test_steps_are_kept_whole() -> None:
 
 
 def test_what_is_internal_is_not_shown() -> None:
-    shown = operation_to_json(operation(steps=(STEP,)))["steps"][0]
-    assert "value" not in shown
-    assert "intent" not in shown
-    assert "op" not in str(shown.get("operationUrl", ""))
+    shown = operation_to_json(operation(steps=(STEP,), operation_urls={STEP.name: "https://x/y?s=kept-inside"}))
+    assert {"value", "intents", "intent"} & {*shown["steps"][0]} == set()
+    assert "kept-inside" not in str(shown)
+
+
+def test_a_step_has_the_operation_that_it_began_last() -> None:
+    began = operation().with_operation_url("attach_compute", "u1").with_operation_url("install_extension", "v")
+    again = began.with_operation_url("attach_compute", "u2")
+    assert again.operation_urls == {"install_extension": "v", "attach_compute": "u2"}
+    assert again.operation_url("attach_compute") == "u2"
+    assert again.with_operation_url("attach_compute", None).operation_urls == {"install_extension": "v"}
 
 
 def test_problems_are_kept_and_shown_without_empty_fields() -> None:
