@@ -1,10 +1,10 @@
 """The signature in the URLs by which ARM has long-running operations polled: ``t``, ``c``, ``s`` and ``h``.
 
-Since 2024 such a URL carries a time, a certificate, a signature and a hash beside its ``api-version``, and needs the bearer
-token all the same. What ARM computes them from is not published; that the hash belongs to the caller is known from the
-words with which it refuses another one (https://github.com/MicrosoftDocs/azure-docs/issues/119301). That a poll without
-a signature is refused, and the status 403, are not verified: this is as strict as can be, so that a client that loses
-the signature is found out.
+Since 2024 such a URL carries a time, a certificate, a signature and a hash beside its ``api-version``, and needs the
+bearer token as well. What ARM computes them from is not published; that the hash belongs to the caller is known from
+the words with which it refuses another one (https://github.com/MicrosoftDocs/azure-docs/issues/119301). That a poll
+without a signature is refused, and the status 403, are not verified: this is as strict as can be, so that a client that
+loses the signature is found out.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ URL = "https://management.azure.com/subscriptions/s/providers/P/locations/l/comp
             f"see {URL}?api-version=2025-12-01&service=new&t=6388&c=MIIa-_&s=b%2Bc=&h=d for more",
             f"see {URL}?api-version=2025-12-01&service=new&t=REDACTED&c=REDACTED&s=REDACTED&h=REDACTED for more",
         ),
-        ("Max retries exceeded with url: /x?s=abc (Caused by z)", "Max retries exceeded with url: /x?s=REDACTED (Caused by z)"),
+        (
+            "Max retries exceeded with url: /x?s=abc (Caused by z)",
+            "Max retries exceeded with url: /x?s=REDACTED (Caused by z)",
+        ),
         ('{"url": "https://x/y?sig=abc"}', '{"url": "https://x/y?sig=REDACTED"}'),
         ('{"url": "https://x/y?a=b\\u0026sig=abc"}', '{"url": "https://x/y?a=REDACTED\\u0026sig=REDACTED"}'),
         ("<a href='https://x/y?a=b&amp;h=abc'>", "<a href='https://x/y?a=REDACTED&amp;h=REDACTED'>"),

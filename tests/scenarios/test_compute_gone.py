@@ -71,7 +71,11 @@ def test_a_detach_that_azure_fails_says_why_although_its_answer_was_lost(stack: 
     put_in_place(stack, place)
     inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
     stack.azure.script_operation(
-        kind="compute.detach", resource=f"{place.compute_id}$", outcome="fail", provisioningErrors=[{"error": inner}]
+        kind="compute.detach",
+        resource=f"{place.compute_id}$",
+        outcome="fail",
+        provisioningErrors=[{"error": inner}],
+        durationSeconds=1200,  # The second attempt finds it under way, also on a busy machine.
     )
     stack.azure.add_fault(method="DELETE", path=f"^{place.compute_id}\\?", when="after", action="reset")
     operation = ended(stack, stack.app.start("detach", place.detach_body())["id"])
@@ -114,7 +118,9 @@ def test_an_operation_that_may_not_be_read_leaves_the_word_to_the_compute(
         put_in_place(stack, place)
     inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
     script = stack.azure.script_operation
-    script(kind="compute.detach", resource=f"{failed.compute_id}$", outcome="fail", provisioningErrors=[{"error": inner}])
+    script(
+        kind="compute.detach", resource=f"{failed.compute_id}$", outcome="fail", provisioningErrors=[{"error": inner}]
+    )
     script(kind="compute.detach", resource=f"{refused.compute_id}$", outcome="fail", leaves="Succeeded", **REFUSAL)
     started = [stack.app.start("detach", place.detach_body())["id"] for place in (gone, failed, refused)]
     assert succeeded(stack, started[0])["result"]["detached"] is True

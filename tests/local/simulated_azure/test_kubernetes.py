@@ -316,7 +316,9 @@ def test_commands_need_both_rights_and_can_be_disabled(azure: SimulatedAzure) ->
     )
     started = azure.arm("POST", f"{CLUSTER}/runCommand", body, client_id="x1")
     assert started.status == 202
-    assert "commandResults/read" in azure.arm("GET", started.headers["Location"], client_id="x1").body["error"]["message"]
+    assert (
+        "commandResults/read" in azure.arm("GET", started.headers["Location"], client_id="x1").body["error"]["message"]
+    )
     azure.seed(
         {
             "principals": [
