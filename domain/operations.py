@@ -159,7 +159,7 @@ class Operation:
     cancel: RequestedBy | None = None
     plan_only: bool = False
     questions: tuple[Question, ...] = ()
-    operation_urls: Mapping[str, str] = field(default_factory=dict)
+    operation_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""

@@ -56,7 +56,7 @@ class Done:
     skipped: bool = False
     ending: Ending | None = None
     cluster_id: str | None = None
-    operation_url: str | None = None
+    operation_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

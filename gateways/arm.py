@@ -62,7 +62,7 @@ class ArmAnswer:
 
     status: int
     body: Mapping[str, Any]
-    operation_url: str | None = None
+    operation_url: str | None = field(default=None, repr=False)
     retry_after: float | None = None
 
 
