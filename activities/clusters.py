@@ -32,6 +32,8 @@ _SETTLING = frozenset(
     {"creating", "updating", "upgrading", "starting", "stopping", "deleting", "scaling", "provisioning", "accepted"}
 )
 _PAUSE = 30.0
+# How long after an event ARM may answer 404 for a cluster that was just made: seconds as a rule, minutes at times.
+_SHOWS_WITHIN = timedelta(minutes=10)
 
 
 def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
@@ -76,10 +78,13 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     found = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
     if found is None:
         reaction = reactions.read(str(cluster_id))
-        if reaction is None or not reaction.deleted:
-            # Nobody told of a deletion: a cluster just made may not show yet, and a look that fails is no proof.
-            return again(_PAUSE) if call["now"] == call["since"] else _done(alive=False)
-        return _done(alive=False, operations=_detach_all(cluster_id))
+        deleted = reaction is not None and reaction.deleted
+        # Each look has a time of its own: how long it was since the events came is what counts.
+        settling = from_text(call["now"]) - from_text(call["since"]) < _SHOWS_WITHIN
+        if settling and (reaction is None or not deleted or reaction.recreated):
+            return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
+        # Where nobody told of a deletion, who may not see the cluster gets the same 404.
+        return _done(alive=False, operations=_detach_all(cluster_id) if deleted else None)
     # The spelling of its owners, for records and for the compute's name: events have it in any case.
     cluster_id = parse_arm_id(str(found.body["id"]), *_KINDS)
     state = str(found.body.get("properties", {}).get("provisioningState", "")).lower()

@@ -117,7 +117,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
         return too_early
     step.intend(change.action, change.resource_id)
     answer = arm.put(target, API, _attach_body(step))
-    return Done({"operationUrl": answer.operation_url}, created=made)
+    return Done(created=made, operation_url=answer.operation_url)
 
 
 def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
@@ -137,7 +137,7 @@ def compute_ready(step: StepAtWork) -> Outcome:
     """See the attach through: the operation has ended and the compute itself says Succeeded."""
     target = target_of(step)
     again = spreading.is_under_way(step)
-    progress = poll(None if again else step.operation.value("attach_compute").get("operationUrl"))
+    progress = poll(None if again else step.operation.operation_url("attach_compute"))
     if progress.state == WAITING:
         return Again(progress.retry_after, "Azure ML attaches the cluster")
     found = arm.find(target, API)

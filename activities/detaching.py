@@ -27,6 +27,8 @@ _LOOK_AGAIN = 20.0
 _SHOWS_WITHIN = 120.0
 # An operation that is under way for so long is not believed alone: the compute may be gone all the same.
 _BELIEVED = 3600.0
+# Seconds after which operation and compute agree: what one of them still shows otherwise by then, it shows for good.
+_AT_REST_AFTER = 900.0
 
 
 def planned_detach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
@@ -51,7 +53,7 @@ def detach_compute(step: StepAtWork) -> Outcome:
     step.intend(change.action, change.resource_id)
     answer = arm.delete(target, API, arm.DETACH_ONLY)
     forced = held if isinstance(held, Done) else Done()
-    return Done({"operationUrl": answer.operation_url, **forced.value}, forced.detail, findings=forced.findings)
+    return Done(forced.value, forced.detail, findings=forced.findings, operation_url=answer.operation_url)
 
 
 def _held(step: StepAtWork) -> Outcome | None:
@@ -69,7 +71,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     time, and looked for among the workspace's computes. Azure's own end of the operation counts when it is a failure.
     """
     before = step.operation.value("detach_compute")
-    progress = poll(before.get("operationUrl"))
+    progress = poll(step.operation.operation_url("detach_compute"))
     under_way = progress.state == WAITING
     if under_way and _age(step) < _BELIEVED:
         return Again(progress.retry_after, "Azure ML detaches the compute")
@@ -82,11 +84,19 @@ def compute_gone(step: StepAtWork) -> Outcome:
     # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
     # that had failed before may still show so for a moment.
     failed = state_of(found) in ("failed", "canceled") and _age(step) > _SHOWS_WITHIN
-    if (progress.error is not None and state_of(found) != "deleting") or failed:
+    # An operation that has failed is believed before the compute, which may go on showing that it is being deleted.
+    ended = state_of(found) != "deleting" or _age(step) > _AT_REST_AFTER
+    if (progress.error is not None and ended) or failed:
         said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]
         return Stop(explain(DETACH, said, step.facts))
     back = "has come back after it was gone" if step.record.value.get("goneSince") else "is still there"
-    return _not_yet(step, Again(None, f"the compute {back} ({state})", value={"goneSince": None, "state": state}))
+    detail = f"the compute {back} ({state})"
+    if progress.refused is not None:
+        detail += f", and Azure refuses the status of its operation ({progress.refused})"
+    again = Again(None, detail, value={"goneSince": None, "state": state})
+    if progress.refused is not None and state_of(found) == "succeeded" and _age(step) > _AT_REST_AFTER:
+        return _stuck(step, again)
+    return _not_yet(step, again)
 
 
 def _gone(step: StepAtWork, *, already: bool) -> Outcome:
@@ -106,8 +116,10 @@ def _gone(step: StepAtWork, *, already: bool) -> Outcome:
 
 def _not_yet(step: StepAtWork, again: Again) -> Outcome:
     """Another attempt; after the step's deadline what is known of a detach that Azure does not finish."""
-    if not step.out_of_time:
-        return again
+    return _stuck(step, again) if step.out_of_time else again
+
+
+def _stuck(step: StepAtWork, again: Again) -> Stop:
     asked = _asked(step)
     facts = {"waited": in_words(_age(step)), "detail": again.detail, "since": to_text(asked)}
     return Stop(make_problem("DetachStuck", {**step.facts, **facts}))

@@ -137,9 +137,10 @@ def _install(step: StepAtWork, wanted: Wanted, cluster_facts: ClusterFacts, find
         properties["configurationProtectedSettings"] = protected
     step.intend("create", target)
     answer = arm.put(target, arm.EXTENSIONS_API, {**_identity(cluster_facts), "properties": properties})
-    value = {"extensionId": target, "operationUrl": answer.operation_url, "protected": references(wanted, names)}
+    value = {"extensionId": target, "protected": references(wanted, names)}
     made = (Created(EXTENSION, target),)
-    return Done(value, created=made, findings=(*findings, *secrets.findings))
+    told = (*findings, *secrets.findings)
+    return Done(value, created=made, findings=told, operation_url=answer.operation_url)
 
 
 def _update(
@@ -176,14 +177,13 @@ def _update(
     findings += update_findings(wanted, changes, before, bool(secrets.values))
     value = {
         "extensionId": target,
-        "operationUrl": answer.operation_url,
         "protected": references(wanted, names),
         "updated": True,
         "replaced": _replaced(changes, before),
     }
     changed = [*changes, *secrets.values, *(k for k in ("version", "releaseTrain") if k in properties)]
     detail = f"changed: {', '.join(sorted(changed))}"
-    return Done(value, detail, findings=(*findings, *secrets.findings))
+    return Done(value, detail, findings=(*findings, *secrets.findings), operation_url=answer.operation_url)
 
 
 def references(wanted: Wanted, names: Iterable[str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
 def extension_ready(step: StepAtWork) -> Outcome:
     """See the installation through: the operation has ended and the extension itself says Succeeded."""
     value = step.operation.value("install_extension")
-    progress = poll(value.get("operationUrl"))
+    progress = poll(step.operation.operation_url("install_extension"))
     if progress.state == WAITING:
         return Again(progress.retry_after, "the extension is being installed")
     found = arm.find(value["extensionId"], API)

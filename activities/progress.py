@@ -127,7 +127,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     status = SKIPPED if outcome.skipped else SUCCEEDED
     over = replace(step, status=status, finished=moment, detail=outcome.detail, value=outcome.value)
     after = replace(
-        operation.with_step(over),
+        operation.with_step(over).with_operation_url(step.name, outcome.operation_url),
         status=_status(operation, call, RUNNING),
         cluster_id=outcome.cluster_id or operation.cluster_id,
         created=tuple(
@@ -144,7 +144,10 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
     if outcome.ending is not None and not operation.final:
         end = outcome.ending
+        # What succeeded has nothing left to poll; a retry of the others goes on where they stood.
+        urls = {} if end.status == SUCCEEDED else after.operation_urls
         after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
+        after = replace(after, operation_urls=urls)
         message = end.problem.message if end.problem else None
         entries.append(journal_entry("operation", end.status.lower(), moment, message=message))
     return Change(after, entries)

@@ -9,6 +9,7 @@ from domain.catalogue.entry import REQUEST, fill_text
 from domain.catalogue.explain import find, make_problem, problem_of
 from domain.outcomes import Again, Stop
 from domain.problems import AzureAnswer
+from domain.redaction import scrub
 
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_TOLD = 3600.0
@@ -56,4 +57,4 @@ def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[Azure
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else scrub(str(value))

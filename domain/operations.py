@@ -129,7 +129,8 @@ class Operation:
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
     counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
-    what its steps have asked people.
+    what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
+    them. They may carry signatures: they are kept in a column of their own and never shown.
     """
 
     id: str
@@ -158,6 +159,7 @@ class Operation:
     cancel: RequestedBy | None = None
     plan_only: bool = False
     questions: tuple[Question, ...] = ()
+    operation_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""
@@ -211,6 +213,18 @@ class Operation:
         """What an earlier step left for later ones; empty when it has not run."""
         step = self.step(step_name)
         return step.value if step else {}
+
+    def operation_url(self, step_name: str) -> str | None:
+        """URL of Azure's long-running operation that a step has begun; None when it has begun none that can be read.
+
+        Release 0.2.0 kept those without a signature in the step's value.
+        """
+        return self.operation_urls.get(step_name) or self.value(step_name).get("operationUrl")
+
+    def with_operation_url(self, step_name: str, url: str | None) -> Operation:
+        """The operation with that URL in the place of the one that the step had begun before; None takes it away."""
+        others = {name: kept for name, kept in self.operation_urls.items() if name != step_name}
+        return replace(self, operation_urls={**others, step_name: url} if url else others)
 
     @property
     def granted_time(self) -> datetime | None:

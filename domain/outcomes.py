@@ -44,7 +44,8 @@ class Done:
     """The step is finished. ``value`` stays in the record, where later steps find it; histories do not carry it.
 
     ``undone`` are ids of resources that the operation had made and that are gone again. ``cluster_id``: the operation's
-    cluster, where its request does not name it.
+    cluster, where its request does not name it. ``operation_url`` is Azure's long-running operation that the step has
+    begun: it may carry a signature, and is kept apart from ``value``.
     """
 
     value: Mapping[str, Any] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Done:
     skipped: bool = False
     ending: Ending | None = None
     cluster_id: str | None = None
+    operation_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import (
@@ -25,6 +25,7 @@ from azure.mgmt.core import ARMPipelineClient
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.problems import AzureAnswer
+from domain.redaction import scrub
 from gateways import clock
 from gateways.identity import cloud, credential
 
@@ -40,8 +41,11 @@ IDENTITIES_API = "2024-11-30"
 DETACH_ONLY = {"underlyingResourceAction": "Detach"}
 
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-# A signature or token in an operation URL's query makes the URL a secret; only these keys are known to be harmless.
-_PLAIN_QUERY_KEYS = frozenset({"api-version", "service"})
+# What an answer's URL is refused with when it does not lead to Azure Resource Manager.
+FOREIGN_URL = "ForeignUrl"
+_OWN_PATHS = ("/subscriptions/", "/providers/")
+# An operation URL with its signature has some 4,000 characters.
+_LONGEST_URL = 16_000
 
 
 def cluster_api(cluster: ArmId) -> str:
@@ -51,11 +55,14 @@ def cluster_api(cluster: ArmId) -> str:
 
 @dataclass(frozen=True)
 class ArmAnswer:
-    """A 2xx answer. ``operation_url`` is left out when it carries a signature; poll the resource then."""
+    """A 2xx answer. ``operation_url`` may carry a signature: keep it where nothing shows or logs it.
+
+    It is left out when it does not lead to Azure Resource Manager; poll the resource then.
+    """
 
     status: int
     body: Mapping[str, Any]
-    operation_url: str | None = None
+    operation_url: str | None = field(default=None, repr=False)
     retry_after: float | None = None
 
 
@@ -148,10 +155,10 @@ def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = 
 def get_url(url: str) -> ArmAnswer:
     """Read an absolute URL that Azure Resource Manager gave out: an operation or a next page.
 
-    Raises ArmError, also for a URL of another host: the bearer token goes to Azure Resource Manager only.
+    Raises ArmError, also for a URL of another host (FOREIGN_URL): the bearer token goes to Azure Resource Manager only.
     """
-    if urlsplit(url).netloc.lower() != urlsplit(cloud().resource_manager).netloc.lower():
-        raise ArmError(400, "ForeignUrl", "the answer pointed at a host that is not Azure Resource Manager")
+    if not _is_own(url):
+        raise ArmError(400, FOREIGN_URL, "the answer pointed at something that is not Azure Resource Manager")
     return _request(HttpRequest("GET", url))
 
 
@@ -171,13 +178,14 @@ def _request(request: HttpRequest) -> ArmAnswer:
     try:
         response = _client().send_request(request, connection_timeout=10, read_timeout=45)
     except AzureError as error:
-        raise ArmError(0, type(error).__name__, str(error)) from error
+        # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
+        raise ArmError(0, type(error).__name__, scrub(str(error))) from None
     body = _json(response)
     retry_after = _retry_after(response.headers.get("Retry-After"))
     if response.status_code >= 300:
         raise _error(response.status_code, body, response.headers, retry_after)
     url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location")
-    return ArmAnswer(response.status_code, body, url if url and _is_plain(url) else None, retry_after)
+    return ArmAnswer(response.status_code, body, url if url and _is_own(url) else None, retry_after)
 
 
 def _json(response: Any) -> Mapping[str, Any]:
@@ -192,7 +200,7 @@ def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], ret
     said = body.get("error")
     said = said if isinstance(said, dict) else body
     code = str(said.get("code") or f"Http{status}")
-    message = str(said.get("message") or "Azure gave no reason.")
+    message = scrub(str(said.get("message") or "Azure gave no reason."))
     request_id = headers.get("x-ms-request-id")
     correlation_id = headers.get("x-ms-correlation-request-id")
     return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
@@ -212,5 +220,17 @@ def _retry_after(header: str | None) -> float | None:
         return None
 
 
-def _is_plain(url: str) -> bool:
-    return all(key.lower() in _PLAIN_QUERY_KEYS for key, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True))
+def _is_own(url: str) -> bool:
+    """Whether a URL of an answer leads to a path of Azure Resource Manager itself, over the scheme it has."""
+    if len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable():
+        return False
+    try:
+        given, own = urlsplit(url), urlsplit(cloud().resource_manager)
+    except ValueError:
+        return False
+    path = unquote(given.path).lower()
+    return (
+        (given.scheme.lower(), given.netloc.lower()) == (own.scheme.lower(), own.netloc.lower())
+        and path.startswith(_OWN_PATHS)
+        and not {".", ".."} & {*path.split("/")}
+    )

@@ -7,13 +7,15 @@ event that comes while a look is under way: the look is taken again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
+from domain.times import from_text, to_text
 from gateways.tables import hashed, table
 
 TABLE = "reactions"
@@ -23,12 +25,25 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class Reaction:
-    """``seen`` events of a cluster, of which a look has covered ``handled``. ``deleted``: one told of its deletion."""
+    """``seen`` events of a cluster, of which a look has covered ``handled``. ``deleted``: one told of its deletion.
+
+    ``deleted_time`` and ``written_time`` are when the last deletion and the last write happened, as events told: they
+    come in any order. Rows up to release 0.2.0 have neither.
+    """
 
     cluster_id: str
     seen: int
     handled: int
     deleted: bool
+    deleted_time: datetime | None = None
+    written_time: datetime | None = None
+
+    @property
+    def recreated(self) -> bool:
+        """Whether the cluster was written after its deletion: then it is there again, or will show soon."""
+        if self.deleted_time is None or self.written_time is None:
+            return False
+        return self.written_time > self.deleted_time
 
     @property
     def pending(self) -> bool:
@@ -45,12 +60,21 @@ class ReactionContested(Exception):
     """The row kept changing; the event comes again."""
 
 
-def note(cluster_id: str, *, deleted: bool) -> Reaction:
-    """Count an event. Raises ReactionContested or azure.core.exceptions.AzureError."""
+def note(cluster_id: str, *, deleted: bool, written: bool = False, happened: datetime | None = None) -> Reaction:
+    """Count an event of a deletion, of a write or of something else, and when that happened if the event tells.
+
+    Raises ReactionContested or azure.core.exceptions.AzureError.
+    """
     for _ in range(_TRIES):
         row = _row(cluster_id)
         before = _reaction(row) if row else Reaction(cluster_id, 0, 0, False)
-        after = Reaction(cluster_id, before.seen + 1, before.handled, before.deleted or deleted)
+        after = replace(
+            before,
+            seen=before.seen + 1,
+            deleted=before.deleted or deleted,
+            deleted_time=_later(before.deleted_time, happened if deleted else None),
+            written_time=_later(before.written_time, happened if written else None),
+        )
         if _write(after, row):
             return after
     raise ReactionContested(cluster_id)
@@ -73,7 +97,7 @@ def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
             return None
         before = _reaction(row)
         deleted = before.deleted and not (alive and before.seen == seen)
-        after = Reaction(before.cluster_id, before.seen, max(before.handled, seen), deleted)
+        after = replace(before, handled=max(before.handled, seen), deleted=deleted)
         if _write(after, row):
             return after
     raise ReactionContested(cluster_id)
@@ -93,7 +117,12 @@ def _row(cluster_id: str) -> Any | None:
 
 
 def _reaction(row: Any) -> Reaction:
-    return Reaction(row["cluster"], row["seen"], row["handled"], row["deleted"])
+    times = [from_text(row[name]) if row.get(name) else None for name in ("deletedTime", "writtenTime")]
+    return Reaction(row["cluster"], row["seen"], row["handled"], row["deleted"], *times)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
 
 
 def _write(reaction: Reaction, row: Any | None) -> bool:
@@ -106,6 +135,8 @@ def _write(reaction: Reaction, row: Any | None) -> bool:
         "deleted": reaction.deleted,
         "pending": reaction.pending,
     }
+    times = {"deletedTime": reaction.deleted_time, "writtenTime": reaction.written_time}
+    entity |= {name: to_text(moment) for name, moment in times.items() if moment is not None}
     try:
         if row is None:
             table(TABLE).create_entity(entity)

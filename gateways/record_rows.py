@@ -20,6 +20,8 @@ from gateways.tables import hashed, pack, unpack_json, unpack_text
 
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.
 _FAR = 253_402_300_799_000
+# The internal column: signed URLs of Azure's operations, which no answer, journal entry, event or log ever holds.
+OPERATION_URLS = "operationUrls"
 
 
 def head_row(operation: Operation) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "cancel": vars(operation.cancel) if operation.cancel else None,
             "planOnly": operation.plan_only,
             "questions": questions_to_stored(operation.questions),
+            OPERATION_URLS: dict(operation.operation_urls) or None,
         }
     )
 
@@ -86,6 +89,7 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         cancel=RequestedBy(**cancel) if cancel else None,
         plan_only=bool(row.get("planOnly")),  # Rows of the first release do not have it: they are no plans.
         questions=questions_from_stored(unpack_json(row, "questions") or ()),
+        operation_urls=unpack_json(row, OPERATION_URLS) or {},  # Rows up to release 0.2.0 do not have it.
     )
 
 

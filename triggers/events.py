@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -21,9 +22,12 @@ bp = df.Blueprint()
 
 _KINDS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
 _DELETED = frozenset(f"{kind}/delete".lower() for kind in _KINDS)
-_CALLS_FOR_A_LOOK = _DELETED.union(
-    {f"{MANAGED_CLUSTER}/start/action".lower()}, (f"{kind}/write".lower() for kind in _KINDS)
-)
+_WRITTEN = frozenset(f"{kind}/write".lower() for kind in _KINDS)
+# The Tags API (`az tag update`) writes a resource's tags past its provider and tells of that instead of the provider's
+# write. The subject is the resource, or the tags below it; Azure's documentation does not say which.
+_TAGGED = "microsoft.resources/tags/write"
+_TAGS_OF = "/providers/microsoft.resources/tags/default"
+CALLS_FOR_A_LOOK = _DELETED | _WRITTEN | {_TAGGED, f"{MANAGED_CLUSTER}/start/action".lower()}
 _SUCCEEDED = frozenset(f"microsoft.resources.resource{what}success" for what in ("write", "delete", "action"))
 
 
@@ -35,7 +39,7 @@ async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrat
     Raises azure.core.exceptions.AzureError or EngineError: Event Grid then delivers the event again.
     """
     kind = str(getattr(event, "event_type", None) or getattr(event, "type", ""))
-    reaction = await asyncio.to_thread(_note, kind, event.subject, event.get_json())
+    reaction = await asyncio.to_thread(_note, kind, event.subject, event.get_json(), _happened(event))
     if reaction is not None:
         await react(client, reaction)
 
@@ -47,17 +51,30 @@ async def react(client: df.DurableOrchestrationClient, reaction: Reaction) -> No
     await engine.wake(client, f"{reaction.instance_id}:look_at_cluster", WAKE)
 
 
-def _note(kind: str, subject: str | None, data: Any) -> Reaction | None:
+def _happened(event: Any) -> datetime | None:
+    """When that which the event tells of happened; None where it does not tell."""
+    told = getattr(event, "event_time", None) or getattr(event, "time", None)
+    try:
+        moment = told if isinstance(told, datetime) else datetime.fromisoformat(str(told))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) -> Reaction | None:
     if not read_settings().event_workspaces or kind.lower() not in _SUCCEEDED:
         return None
     data = data if isinstance(data, Mapping) else {}
     action = str(data.get("operationName") or "").lower()
-    if action not in _CALLS_FOR_A_LOOK:
+    if action not in CALLS_FOR_A_LOOK:
         return None
+    named = str(subject or data.get("resourceUri") or "").strip().rstrip("/")
+    if action == _TAGGED and named.lower().endswith(_TAGS_OF):
+        named = named[: -len(_TAGS_OF)]
     try:
-        cluster = parse_arm_id(str(subject or data.get("resourceUri") or ""), *_KINDS)
+        cluster = parse_arm_id(named, *_KINDS)
     except ValueError:
         logger.info("event: subject %s is no cluster", subject)
         return None
     # One row for every spelling of the id: the samples of one page differ in it.
-    return reactions.note(cluster.key, deleted=action in _DELETED)
+    return reactions.note(cluster.key, deleted=action in _DELETED, written=action in _WRITTEN, happened=happened)

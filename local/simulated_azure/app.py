@@ -45,6 +45,7 @@ from local.simulated_azure.providers import (
     relay,
     schedules,
     subscriptions,
+    tags,
     workspaces,
 )
 from local.simulated_azure.providers.event_subscriptions import EventSubscriptions
@@ -187,6 +188,7 @@ def build_router(world: World, event_subscriptions: EventSubscriptions) -> Route
         [
             *event_subscriptions.routes(),
             *authorization.routes(),
+            *tags.routes(),
             *extensions.routes(),
             *clusters.routes(),
             *commands.routes(),

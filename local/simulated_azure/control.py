@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.simulated_azure import faults, request_log, resources, scripts, seed
+from local.simulated_azure import faults, request_log, resources, scripts, seed, signatures
 from local.simulated_azure.providers import jobs
 from local.simulated_azure.world import World, iso
 
@@ -39,6 +39,7 @@ class Control:
             web.get("/requests/counts", self._counts),
             web.delete("/requests", self._clear_requests),
             web.get("/operations", self._operations),
+            web.get("/signatures", self._signatures),
             web.get("/faults", self._faults),
             web.post("/faults", self._add_fault),
             web.delete("/faults", self._clear_faults),
@@ -124,6 +125,9 @@ class Control:
         found = [item for item in self._world.store.values("operation") if kind in (None, item["kind"])]
         deletes = (self._world.store.get("counter", "underlyingDelete") or {"value": 0})["value"]
         return web.json_response({"value": found, "underlyingResourceActionDelete": deletes})
+
+    async def _signatures(self, request: web.Request) -> web.Response:
+        return web.json_response({"value": signatures.given_out(self._world)})
 
     async def _faults(self, request: web.Request) -> web.Response:
         return web.json_response({"value": list(self._world.store.values("fault"))})

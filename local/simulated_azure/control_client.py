@@ -181,6 +181,10 @@ class SimulatedAzure:
         """The long-running operations started so far, for example of kind ``compute.attach``."""
         return self._list("/operations", {"kind": kind})
 
+    def signatures(self) -> list[dict[str, str]]:
+        """The ``t``, ``c``, ``s`` and ``h`` of every operation URL given out so far."""
+        return self._list("/signatures")
+
     def underlying_deletes(self) -> int:
         """How often a compute was deleted with ``underlyingResourceAction=Delete``."""
         return int(self._control("GET", "/operations")["underlyingResourceActionDelete"])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.simulated_azure import events, resources, scripts
+from local.simulated_azure import events, resources, scripts, signatures
 from local.simulated_azure.errors import ArmError
 from local.simulated_azure.world import iso
 
@@ -101,12 +101,15 @@ def start(
     return operation
 
 
-def headers(call: Call, operation: Operation, *, location: bool = False, suffix: str = "") -> dict[str, str]:
-    """``Azure-AsyncOperation``, ``Retry-After`` and, where asked, ``Location`` for an operation."""
-    query = f"?api-version={call.api_version}{suffix}"
-    answer = {"Azure-AsyncOperation": f"{call.base_url}{operation['statusPath']}{query}"}
+def headers(call: Call, operation: Operation, *, location: bool = False, **more: str) -> dict[str, str]:
+    """``Azure-AsyncOperation``, ``Retry-After`` and, where asked, ``Location`` for an operation, signed for the caller.
+
+    ``more`` are query parameters of the provider's own.
+    """
+    query = {"api-version": call.api_version, **more}
+    answer = {"Azure-AsyncOperation": signatures.signed(call, operation["statusPath"], query)}
     if location and operation["resultPath"]:
-        answer["Location"] = f"{call.base_url}{operation['resultPath']}{query}"
+        answer["Location"] = signatures.signed(call, operation["resultPath"], query)
     return answer | retry_after(call.world, operation)
 
 
@@ -119,8 +122,10 @@ def retry_after(world: World, operation: Operation) -> dict[str, str]:
 def find(call: Call, operation_id: str) -> Operation:
     """An operation by its id, for a status request.
 
-    Raises ArmError 404 when there is none, or when its script makes the status vanish at the end.
+    Raises ArmError 403 when the URL is not the one that was given out, 404 when there is no such operation, or when
+    its script makes the status vanish at the end.
     """
+    signatures.check(call)
     operation = call.world.store.get("operation", operation_id.lower())
     if operation is None or (operation["status"] != "InProgress" and operation["script"].get("statusGone")):
         raise ArmError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")

@@ -58,6 +58,9 @@ DEFAULTS: dict[str, Any] = {
         # A write that runs long is announced when it was accepted and again when it ended.
         "onAccept": True,
         "onCompletion": True,
+        # What a write of the Tags API is about: "resource" or "tags" (the resource's id, followed by
+        # /providers/Microsoft.Resources/tags/default). Which of them Azure sends is not documented.
+        "tagsSubject": "resource",
         # Simulated seconds between delivery attempts (domain knowledge of Event Grid: approximate there, exact here).
         "retrySeconds": [10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200],
         "maxDeliveryAttempts": 30,

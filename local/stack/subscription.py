@@ -9,14 +9,27 @@ from local.stack.world import ENGINEER
 NAME = "moor-clusters"
 API_VERSION = "2025-02-15"
 _KINDS = ("ResourceWriteSuccess", "ResourceDeleteSuccess", "ResourceActionSuccess")
+# A subscription hears of every write to every resource in it: what the app acts on is picked out before it is called.
+OPERATIONS = (
+    "Microsoft.ContainerService/managedClusters/write",
+    "Microsoft.ContainerService/managedClusters/delete",
+    "Microsoft.ContainerService/managedClusters/start/action",
+    "Microsoft.Kubernetes/connectedClusters/write",
+    "Microsoft.Kubernetes/connectedClusters/delete",
+    "Microsoft.Resources/tags/write",
+)
 
 
 def subscribe(azure: SimulatedAzure, scope: str, webhook: str) -> None:
     """Make the subscription, which shakes hands with the webhook. Raises StackError when ARM refuses."""
+    chosen = {"operatorType": "StringIn", "key": "data.operationName", "values": list(OPERATIONS)}
     body = {
         "properties": {
             "destination": {"endpointType": "WebHook", "properties": {"endpointUrl": webhook}},
-            "filter": {"includedEventTypes": [f"Microsoft.Resources.{kind}" for kind in _KINDS]},
+            "filter": {
+                "includedEventTypes": [f"Microsoft.Resources.{kind}" for kind in _KINDS],
+                "advancedFilters": [chosen],
+            },
             "eventDeliverySchema": "EventGridSchema",
         }
     }

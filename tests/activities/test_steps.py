@@ -82,6 +82,24 @@ def test_a_step_that_is_done_is_recorded_with_what_it_made_and_found() -> None:
     assert events() == [("operation", "accepted"), ("first", "started"), ("first", "succeeded")]
 
 
+def test_the_operation_that_a_step_began_is_kept_and_told_to_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    url = "https://management.azure.com/subscriptions/s/x?s=signature"
+    work, _ = answering(Done(operation_url=url), Done(ending=Ending("Failed")), Done())
+    told = [run_step(work, call())]
+    assert stored().operation_urls == {"first": url}
+    told.append(run_step(work, call("ready")))
+    assert stored().operation_url("first") == url  # A retry goes on polling it.
+    assert "signature" not in f"{told} {records.journal('op', 0, 100)} {caplog.text}"
+
+
+def test_nothing_is_left_to_poll_after_a_success() -> None:
+    work, _ = answering(Done(operation_url="https://x/subscriptions/s?s=signature"), Done(ending=Ending("Succeeded")))
+    run_step(work, call())
+    run_step(work, call("ready"))
+    assert stored().operation_urls == {}
+
+
 def test_a_message_delivered_twice_is_answered_from_the_record() -> None:
     work, seen = answering(Done({"url": "u"}))
     first = run_step(work, call())

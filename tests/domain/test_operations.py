@@ -13,9 +13,10 @@ from domain.operations import (
     steps_from_stored,
     steps_to_stored,
 )
-from domain.outcomes import Created, Finding
+from domain.outcomes import Created, Done, Finding
 from domain.problems import AzureAnswer, Problem, problem_from_json, problem_to_json
 from domain.times import to_text
+from gateways.arm import ArmAnswer
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PROBLEM = Problem("AttachFailed", "no", "attach_compute", azure=AzureAnswer("C", None, 409))
@@ -28,7 +29,7 @@ STEP = StepRecord(
     started=NOW,
     problem=PROBLEM,
     intents=(Intent("create", "/id", NOW),),
-    value={"operationUrl": "https://x/op"},
+    value={"protected": {"a": "kept-inside"}},
 )
 
 
@@ -49,10 +50,23 @@ def test_steps_are_kept_whole() -> None:
 
 
 def test_what_is_internal_is_not_shown() -> None:
-    shown = operation_to_json(operation(steps=(STEP,)))["steps"][0]
-    assert "value" not in shown
-    assert "intent" not in shown
-    assert "op" not in str(shown.get("operationUrl", ""))
+    shown = operation_to_json(operation(steps=(STEP,), operation_urls={STEP.name: "https://x/y?s=kept-inside"}))
+    assert {"value", "intents", "intent"} & {*shown["steps"][0]} == set()
+    assert "kept-inside" not in str(shown)
+
+
+def test_a_signed_url_is_in_no_text_that_an_error_may_show() -> None:
+    url = "https://x/y?s=signature"
+    holders = (operation(operation_urls={"s": url}), Done(operation_url=url), ArmAnswer(202, {}, url))
+    assert "signature" not in repr(holders)
+
+
+def test_a_step_has_the_operation_that_it_began_last() -> None:
+    began = operation().with_operation_url("attach_compute", "u1").with_operation_url("install_extension", "v")
+    again = began.with_operation_url("attach_compute", "u2")
+    assert again.operation_urls == {"install_extension": "v", "attach_compute": "u2"}
+    assert again.operation_url("attach_compute") == "u2"
+    assert again.with_operation_url("attach_compute", None).operation_urls == {"install_extension": "v"}
 
 
 def test_problems_are_kept_and_shown_without_empty_fields() -> None:

@@ -30,6 +30,9 @@ SECRET_IN_INPUT = Plant(
     r"(?<=\n)( +)(?=call\[\"bound\"\] = )",
     r'\1call["header"] = __import__("os").environ["IDENTITY_HEADER"]\n\1',
 )
+SIGNED_URL_IN_DETAIL = Plant(
+    "activities/computes.py", r"(?<=return Done\()(?=created=made, operation_url=)", "detail=answer.operation_url, "
+)
 # Found by the oracle (tests/oracle).
 PAUSED_COUNTS_AS_ENDED = Plant(
     "domain/workloads.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'

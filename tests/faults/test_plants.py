@@ -11,7 +11,14 @@ from tests.faults.calls import Fault, Plan
 from tests.faults.canary import KeptAnswers
 from tests.faults.driver import ATTACH, Driver
 from tests.faults.fault_stack import fault_stack
-from tests.faults.plants import FORGOTTEN_INTENT, KEPT_CLAIM, SECRET_IN_INPUT, Plant, app_with
+from tests.faults.plants import (
+    FORGOTTEN_INTENT,
+    KEPT_CLAIM,
+    SECRET_IN_INPUT,
+    SIGNED_URL_IN_DETAIL,
+    Plant,
+    app_with,
+)
 
 
 @contextmanager
@@ -44,3 +51,12 @@ def test_a_secret_in_an_input_is_found(tmp_path: Path) -> None:
         leaks = canary.search(driver.stack, answers)
         assert {leak.secret for leak in leaks} == {"the identity header"}
         assert any("durable" in leak.where for leak in leaks)
+
+
+def test_a_signed_url_that_is_told_is_found(tmp_path: Path) -> None:
+    with planted(SIGNED_URL_IN_DETAIL, tmp_path) as driver:
+        with KeptAnswers().kept() as answers:
+            assert driver.run(ATTACH, None).problems == []
+        leaks = canary.search(driver.stack, answers)
+        assert {f"{name} of a signed operation URL" for name in "tcsh"} <= {leak.secret for leak in leaks}
+        assert {"table operations"} < {leak.where for leak in leaks}

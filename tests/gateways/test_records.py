@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +14,13 @@ from domain.outcomes import Created, Finding
 from domain.problems import Problem
 from domain.times import to_text
 from gateways import records
+from gateways.record_rows import operation_from_row
 from gateways.records import Change, OperationExists, Stored, Superseded
 from gateways.tables import RecordTooLarge
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
 
+SIGNED = "https://management.azure.com/subscriptions/s/x?api-version=1&t=1&c=2&s=3&h=4"
 ENTRY = JournalEntry("operation", "accepted", NOW, data={"source": "http"})
 
 
@@ -25,7 +28,8 @@ def everything() -> Operation:
     step = StepRecord("attach_compute", "do", "Failed", 3, 60.0, NOW, NOW, "d", Problem("C", "m"))
     return make_operation(
         status="Failed",
-        steps=(replace(step, intents=(Intent("create", "/id", NOW),), value={"operationUrl": "u"}),),
+        steps=(replace(step, intents=(Intent("create", "/id", NOW),), value={"protected": {"a": "b"}}),),
+        operation_urls={"attach_compute": SIGNED},
         created=(Created("t", "/id", True),),
         findings=(Finding("c", "warning", "m", "r", "x"),),
         result={"a": [1, None, "é"]},
@@ -43,6 +47,26 @@ def test_an_operation_is_kept_whole(tables: Tables) -> None:
     stored = records.read("op")
     assert stored is not None
     assert stored.operation == written == replace(everything(), journal_length=1)
+
+
+def test_signed_urls_stand_in_a_column_of_their_own(tables: Tables) -> None:
+    records.insert(everything(), [ENTRY])
+    (head, *others) = sorted(tables.rows("operations"), key=lambda row: "status" not in row)
+    assert json.loads(head.pop("operationUrls")) == {"attach_compute": SIGNED}
+    assert "management.azure.com" not in str([head, *others])
+
+
+@pytest.mark.parametrize("kept", ["https://management.azure.com/subscriptions/s/x?api-version=1", None])
+def test_rows_of_release_0_2_0_are_read(tables: Tables, kept: str | None) -> None:
+    """They have no such column: URLs without a signature stood in the step's value, others were left out."""
+    records.insert(replace(everything(), operation_urls={}), [])
+    (row,) = [row for row in tables.rows("operations") if row["RowKey"] == "operation;op"]
+    assert "operationUrls" not in row
+    steps = json.loads(row["steps"])
+    steps[0]["value"] = {"operationUrl": kept}
+    operation = operation_from_row({**row, "steps": json.dumps(steps)})
+    assert operation.operation_url("attach_compute") == kept
+    assert operation.operation_url("install_extension") is None
 
 
 def test_there_is_one_operation_of_an_id(tables: Tables) -> None:

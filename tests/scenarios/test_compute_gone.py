@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -69,13 +71,72 @@ def test_a_detach_that_azure_fails_says_why_although_its_answer_was_lost(stack: 
     put_in_place(stack, place)
     inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
     stack.azure.script_operation(
-        kind="compute.detach", resource=f"{place.compute_id}$", outcome="fail", provisioningErrors=[{"error": inner}]
+        kind="compute.detach",
+        resource=f"{place.compute_id}$",
+        outcome="fail",
+        provisioningErrors=[{"error": inner}],
+        durationSeconds=1200,  # The second attempt finds it under way, also on a busy machine.
     )
     stack.azure.add_fault(method="DELETE", path=f"^{place.compute_id}\\?", when="after", action="reset")
     operation = ended(stack, stack.app.start("detach", place.detach_body())["id"])
     assert operation["status"] == "Failed"
     assert operation["error"]["azure"]["code"] == "ClusterNotReachable"
     assert operation["error"]["code"] != "DetachStuck"
+
+
+REFUSAL = {"code": "DetachDenied", "message": "The workspace's policy does not let this compute go."}
+
+
+@pytest.mark.parametrize("left", ["Succeeded", "Deleting"])
+def test_a_detach_that_azure_refuses_later_tells_its_cause_within_minutes(
+    stack: Stack, place: Place, left: str
+) -> None:
+    """Azure takes it, and its operation fails: only the signed URL says why, whatever the compute goes on showing."""
+    put_in_place(stack, place)
+    stack.azure.script_operation(
+        kind="compute.detach", resource=f"{place.compute_id}$", outcome="fail", leaves=left, **REFUSAL
+    )
+    operation = ended(stack, stack.app.start("detach", place.detach_body())["id"])
+    assert operation["status"] == "Failed"
+    assert (operation["error"]["azure"]["code"], operation["error"]["step"]) == ("DetachDenied", "compute_gone")
+    assert REFUSAL["message"] in str(operation["error"])
+    assert minutes(step_of(operation, "compute_gone")) < 30
+    assert deletes(stack, place) == ["Detach"]
+    polled = [r for r in stack.azure.requests(method="GET", path="/computeOperationsStatus/") if r["status"] == 200]
+    assert all({"t", "c", "s", "h"} <= {*request["query"]} for request in polled)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_operation_that_may_not_be_read_leaves_the_word_to_the_compute(
+    stack: Stack, new_place: Callable[[], Place], status: int
+) -> None:
+    """Azure ML's operations stand at the subscription: an identity with roles on the workspace may not read them."""
+    stack.azure.add_fault(method="GET", path="/computeOperations(Status|Results)/", every=True, status=status)
+    gone, failed, refused = new_place(), new_place(), new_place()
+    assert attached(stack, gone)["result"]["computeId"] == gone.compute_id
+    for place in (failed, refused):
+        put_in_place(stack, place)
+    inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
+    script = stack.azure.script_operation
+    script(
+        kind="compute.detach", resource=f"{failed.compute_id}$", outcome="fail", provisioningErrors=[{"error": inner}]
+    )
+    script(kind="compute.detach", resource=f"{refused.compute_id}$", outcome="fail", leaves="Succeeded", **REFUSAL)
+    started = [stack.app.start("detach", place.detach_body())["id"] for place in (gone, failed, refused)]
+    assert succeeded(stack, started[0])["result"]["detached"] is True
+    told, unknown = ended(stack, started[1]), ended(stack, started[2])
+    assert (told["status"], told["error"]["azure"]["code"]) == ("Failed", "ClusterNotReachable")
+    # Azure has said why only where the app may not look: what can be seen is told, and soon.
+    assert (unknown["status"], unknown["error"]["code"]) == ("Failed", "DetachStuck")
+    assert f"Azure refuses the status of its operation ({status}" in unknown["error"]["message"]
+    assert minutes(step_of(unknown, "compute_gone")) < 60
+    assert stack.azure.faults()[0]["hits"] > 0
+
+
+def minutes(step: dict[str, Any]) -> float:
+    """How long a step took, in minutes of the simulated clock."""
+    begun, over = (datetime.fromisoformat(step[name]) for name in ("startedDateTime", "finishedDateTime"))
+    return (over - begun).total_seconds() / 60
 
 
 def test_stuck_says_so_and_is_gone_on_with_when_azure_is_done_at_last(hasty: Stack) -> None:

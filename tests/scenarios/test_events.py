@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from domain.compute_names import compute_name_for
 from local.stack import Stack
 from local.stack import world as worlds
@@ -29,6 +31,7 @@ from tests.scenarios.helpers import (
 )
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
+TAGS = "/providers/Microsoft.Resources/tags/default"
 IN_CLOUD_EVENTS = "moor-clusters-cloud-events"
 API_VERSION = "2025-02-15"
 
@@ -78,6 +81,43 @@ def test_attached_when_it_is_ready(stack: Stack, event_place: Place) -> None:
     (made,) = operations_on(stack, event_place.cluster_id)
     accepted = datetime.fromisoformat(operation["createdDateTime"]).timestamp()
     assert accepted >= made["endedAt"]
+    assert quiet(stack, event_place)["seen"] == 1
+
+
+@pytest.mark.parametrize("subject", ["resource", "tags"])
+def test_a_cluster_that_is_tagged_by_the_tags_api_is_attached(stack: Stack, event_place: Place, subject: str) -> None:
+    """`az tag update` goes past the cluster's provider, and no write of the cluster is told of."""
+    have_cluster(stack, event_place, team="vision")
+    tags = {"moor-workspace": event_place.workspace_id, "moor-compute": event_place.compute_name}
+    stack.azure.settings(events={"tagsSubject": subject})
+    try:
+        body = {"operation": "Merge", "properties": {"tags": tags}}
+        answer = stack.azure.arm("PATCH", event_place.cluster_id + TAGS, body, client_id=ENGINEER)
+    finally:
+        stack.azure.settings(events={"tagsSubject": "resource"})
+    assert answer.body["properties"]["tags"] == {"team": "vision", **tags}
+    operation = succeeded(stack, started_by_event(stack, event_place))
+    assert operation["computeName"] == event_place.compute_name
+    told = [e for e in stack.azure.events() if e["subject"].lower().startswith(event_place.cluster_id.lower())]
+    (tagged,) = [e for e in told if e["data"]["operationName"] == "Microsoft.Resources/tags/write"]
+    assert tagged["subject"].lower().endswith(TAGS.lower()) is (subject == "tags")
+    assert f"{CLUSTER}/write" not in [e["data"]["operationName"] for e in told]
+
+
+def test_a_cluster_that_does_not_show_after_its_creation_is_attached_in_the_end(
+    stack: Stack, event_place: Place
+) -> None:
+    """ARM answers 404 for minutes, and nothing more is told of the cluster than that it was made."""
+    stack.azure.settings(eventualConsistencySeconds=300, events={"onCompletion": False})
+    try:
+        make_cluster(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)
+        stack.azure.settings(eventualConsistencySeconds=2)
+        operation = succeeded(stack, started_by_event(stack, event_place))
+    finally:
+        stack.azure.settings(eventualConsistencySeconds=2, events={"onCompletion": True})
+    looks = stack.azure.requests(method="GET", path=f"^{event_place.cluster_id}$")
+    assert [look["status"] for look in looks].count(404) > 1
+    assert operations_about(stack, event_place) == [operation["id"]]
     assert quiet(stack, event_place)["seen"] == 1
 
 

@@ -11,7 +11,7 @@ import shlex
 import uuid
 from typing import Any
 
-from local.simulated_azure import operations, resources
+from local.simulated_azure import operations, resources, signatures
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request
 from local.simulated_azure.kubernetes import access, cluster, jsonpath
@@ -68,11 +68,13 @@ def _run(call: Call) -> Reply:
 
 
 def _pending(call: Call, cluster_id: str, identifier: str) -> Reply:
-    location = f"{call.base_url}{cluster_id}/commandResults/{identifier}?api-version={call.api_version}"
+    path = f"{cluster_id}/commandResults/{identifier}"
+    location = signatures.signed(call, path, {"api-version": call.api_version})
     return Reply(202, None, {"Location": location, "Retry-After": "5"})
 
 
 def _result(call: Call) -> Reply:
+    signatures.check(call)
     target = resources.require(call, _ONE.format(**call.params))
     identifier = call.params["command"]
     document = call.world.store.get("runCommand", identifier)

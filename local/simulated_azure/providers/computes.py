@@ -132,7 +132,7 @@ def _put(call: Call) -> Reply:
         duration="compute.refused" if reason else "compute.attach",
         refusal=reason,
     )
-    return Reply(200 if existing else 201, resource["body"], operations.headers(call, operation, suffix="&service=new"))
+    return Reply(200 if existing else 201, resource["body"], operations.headers(call, operation, service="new"))
 
 
 def _delete(call: Call) -> Reply:
@@ -166,7 +166,7 @@ def _delete(call: Call) -> Reply:
             result_path=_status_path(workspace, "computeOperationsResults"),
             data={"underlyingResourceAction": choice},
         )
-    return Reply(202, None, operations.headers(call, operation, location=True, suffix="&service=new"))
+    return Reply(202, None, operations.headers(call, operation, location=True, service="new"))
 
 
 def _status(call: Call) -> Reply:
@@ -182,7 +182,7 @@ def _status(call: Call) -> Reply:
 def _result(call: Call) -> Reply:
     operation = operations.find(call, call.params["operation"])
     if operation["status"] == "InProgress":
-        return Reply(202, None, operations.headers(call, operation, location=True, suffix="&service=new"))
+        return Reply(202, None, operations.headers(call, operation, location=True, service="new"))
     return Reply(204)
 
 
@@ -262,6 +262,10 @@ def _detached(world: World, operation: Operation, at: float) -> None:
 def _failed(world: World, operation: Operation, at: float, error: ArmError) -> None:
     resource = resources.find(world, operation["resourceId"])
     if resource is None:
+        return
+    state = operation["script"].get("leaves")
+    if state is not None:
+        resources.set_state(world, resource, state)
         return
     errors = operation["script"].get("provisioningErrors") or [{"error": error.error()}]
     resource["body"]["properties"]["provisioningErrors"] = errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.simulated_azure import resources
+from local.simulated_azure import resources, signatures
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import bad_request
 from local.simulated_azure.providers import lists, system_data, workspaces
@@ -146,15 +146,16 @@ def _cancel(call: Call) -> Reply:
     base = _RESULTS.format(subscription=resources.subscription_of(job["id"]), location=workspace["body"]["location"])
     name = f"jc:{workspace['body']['properties']['workspaceId']}:{job['body']['name']}"
     call.world.store.put("jobCancel", name.lower(), {"resource": job["id"]})
-    location = f"{call.base_url}{base}/{name}?api-version={call.api_version}"
+    location = signatures.signed(call, f"{base}/{name}", {"api-version": call.api_version})
     return Reply(202, None, {"Location": location} | _retry_after(call.world))
 
 
 def _result(call: Call) -> Reply:
+    signatures.check(call)
     entry = call.world.store.get("jobCancel", call.params["operation"].lower())
     job = resources.find(call.world, entry["resource"]) if entry else None
     if job is not None and job["body"]["properties"]["status"] == "CancelRequested":
-        location = f"{call.base_url}{call.path}?api-version={call.api_version}"
+        location = signatures.signed(call, call.path, {"api-version": call.api_version})
         return Reply(202, None, {"Location": location} | _retry_after(call.world))
     return Reply(200, None)
 

@@ -16,6 +16,7 @@ from tests.local.simulated_azure.world import (
     compute_body,
     extension_body,
     finished,
+    seed,
     seeded_extension,
     until,
 )
@@ -50,7 +51,7 @@ def test_progress_is_told(azure: SimulatedAzure) -> None:
     assert answer.headers["Retry-After"] == "7"
     url = answer.headers["Azure-AsyncOperation"]
     assert "/locations/westeurope/computeOperationsStatus/" in url
-    assert url.endswith("api-version=2025-03-01&service=new")
+    assert "?api-version=2025-03-01&service=new&t=" in url
     status = azure.arm("GET", url)
     assert (status.status, status.body["status"], status.headers["Retry-After"]) == (200, "InProgress", "7")
     assert azure.arm("GET", COMPUTE).body["properties"]["provisioningState"] == "Creating"
@@ -181,5 +182,6 @@ def test_bad_scripts_are_refused(azure: SimulatedAzure) -> None:
 
 def test_unknown_operation(azure: SimulatedAzure) -> None:
     answer = azure.arm("PUT", EXTENSION, extension_body())
-    url = answer.headers["Azure-AsyncOperation"].replace("/operations/", "/operations/00")
-    assert azure.arm("GET", url).body["error"]["code"] == "OperationNotFound"
+    azure.reset()  # Forgets the operation, and not the keys by which its URL was signed.
+    azure.seed(seed())
+    assert azure.arm("GET", answer.headers["Azure-AsyncOperation"]).body["error"]["code"] == "OperationNotFound"
