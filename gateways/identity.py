@@ -12,6 +12,8 @@ from azure.identity import DefaultAzureCredential
 
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
+# azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
+_CONNECT_SECONDS, _READ_SECONDS = 5, 15
 
 
 @lru_cache(maxsize=1)
@@ -21,7 +23,7 @@ def credential() -> TokenCredential:
     ``AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential`` (set by the deployment) keeps it from trying anything else;
     ``AZURE_CLIENT_ID`` names a user-assigned identity.
     """
-    return DefaultAzureCredential(retry_total=1)
+    return DefaultAzureCredential(retry_total=1, connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
 
 
 @dataclass(frozen=True)
