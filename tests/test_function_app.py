@@ -158,28 +158,6 @@ def test_the_sample_of_local_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_settings() == defaults
 
 
-def test_host_json_is_as_documented() -> None:
-    host = json.loads((ROOT / "host.json").read_text())
-    durable = host["extensions"]["durableTask"]
-    assert host["functionTimeout"] == "00:05:00"
-    assert host["logging"]["logLevel"]["DurableTask.Core"] == "Warning"
-    assert durable["storageProvider"]["maxQueuePollingInterval"] == "00:00:05"
-    page = (ROOT / "docs/settings.md").read_text().split("## host.json")[1]
-    literally = {
-        "extensionBundle": f"`{host['extensionBundle']['version']}`",
-        "hubName": durable["hubName"],
-        "defaultVersion": durable["defaultVersion"],
-        "partitionCount": str(durable["storageProvider"]["partitionCount"]),
-        "maxConcurrentActivityFunctions": str(durable["maxConcurrentActivityFunctions"]),
-        "maxConcurrentOrchestratorFunctions": str(durable["maxConcurrentOrchestratorFunctions"]),
-    }
-    for name, value in literally.items():
-        assert f"`{name}` {value}" in page, name
-    assert f"`{host['logging']['applicationInsights']['samplingSettings']['excludedTypes']}`" in page
-    for name in ("functionTimeout", "maxQueuePollingInterval", "DurableTask.Core"):
-        assert f"`{name}`" in page, name
-
-
 def product_files() -> list[Path]:
     files = [path for package in PRODUCT for path in sorted((ROOT / package).rglob("*.py"))]
     assert len(files) > 30
