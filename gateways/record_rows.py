@@ -52,6 +52,8 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "cancel": vars(operation.cancel) if operation.cancel else None,
             "planOnly": operation.plan_only,
             "questions": questions_to_stored(operation.questions),
+            "version": operation.version,
+            "heldUp": operation.held_up,
         }
     )
 
@@ -86,6 +88,8 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         cancel=RequestedBy(**cancel) if cancel else None,
         plan_only=bool(row.get("planOnly")),  # Rows of the first release do not have it: they are no plans.
         questions=questions_from_stored(unpack_json(row, "questions") or ()),
+        version=row.get("version"),
+        held_up=unpack_text(row, "heldUp"),
     )
 
 
