@@ -8,7 +8,15 @@ import pytest
 
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
-from tests.scenarios.helpers import assert_journal_whole, at_step, eventually, put_in_place, run_now, succeeded
+from tests.scenarios.helpers import (
+    Place,
+    assert_journal_whole,
+    at_step,
+    eventually,
+    put_in_place,
+    run_now,
+    succeeded,
+)
 from tests.scenarios.test_upgrade import deploy, deployment, present_version
 
 NEWER = "77.0"
@@ -20,7 +28,8 @@ def test_what_a_newer_release_began_waits_for_it_and_says_so(tmp_path_factory: p
     deploy(app, version=NEWER)
     options = Options(factor=FACTOR, app=app, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("rolled-back")) as stack:
-        left = begun(stack)
+        waiting = place_in(stack)
+        left = begun(stack, waiting)
         stack.stop_host()
         deploy(app, version=present_version())
         stack.start_host()
@@ -35,12 +44,14 @@ def test_what_a_newer_release_began_waits_for_it_and_says_so(tmp_path_factory: p
             f"It waits for a newer release to be deployed again: one of orchestration version {NEWER} began it, "
             f"and the app that is deployed has {present_version()}."
         )
-        # Many looks later, and long after its step's time, it is still that one run, and told once.
+        # The compute is still that operation's.
+        refused = stack.app.call("POST", "/attach", waiting.attach_body())
+        assert (refused.status, refused.body["error"]["operationId"]) == (409, left)
+        # Looks later it is still that one run, and told once.
         for _ in range(3):
             run_now(stack, "watch_operations")
         assert waiting_told(stack, left) == [told]
         assert [e["event"] for e in stack.app.journal(left) if e["event"] in ("resumed", "failed")] == []
-        assert stack.app.operation(left)["steps"] != []
 
         stack.stop_host()
         deploy(app, version=NEWER)
@@ -51,9 +62,8 @@ def test_what_a_newer_release_began_waits_for_it_and_says_so(tmp_path_factory: p
         assert waiting_told(stack, left) == [told]
 
 
-def begun(stack: Stack) -> str:
+def begun(stack: Stack, place: Place) -> str:
     """A detach that waits for Azure, whose run and wait the newer release has begun."""
-    place = place_in(stack)
     put_in_place(stack, place)
     stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=LONG)
     operation_id = str(stack.app.start("detach", place.detach_body())["id"])
