@@ -123,6 +123,18 @@ def test_it_is_taken_away_when_the_operation_moves(tables: Tables, work: Callabl
     assert "newer release" not in str(detail_of(operation))
 
 
+def test_it_is_taken_away_as_soon_as_a_step_begins(tables: Tables) -> None:
+    operation = held_up.tell(accepted(), "It waits for a newer release.")
+    seen: list[str | None] = []
+
+    def work(step: Any) -> Outcome:
+        seen.append(stored(operation).held_up)
+        return Done()
+
+    run_step(work, call(operation=operation.id))
+    assert seen == [None]
+
+
 def test_the_watch_takes_it_away_once_it_holds_no_more(tables: Tables) -> None:
     operation = held_up.tell(accepted(), "It waits for a newer release.")
     length = operation.journal_length

@@ -17,7 +17,7 @@ from typing import Any
 
 from local.stack import Options, Stack, running_stack
 from orchestrators.attach import STEPS
-from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import eventually, succeeded
 
 COMMITTED = Path(__file__).with_name("log_volume.json")
@@ -53,12 +53,13 @@ def over(measured: Volume, committed: Volume) -> dict[str, Any]:
 
 def measure(directory: Path) -> tuple[dict[str, Volume], dict[str, list[str]]]:
     """The volumes of an idle hour and of an attach less its polls, and the lines that were counted."""
-    with running_stack(Options(factor=FACTOR), state_dir=directory / "stack") as stack:
+    with running_stack(Options(factor=FACTOR), state_dir=directory / "idle") as stack:
         hour = eventually(lambda: idle_hour(entries(stack)), "an hour to pass", 120)
-        before = len(entries(stack))
+    with running_stack(Options(factor=FACTOR, settings=BY_HAND), state_dir=directory / "attach") as stack:
         place = place_in(stack)
+        before = len(entries(stack))
         operation = succeeded(stack, stack.app.start("attach", place.attach_body())["id"], 120)
-        whole = [line for line in entries(stack)[before:] if function_of(line) in ATTACH]
+        whole = [line for line in entries(stack)[before:] if function_of(line) in ("", *ATTACH)]
         polled = sum(entry["event"] == "polled" for entry in stack.app.journal(operation["id"]))
     once = without_polls(whole, polled)
     return {"idleHour": volume(hour), "attach": volume(once)}, {"idleHour": hour, "attach": whole}
@@ -115,12 +116,12 @@ def writer_of(line: str) -> str:
 
 
 def volume(lines: Iterable[str]) -> Volume:
-    """Lines and bytes of each writer."""
+    """Lines and bytes of each writer; an id or a number, which may be long or short, counts as one byte."""
     found: Volume = {}
     for line in lines:
         of = found.setdefault(writer_of(line), {"lines": 0, "bytes": 0})
         of["lines"] += line.count("\n") + 1
-        of["bytes"] += len(line.encode()) + 1
+        of["bytes"] += len(shape(line).encode()) + 1
     return found
 
 
