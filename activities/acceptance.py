@@ -17,6 +17,7 @@ from domain.operations import NOT_STARTED, JournalEntry, Operation, RequestedBy
 from domain.times import from_text, to_text
 from gateways import claims, clock, records
 from gateways.claims import Claim
+from gateways.host_json import orchestration_version
 
 _TRIES = 10
 _CASELESS = frozenset({"workspaceId", "clusterId", "computeName", "userAssignedIdentityId"})
@@ -191,5 +192,6 @@ def _insert(accepted: Mapping[str, Any]) -> Operation:
         cluster_id=accepted["clusterId"],
         compute_name=accepted["computeName"],
         plan_only=accepted.get("planOnly", False),
+        version=orchestration_version(),
     )
     return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])

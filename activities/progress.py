@@ -26,6 +26,7 @@ from domain.operations import (
 )
 from domain.outcomes import Again, Ask, Done, Finding, Outcome, Stop
 from gateways import clock
+from gateways.host_json import orchestration_version
 from gateways.records import Change, Superseded
 
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
@@ -52,7 +53,7 @@ class Call:
 
 def begin(operation: Operation, call: Call) -> Change | None:
     """The step is under way: recorded before its work, so that a step cut short is seen to have begun."""
-    planned = operation
+    planned = operation = replace(operation, held_up=None)  # It moves.
     if call.plan and not operation.steps:
         planned = replace(operation, steps=call.plan, started_time=clock.now())
     if planned.steps and not call.undo and planned.step(call.step) is None:
@@ -68,6 +69,8 @@ def begin(operation: Operation, call: Call) -> Change | None:
     attempt = step.attempts + 1
     bound = bound_of(operation.request, call.step, call.bound)
     begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment, bound_seconds=bound)
+    if call.kind != "do":
+        begun = replace(begun, version=orchestration_version())
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
     return Change(after, [journal_entry(call.step, event, moment, attempt)])
@@ -75,6 +78,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
 
 def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     """What a step's outcome changes; None when another delivery of the same message has ended the step already."""
+    operation = replace(operation, held_up=None)  # It moves.
     step = operation.step(call.step)
     assert step is not None
     if step.over:

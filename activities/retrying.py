@@ -19,6 +19,7 @@ from domain.operations import (
     StepRecord,
 )
 from gateways import clock, records
+from gateways.host_json import orchestration_version
 from gateways.records import Change
 
 # Steps that a new run takes whatever they came to before: the claim may have gone, and the end is told anew.
@@ -69,6 +70,8 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
             finished_time=None,
             pick_ups=0,
             pick_up_mark=0,
+            version=orchestration_version(),
+            held_up=None,
         )
         return Change(after, [JournalEntry("operation", "decided", moment, run, "retry", asked_by.told())])
 

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from activities import acceptance
+from activities import acceptance, held_up
 from activities.notifications import publish
 from domain.catalogue.explain import make_problem
 from domain.catalogue.facts import facts_of
 from domain.operations import FAILED, LIVE, NOT_STARTED, RUNNING, JournalEntry, Operation
 from domain.problems import Problem
 from gateways import claims, clock, engine, records
+from gateways.host_json import orchestration_version
 from gateways.records import Change
 
 # A start that is under way somewhere else gets this long before the timer steps in.
@@ -28,10 +29,14 @@ _MOST_PICK_UPS = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to become of a live operation: nothing, a first start, a pick-up, or its end."""
+    """What is to become of a live operation: nothing, a first start, a pick-up, or its end.
+
+    ``held_up``: why its instance does not move and is left alone all the same.
+    """
 
     action: str  # "none", "start", "pick_up" or "end"
     problem: Problem | None = None
+    held_up: str | None = None
 
 
 NONE = Verdict("none")
@@ -46,10 +51,19 @@ def live_operations() -> Iterator[Operation]:
                 yield stored.operation
 
 
-def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
-    """What an engine status means for an operation that its record says is live."""
+def judge(operation: Operation, runtime_status: str, now: datetime, version: str | None) -> Verdict:
+    """What an engine status means for an operation that its record says is live.
+
+    ``version`` is the orchestration version of the app that is deployed. What a newer release began is left to a newer
+    one: this one would go on with steps of its own.
+    """
+    newer = held_up.newer_release(operation, version)
+    if newer is not None and runtime_status != "Terminated":
+        return Verdict("none", held_up=newer)
     if engine.is_live(runtime_status):
-        return _pick_up(operation, "makes no progress") if _overdue(operation, now) else NONE
+        if _overdue(operation, now):
+            return _pick_up(operation, "makes no progress")
+        return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
     if now - operation.updated_time < _START_GRACE:
         return NONE
     if operation.status == NOT_STARTED and runtime_status == engine.MISSING:
@@ -88,7 +102,15 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
         if not taken:
             return None
         pick_ups = seen.pick_ups + 1 if seen.steps_over == seen.pick_up_mark else 1
-        after = replace(seen, run=seen.run + 1, status=RUNNING, pick_ups=pick_ups, pick_up_mark=seen.steps_over)
+        after = replace(
+            seen,
+            run=seen.run + 1,
+            status=RUNNING,
+            pick_ups=pick_ups,
+            pick_up_mark=seen.steps_over,
+            version=orchestration_version(),
+            held_up=None,
+        )
         return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
 
     after = records.change(operation.id, None, decide, moment).operation

@@ -71,7 +71,8 @@ class Intent:
 class StepRecord:
     """One step. ``name`` is its activity's name; ``value`` and ``intents`` are internal and never shown.
 
-    ``intents`` are what the step set out to change, each thing once, the latest last.
+    ``intents`` are what the step set out to change, each thing once, the latest last. ``version``: that of the app that
+    began the step's wait, which is an engine instance of its own.
     """
 
     name: str
@@ -85,6 +86,7 @@ class StepRecord:
     problem: Problem | None = None
     intents: tuple[Intent, ...] = ()
     value: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
 
     @property
     def intent(self) -> Intent | None:
@@ -130,7 +132,9 @@ class Operation:
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
     counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
     what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
-    them. They may carry signatures: they are kept in a column of their own and never shown.
+    them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
+    orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:
+    why that instance does not move, while it does not.
     """
 
     id: str
@@ -160,6 +164,8 @@ class Operation:
     plan_only: bool = False
     questions: tuple[Question, ...] = ()
     operation_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    version: str | None = None
+    held_up: str | None = None
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""
@@ -247,7 +253,7 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
         "currentStep": current.name if current else None,
         "completedSteps": done,
         "totalSteps": len(operation.steps),
-        "detail": current.detail if current else None,
+        "detail": _detail(operation, current),
         "counts": dict(operation.counts),
     }
     return {
@@ -273,6 +279,13 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
     }
 
 
+def _detail(operation: Operation, current: StepRecord | None) -> str | None:
+    """What an operation waits for. What holds up all of it goes before what its step was waiting for."""
+    if operation.held_up is not None and not operation.final:
+        return operation.held_up
+    return current.detail if current else None
+
+
 def _step_to_json(step: StepRecord) -> dict[str, Any]:
     return {
         "name": step.name,
@@ -293,6 +306,7 @@ def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
             **_step_to_json(s),
             "boundSeconds": s.bound_seconds,
             "value": dict(s.value),
+            "version": s.version,
             "intents": [{"action": i.action, "resourceId": i.resource_id, "time": to_text(i.time)} for i in s.intents],
         }
         for s in steps
@@ -314,6 +328,7 @@ def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, 
             problem=problem_from_json(s["error"]) if s["error"] else None,
             intents=_intents(s),
             value=s["value"],
+            version=s.get("version"),
         )
         for s in stored
     )

@@ -33,18 +33,22 @@ class EngineError(Exception):
 async def start_operation(client: DurableOrchestrationClient, operation: Operation) -> None:
     """Start the engine instance of an operation's present run; already running is as good. Raises EngineError."""
     fields = {"operation": operation.id, "run": operation.run}
-    await start(client, operation.orchestrator, operation.instance_id, fields)
+    await start(client, operation.orchestrator, operation.instance_id, fields, operation.version)
 
 
 async def start(
-    client: DurableOrchestrationClient, orchestrator: str, instance_id: str, fields: Mapping[str, Any]
+    client: DurableOrchestrationClient,
+    orchestrator: str,
+    instance_id: str,
+    fields: Mapping[str, Any],
+    version: str | None = None,
 ) -> None:
-    """Start an instance unless one of this id is live. Raises EngineError.
+    """Start an instance unless one of this id is live; without a ``version`` with host.json's. Raises EngineError.
 
     A finished instance of this id is replaced (durable.md, 2): callers' ids are such that this does no harm.
     """
     try:
-        await client.start_new(orchestrator, instance_id=instance_id, client_input=dict(fields))
+        await client.start_new(orchestrator, instance_id=instance_id, client_input=dict(fields), version=version)
     except Exception as error:  # The client raises plain Exceptions, for 409 (an instance is live) as for outages.
         if await _is_live(client, instance_id):
             return

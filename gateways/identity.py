@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import requests
 from azure.core.credentials import TokenCredential
@@ -15,6 +16,8 @@ from gateways.storage_settings import StorageIdentity, host_identity
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
 _PUBLIC_STORAGE = "core.windows.net"
+# azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
+_OPTIONS: dict[str, Any] = {"retry_total": 1, "connection_timeout": 5, "read_timeout": 15}
 
 
 @lru_cache(maxsize=1)
@@ -28,18 +31,18 @@ def credential() -> TokenCredential:
     Raises StorageSettingError when the settings of the host's storage name an identity that cannot be used.
     """
     identity = None if os.environ.get("AZURE_CLIENT_ID") else host_identity()
-    return DefaultAzureCredential(retry_total=1) if identity is None else credential_of(identity)
+    return DefaultAzureCredential(**_OPTIONS) if identity is None else credential_of(identity)
 
 
 def credential_of(identity: StorageIdentity) -> TokenCredential:
     """The credential of an identity that settings name, as the Functions host makes it (``storage_settings``)."""
     if identity.client_secret and identity.tenant_id and identity.client_id:
-        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, retry_total=1)
+        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_OPTIONS)
     if identity.resource_id:
-        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, retry_total=1)
+        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, **_OPTIONS)
     if identity.managed:
-        return ManagedIdentityCredential(client_id=identity.client_id, retry_total=1)
-    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, retry_total=1)
+        return ManagedIdentityCredential(client_id=identity.client_id, **_OPTIONS)
+    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, **_OPTIONS)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ cluster takes Entra tokens), and only its server, authority and static token are
 from __future__ import annotations
 
 import base64
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 20.0
 _PROBE_PAUSE = 1.0
-# It tells every request at level INFO; what a step does is told by the step.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 
 

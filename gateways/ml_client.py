@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # What ``compute_state`` raises; AttributeError is how 1.35 fails on a compute body that lacks ``properties``.
 UNREADABLE = (AzureError, AttributeError, ValueError)
+# As of Azure Resource Manager (gateways/arm.py); azure-core's own are 300 s each.
+_CONNECT_SECONDS, _READ_SECONDS = 10, 45
 
 
 def compute_state(workspace_id: str, compute_name: str) -> str:
@@ -94,4 +96,6 @@ def _client(workspace_id: str) -> MLClient:
         workspace.name,
         enable_telemetry=False,
         retry_total=0,  # Retries are the step's: it looks before it sends anything again.
+        connection_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
     )

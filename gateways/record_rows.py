@@ -55,6 +55,8 @@ def head_row(operation: Operation) -> dict[str, Any]:
             "planOnly": operation.plan_only,
             "questions": questions_to_stored(operation.questions),
             OPERATION_URLS: dict(operation.operation_urls) or None,
+            "version": operation.version,
+            "heldUp": operation.held_up,
         }
     )
 
@@ -90,6 +92,8 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         plan_only=bool(row.get("planOnly")),  # Rows of the first release do not have it: they are no plans.
         questions=questions_from_stored(unpack_json(row, "questions") or ()),
         operation_urls=unpack_json(row, OPERATION_URLS) or {},  # Rows up to release 0.2.0 do not have it.
+        version=row.get("version"),
+        held_up=unpack_text(row, "heldUp"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The pages: every promise of docs/detach.md and docs/reattach.md names tests, and links lead somewhere."""
+"""The pages: every promise of docs/detach.md, reattach.md and operate.md names tests, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DETACH, REATTACH = ((ROOT / "docs" / name).read_text() for name in ("detach.md", "reattach.md"))
+DETACH, REATTACH, OPERATE = ((ROOT / "docs" / name).read_text() for name in ("detach.md", "reattach.md", "operate.md"))
 # Each with the number of paragraphs that it has at least.
 PROMISES = {
     "detach": (DETACH[DETACH.index("## What it guarantees") : DETACH.index("## What to do")], 13),
     "reattach": (REATTACH, 6),
+    "operate": (OPERATE, 9),
 }
 SHOWN_BY = re.compile(r"\[(test_\w+\.py): (test_\w+)\]")
 
@@ -27,7 +28,9 @@ def test_every_paragraph_names_the_tests_that_show_it(page: str) -> None:
 
 @pytest.mark.parametrize("page", PROMISES)
 def test_the_tests_are_there(page: str) -> None:
-    found = {path.name: path.read_text() for path in (ROOT / "tests" / "scenarios").glob("test_*.py")}
+    found: dict[str, str] = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        found[path.name] = found.get(path.name, "") + path.read_text()
     named = SHOWN_BY.findall(PROMISES[page][0])
     assert [f"{file}: {test}" for file, test in named if f"def {test}(" not in found.get(file, "")] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import re
 import subprocess
@@ -43,14 +44,20 @@ IMPURE = {
 
 
 @cache
-def indexed() -> tuple[tuple[str, str], ...]:
-    """Name and trigger of every function, as the worker indexes them. Raises ValueError for a name given twice."""
-    return tuple((f.get_function_name(), f.get_trigger().type) for f in function_app.app.get_functions())
+def indexed() -> tuple[tuple[str, str, bool], ...]:
+    """Name, trigger and whether it is asynchronous of every function, as the worker indexes them.
+
+    Raises ValueError for a name given twice.
+    """
+    return tuple(
+        (f.get_function_name(), f.get_trigger().type, inspect.iscoroutinefunction(f.get_user_function()))
+        for f in function_app.app.get_functions()
+    )
 
 
 def functions(trigger: str) -> set[str]:
     """Names of the functions with a trigger of this type."""
-    return {name for name, kind in indexed() if kind == trigger}
+    return {name for name, kind, _ in indexed() if kind == trigger}
 
 
 def test_every_name_that_is_called_is_registered() -> None:
@@ -71,11 +78,19 @@ def test_every_name_that_is_called_is_registered() -> None:
 
 
 def test_each_function_once() -> None:
-    names = Counter(name.lower() for name, _ in indexed())
+    names = Counter(name.lower() for name, _, _ in indexed())
     assert [name for name, count in names.items() if count > 1] == []
     assert {function.name for function in http_functions()} == functions("httpTrigger")
     assert functions("timerTrigger") == {"watch_operations", "purge_histories", "resume_stuck_detaches"}
     assert functions("eventGridTrigger") == {"cluster_event"}
+
+
+def test_only_activities_and_orchestrators_take_a_thread_of_the_worker() -> None:
+    """Its threads are as many as the host hands these over (test_host_json.py)."""
+    assert {kind for _, kind, asynchronous in indexed() if not asynchronous} == {
+        "activityTrigger",
+        "orchestrationTrigger",
+    }
 
 
 def test_steps_are_named_once_and_end_well() -> None:
@@ -156,28 +171,6 @@ def test_the_sample_of_local_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     assert read_settings() == defaults
-
-
-def test_host_json_is_as_documented() -> None:
-    host = json.loads((ROOT / "host.json").read_text())
-    durable = host["extensions"]["durableTask"]
-    assert host["functionTimeout"] == "00:05:00"
-    assert host["logging"]["logLevel"]["DurableTask.Core"] == "Warning"
-    assert durable["storageProvider"]["maxQueuePollingInterval"] == "00:00:05"
-    page = (ROOT / "docs/settings.md").read_text().split("## host.json")[1]
-    literally = {
-        "extensionBundle": f"`{host['extensionBundle']['version']}`",
-        "hubName": durable["hubName"],
-        "defaultVersion": durable["defaultVersion"],
-        "partitionCount": str(durable["storageProvider"]["partitionCount"]),
-        "maxConcurrentActivityFunctions": str(durable["maxConcurrentActivityFunctions"]),
-        "maxConcurrentOrchestratorFunctions": str(durable["maxConcurrentOrchestratorFunctions"]),
-    }
-    for name, value in literally.items():
-        assert f"`{name}` {value}" in page, name
-    assert f"`{host['logging']['applicationInsights']['samplingSettings']['excludedTypes']}`" in page
-    for name in ("functionTimeout", "maxQueuePollingInterval", "DurableTask.Core"):
-        assert f"`{name}`" in page, name
 
 
 def product_files() -> list[Path]:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import stuck, watching
+from activities import held_up, stuck, watching
 from activities.watching import Verdict
 from domain.operations import Operation
 from gateways import clock, engine, reactions
 from gateways.engine import EngineError
+from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
 from triggers.events import react
 from triggers.starting import start_recorded
@@ -31,7 +32,7 @@ async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestra
     """See that every live operation has an engine instance at work, and free what nobody holds any more."""
     for operation in await asyncio.to_thread(lambda: list(watching.live_operations())):
         runtime_status = await engine.status(client, operation.instance_id)
-        verdict = watching.judge(operation, runtime_status, clock.now())
+        verdict = watching.judge(operation, runtime_status, clock.now(), orchestration_version())
         try:
             await _carry_out(client, operation, verdict)
         except EngineError as error:  # The next look tries again; the other operations need not wait for it.
@@ -46,6 +47,7 @@ async def _carry_out(client: df.DurableOrchestrationClient, operation: Operation
     if verdict.action == "start":
         await engine.start_operation(client, operation)
     if verdict.problem is None:
+        await asyncio.to_thread(held_up.tell, operation, verdict.held_up)
         return
     logger.warning("%s: %s: %s", operation.id, verdict.action, verdict.problem.message)
     if verdict.action == "end":

@@ -47,8 +47,7 @@ def configure_logging(levels: Mapping[str, str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("aiohttp.access", "azure.core.pipeline.policies.http_logging_policy"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     for category, level in levels.items():
         number = LEVELS.get(level.lower())
         if number is not None:

@@ -25,6 +25,7 @@ def app_settings(
     """
     return {
         "FUNCTIONS_WORKER_RUNTIME": "python",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "16",
         **{f"AzureWebJobsStorage__{service}ServiceUri": url for service, url in storage.items()},
         "AzureWebJobsStorage__credential": "managedidentity",
         "IDENTITY_ENDPOINT": azure["identityEndpoint"],

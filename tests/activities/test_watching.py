@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from activities import watching
+from activities.watching import Verdict
 from domain.operations import Operation, StepRecord
 from gateways import claims, clock, records
 from gateways.records import Change
@@ -16,53 +17,57 @@ LATER = NOW + timedelta(minutes=5)
 AT_WORK = StepRecord("compute_ready", "until", "Waiting", 4, 3600.0, started=NOW, detail="Azure ML attaches")
 
 
+def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
+    return watching.judge(operation, runtime_status, now, "2.0")
+
+
 def running(**fields: object) -> Operation:
     return replace(make_operation(status="Running", steps=(AT_WORK,)), **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("status", ["Running", "Pending", "Suspended", "ContinuedAsNew"])
 def test_an_operation_at_work_is_left_alone(status: str) -> None:
-    assert watching.judge(running(), status, LATER).action == "none"
+    assert judge(running(), status, LATER).action == "none"
 
 
 @pytest.mark.parametrize("status", ["Missing", "Failed", "Completed", "Canceled"])
 def test_an_operation_whose_instance_is_gone_is_picked_up(status: str) -> None:
-    verdict = watching.judge(running(), status, LATER)
+    verdict = judge(running(), status, LATER)
     assert verdict.action == "pick_up"
     assert verdict.problem is not None
     assert status.lower() in verdict.problem.message
 
 
 def test_a_run_that_was_written_a_moment_ago_may_still_be_starting() -> None:
-    assert watching.judge(running(), "Missing", NOW + timedelta(seconds=30)).action == "none"
+    assert judge(running(), "Missing", NOW + timedelta(seconds=30)).action == "none"
 
 
 def test_an_operation_that_was_never_started_is_started() -> None:
-    assert watching.judge(make_operation(), "Missing", LATER).action == "start"
-    assert watching.judge(make_operation(), "Missing", NOW).action == "none"
+    assert judge(make_operation(), "Missing", LATER).action == "start"
+    assert judge(make_operation(), "Missing", NOW).action == "none"
 
 
 def test_what_somebody_terminated_is_ended_and_not_taken_up_again() -> None:
-    verdict = watching.judge(running(), "Terminated", LATER)
+    verdict = judge(running(), "Terminated", LATER)
     assert verdict.action == "end"
     assert verdict.problem is not None
     assert verdict.problem.code == "RunTerminated"
 
 
 def test_a_run_beyond_its_steps_bound_is_picked_up_although_it_is_running() -> None:
-    assert watching.judge(running(), "Running", NOW + timedelta(minutes=65)).action == "none"
-    assert watching.judge(running(), "Running", NOW + timedelta(minutes=75)).action == "pick_up"
+    assert judge(running(), "Running", NOW + timedelta(minutes=65)).action == "none"
+    assert judge(running(), "Running", NOW + timedelta(minutes=75)).action == "pick_up"
 
 
 def test_a_run_that_hangs_between_two_steps_is_picked_up() -> None:
     between = running(steps=(replace(AT_WORK, status="Succeeded"),))
-    assert watching.judge(between, "Running", NOW + timedelta(minutes=20)).action == "none"
-    assert watching.judge(between, "Running", NOW + timedelta(minutes=40)).action == "pick_up"
+    assert judge(between, "Running", NOW + timedelta(minutes=20)).action == "none"
+    assert judge(between, "Running", NOW + timedelta(minutes=40)).action == "pick_up"
 
 
 def test_after_five_pick_ups_without_progress_it_fails_with_what_is_known() -> None:
-    assert watching.judge(running(pick_ups=4), "Failed", LATER).action == "pick_up"
-    verdict = watching.judge(running(pick_ups=5), "Failed", LATER)
+    assert judge(running(pick_ups=4), "Failed", LATER).action == "pick_up"
+    verdict = judge(running(pick_ups=5), "Failed", LATER)
     assert verdict.action == "end"
     assert verdict.problem is not None
     assert verdict.problem.code == "RunKeepsStopping"
@@ -100,7 +105,7 @@ def test_an_operation_that_moved_meanwhile_is_not_touched(tables: Tables) -> Non
     operation = accepted()
     records.change(operation.id, 1, lambda o: Change(replace(o, status="Succeeded")), NOW)
     assert watching.pick_up(operation, "is missing") is None
-    problem = watching.judge(running(), "Terminated", LATER).problem
+    problem = judge(running(), "Terminated", LATER).problem
     assert problem is not None
     assert watching.end(operation, problem).status == "Succeeded"
 
@@ -109,7 +114,7 @@ def test_an_end_is_recorded_and_gives_back_what_was_held(tables: Tables) -> None
     operation = accepted()
     claims.take(claims.extension_target(CLUSTER_ID), operation.id)
     claims.reserve("x", operation.id)
-    problem = watching.judge(running(), "Terminated", LATER).problem
+    problem = judge(running(), "Terminated", LATER).problem
     assert problem is not None
     ended = watching.end(operation, problem)
     assert ended.status == "Failed"
@@ -141,5 +146,5 @@ def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:
 
 def test_a_new_run_gets_time_although_the_deadline_it_took_over_has_passed() -> None:
     picked_up = running(updated_time=NOW + timedelta(minutes=75), pick_ups=1)
-    assert watching.judge(picked_up, "Running", NOW + timedelta(minutes=80)).action == "none"
-    assert watching.judge(picked_up, "Running", NOW + timedelta(minutes=86)).action == "pick_up"
+    assert judge(picked_up, "Running", NOW + timedelta(minutes=80)).action == "none"
+    assert judge(picked_up, "Running", NOW + timedelta(minutes=86)).action == "pick_up"

@@ -46,7 +46,7 @@ class Engine:
     live: bool = False
     failing: bool = False
 
-    async def start_new(self, name: str, instance_id: str, client_input: Any) -> str:
+    async def start_new(self, name: str, instance_id: str, client_input: Any, version: str | None) -> str:
         if self.live or self.failing:
             raise Exception("An instance of this id is running, or the extension does not answer.")
         self.started.append((name, instance_id, client_input))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,8 +10,11 @@ import azure.functions as func
 import pytest
 
 from domain.version import VERSION
+from tests.conftest import forget_clients
 from tests.triggers.http_app import BASE, Answer, App
 from triggers import answer_models, http_service
+
+ALL_OK = {"tables": "ok", "identity": "ok", "engine": "ok"}
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ async def health(app: App) -> Answer:
 async def test_healthy_when_everything_answers(app: App) -> None:
     answer = await health(app)
     assert answer.status == 200
-    assert answer.json == {"status": "healthy", "version": VERSION, "checks": {"tables": "ok", "identity": "ok"}}
+    assert answer.json == {"status": "healthy", "version": VERSION, "checks": ALL_OK}
 
 
 async def test_degraded_when_something_fails_and_the_log_says_why(
@@ -52,7 +56,7 @@ async def test_degraded_when_something_fails_and_the_log_says_why(
     checks["identity"] = "failing"
     answer = await health(app)
     assert answer.status == 503
-    assert answer.json == {"status": "degraded", "version": VERSION, "checks": {"tables": "ok", "identity": "failing"}}
+    assert answer.json == {"status": "degraded", "version": VERSION, "checks": {**ALL_OK, "identity": "failing"}}
     assert "it does not answer" not in answer.body.decode()
     assert "health: identity: RuntimeError: it does not answer" in caplog.text
 
@@ -63,14 +67,44 @@ async def test_a_hanging_check_is_bounded_and_not_piled_up(app: App, checks: dic
     answers = await asyncio.gather(*(health(app) for _ in range(20)))
     assert time.monotonic() - began < 5
     assert {answer.status for answer in answers} == {503}
-    assert answers[0].json["checks"] == {"tables": "failing", "identity": "ok"}
+    assert answers[0].json["checks"] == {**ALL_OK, "tables": "failing"}
     waiting = [thread for thread in threading.enumerate() if thread.name.startswith("health")]
     assert len(waiting) <= 2
 
 
-async def test_the_tables_are_really_asked(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_service, "CHECKS", {"tables": http_service.CHECKS["tables"]})
-    assert (await health(app)).status == 200
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks as they are, but for the one of the identity, which there is none of here."""
+    kept = {name: http_service.CHECKS[name] for name in ("settings", "tables")}
+    monkeypatch.setattr(http_service, "CHECKS", kept)
+    monkeypatch.setattr(http_service, "_under_way", {})
+
+
+@pytest.mark.usefixtures("real")
+async def test_tables_settings_and_engine_are_really_asked(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = await health(app)
+    assert (answer.status, answer.json["checks"]) == (200, {"settings": "ok", "tables": "ok", "engine": "ok"})
+
+    monkeypatch.setenv("MOOR_HISTORY_DAYS", "many")
+    assert (await health(app)).json["checks"] == {"settings": "failing", "tables": "ok", "engine": "ok"}
+    monkeypatch.delenv("MOOR_HISTORY_DAYS")
+
+    app.engine.failing = True
+    answer = await health(app)
+    assert (answer.status, answer.json["status"]) == (503, "degraded")
+    assert answer.json["checks"] == {"settings": "ok", "tables": "ok", "engine": "failing"}
+
+
+@pytest.mark.usefixtures("real")
+async def test_tables_that_do_not_answer(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        where = f"http://127.0.0.1:{nobody.getsockname()[1]}/devstoreaccount1"
+        account = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=aaaa"
+        monkeypatch.setenv("AzureWebJobsStorage", f"{account};TableEndpoint={where};")
+        forget_clients()
+        answer = await health(app)
+    assert answer.json["checks"] == {"settings": "ok", "tables": "failing", "engine": "ok"}
 
 
 async def test_the_document_is_for_anybody_and_points_to_where_it_was_asked(app: App) -> None:
