@@ -118,6 +118,8 @@ async def start_worker(options: WorkerOptions, log: Callable[[LogLine], None]) -
             stdin=subprocess.DEVNULL,
             stdout=_STDERR,
             pass_fds=(theirs.fileno(),),
+            # Signals for the host's group are the host's: it stops the engine before it ends the worker.
+            process_group=0,
         )
     return WorkerProcess(process, ours, log)
 

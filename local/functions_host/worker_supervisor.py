@@ -122,13 +122,10 @@ class WorkerSupervisor:
             raise FunctionTimeoutError(text) from None
 
     async def _worker(self) -> WorkerProcess:
-        """The worker that serves, or the next one. Raises WorkerDiedError when there will be none."""
+        """The worker that serves, or the next one. Where there will be none, the call ends with the host."""
         while True:
             assert self._serving is not None, "not started"
-            try:
-                process = await asyncio.shield(self._serving)
-            except WorkerStartError as error:
-                raise WorkerDiedError(str(error)) from error
+            process = await asyncio.shield(self._serving)
             if not process.ended.done():
                 return process
             await asyncio.sleep(0)  # until the supervisor has seen it too
@@ -136,17 +133,12 @@ class WorkerSupervisor:
     async def _keep(self) -> None:
         """The supervisor's life. Raises WorkerStartError when it has given up."""
         assert self._serving is not None
-        try:
-            while True:
-                process = await self._started()
-                self._serving.set_result(process)
-                words = await asyncio.shield(process.ended)
-                self._serving = asyncio.get_running_loop().create_future()
-                _log.error("Language Worker Process exited. Pid=%d. %s. Another is started.", process.pid, words)
-        except WorkerStartError as error:
-            self._serving.set_exception(error)
-            self._serving.exception()  # nobody may be waiting
-            raise
+        while True:
+            process = await self._started()
+            self._serving.set_result(process)
+            words = await asyncio.shield(process.ended)
+            self._serving = asyncio.get_running_loop().create_future()
+            _log.error("Language Worker Process exited. Pid=%d. %s. Another is started.", process.pid, words)
 
     async def _started(self) -> WorkerProcess:
         """A worker that has indexed the app."""

@@ -29,8 +29,6 @@ def main() -> int:
     parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
     options = parser.parse_args()
     _die_with(options.host)
-    # Ctrl-C reaches the whole group of processes; the host it is that stops its worker.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=options.channel)
     connection.set_inheritable(False)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is not lost by a kill
