@@ -93,7 +93,7 @@ bp = df.Blueprint()
 
 def _raised(call: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     """The answer for an exception: the log has it, the history has nothing of it."""
-    logger.error("%s: %s raised", call.get("operation", "event"), call["step"], exc_info=error)
+    logger.error("%s: %s raised", call.get("operation", "event"), call.get("step"), exc_info=error)
     return dict(RAISED)
 
 

@@ -49,6 +49,12 @@ class WorkerSupervisor:
         process = self._process
         return None if process is None or process.ended.done() else process.pid
 
+    @property
+    def library(self) -> str:
+        """The library and the interpreter that the worker runs on; valid once started."""
+        worker = self._last.worker if self._last else {}
+        return f"azure-functions-runtime {worker.get('worker_version')} on Python {worker.get('runtime_version')}"
+
     async def start(self) -> list[FunctionInfo]:
         """Start the worker and wait for its functions. Raises WorkerStartError."""
         self._serving = asyncio.get_running_loop().create_future()
@@ -157,10 +163,9 @@ class WorkerSupervisor:
                 _log.error("Language Worker Process exited. Pid=%d. %s, while it started.", process.pid, words)
                 continue
             _log.info(
-                "Worker process started: pid %d, Python %s, azure-functions-runtime %s, %d functions, %.2f s",
+                "Worker process started: pid %d, %s, %d functions, %.2f s",
                 process.pid,
-                self._last.worker["runtime_version"],
-                self._last.worker["worker_version"],
+                self.library,
                 len(self._last.functions),
                 time.monotonic() - began,
             )

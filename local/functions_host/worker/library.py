@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,8 @@ async def index(app_dir: Path) -> Indexed | Refused:
         return Refused(answer.result.exception.message, answer.result.exception.stack_trace)
     if _HTTP_STREAMING in answer.capabilities:
         return Refused("HTTP streaming (azurefunctions-extensions-http-fastapi) is not served by this host.", "")
+    if not _has_script(app_dir):
+        return Refused(f"{app_dir} has no function_app.py: no app of the v2 programming model.", "")
     described = await runtime.functions_metadata_request(protos.request())
     functions = described.function_metadata_results or []
     for function in functions:
@@ -48,6 +51,11 @@ async def index(app_dir: Path) -> Indexed | Refused:
         ),
         {name: str(worker[name]) for name in ("runtime_version", "worker_version")},
     )
+
+
+def _has_script(app_dir: Path) -> bool:
+    """Without one the library answers that there are no functions; the host would serve nothing and say nothing."""
+    return (app_dir / os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")).is_file()
 
 
 async def invoke(invocation: Invocation) -> Result | Failure:
