@@ -2,13 +2,13 @@
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything
 # make test-pythons  runs the fast tests on the other versions of Python that are found
-# make lint, pytest, conformance, faults, oracle, prove-restart, bench      one thing each
+# make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test test-pythons lint pytest conformance faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test test-pythons lint pytest conformance check-app faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -36,6 +36,10 @@ pytest: setup
 # The local host held against recorded exchanges: agreeing, differing and left out, per file.
 conformance: setup
 	@$(PY) -m tests.conformance.report
+
+# Microsoft's worker library indexes the app, and runs a function of each kind.
+check-app: setup
+	@$(PY) -m local.functions_host.check . $(ARGS)
 
 # A fault at every call of every operation; takes a while. ARGS go to the program.
 faults: setup

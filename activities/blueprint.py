@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import azure.durable_functions as df
+from azure.durable_functions import DurableOrchestrationClient
 
 from activities.approving import approval
 from activities.cleaning_up import remove_extension, remove_instance_types, remove_roles
@@ -33,6 +35,13 @@ from activities.steps import Work, run_step
 from activities.undoing import undo_compute, undo_extension
 from activities.undoing_access import undo_relay, undo_roles
 from activities.workloads import survey
+from domain.outcomes import RAISED
+
+logger = logging.getLogger(__name__)
+
+Activity = Callable[[dict[str, Any]], dict[str, Any]]
+Starter = Callable[[dict[str, Any], DurableOrchestrationClient], Awaitable[dict[str, Any]]]
+F = TypeVar("F", bound=Callable[..., Any])
 
 STEPS: tuple[Work, ...] = (
     claim,
@@ -82,19 +91,56 @@ STEPS: tuple[Work, ...] = (
 bp = df.Blueprint()
 
 
-def _activity(work: Work) -> Callable[..., dict[str, Any]]:
+def _raised(call: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    """The answer for an exception: the log has it, the history has nothing of it."""
+    logger.error("%s: %s raised", call.get("operation", "event"), call.get("step"), exc_info=error)
+    return dict(RAISED)
+
+
+def _step(work: Work) -> Activity:
     def activity(call: dict[str, Any]) -> dict[str, Any]:
         return run_step(work, call)
 
+    return _named(activity, work)
+
+
+def _answering(work: Activity) -> Activity:
+    """The activity with its exceptions as outcomes: what fails towards the orchestrator was not the activity then."""
+
+    def activity(call: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return work(call)
+        except Exception as error:
+            return _raised(call, error)
+
+    return _named(activity, work)
+
+
+def _answering_starter(work: Starter) -> Starter:
+    async def activity(call: dict[str, Any], client: DurableOrchestrationClient) -> dict[str, Any]:
+        try:
+            return await work(call, client)
+        except Exception as error:
+            return _raised(call, error)
+
+    return _named(activity, work)
+
+
+def _named(activity: F, work: Callable[..., Any]) -> F:
+    """Name and text of the work, and annotations as the worker takes them.
+
+    It reads them as objects, and refuses ``dict[str, Any]``: plain types and generics of ``typing`` are all it knows.
+    """
     activity.__name__ = work.__name__
     activity.__doc__ = work.__doc__
-    # The worker reads annotations as objects, not as the text that ``from __future__`` leaves.
-    activity.__annotations__ = {"call": dict, "return": dict}
+    activity.__annotations__ = {name: get_origin(kind) or kind for name, kind in get_type_hints(activity).items()}
     return activity
 
 
 for _work in STEPS:
-    bp.activity_trigger(input_name="call")(_activity(_work))
-bp.activity_trigger(input_name="call")(look_at_cluster)
-bp.activity_trigger(input_name="call")(settle_cluster)
-bp.activity_trigger(input_name="call")(bp.durable_client_input(client_name="client")(start_operations))
+    bp.activity_trigger(input_name="call")(_answering(_step(_work)))
+bp.activity_trigger(input_name="call")(_answering(look_at_cluster))
+bp.activity_trigger(input_name="call")(_answering(settle_cluster))
+bp.activity_trigger(input_name="call")(
+    bp.durable_client_input(client_name="client")(_answering_starter(start_operations))
+)

@@ -1,4 +1,4 @@
-"""What an activity answers: done, again or stop. Expected failures are values; an exception is a bug or an outage."""
+"""What an activity answers: done, again or stop. Expected failures are values; an exception is answered as raised."""
 
 from __future__ import annotations
 
@@ -95,6 +95,8 @@ Outcome = Done | Again | Stop
 # What an orchestrator gets to see: enough to decide what comes next, and nothing that histories should not hold.
 DONE = {"kind": "done"}
 SUPERSEDED = {"kind": "superseded"}
+# The activity raised: a bug, or an outage that nobody foresaw. Its text stays in the log.
+RAISED = {"kind": "raised"}
 
 
 def again(after: float) -> dict[str, Any]:

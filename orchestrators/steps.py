@@ -1,8 +1,12 @@
 """The step machinery of every operation: do, until and ask, and the loop that takes them in order.
 
 Code of this package is replayed: no I/O, clock, random, environment or module state in it (DESIGN rule 8). Activities
-answer ``{"kind": "done" | "again" | "stop" | "superseded", ...}`` (domain/outcomes.py) and keep everything else in the
-operation's record, so that histories stay short and hold nothing secret.
+answer ``{"kind": "done" | "again" | "stop" | "superseded" | "raised", ...}`` (domain/outcomes.py) and keep everything
+else in the operation's record, so that histories stay short and hold nothing secret.
+
+No activity of this app raises: what its code raises, it answers (activities/blueprint.py). So when an activity fails
+towards the orchestrator, its worker has died under it, or was ended together with another function that ran too long
+(reference, deploy.md 7). That says nothing of the step.
 """
 
 from __future__ import annotations
@@ -22,8 +26,11 @@ Steps = Generator[Any, Any, Outcome]
 
 WAKE = "wake"
 MINUTE, HOUR = 60.0, 3600.0
-# An activity that raises met an outage (or a bug). About a quarter of an hour of trying, then the step is given up.
+# An activity that answers raised met a bug, or an outage that nobody foresaw. About a quarter of an hour of trying,
+# then the step is given up.
 _MOST_ERRORS = 20
+# Workers die of updates, of memory, of other functions. A step during which they die for about a day may be the cause.
+_MOST_DEATHS = 24 * 60
 _LONGEST_PAUSE = MINUTE
 
 
@@ -94,11 +101,26 @@ def _take(context: DurableOrchestrationContext, step: Step, call: dict[str, Any]
     return outcome
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What has gone wrong in a row: calls that answered raised, and calls whose worker died."""
+
+    errors: int = 0
+    deaths: int = 0
+
+    def to_call(self) -> dict[str, int]:
+        """As the call of the next generation carries it."""
+        return {"errors": self.errors} | ({"deaths": self.deaths} if self.deaths else {})
+
+
+_CALM = Trouble()
+
+
 def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
     """Call an activity until it answers something else than again."""
-    errors = 0
+    trouble = _CALM
     while True:
-        outcome, errors = yield from _attempt(context, call, errors)
+        outcome, trouble = yield from _attempt(context, call, trouble)
         if outcome["kind"] != "again":
             return outcome
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=outcome["after"]))
@@ -107,7 +129,7 @@ def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
 def wait_until(context: DurableOrchestrationContext) -> Generator[Any, Any, Outcome | None]:
     """Poll once, wait once for the interval or a ``wake`` event, and continue as new (reference: durable.md, waits)."""
     call = context.get_input()
-    outcome, errors = yield from _attempt(context, call, call.get("errors", 0))
+    outcome, trouble = yield from _attempt(context, call, Trouble(call.get("errors", 0), call.get("deaths", 0)))
     if outcome["kind"] != "again":
         return outcome
     hint = context.wait_for_external_event(WAKE)
@@ -115,23 +137,30 @@ def wait_until(context: DurableOrchestrationContext) -> Generator[Any, Any, Outc
     winner = yield context.task_any([hint, timer])
     if winner == hint:
         timer.cancel()  # An open timer would keep this generation alive until it fires.
-    context.continue_as_new({**call, "errors": errors})
+    carried = {name: value for name, value in call.items() if name != "deaths"}
+    context.continue_as_new({**carried, **trouble.to_call()})
     return None
 
 
 def _attempt(
-    context: DurableOrchestrationContext, call: dict[str, Any], errors: int
-) -> Generator[Any, Any, tuple[Outcome, int]]:
-    """One call of the step's activity: its answer, and how many calls in a row have raised."""
+    context: DurableOrchestrationContext, call: dict[str, Any], before: Trouble
+) -> Generator[Any, Any, tuple[Outcome, Trouble]]:
+    """One call of the step's activity: its answer, and what has gone wrong in a row by now."""
     try:
         outcome = yield context.call_activity(call["step"], {**call, "now": context.current_utc_datetime.isoformat()})
     except Exception:  # The engine raises a plain Exception; its text is not to be parsed (durable.md, 3).
-        if errors + 1 >= _MOST_ERRORS:
-            return {"kind": "stop", "problem": _gave_up(call["step"], call.get("operation", ""))}, errors + 1
-        return {"kind": "again", "after": min(_LONGEST_PAUSE, 2.0 ** (errors + 1))}, errors + 1
-    return outcome, 0
+        trouble = replace(before, deaths=before.deaths + 1)
+    else:
+        if outcome["kind"] != "raised":
+            return outcome, _CALM
+        trouble = replace(before, errors=before.errors + 1)
+    failures = trouble.errors + trouble.deaths
+    if trouble.errors >= _MOST_ERRORS or trouble.deaths >= _MOST_DEATHS:
+        return {"kind": "stop", "problem": _gave_up(call["step"], call.get("operation", ""), failures)}, trouble
+    # The exponent stays small: a day of deaths is no number for a float.
+    return {"kind": "again", "after": min(_LONGEST_PAUSE, 2.0 ** min(failures, 6))}, trouble
 
 
-def _gave_up(step: str, operation_id: str) -> dict[str, Any]:
-    problem = make_problem("StepKeepsFailing", {"step": step, "errors": str(_MOST_ERRORS), "operation": operation_id})
+def _gave_up(step: str, operation_id: str, failures: int) -> dict[str, Any]:
+    problem = make_problem("StepKeepsFailing", {"step": step, "errors": str(failures), "operation": operation_id})
     return problem_to_json(replace(problem, step=step))

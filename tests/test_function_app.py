@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -91,6 +92,66 @@ def test_only_activities_and_orchestrators_take_a_thread_of_the_worker() -> None
         "activityTrigger",
         "orchestrationTrigger",
     }
+
+
+CALLS = (
+    *("--call", "http_openapi"),
+    *("--call", 'cluster_changed={"cluster": "/c", "seen": 1}'),
+    *("--call", 'settle_cluster={"step": "settle_cluster"}'),
+    *("--call", "resume_stuck_detaches"),
+)
+
+
+def check_app(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Microsoft's worker library on an app that has neither storage nor Azure."""
+    command = [sys.executable, "-m", "local.functions_host.check", str(folder), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=clean_environment(NO_STORAGE), capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_microsofts_worker_takes_every_function_and_runs_one_of_each_kind() -> None:
+    answer = check_app(ROOT, *CALLS)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    first, *lines = answer.stdout.splitlines()
+    assert re.fullmatch(rf"azure-functions-runtime \S+ on Python \S+ indexed {len(indexed())} functions of .+", first)
+    assert [line.split(": ")[0].split() for line in lines] == [
+        ["ok", "HTTP", "http_openapi"],
+        ["ok", "Event", "Grid", "cluster_event", "(EventGrid)"],
+        ["ok", "Event", "Grid", "cluster_event", "(CloudEvents)"],
+        ["ok", "activity", "settle_cluster"],
+        ["ok", "orchestrator", "cluster_changed"],
+        ["ok", "timer", "resume_stuck_detaches"],
+    ]
+    said = [line.split(": ", 1)[1] for line in lines]
+    assert said[0].startswith('returned status 200, {"openapi":')
+    assert said[1] == said[2] == "returned nothing"
+    assert said[3] == 'returned json {"kind": "raised"}'
+    assert said[4].startswith('returned json {"isDone": false')
+    assert "wait_until" in said[4]
+
+
+def test_one_annotation_that_the_worker_refuses_is_told_by_name(tmp_path: Path) -> None:
+    for package in PRODUCT:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "function_app.py", tmp_path)
+    with (tmp_path / "function_app.py").open("a") as file:
+        file.write(PLANTED)
+    answer = check_app(tmp_path)
+    assert answer.returncode == 1
+    assert "cannot load the planted function: binding call has invalid non-type annotation" in answer.stdout
+
+
+PLANTED = """
+from typing import Any
+
+@app.activity_trigger(input_name="call")
+def planted(call: dict[str, Any]) -> dict:
+    return call
+"""
+NO_STORAGE = {
+    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a"
+}
 
 
 def test_steps_are_named_once_and_end_well() -> None:

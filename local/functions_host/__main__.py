@@ -18,27 +18,30 @@ from aiohttp import web
 from local.call_hook import CallHook
 from local.clock import add_clock_arguments, clock_from_arguments
 
-from .app_loader import AppLoadError
 from .cors import Cors
 from .host import FunctionsHost, HostOptions
 from .keys import load_keys
 from .logs import configure_logging
 from .settings import SettingsError, apply_values, read_host_json, read_local_settings
 from .web import WebEdge
+from .worker_error import WorkerStartError
 
 DEFAULT_PORT = 7071
 _log = logging.getLogger("Host.Startup")
 
 DESCRIPTION = """\
 Serves the function app in --app (function_app.py, Python v2 programming model) on 127.0.0.1 as the Azure Functions
-host would: HTTP, timer and Event Grid triggers, and the Durable extension. Reads host.json of the app and the settings
-file that 'func start' reads. When it serves it prints one JSON line on stdout: url, keys, functions, pid. Logs go to
-stderr. SIGTERM and Ctrl-C stop it at once; kill -9 does no harm, the next start goes on where it was."""
+host would: HTTP, timer and Event Grid triggers, and the Durable extension. The app runs in a worker process of its own,
+on Microsoft's worker library. Reads host.json of the app and the settings file that 'func start' reads. When it serves
+it prints one JSON line on stdout: url, keys, functions, pid, workerPid. Logs go to stderr. SIGTERM and Ctrl-C stop it
+at once; kill -9 does no harm, the next start goes on where it was. A worker that ends is replaced."""
 
 EPILOG = """\
-exit codes: 0 stopped by a signal, 1 the app or its settings cannot be loaded, 2 wrong options.
+exit codes: 0 stopped by a signal, 1 the worker refuses the app or does not start, or its settings cannot be loaded,
+2 wrong options.
 Environment: Values of the settings file (unless set already), AzureFunctionsJobHost__a__b overrides a.b of host.json,
-PYTHON_THREADPOOL_THREAD_COUNT, WEBSITE_TIME_ZONE or TZ. README.md beside this program says what it does not do."""
+PYTHON_THREADPOOL_THREAD_COUNT (else 1000), WEBSITE_TIME_ZONE or TZ. The README beside says
+what is not done."""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -94,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     configure_logging({})
     try:
         return asyncio.run(_serve(options, stdout))
-    except (SettingsError, AppLoadError, OSError, ValueError) as error:
+    except (SettingsError, WorkerStartError, OSError, ValueError) as error:
         _log.critical("The host cannot start: %s", error)
         return 1
 
@@ -127,7 +130,6 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
         ),
         host_json,
     )
-    os.chdir(app_dir)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -138,7 +140,7 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
     await runner.setup()
     await web.SockSite(runner, listener).start()
     try:
-        await _load(host)
+        await host.load()
         await host.start()
         system = {"eventgrid": keys.system["eventgrid_extension"], "durabletask": keys.system["durabletask_extension"]}
         ready = {
@@ -146,27 +148,25 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
             "keys": {"master": keys.master, "function": keys.host["default"], **system},
             "functions": sorted(set(host.functions) - set(host.served.errors)),
             "pid": os.getpid(),
+            "workerPid": host.worker.pid,
         }
         print(json.dumps(ready), file=stdout, flush=True)
-        await stop.wait()
-        _log.info("Stopping")
+        await _until_stopped(stop, host)
     finally:
         await host.stop()
         await runner.cleanup()
     return 0
 
 
-async def _load(host: FunctionsHost) -> None:
-    """Load the app; whatever its import raises becomes a clear AppLoadError with the stack in the log."""
-    try:
-        await host.load()
-    except AppLoadError:
-        raise
-    except BaseException as error:
-        if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
-            raise
-        _log.error("Importing the app failed", exc_info=error)
-        raise AppLoadError(f"function_app.py cannot be loaded: {type(error).__name__}: {error}") from error
+async def _until_stopped(stop: asyncio.Event, host: FunctionsHost) -> None:
+    """Wait for a signal. Raises WorkerStartError when there will be no further worker."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait((stopped, host.worker.failed), return_when=asyncio.FIRST_COMPLETED)
+    if stopped.done():
+        _log.info("Stopping")
+    else:
+        stopped.cancel()
+        await host.worker.failed
 
 
 def _listen(port: int) -> socket.socket:
@@ -185,5 +185,5 @@ if __name__ == "__main__":
     code = main()
     logging.shutdown()
     sys.stderr.flush()
-    # Threads of synchronous functions that still run would otherwise hold the process until they end.
+    # Threads of the engine that still run would otherwise hold the process until they end.
     os._exit(code)

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from .app_loader import HTTP, FunctionInfo
+from .function_info import HTTP, FunctionInfo
 from .host import FunctionsHost
 from .http_requests import IncomingRequest
 from .http_results import NOT_FOUND, UNAUTHORIZED, HttpAnswer
@@ -76,6 +76,7 @@ def _status(host: FunctionsHost) -> dict[str, Any]:
         "versionDetails": "local stand-in",
         "processUptime": int((time.monotonic() - host.started) * 1000),
         "instanceId": host.instance_id,
+        "workerPid": host.worker.pid,
         "extensionBundle": host.host_json.content.get("extensionBundle"),
         "errors": [f"{name}: {error}" for name, error in host.served.errors.items()],
     }

@@ -14,13 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from azure.functions import meta
-
 from .http_results import FAILED, HttpAnswer, text_answer
 from .json_net import JsonError, dumps, loads
+from .wire.typed_data import TypedData
 
 ALLOWED_ORIGIN = "eventgrid.azure.net"
-Invoke = Callable[[meta.Datum, Mapping[str, meta.Datum]], Awaitable[object]]
+Invoke = Callable[[TypedData, Mapping[str, TypedData]], Awaitable[object]]
 """Runs the function with its input and trigger metadata; raises when it fails."""
 
 _log = logging.getLogger("Host.Triggers.EventGrid")
@@ -129,7 +128,7 @@ async def _notify(function: EventGridFunction, events: list[Any]) -> HttpAnswer:
         if not all(isinstance(event, dict) for event in events):
             return _failure(function)
         data = [event.get("data") for event in events]
-        calls = [(meta.Datum(dumps(events), "json"), {"data": meta.Datum(dumps(data), "json")})]
+        calls = [(TypedData(dumps(events), "json"), {"data": TypedData(dumps(data), "json")})]
     else:
         calls = [_single(event) for event in events if isinstance(event, dict)]
     outcomes = await asyncio.gather(
@@ -140,9 +139,9 @@ async def _notify(function: EventGridFunction, events: list[Any]) -> HttpAnswer:
     return _failure(function) if any(isinstance(outcome, Exception) for outcome in outcomes) else HttpAnswer(202)
 
 
-def _single(event: Mapping[str, Any]) -> tuple[meta.Datum, dict[str, meta.Datum]]:
-    metadata = {"data": meta.Datum(dumps(event["data"]), "json")} if "data" in event else {}
-    return meta.Datum(dumps(event), "json"), metadata
+def _single(event: Mapping[str, Any]) -> tuple[TypedData, dict[str, TypedData]]:
+    metadata = {"data": TypedData(dumps(event["data"]), "json")} if "data" in event else {}
+    return TypedData(dumps(event), "json"), metadata
 
 
 def _failure(function: EventGridFunction) -> HttpAnswer:

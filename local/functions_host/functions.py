@@ -9,17 +9,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from azure.functions import meta
-
-from . import app_loader
-from .app_loader import FunctionInfo
+from . import function_info
+from .function_info import FunctionInfo
 from .http_routes import Route, RouteError, compile_route
 from .schedules import Schedule, ScheduleError, make_schedule, to_ticks
 from .settings import NameResolver, SettingsError
+from .wire.typed_data import TypedData
 
-EventGridCall = Callable[[meta.Datum, Mapping[str, meta.Datum]], Awaitable[object]]
+EventGridCall = Callable[[TypedData, Mapping[str, TypedData]], Awaitable[object]]
 _ANY_TIME = to_ticks(datetime(2026, 1, 1))
-_INPUTS = (*app_loader.SERVED_TRIGGERS, app_loader.DURABLE_CLIENT, "http")
+_INPUTS = (*function_info.SERVED_TRIGGERS, function_info.DURABLE_CLIENT, "http")
 
 
 @dataclass
@@ -39,7 +38,7 @@ class ServedFunctions:
     def needs_durable(self) -> bool:
         """Whether the Durable extension has anything to do."""
         everyone = [*self.http.values(), *self.event_grid.values(), *(function for function, _ in self.timers.values())]
-        uses_client = any(b["type"] == app_loader.DURABLE_CLIENT for function in everyone for b in function.bindings)
+        uses_client = any(b["type"] == function_info.DURABLE_CLIENT for function in everyone for b in function.bindings)
         return bool(self.orchestrators or self.activities or uses_client)
 
 
@@ -70,21 +69,21 @@ def _add(served: ServedFunctions, function: FunctionInfo, resolver: NameResolver
             raise _RefusedError(f"The binding type(s) '{binding['type']}' are not served by this host.")
     off = function.name in served.disabled
     kind = function.trigger_type
-    if kind == app_loader.HTTP:
+    if kind == function_info.HTTP:
         served.routes.append(_route(served, function, resolver, route_prefix))
         served.http[function.name] = function
-    elif kind == app_loader.TIMER:
+    elif kind == function_info.TIMER:
         schedule = make_schedule(str(function.trigger.get("schedule") or ""), resolver)
         schedule.next_after(_ANY_TIME)  # refuse here what has no occurrence at all
         # A disabled one has no listener, and the admin API runs it all the same.
         served.timers[function.name] = (function, schedule)
     elif off:
         return
-    elif kind == app_loader.EVENT_GRID:
+    elif kind == function_info.EVENT_GRID:
         served.event_grid[function.name] = function
-    elif kind == app_loader.ORCHESTRATION:
+    elif kind == function_info.ORCHESTRATION:
         served.orchestrators[resolver.resolve(function.durable_name)] = function
-    elif kind == app_loader.ACTIVITY:
+    elif kind == function_info.ACTIVITY:
         served.activities[resolver.resolve(function.durable_name)] = function
 
 

@@ -12,23 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from azure.functions import meta
-
 from local.call_hook import CallHook
 from local.clock import ScaledClock
 
-from . import app_loader, functions
-from .app_loader import FunctionInfo
+from . import function_info, functions
 from .durable.extension import DurableExtension
 from .eventgrid import EventGridFunction
+from .function_info import FunctionInfo
 from .functions import ServedFunctions
 from .http_requests import manual_datum
 from .keys import KeyRing
 from .net_dates import local_zone
 from .settings import HostJson, NameResolver
 from .timers import ScaledTimerClock, ScheduleMonitor, TimerListener
-from .worker import HOST_API_REASON, Worker, thread_count
+from .wire.typed_data import TypedData
 from .worker_error import WorkerError
+from .worker_process import WorkerOptions
+from .worker_supervisor import HOST_API_REASON, WorkerSupervisor
 
 _log = logging.getLogger("Host.Startup")
 
@@ -62,14 +62,13 @@ class FunctionsHost:
         self.served = ServedFunctions()
         self.event_grid: dict[str, EventGridFunction] = {}
         self.durable: DurableExtension | None = None
-        self.worker = Worker(thread_count(), host_json.function_timeout)
+        self.worker = WorkerSupervisor(WorkerOptions(options.app_dir, os.environ), host_json.function_timeout)
         self._timer_tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
-        """Import and index the app. Raises AppLoadError, and what the app itself raises on import."""
-        self.worker.start()
-        found = await self.worker.run(lambda: app_loader.load_app(self.options.app_dir))
+        """Start the worker, which imports and indexes the app. Raises WorkerStartError."""
+        found = await self.worker.start()
         self.functions = {function.name: function for function in found}
         self.served = functions.serve(found, NameResolver({}, os.environ), self.host_json.route_prefix)
         for name, error in self.served.errors.items():
@@ -103,21 +102,21 @@ class FunctionsHost:
             await self.durable.stop()
         if self.options.call_hook:
             await self.options.call_hook.close()
-        self.worker.stop()
+        await self.worker.stop()
 
     async def invoke(
         self,
         function: FunctionInfo,
-        trigger: meta.Datum,
-        metadata: Mapping[str, meta.Datum] | None = None,
+        trigger: TypedData,
+        metadata: Mapping[str, TypedData] | None = None,
         reason: str = HOST_API_REASON,
         details: str | None = None,
-    ) -> meta.Datum | None:
+    ) -> TypedData | None:
         """Run a function with its trigger's value; other inputs are bound here. Raises WorkerError."""
         inputs = {str(function.trigger["name"]): trigger}
         for binding in function.bindings:
-            if binding["type"] == app_loader.DURABLE_CLIENT and self.durable:
-                inputs[str(binding["name"])] = meta.Datum(self.durable.client_binding(), "string")
+            if binding["type"] == function_info.DURABLE_CLIENT and self.durable:
+                inputs[str(binding["name"])] = TypedData(self.durable.client_binding(), "string")
         return await self.worker.invoke(function, inputs, metadata, reason, details)
 
     def run_manually(self, function: FunctionInfo, text: str | None) -> None:
@@ -125,17 +124,17 @@ class FunctionsHost:
         if function.name in self.served.timers:
             listener = self._listener(function.name, ScheduleMonitor(self.options.state_dir / "timers", self.zone))
             work = listener.fire_manually()
-        elif function.trigger_type == app_loader.EVENT_GRID:
-            work = self._quietly(function, meta.Datum(text or "{}", "json"))
-        elif function.trigger_type == app_loader.HTTP:
+        elif function.trigger_type == function_info.EVENT_GRID:
+            work = self._quietly(function, TypedData(text or "{}", "json"))
+        elif function.trigger_type == function_info.HTTP:
             work = self._quietly(function, manual_datum(self.options.base_url, function.name, text or ""))
         else:
-            work = self._quietly(function, meta.Datum(text, "string"))
+            work = self._quietly(function, TypedData(text, "string"))
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _quietly(self, function: FunctionInfo, datum: meta.Datum) -> None:
+    async def _quietly(self, function: FunctionInfo, datum: TypedData) -> None:
         """Run a function whose failure concerns only the log, where it is already."""
         with contextlib.suppress(WorkerError):
             await self.invoke(function, datum)
@@ -143,9 +142,7 @@ class FunctionsHost:
     def _listener(self, name: str, monitor: ScheduleMonitor) -> TimerListener:
         function, schedule = self.served.timers[name]
 
-        async def call(
-            datum: meta.Datum, metadata: Mapping[str, meta.Datum], reason: str, details: str | None
-        ) -> object:
+        async def call(datum: TypedData, metadata: Mapping[str, TypedData], reason: str, details: str | None) -> object:
             return await self.invoke(function, datum, metadata, reason, details)
 
         return TimerListener(
@@ -159,7 +156,7 @@ class FunctionsHost:
         )
 
     def _event_grid_call(self, function: FunctionInfo) -> functions.EventGridCall:
-        async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum]) -> object:
+        async def call(datum: TypedData, metadata: Mapping[str, TypedData]) -> object:
             reason = f"EventGrid trigger fired at {self.options.clock.now().isoformat()}"
             return await self.invoke(function, datum, metadata, reason)
 
@@ -183,13 +180,13 @@ class FunctionsHost:
 
     async def _invoke_orchestrator(self, name: str, context_json: str) -> str:
         function = _by_name(self.served.orchestrators, name)
-        result = await self.invoke(function, meta.Datum(context_json, "string"), reason="(null)")
+        result = await self.invoke(function, TypedData(context_json, "string"), reason="(null)")
         return str(result.value) if result else ""
 
     async def _invoke_activity(self, name: str, instance_id: str, input_json: str | None) -> str | None:
         function = _by_name(self.served.activities, name)
-        datum = meta.Datum("null" if input_json is None else input_json, "json")
-        metadata = {"instanceId": meta.Datum(instance_id, "string")}
+        datum = TypedData("null" if input_json is None else input_json, "json")
+        metadata = {"instanceId": TypedData(instance_id, "string")}
         result = await self.invoke(function, datum, metadata, reason="(null)")
         return None if result is None or result.value is None else str(result.value)
 

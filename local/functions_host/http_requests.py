@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
 
 from aiohttp import web
-from azure.functions import meta
 
 from .http_routes import resolve_path
+from .wire.typed_data import HttpRequestData, TypedData
 
 _PATH_SAFE = "/!$&'()*+,;=:@-._~"
 
@@ -84,26 +84,20 @@ def encode_path(path: str) -> str:
     return "".join(piece if index % 2 else quote(piece, safe=_PATH_SAFE) for index, piece in enumerate(pieces))
 
 
-def http_datum(request: IncomingRequest, route_values: Mapping[str, str | None]) -> meta.Datum:
+def http_datum(request: IncomingRequest, route_values: Mapping[str, str | None]) -> TypedData:
     """The request as the worker's TypedData: absent route values and empty query values are not sent."""
-
-    def texts(values: Mapping[str, str]) -> dict[str, meta.Datum]:
-        return {name: meta.Datum(value, "string") for name, value in values.items()}
-
-    return meta.Datum(
-        type="http",
-        value={
-            "method": meta.Datum(request.method, "string"),
-            "url": meta.Datum(request.url, "string"),
-            "headers": texts(request.headers),
-            "query": texts(join_query(request.query)),
-            "params": texts({name: value for name, value in route_values.items() if value is not None}),
-            "body": meta.Datum(request.body if request.has_length else b"", "bytes"),
-        },
+    content = HttpRequestData(
+        method=request.method,
+        url=request.url,
+        headers=request.headers,
+        query=join_query(request.query),
+        params={name: value for name, value in route_values.items() if value is not None},
+        body=request.body if request.has_length else b"",
     )
+    return TypedData(content, "http")
 
 
-def manual_datum(base_url: str, function: str, body: str) -> meta.Datum:
+def manual_datum(base_url: str, function: str, body: str) -> TypedData:
     """The request that an HTTP function gets when it is run through the admin API."""
     path = f"/admin/functions/{function}"
     host = base_url.removeprefix("http://")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from email.utils import formatdate
 from typing import Any
-
-from azure.functions import meta
 
 from .json_net import UNDEFINED, JsonError, dumps, loads, net_float
 from .net_dates import NetDate
+from .wire.typed_data import Cookie, HttpResponseData, TypedData
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
@@ -37,22 +37,39 @@ def text_answer(status: int, text: str) -> HttpAnswer:
     return HttpAnswer(status, (("Content-Type", PLAIN_TEXT),), text.encode())
 
 
-def write_result(result: meta.Datum | None, zone: tzinfo) -> HttpAnswer:
+def write_result(result: TypedData | None, zone: tzinfo) -> HttpAnswer:
     """The response for an HTTP function's encoded result.
 
     ``zone`` is the machine's, because date-like texts are rewritten in it. Raises ResultError.
     """
     if result is None:
         return HttpAnswer(200)
-    if result.type == "string":
+    if result.kind == "string":
         return _write_string(str(result.value), zone)
-    if result.type != "http":
-        raise ResultError(f"cannot write a result of type {result.type}")
-    value = result.value
-    headers = [(str(name), str(datum.value)) for name, datum in value["headers"].items()]
-    for jar in value["cookies"] or ():
-        headers += [("Set-Cookie", morsel.OutputString()) for morsel in jar.values()]
-    return _answer(_status(value["status_code"].value), headers, bytes(value["body"].value or b""))
+    if not isinstance(result.value, HttpResponseData):
+        raise ResultError(f"cannot write a result of type {result.kind}")
+    response = result.value
+    headers = [*response.headers.items(), *(("Set-Cookie", set_cookie(cookie)) for cookie in response.cookies)]
+    return _answer(_status(response.status_code), headers, response.body)
+
+
+def set_cookie(cookie: Cookie) -> str:
+    """The header as ASP.NET writes a cookie: names and values as given, attributes in its order."""
+    parts = [f"{cookie.name}={cookie.value}"]
+    if cookie.expires is not None:
+        parts.append(f"expires={formatdate(cookie.expires, usegmt=True)}")
+    if cookie.max_age is not None:
+        parts.append(f"max-age={int(cookie.max_age)}")
+    for name, text in (("domain", cookie.domain), ("path", cookie.path)):
+        if text:
+            parts.append(f"{name}={text}")
+    if cookie.secure:
+        parts.append("secure")
+    if cookie.same_site:
+        parts.append(f"samesite={cookie.same_site}")
+    if cookie.http_only:
+        parts.append("httponly")
+    return "; ".join(parts)
 
 
 def _write_string(text: str, zone: tzinfo) -> HttpAnswer:

@@ -1,4 +1,4 @@
-"""Log lines of the host and of user code: one line for each event on stderr, with time, level and category."""
+"""Log lines of the host and of its worker: one line for each event on stderr, with time, level and category."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-
-from .worker import current_function
 
 LEVELS = {
     "trace": logging.DEBUG,
@@ -19,25 +17,20 @@ LEVELS = {
     "none": logging.CRITICAL + 10,
 }
 _SHORT = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "crit"}
-_HOST_CATEGORIES = ("Host.", "Function.", "DurableTask.", "Worker.")
 
 
 class LineFormatter(logging.Formatter):
-    """``[2026-11-20T22:30:00.123Z] info  Host.Startup: text``; lines of user code name their function."""
+    """``[2026-11-20T22:30:00.123Z] info  Host.Startup: text``; the category of user code names its function."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, but for stacks, whose further lines are indented."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        function = current_function.get()
-        category = record.name
-        if function and not category.startswith(_HOST_CATEGORIES):
-            category = f"Function.{function}.User"
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         level = _SHORT.get(record.levelname, record.levelname.lower())
         text = text.rstrip().replace("\n", "\n    ")
-        return f"[{stamp}.{int(record.msecs):03}Z] {level:5} {category}: {text}"
+        return f"[{stamp}.{int(record.msecs):03}Z] {level:5} {record.name}: {text}"
 
 
 def configure_logging(levels: Mapping[str, str]) -> None:

@@ -15,16 +15,15 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Protocol
 
-from azure.functions import meta
-
 from local.clock import ScaledClock
 
 from .json_net import dumps
 from .net_dates import TICKS_PER_SECOND, NetDate, format_offset, parse_date
 from .schedules import Schedule, ScheduleError, from_ticks, local_ticks, offset_seconds, utc_moment
-from .worker import HOST_API_REASON
+from .wire.typed_data import TypedData
+from .worker_supervisor import HOST_API_REASON
 
-Invoke = Callable[[meta.Datum, Mapping[str, meta.Datum], str, str | None], Awaitable[object]]
+Invoke = Callable[[TypedData, Mapping[str, TypedData], str, str | None], Awaitable[object]]
 """Runs the function with its input, its trigger metadata, and for the log the reason and the trigger's details."""
 
 DETAILS = "UnscheduledInvocationReason:"
@@ -216,9 +215,9 @@ class TimerListener:
             "ScheduleStatus": status_json(self._status, self._zone) if self._monitor else None,
             "IsPastDue": past_due,
         }
-        metadata = {"TimerTrigger": meta.Datum(NetDate(now, "local").invariant(), "string")}
+        metadata = {"TimerTrigger": TypedData(NetDate(now, "local").invariant(), "string")}
         try:
-            await self._invoke(meta.Datum(dumps(payload), "json"), metadata, reason, details)
+            await self._invoke(TypedData(dumps(payload), "json"), metadata, reason, details)
         except Exception as error:
             _log.debug("The timer '%s' goes on after a failure: %s", self.name, error)
 

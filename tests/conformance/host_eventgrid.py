@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from azure.functions import meta
-
 from local.functions_host import eventgrid
 from local.functions_host.eventgrid import EventGridFunction
 from local.functions_host.http_requests import parse_query
 from local.functions_host.http_results import HttpAnswer
+from local.functions_host.wire.typed_data import TypedData
 
 from .checks import Check, Tally
 from .recorded_host import load_host
@@ -93,8 +92,8 @@ _FUNCTIONS = ("eg_one", "eg_many", "eg_throw", "eg_some", "eg_many_throw", "eg_s
 def _function(name: str, delivered: list[tuple[str, Any, dict[str, Any]]]) -> EventGridFunction:
     """A recorded function; those that throw do so after they were noted."""
 
-    async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum]) -> None:
-        delivered.append((name, datum.value, {key: {value.type: value.value} for key, value in metadata.items()}))
+    async def call(datum: TypedData, metadata: Mapping[str, TypedData]) -> None:
+        delivered.append((name, datum.value, {key: {value.kind: value.value} for key, value in metadata.items()}))
         await asyncio.sleep(0)
         if "throw" in name or (name == "eg_some" and "boom" in datum.value):
             raise RuntimeError("thrown")

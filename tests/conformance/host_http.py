@@ -1,6 +1,6 @@
 """HTTP: the same routes refused at start, the same function and values for a path, the same answer for a result.
 
-Every exchange goes through the real edge of our host, over a socket.
+Every exchange goes through the real edge of our host, over a socket, and through Microsoft's worker library.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from azure.functions import HttpRequest, HttpResponse
 
 from local.clock import ScaledClock
 from local.functions_host import functions
-from local.functions_host.app_loader import FunctionInfo
 from local.functions_host.cors import Cors
+from local.functions_host.function_info import FunctionInfo
 from local.functions_host.host import FunctionsHost, HostOptions
 from local.functions_host.keys import KeyRing
 from local.functions_host.settings import HostJson, NameResolver
@@ -30,6 +29,7 @@ from local.functions_host.web import WebEdge
 from .checks import Check, Tally
 from .recorded_host import load_host
 
+APP = Path(__file__).parent / "http_app"
 FILE = "http.jsonl"
 NOT_HEADERS = ("date", "server", "connection")
 LOWER_CASE_METHOD = "the HTTP parser of aiohttp answers 400 to lower-case method names; HTTP clients do not send them"
@@ -49,47 +49,39 @@ def left_out(record: dict[str, Any]) -> str | None:
     return None
 
 
-def function(name: str, call: Callable[..., Any], route: str | None, methods: list[str] | None) -> FunctionInfo:
-    """A function as the app loader would index it."""
+def function(name: str, route: str | None, methods: list[str] | None) -> FunctionInfo:
+    """A function as the worker describes it."""
     trigger: dict[str, Any] = {"type": "httpTrigger", "name": "req", "authLevel": "ANONYMOUS", "route": route}
     if methods is not None:
         trigger["methods"] = methods
-    output = {"type": "http", "name": "$return"}
-    return FunctionInfo(name, call, asyncio.iscoroutinefunction(call), trigger, (trigger, output), False, Path())
+    return FunctionInfo(name, f"id of {name}", trigger, (trigger, {"type": "http", "name": "$return"}), Path())
 
 
 @asynccontextmanager
 async def serving(
-    found: list[FunctionInfo], change: Callable[[HostJson], HostJson] = lambda given: given
+    app_dir: Path = APP, change: Callable[[HostJson], HostJson] = lambda given: given
 ) -> AsyncIterator[tuple[FunctionsHost, int]]:
-    """Our host with these functions on a free port."""
-    options = HostOptions(Path(), Path(), "http://127.0.0.1", ScaledClock(0), KeyRing("master"))
+    """Our host with that app on a free port."""
+    options = HostOptions(app_dir, Path(), "http://127.0.0.1", ScaledClock(0), KeyRing("master"))
     host = FunctionsHost(options, change(HostJson({})))
-    host.worker.start()
-    host.served = functions.serve(found, NameResolver({}), "api")
-    host.ready = True
-    runner = web.AppRunner(WebEdge(host, Cors()).application(), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
     try:
-        yield host, runner.addresses[0][1]
+        await host.load()
+        host.ready = True
+        runner = web.AppRunner(WebEdge(host, Cors()).application(), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            yield host, runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
     finally:
-        await runner.cleanup()
-        host.worker.stop()
+        await host.worker.stop()
 
 
 def route_functions() -> list[FunctionInfo]:
-    """The recorded routes; each function tells its name, the values and the address it was given."""
-    made = []
-    for spec in records("routes")[0]["routes"]:
-
-        async def call(req: HttpRequest, name: str = spec["name"]) -> HttpResponse:
-            seen = {"function": name, "route_values": dict(req.route_params), "url_seen": req.url}
-            return HttpResponse(json.dumps(seen))
-
-        made.append(function(spec["name"], call, spec["route"], spec["methods"]))
-    return made
+    """The recorded routes."""
+    return [function(spec["name"], spec["route"], spec["methods"]) for spec in records("routes")[0]["routes"]]
 
 
 def refused_expected() -> list[tuple[str, str]]:
@@ -127,15 +119,6 @@ def result_expected(record: dict[str, Any]) -> dict[str, Any]:
     return {key: record["response"][key] for key in ("status", "headers", "body")}
 
 
-def result_function() -> FunctionInfo:
-    """Returns what the query's Python expression, one of the records', gives."""
-
-    def call(req: HttpRequest) -> Any:
-        return eval(records("result")[int(req.params["record"])]["python"], {"HttpResponse": HttpResponse})
-
-    return function("result", call, "result", None)
-
-
 async def result_ours(record: dict[str, Any], port: int) -> dict[str, Any]:
     number = records("result").index(record)
     return await asyncio.to_thread(ask, port, record.get("method", "GET"), f"/api/result?record={number}")
@@ -164,7 +147,7 @@ def _usual(name: str) -> str:
 async def check_routes() -> Tally:
     tally = Tally()
     tally.compare("refused at start", sorted(refused_expected()), sorted(refused_ours()))
-    async with serving(route_functions()) as (_, port):
+    async with serving() as (_, port):
         for record in records("route"):
             reason = left_out(record)
             if reason:
@@ -177,7 +160,7 @@ async def check_routes() -> Tally:
 
 async def check_results() -> Tally:
     tally = Tally()
-    async with serving([result_function()]) as (_, port):
+    async with serving() as (_, port):
         for record in records("result"):
             tally.compare(
                 f"{record.get('method')} {record['python']}", result_expected(record), await result_ours(record, port)

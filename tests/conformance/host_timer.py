@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from azure.functions import meta
-
 from local.functions_host.net_dates import NetDate
 from local.functions_host.schedules import ScheduleError, local_ticks, make_schedule, offset_seconds, utc_moment
 from local.functions_host.settings import NameResolver
 from local.functions_host.timers import ScheduleMonitor, TimerListener
+from local.functions_host.wire.typed_data import TypedData
 
 from .checks import Check, Tally
 from .recorded_host import load_host
@@ -97,7 +96,7 @@ async def run_ours(record: dict[str, Any]) -> dict[str, Any]:
     details: list[str] = []
     name = record["log"][0]["text"].split("'")[1]
 
-    async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum], reason: str, detail: str | None) -> None:
+    async def call(datum: TypedData, metadata: Mapping[str, TypedData], reason: str, detail: str | None) -> None:
         recorded = [entry["t"] for entry in record["delivered"]]
         shown = f"{clock.now():%m/%d/%Y %H:%M:%S}"
         assert metadata["TimerTrigger"].value == shown

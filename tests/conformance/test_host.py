@@ -35,14 +35,8 @@ def test_routes_refused_at_start() -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def routes_port() -> AsyncIterator[int]:
-    async with host_http.serving(host_http.route_functions()) as (_, port):
-        yield port
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def results_port() -> AsyncIterator[int]:
-    async with host_http.serving([host_http.result_function()]) as (_, port):
+async def port() -> AsyncIterator[int]:
+    async with host_http.serving() as (_, port):
         yield port
 
 
@@ -52,14 +46,14 @@ async def results_port() -> AsyncIterator[int]:
     [r for r in host_http.records("route") if not host_http.left_out(r)],
     ids=lambda r: f"{r['method']} {r['url']}",
 )
-async def test_route(record: dict[str, Any], routes_port: int) -> None:
-    assert await host_http.route_ours(record, routes_port) == host_http.route_expected(record)
+async def test_route(record: dict[str, Any], port: int) -> None:
+    assert await host_http.route_ours(record, port) == host_http.route_expected(record)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("record", host_http.records("result"), ids=host_http.result_ids())
-async def test_result(record: dict[str, Any], results_port: int) -> None:
-    assert await host_http.result_ours(record, results_port) == host_http.result_expected(record)
+async def test_result(record: dict[str, Any], port: int) -> None:
+    assert await host_http.result_ours(record, port) == host_http.result_expected(record)
 
 
 def test_what_is_left_out_is_little() -> None:

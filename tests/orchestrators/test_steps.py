@@ -80,15 +80,25 @@ def test_do_waits_as_long_as_it_was_told_and_calls_again() -> None:
     assert scheduled[2].input["now"] == "2026-11-20T12:00:42+00:00"
 
 
-def test_an_activity_that_raises_is_called_again_with_growing_pauses_and_given_up_in_the_end() -> None:
+RAISED = {"kind": "raised"}
+
+
+def failing(first: Any) -> tuple[Any, FakeContext]:
+    """An operation whose first step gets nothing but this, an answer or an exception."""
     context = FakeContext({"operation": "op", "run": 1})
 
     def answer(item: Scheduled) -> Any:
         if item.kind == "activity" and item.name == "first":
-            raise Exception("outage")
+            if isinstance(first, Exception):
+                raise first
+            return first
         return DONE
 
-    end = drive(operation(*STEPS), context, answer)
+    return drive(operation(*STEPS), context, answer), context
+
+
+def test_an_activity_that_raised_is_called_again_with_growing_pauses_and_given_up_in_the_end() -> None:
+    end, context = failing(RAISED)
     pauses = [s.fire_at for s in context.scheduled if s.kind == "timer"]
     waits = [seconds_after_start(b) - seconds_after_start(a) for a, b in pairwise(pauses)]
     assert waits == sorted(waits)
@@ -96,10 +106,33 @@ def test_an_activity_that_raises_is_called_again_with_growing_pauses_and_given_u
     assert names(context.scheduled).count("first") == 20
     assert end["status"] == "Failed"
     assert context.scheduled[-1].input["problem"]["code"] == "StepKeepsFailing"
+    assert "20 times" in context.scheduled[-1].input["problem"]["message"]
 
 
-def poll_once(outcome: Any, winner: str = "timer", errors: int = 0) -> FakeContext:
-    context = FakeContext({"operation": "op", "run": 1, "step": "ready", "bound": 60, "errors": errors})
+def test_workers_that_die_are_no_error_of_the_step_for_about_a_day() -> None:
+    end, context = failing(Exception("Activity function 'first' failed: python exited with code 137 (0x89)"))
+    pauses = [s.fire_at for s in context.scheduled if s.kind == "timer"]
+    assert 23 * 3600 < seconds_after_start(pauses[-1]) < 25 * 3600
+    assert end["status"] == "Failed"
+    assert context.scheduled[-1].input["problem"]["code"] == "StepKeepsFailing"
+
+
+def test_deaths_of_workers_do_not_count_as_errors() -> None:
+    context = FakeContext({"operation": "op", "run": 1})
+    script = iter([*[Exception("died")] * 30, *[RAISED] * 19, *[Exception("died")] * 30, DONE])
+
+    def answer(item: Scheduled) -> Any:
+        given = next(script) if item.kind == "activity" and item.name == "first" else DONE
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    assert drive(operation(*STEPS), context, answer)["status"] == "Succeeded"
+
+
+def poll_once(outcome: Any, winner: str = "timer", errors: int = 0, deaths: int = 0) -> FakeContext:
+    call = {"operation": "op", "run": 1, "step": "ready", "bound": 60, "errors": errors}
+    context = FakeContext(call | ({"deaths": deaths} if deaths else {}))
 
     def answer(item: Scheduled) -> Any:
         if item.kind == "any":
@@ -132,10 +165,18 @@ def test_until_ends_with_the_outcome_and_opens_no_wait(outcome: dict[str, Any]) 
     assert [s.kind for s in context.scheduled] == ["activity"]
 
 
-def test_until_counts_errors_in_a_row_across_generations() -> None:
-    assert poll_once(Exception("outage"), errors=3).continued_with["errors"] == 4
+def test_until_counts_what_went_wrong_in_a_row_across_generations() -> None:
+    assert poll_once(RAISED, errors=3).continued_with["errors"] == 4
     assert poll_once({"kind": "again", "after": 5}, errors=3).continued_with["errors"] == 0
-    assert poll_once(Exception("outage"), errors=19).continued_with["problem"]["code"] == "StepKeepsFailing"
+    assert poll_once(RAISED, errors=19).continued_with["problem"]["code"] == "StepKeepsFailing"
+
+
+def test_until_counts_deaths_of_workers_apart() -> None:
+    once = poll_once(Exception("died"), errors=19).continued_with
+    assert (once["errors"], once["deaths"]) == (19, 1)
+    assert poll_once(Exception("died"), deaths=4).continued_with["deaths"] == 5
+    assert "deaths" not in poll_once({"kind": "again", "after": 5}, deaths=4).continued_with
+    assert poll_once(Exception("died"), deaths=24 * 60 - 1).continued_with["problem"]["code"] == "StepKeepsFailing"
 
 
 def test_ask_waits_like_until() -> None:

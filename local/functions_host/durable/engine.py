@@ -22,7 +22,7 @@ from local.functions_host.durable.episodes import Effects, Episodes
 from local.functions_host.durable.replay import HTTP_ACTIVITY, Names
 from local.functions_host.durable.store import ActivityMessage, Instance, Store, Timer
 from local.functions_host.durable.timestamps import seconds_from_ticks, text_from_ticks, ticks_from_seconds
-from local.functions_host.worker_error import WorkerError
+from local.functions_host.worker_error import WorkerDiedError, WorkerError
 
 log = logging.getLogger(__name__)
 
@@ -158,12 +158,16 @@ class Engine:
                 self.wake(instance_id)
 
     async def _ask(self, name: str, context: str) -> str:
-        try:
-            return await self._invoke_orchestrator(name, context)
-        except WorkerError:
-            raise
-        except Exception as error:
-            raise worker_error(error) from error
+        while True:
+            try:
+                return await self._invoke_orchestrator(name, context)
+            except WorkerDiedError as error:
+                # Nothing of the episode is committed: it is run again, in the next worker.
+                log.warning("The worker ended during an episode of orchestrator %s: %s", name, error.text)
+            except WorkerError:
+                raise
+            except Exception as error:
+                raise worker_error(error) from error
 
     async def _apply(self, effects: Effects) -> None:
         for timer in effects.timers:

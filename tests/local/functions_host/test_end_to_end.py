@@ -15,6 +15,17 @@ from tests.local.functions_host.process import Answer, HostProcess, running, sta
 
 EVENT = {"id": "e1", "topic": "/t", "subject": "s", "eventType": "My.Type", "eventTime": "2026-11-20T22:00:00Z"}
 
+PLANTED = """
+from typing import Any
+import azure.durable_functions as df
+
+app = df.DFApp()
+
+@app.activity_trigger(input_name="call")
+def planted(call: dict[str, Any]) -> dict:
+    return call
+"""
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
@@ -46,6 +57,8 @@ def test_ready_line(host: HostProcess) -> None:
     assert "echo" in host.ready["functions"]
     assert "refused_route" not in host.ready["functions"]
     assert host.ready["pid"] == host.process.pid
+    assert host.ready["workerPid"] not in (None, host.process.pid)
+    assert host.ask("/admin/host/status").json()["workerPid"] == host.ready["workerPid"]
 
 
 def test_the_worker_sees_the_request(host: HostProcess) -> None:
@@ -237,7 +250,12 @@ def test_what_cannot_start_says_why(tmp_path: Path) -> None:
     assert "ModuleNotFoundError: No module named 'nowhere'" in fails("imports", good, "import nowhere")
     assert "Could not find top level function app" in fails("empty", good, "x = 1")
     assert "'version' must be \"2.0\"" in fails("version", '{"version": "1.0"}', "")
-    assert "SystemExit: 5" in fails("exits", good, "raise SystemExit(5)")
+    exits = fails("exits", good, "raise SystemExit(5)")
+    assert "3 workers ended before they had indexed the app (python exited with code 5 (0x5))" in exits
+    refused = fails("refused", good, PLANTED)
+    # The worker's own words.
+    assert "FunctionLoadError: cannot load the planted function" in refused
+    assert "binding call has invalid non-type annotation dict[str, typing.Any]" in refused
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:

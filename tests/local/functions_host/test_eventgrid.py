@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC
 
 import pytest
-from azure.functions import meta
 
 from local.functions_host.eventgrid import EventGridFunction, decode_body, handle
 from local.functions_host.http_results import HttpAnswer
+from local.functions_host.wire.typed_data import TypedData
 
 
 async def post(
@@ -24,7 +24,7 @@ async def post(
     return await handle("POST", [("FUNCTIONNAME", query)], headers, body.encode(), {"f": function}, UTC)
 
 
-async def nothing(datum: meta.Datum, metadata: Mapping[str, meta.Datum]) -> None:
+async def nothing(datum: TypedData, metadata: Mapping[str, TypedData]) -> None:
     pass
 
 
@@ -70,7 +70,7 @@ async def test_all_events_start_at_once_and_the_answer_waits_for_all() -> None:
     running = 0
     together = asyncio.Event()
 
-    async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum]) -> None:
+    async def call(datum: TypedData, metadata: Mapping[str, TypedData]) -> None:
         nonlocal running
         running += 1
         if running == 3:
@@ -87,7 +87,7 @@ async def test_all_events_start_at_once_and_the_answer_waits_for_all() -> None:
 async def test_elements_that_are_no_objects() -> None:
     seen: list[str] = []
 
-    async def call(datum: meta.Datum, metadata: Mapping[str, meta.Datum]) -> None:
+    async def call(datum: TypedData, metadata: Mapping[str, TypedData]) -> None:
         seen.append(datum.value)
 
     assert await post("[1,{}]", function=EventGridFunction("f", False, call)) == HttpAnswer(500)

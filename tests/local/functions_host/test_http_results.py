@@ -6,14 +6,17 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from azure.functions import HttpResponse, meta
-from azure.functions.http import HttpResponseConverter
 
-from local.functions_host.http_results import PLAIN_TEXT, HttpAnswer, ResultError, write_result
+from local.functions_host.http_results import PLAIN_TEXT, HttpAnswer, ResultError, set_cookie, write_result
+from local.functions_host.wire.typed_data import Cookie, HttpResponseData, TypedData
 
 
-def written(result: Any) -> HttpAnswer:
-    return write_result(HttpResponseConverter.encode(result, expected_type=None), UTC)
+def written(text: str) -> HttpAnswer:
+    return write_result(TypedData(text, "string"), UTC)
+
+
+def answered(**members: Any) -> HttpAnswer:
+    return write_result(TypedData(HttpResponseData(**{"status_code": "200", **members}), "http"), UTC)
 
 
 @pytest.mark.parametrize(
@@ -48,32 +51,35 @@ def test_status_of_such_a_response(text: str, status: int) -> None:
 
 
 def test_headers_and_cookies_of_a_response() -> None:
-    response = HttpResponse("x", headers={"X-A": "1"})
-    response.headers.add("Set-Cookie", "a=1; Path=/")
-    response.headers.add("Set-Cookie", "b=2")
-    answer = written(response)
+    cookies = (Cookie("a", "1", path="/"), Cookie("b", "2"))
+    answer = answered(headers={"X-A": "1", "content-type": "text/plain; charset=utf-8"}, cookies=cookies)
     assert answer.headers[:2] == (("X-A", "1"), ("content-type", "text/plain; charset=utf-8"))
-    assert answer.headers[2:] == (("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2"))
+    assert answer.headers[2:] == (("Set-Cookie", "a=1; path=/"), ("Set-Cookie", "b=2"))
+
+
+def test_attributes_of_a_cookie_in_the_order_of_asp_net() -> None:
+    everything = Cookie("n", "v", "example.org", "/p", 0, secure=True, http_only=True, same_site="lax", max_age=60.0)
+    assert set_cookie(everything) == (
+        "n=v; expires=Thu, 01 Jan 1970 00:00:00 GMT; max-age=60; domain=example.org; path=/p; secure; samesite=lax; "
+        "httponly"
+    )
+    assert set_cookie(Cookie("n", "", domain="", path="")) == "n="
 
 
 def test_a_body_of_bytes_is_unchanged_and_its_type_has_no_charset() -> None:
-    answer = written(HttpResponse(b"\x00\xff", mimetype="application/json"))
+    answer = answered(body=b"\x00\xff", headers={"content-type": "application/json"})
     assert (answer.body, dict(answer.headers)) == (b"\x00\xff", {"content-type": "application/json"})
 
 
 @pytest.mark.parametrize("headers", [{"X-A": "é"}, {"X-A": "a\nb"}, {"Content-Length": "many"}])
 def test_headers_that_cannot_be_sent(headers: dict[str, str]) -> None:
-    datum = meta.Datum(
-        {
-            "status_code": meta.Datum("200", "string"),
-            "headers": {name: meta.Datum(value, "string") for name, value in headers.items()},
-            "cookies": None,
-            "body": meta.Datum(b"x", "bytes"),
-        },
-        "http",
-    )
     with pytest.raises(ResultError):
-        write_result(datum, UTC)
+        answered(headers=headers, body=b"x")
+
+
+def test_another_type_of_result_cannot_be_sent() -> None:
+    with pytest.raises(ResultError):
+        write_result(TypedData(5, "int"), UTC)
 
 
 def test_no_result_is_an_empty_answer() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from azure.functions import meta
 
 from local.clock import ScaledClock
 from local.functions_host.schedules import ConstantSchedule, ScheduleError, make_schedule, to_ticks
@@ -23,6 +22,7 @@ from local.functions_host.timers import (
     TimerListener,
     check_past_due,
 )
+from local.functions_host.wire.typed_data import TypedData
 
 START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 HOURLY = make_schedule("0 0 * * * *", NameResolver({}))
@@ -53,7 +53,7 @@ class Calls:
         self.reasons: list[tuple[str, str | None]] = []
 
     async def __call__(
-        self, datum: meta.Datum, metadata: Mapping[str, meta.Datum], reason: str, details: str | None
+        self, datum: TypedData, metadata: Mapping[str, TypedData], reason: str, details: str | None
     ) -> None:
         self.payloads.append(json.loads(datum.value))
         self.reasons.append((reason, details))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.functions import HttpRequest, HttpResponse
 
 from local.functions_host import functions
 from local.functions_host.cors import Cors
@@ -18,10 +17,9 @@ from local.functions_host.functions import serve
 from local.functions_host.settings import HostJson, NameResolver
 from local.functions_host.throttle import Throttle
 from tests.conformance.host_http import function, serving
+from tests.local.functions_host.process import wait_for
 
-
-def hello(req: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"hello {len(req.get_body())}", headers={"X-Own": "app"})
+APP = Path(__file__).parent / "web_app"
 
 
 async def ask(
@@ -40,7 +38,7 @@ async def ask(
 
 
 async def test_503_until_ready_but_not_for_admin() -> None:
-    async with serving([function("hello", hello, "hello", None)]) as (host, port):
+    async with serving(APP) as (host, port):
         host.ready = False
         assert (await ask(port, "GET", "/api/hello"))[::2] == (503, "Function host is not running.")
         assert (await ask(port, "GET", "/runtime/webhooks/durabletask/instances"))[0] == 503
@@ -50,14 +48,14 @@ async def test_503_until_ready_but_not_for_admin() -> None:
 
 
 async def test_home_page_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serving([]) as (_, port):
+    async with serving(APP) as (_, port):
         assert (await ask(port, "GET", "/"))[0] == 200
         monkeypatch.setenv("AzureWebJobsDisableHomepage", "true")
         assert (await ask(port, "GET", "/"))[0] == 204
 
 
 async def test_custom_headers_do_not_replace(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serving([function("hello", hello, "hello", None)]) as (host, port):
+    async with serving(APP) as (host, port):
         host.host_json = replace(host.host_json, custom_headers={"X-Own": "host", "X-More": "1"})
         _, headers, _ = await ask(port, "GET", "/api/hello")
         assert (headers["X-Own"], headers["X-More"]) == ("app", "1")
@@ -66,53 +64,49 @@ async def test_custom_headers_do_not_replace(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_a_body_over_the_limit_is_500(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "10")
-    async with serving([function("hello", hello, "hello", None)]) as (_, port):
+    async with serving(APP) as (_, port):
         assert (await ask(port, "POST", "/api/hello", b"x" * 10))[2] == "hello 10"
         assert (await ask(port, "POST", "/api/hello", b"x" * 11))[::2] == (500, "")
 
 
 async def test_other_webhook_methods_and_extensions_are_unknown() -> None:
-    async with serving([]) as (_, port):
+    async with serving(APP) as (_, port):
         for method, path in [("POST", "/runtime/webhooks/eventgrid"), ("PATCH", "/runtime/webhooks/durabletask/x")]:
             assert (await ask(port, method, path))[0] == 404
 
 
-async def test_the_client_may_leave_the_function_runs_on() -> None:
-    began, finish, done = threading.Event(), threading.Event(), threading.Event()
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the slow function and its test tell each other how far they are."""
+    monkeypatch.setenv("TEST_FOLDER", str(tmp_path))
+    return tmp_path
 
-    def slow(req: HttpRequest) -> str:
-        began.set()
-        finish.wait(10)
-        done.set()
-        return ""
 
-    async with serving([function("slow", slow, "slow", None)]) as (_, port):
+async def seen(path: Path) -> None:
+    await asyncio.to_thread(wait_for, path.exists, path.name)
+
+
+async def test_the_client_may_leave_the_function_runs_on(folder: Path) -> None:
+    async with serving(APP) as (_, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert await asyncio.to_thread(began.wait, 10)
+        await seen(folder / "began")
         writer.close()
-        finish.set()
-        assert await asyncio.to_thread(done.wait, 10)
+        (folder / "finish").touch()
+        await seen(folder / "done")
 
 
-async def test_too_many_requests() -> None:
-    began, finish = threading.Event(), threading.Event()
-
-    def slow(req: HttpRequest) -> str:
-        began.set()
-        finish.wait(10)
-        return "done"
-
+async def test_too_many_requests(folder: Path) -> None:
     def limited(host_json: HostJson) -> HostJson:
         return replace(host_json, max_outstanding=1)
 
-    async with serving([function("slow", slow, "slow", None)], limited) as (_, port):
+    async with serving(APP, limited) as (_, port):
         first = asyncio.create_task(ask(port, "GET", "/api/slow"))
-        assert await asyncio.to_thread(began.wait, 10)
+        await seen(folder / "began")
         status, headers, text = await ask(port, "GET", "/api/slow")
         assert (status, headers["X-FUNCTION-SCALEOUT"], text) == (429, "1", "")
         assert (await ask(port, "GET", "/admin/host/ping"))[0] == 200
-        finish.set()
+        (folder / "finish").touch()
         assert (await first)[2] == "done"
 
 
@@ -178,11 +172,11 @@ def test_preflights_never_reach_a_function() -> None:
 
 def test_conflicting_routes_and_reserved_ones_are_refused() -> None:
     found = [
-        function("b", hello, "Items/{x}/", ["GET", "POST"]),
-        function("a", hello, "items/{x}", ["POST"]),
-        function("c", hello, "items/{x}", ["PUT"]),
-        function("d", hello, "runtimes", None),
-        function("e", hello, "%NO_SUCH%", None),
+        function("b", "Items/{x}/", ["GET", "POST"]),
+        function("a", "items/{x}", ["POST"]),
+        function("c", "items/{x}", ["PUT"]),
+        function("d", "runtimes", None),
+        function("e", "%NO_SUCH%", None),
     ]
     served = serve(found, NameResolver({}), "api")
     assert served.errors == {
@@ -194,7 +188,7 @@ def test_conflicting_routes_and_reserved_ones_are_refused() -> None:
 
 
 def timer(name: str, schedule: str) -> Any:
-    made = function(name, hello, None, None)
+    made = function(name, None, None)
     trigger = {"type": "timerTrigger", "name": "req", "schedule": schedule}
     return replace(made, trigger=trigger, bindings=(trigger,))
 
@@ -206,7 +200,7 @@ def test_bad_schedules_and_unknown_bindings_are_told_and_the_rest_is_served() ->
         timer("never", "0 0 0 30 2 *"),
         timer("good", "0 * * * * *"),
         timer("off", "0 * * * * *"),
-        replace(function("queue", hello, None, None), trigger=queue, bindings=(queue,)),
+        replace(function("queue", None, None), trigger=queue, bindings=(queue,)),
     ]
     served = serve(found, NameResolver({"AzureWebJobs.off.Disabled": "1"}), "api")
     assert list(served.timers) == ["good", "off"]  # A disabled one has no listener and runs when it is asked for.
@@ -217,7 +211,7 @@ def test_bad_schedules_and_unknown_bindings_are_told_and_the_rest_is_served() ->
 
 
 def test_cardinality_and_levels() -> None:
-    made = function("f", hello, None, None)
+    made = function("f", None, None)
     assert functions.event_grid_is_many(replace(made, trigger={"cardinality": "MANY"}))
     assert not functions.event_grid_is_many(made)
     assert functions.auth_level({}) == "function"
