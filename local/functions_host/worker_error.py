@@ -22,3 +22,18 @@ class WorkerError(Exception):
     def message(self) -> str:
         """What the worker sends as the exception's message: type name, colon, text."""
         return f"{self.exception_type}: {self.text}"
+
+
+class WorkerDiedError(WorkerError):
+    """The worker process ended while the function ran in it: nobody knows how far it had come.
+
+    The text is that of the script host's WorkerProcessExitException, which has no type name before it.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("WorkerProcessExitException", text)
+
+    @property
+    def message(self) -> str:
+        """The exception's text alone."""
+        return self.text
