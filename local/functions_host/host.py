@@ -26,6 +26,7 @@ from .http_requests import manual_datum
 from .keys import KeyRing
 from .net_dates import local_zone
 from .settings import HostJson, NameResolver
+from .singleton import SingletonLease, run_alone
 from .timers import ScaledTimerClock, ScheduleMonitor, TimerListener
 from .worker import HOST_API_REASON, Worker, thread_count
 from .worker_error import WorkerError
@@ -87,9 +88,10 @@ class FunctionsHost:
         if self.durable:
             await self.durable.start()
         monitor = ScheduleMonitor(self.options.state_dir / "timers", self.zone)
-        for name in self.served.timers.keys() - self.served.disabled:
-            listener = self._listener(name, monitor)
-            self._timer_tasks.append(asyncio.create_task(listener.run(), name=f"timer-{name}"))
+        listeners = [self._listener(name, monitor) for name in self.served.timers.keys() - self.served.disabled]
+        if listeners:
+            lease = SingletonLease(self.options.state_dir / "timers.lease", ScaledTimerClock(self.options.clock))
+            self._timer_tasks.append(asyncio.create_task(run_alone(lease, listeners), name="timers"))
         self.ready = True
 
     async def stop(self) -> None:

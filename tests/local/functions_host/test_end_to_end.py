@@ -14,6 +14,11 @@ import pytest
 from tests.local.functions_host.process import Answer, HostProcess, running, start, wait_for
 
 EVENT = {"id": "e1", "topic": "/t", "subject": "s", "eventType": "My.Type", "eventTime": "2026-11-20T22:00:00Z"}
+_STORAGE = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__"
+ONE_MINUTE = {
+    f"{_STORAGE}workItemQueueVisibilityTimeout": "00:01:00",
+    f"{_STORAGE}controlQueueVisibilityTimeout": "00:01:00",
+}
 
 
 @pytest.fixture(scope="module")
@@ -183,17 +188,36 @@ def test_keys_are_enforced_when_asked(tmp_path: Path) -> None:
 
 def test_kill_and_restart_go_on(tmp_path: Path) -> None:
     """Killed in the middle of the orchestration: the next start ends it, with the same keys."""
-    clock = ("--clock-origin", str(time.time()), "--clock-factor", "30")
-    with running(tmp_path, *clock) as host:
+    clock = ("--clock-origin", str(time.time()), "--clock-factor", "60")
+    with running(tmp_path, *clock, environment=ONE_MINUTE) as host:
         instance = host.ask("/api/start/again").json()["id"]
         wait_for(lambda: host.notes("shout"), "the first activity")
         keys = host.keys
         host.kill()
-    with running(tmp_path, *clock) as host:
+    with running(tmp_path, *clock, environment=ONE_MINUTE) as host:
         assert host.keys == keys
         status = wait_for(lambda: completed(host, instance), "the orchestration")
         assert status["output"] == ["AGAIN!", "AGAIN!!"]
         assert {note["text"] for note in host.notes("shout")} == {"again", "AGAIN!"}
+
+
+def test_timers_begin_a_minute_late_after_a_kill(tmp_path: Path) -> None:
+    """The dead host's lease is asked for again after 60 simulated seconds; a host that stops leaves none."""
+    factor = 6
+    clock = ("--clock-origin", str(time.time()), "--clock-factor", str(factor))
+    often = {"TIMER_SCHEDULE": "*/10 * * * * *"}
+    with running(tmp_path, *clock, environment=often) as host:
+        wait_for(lambda: host.notes("timer"), "a call")
+        host.kill()
+    killed = time.monotonic()
+    count = len(host.notes("timer"))
+    with running(tmp_path, *clock, environment=often) as host:
+        ready = time.monotonic()
+        wait_for(lambda: len(host.notes("timer")) > count, "a call after the kill")
+        if (ready - killed) * factor < 30:  # on a very busy machine the lease is over before the host has come
+            assert (time.monotonic() - ready) * factor >= 55
+        assert host.terminate() == 0
+    assert not (tmp_path / "state" / "timers.lease").exists()
 
 
 def test_timers_run_on_the_scaled_clock_and_stop_is_fast(tmp_path: Path) -> None:
