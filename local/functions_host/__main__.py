@@ -20,6 +20,7 @@ from local.clock import add_clock_arguments, clock_from_arguments
 
 from .app_loader import AppLoadError
 from .cors import Cors
+from .durable.options import WrongChoiceError
 from .host import FunctionsHost, HostOptions
 from .keys import load_keys
 from .logs import configure_logging
@@ -132,13 +133,18 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cors = Cors(settings.cors, settings.cors_credentials) if settings else Cors()
-    runner = web.AppRunner(
-        WebEdge(host, cors).application(), access_log=None, handle_signals=False, shutdown_timeout=0.1
-    )
+    runner = WebEdge(host, cors).runner(handle_signals=False, shutdown_timeout=0.1)
     await runner.setup()
     await web.SockSite(runner, listener).start()
     try:
-        await _load(host)
+        try:
+            await _load(host)
+        except WrongChoiceError as error:
+            # The real host starts again and again, and answers 503 meanwhile.
+            host.start_error = str(error)
+            _log.critical("The host cannot start and answers 503: %s", error)
+            await stop.wait()
+            return 1
         await host.start()
         system = {"eventgrid": keys.system["eventgrid_extension"], "durabletask": keys.system["durabletask_extension"]}
         ready = {
@@ -160,7 +166,7 @@ async def _load(host: FunctionsHost) -> None:
     """Load the app; whatever its import raises becomes a clear AppLoadError with the stack in the log."""
     try:
         await host.load()
-    except AppLoadError:
+    except (AppLoadError, SettingsError):
         raise
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):

@@ -59,6 +59,8 @@ class FunctionsHost:
         self.instance_id = str(uuid.uuid4())
         self.started = time.monotonic()
         self.ready = False
+        self.start_error: str | None = None
+        """Why the host will never be ready; it answers 503 then."""
         self.functions: dict[str, FunctionInfo] = {}
         self.served = ServedFunctions()
         self.event_grid: dict[str, EventGridFunction] = {}
