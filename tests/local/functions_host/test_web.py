@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import http.client
-import json
 import threading
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,7 +14,6 @@ from azure.functions import HttpRequest, HttpResponse
 
 from local.functions_host import functions
 from local.functions_host.cors import Cors
-from local.functions_host.eventgrid import EventGridFunction
 from local.functions_host.functions import serve
 from local.functions_host.settings import HostJson, NameResolver
 from local.functions_host.throttle import Throttle
@@ -73,101 +69,6 @@ async def test_a_body_over_the_limit_is_500(monkeypatch: pytest.MonkeyPatch) -> 
     async with serving([function("hello", hello, "hello", None)]) as (_, port):
         assert (await ask(port, "POST", "/api/hello", b"x" * 10))[2] == "hello 10"
         assert (await ask(port, "POST", "/api/hello", b"x" * 11))[::2] == (500, "")
-
-
-def query_of(req: HttpRequest) -> HttpResponse:
-    return HttpResponse(json.dumps(dict(req.params)))
-
-
-@pytest.mark.parametrize(
-    ("query", "seen"),
-    [
-        ("status=", {"status": ""}),
-        ("status", {"status": ""}),
-        ("a=&b=1", {"a": "", "b": "1"}),
-        ("a=1&A=2", {"a": "1,2"}),
-        ("a=&a=1&a=", {"a": "1"}),
-    ],
-)
-async def test_empty_query_values_reach_the_app(query: str, seen: dict[str, str]) -> None:
-    async with serving([function("q", query_of, "q", None)]) as (_, port):
-        assert json.loads((await ask(port, "GET", f"/api/q?{query}"))[2]) == seen
-
-
-def body_of(req: HttpRequest) -> HttpResponse:
-    return HttpResponse(req.get_body(), headers={"X-Coding": req.headers.get("content-encoding", "")})
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-async def test_a_compressed_body_reaches_the_app_as_it_is(coding: str) -> None:
-    packed = gzip.compress(b'{"a": 1}', mtime=0) if coding == "gzip" else zlib.compress(b'{"a": 1}')
-    async with serving([function("b", body_of, "b", None)]) as (_, port):
-        answer = await raw(port, "POST", "/api/b", {"Content-Encoding": coding}, packed)
-        assert f"X-Coding: {coding}".encode() in answer
-        assert packed in answer
-
-
-def coded(coding: str, status: int = 200) -> Any:
-    def call(req: HttpRequest) -> HttpResponse:
-        return HttpResponse("x", headers={"transfer-encoding": coding}, status_code=status)
-
-    return call
-
-
-async def test_a_transfer_encoding_of_the_app_is_taken_at_its_word() -> None:
-    async with serving([function("c", coded("gzip, Chunked"), "c", None)]) as (_, port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /api/c HTTP/1.1\r\nHost: x\r\n\r\n")
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-        assert b"\r\nTransfer-Encoding: gzip, Chunked\r\n" in head
-        assert b"content-length" not in head.lower()
-        assert b"connection: close" not in head.lower()
-        assert await asyncio.wait_for(reader.readexactly(1), 10) == b"x"
-        with pytest.raises(TimeoutError):  # no chunk, no end: the client waits for ever
-            await asyncio.wait_for(reader.read(1), 0.3)
-        writer.close()
-
-
-async def test_after_another_coding_than_chunked_the_connection_is_closed() -> None:
-    async with serving([function("c", coded("identity"), "c", None)]) as (_, port):
-        answer = await raw(port, "GET", "/api/c", {})
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert {b"Transfer-Encoding: identity", b"Connection: close"} <= set(head.split(b"\r\n"))
-        assert body == b"x"
-
-
-@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 205), ("GET", 304)])
-async def test_a_transfer_encoding_where_no_body_may_be_is_500(method: str, status: int) -> None:
-    async with serving([function("c", coded("chunked", status), "c", None)]) as (_, port):
-        got, headers, text = await ask(port, method, "/api/c")
-        assert (got, text) == (500, "")
-        assert "Transfer-Encoding" not in headers
-
-
-async def test_blanks_around_a_notifications_header_are_no_part_of_it() -> None:
-    given: list[object] = []
-
-    async def note(datum: object, _: object) -> None:
-        given.append(datum)
-
-    async with serving([]) as (host, port):
-        host.event_grid = {"f": EventGridFunction("f", False, note)}
-        path = "/runtime/webhooks/eventgrid?functionName=f"
-        for value, status in ((" \t Notification \t ", b"202"), ("Noti fication", b"400")):
-            answer = await raw(port, "POST", path, {"aeg-event-type": value}, b'[{"id": "1"}]')
-            assert answer.startswith(b"HTTP/1.1 " + status), value
-    assert len(given) == 1
-
-
-async def raw(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """The whole answer as it comes, to a request written as it is given; the server closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", f"Content-Length: {len(body)}"]
-    lines += [f"{name}:{value}" for name, value in headers.items()]
-    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-    answer = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
-    return answer
 
 
 async def test_other_webhook_methods_and_extensions_are_unknown() -> None:
