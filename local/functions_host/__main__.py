@@ -19,6 +19,7 @@ from local.call_hook import CallHook
 from local.clock import add_clock_arguments, clock_from_arguments
 
 from .cors import Cors
+from .durable.options import WrongChoiceError
 from .host import FunctionsHost, HostOptions
 from .keys import load_keys
 from .logs import configure_logging
@@ -134,13 +135,18 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cors = Cors(settings.cors, settings.cors_credentials) if settings else Cors()
-    runner = web.AppRunner(
-        WebEdge(host, cors).application(), access_log=None, handle_signals=False, shutdown_timeout=0.1
-    )
+    runner = WebEdge(host, cors).runner(handle_signals=False, shutdown_timeout=0.1)
     await runner.setup()
     await web.SockSite(runner, listener).start()
     try:
-        await host.load()
+        try:
+            await host.load()
+        except WrongChoiceError as error:
+            # The real host starts again and again, and answers 503 meanwhile.
+            host.start_error = str(error)
+            _log.critical("The host cannot start and answers 503: %s", error)
+            await stop.wait()
+            return 1
         await host.start()
         system = {"eventgrid": keys.system["eventgrid_extension"], "durabletask": keys.system["durabletask_extension"]}
         ready = {

@@ -9,7 +9,7 @@ from typing import Any
 from .function_info import HTTP, FunctionInfo
 from .host import FunctionsHost
 from .http_requests import IncomingRequest
-from .http_results import NOT_FOUND, UNAUTHORIZED, HttpAnswer
+from .http_results import CHALLENGE, FORBIDDEN, NOT_FOUND, HttpAnswer
 from .http_routes import resolve_path, split_path
 from .keys import Level
 
@@ -23,7 +23,8 @@ async def answer(host: FunctionsHost, incoming: IncomingRequest, level: Level) -
     if parts == ["host", "ping"] and method in ("GET", "POST"):
         return HttpAnswer(200)
     if level is not Level.ADMIN:
-        return UNAUTHORIZED
+        # A key that is valid elsewhere is forbidden here rather than unknown (measured).
+        return CHALLENGE if level is Level.ANONYMOUS else FORBIDDEN
     if parts == ["host", "status"] and method in ("GET", "POST"):
         return _json(200, _status(host))
     if parts == ["functions"] and method == "GET":
@@ -71,15 +72,19 @@ def _posted_input(body: bytes) -> dict[str, Any] | None:
 def _status(host: FunctionsHost) -> dict[str, Any]:
     return {
         "id": "local-functions-host",
-        "state": "Running" if host.ready else "Starting",
+        "state": "Error" if host.start_error else "Running" if host.ready else "Starting",
         "version": VERSION,
         "versionDetails": "local stand-in",
         "processUptime": int((time.monotonic() - host.started) * 1000),
         "instanceId": host.instance_id,
         "workerPid": host.worker.pid,
         "extensionBundle": host.host_json.content.get("extensionBundle"),
-        "errors": [f"{name}: {error}" for name, error in host.served.errors.items()],
+        "errors": [*([host.start_error] if host.start_error else []), *_function_errors(host)],
     }
+
+
+def _function_errors(host: FunctionsHost) -> list[str]:
+    return [f"{name}: {error}" for name, error in host.served.errors.items()]
 
 
 def _describe(host: FunctionsHost, function: FunctionInfo) -> dict[str, Any]:

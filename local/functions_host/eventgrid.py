@@ -66,7 +66,8 @@ async def handle(
         return text_answer(404, f"cannot find function: '{name}'")
     if method.upper() == "OPTIONS":
         return HttpAnswer(200, (("Webhook-Allowed-Origin", ALLOWED_ORIGIN),))
-    event_type = headers.get("aeg-event-type", "").lower()
+    # Blanks around a header's value are no part of it: Kestrel hands it over without.
+    event_type = headers.get("aeg-event-type", "").strip(" \t").lower()
     if event_type == "unsubscribe":
         return HttpAnswer(202)
     if event_type not in ("subscriptionvalidation", "notification"):

@@ -24,6 +24,7 @@ from .http_requests import manual_datum
 from .keys import KeyRing
 from .net_dates import local_zone
 from .settings import HostJson, NameResolver
+from .singleton import SingletonLease, run_alone
 from .timers import ScaledTimerClock, ScheduleMonitor, TimerListener
 from .wire.typed_data import TypedData
 from .worker_error import WorkerError
@@ -58,6 +59,8 @@ class FunctionsHost:
         self.instance_id = str(uuid.uuid4())
         self.started = time.monotonic()
         self.ready = False
+        self.start_error: str | None = None
+        """Why the host will never be ready; it answers 503 then."""
         self.functions: dict[str, FunctionInfo] = {}
         self.served = ServedFunctions()
         self.event_grid: dict[str, EventGridFunction] = {}
@@ -86,9 +89,10 @@ class FunctionsHost:
         if self.durable:
             await self.durable.start()
         monitor = ScheduleMonitor(self.options.state_dir / "timers", self.zone)
-        for name in self.served.timers.keys() - self.served.disabled:
-            listener = self._listener(name, monitor)
-            self._timer_tasks.append(asyncio.create_task(listener.run(), name=f"timer-{name}"))
+        listeners = [self._listener(name, monitor) for name in self.served.timers.keys() - self.served.disabled]
+        if listeners:
+            lease = SingletonLease(self.options.state_dir / "timers.lease", ScaledTimerClock(self.options.clock))
+            self._timer_tasks.append(asyncio.create_task(run_alone(lease, listeners), name="timers"))
         self.ready = True
 
     async def stop(self) -> None:

@@ -69,13 +69,16 @@ def parse_query(raw_query: str) -> list[tuple[str, str]]:
 
 
 def join_query(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Repeated names (any case) joined with a comma under the first spelling; what stays empty is dropped."""
+    """Repeated names (any case) joined with a comma under the first spelling.
+
+    Empty values are left out of a join as .NET's StringValues does; what has no other value stays, empty (measured on
+    the Functions host 4.1037).
+    """
     spelling: dict[str, str] = {}
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
-    joined = {name: ",".join(parts) for name, parts in values.items()}
-    return {name: value for name, value in joined.items() if value}
+    return {name: ",".join(part for part in parts if part) for name, parts in values.items()}
 
 
 def encode_path(path: str) -> str:
@@ -85,7 +88,7 @@ def encode_path(path: str) -> str:
 
 
 def http_datum(request: IncomingRequest, route_values: Mapping[str, str | None]) -> TypedData:
-    """The request as the worker's TypedData: absent route values and empty query values are not sent."""
+    """The request as the worker's TypedData: absent route values are not sent."""
     content = HttpRequestData(
         method=request.method,
         url=request.url,

@@ -30,6 +30,8 @@ class HttpAnswer:
 
 
 NOT_FOUND, UNAUTHORIZED, FORBIDDEN, FAILED = (HttpAnswer(status) for status in (404, 401, 403, 500))
+CHALLENGE = HttpAnswer(401, (("WWW-Authenticate", "Bearer"),))
+"""The 401 of the admin API and of webhooks (measured); that of functions has no challenge."""
 
 
 def text_answer(status: int, text: str) -> HttpAnswer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
 from aiohttp import web
 
@@ -16,7 +17,17 @@ from .cors import Cors
 from .functions import auth_level
 from .host import FunctionsHost
 from .http_requests import IncomingRequest, http_datum, parse_query, read_request
-from .http_results import FAILED, FORBIDDEN, NOT_FOUND, UNAUTHORIZED, HttpAnswer, ResultError, text_answer, write_result
+from .http_results import (
+    CHALLENGE,
+    FAILED,
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    HttpAnswer,
+    ResultError,
+    text_answer,
+    write_result,
+)
 from .http_routes import find_route, resolve_path
 from .keys import Level, allows, request_key
 from .throttle import Throttle
@@ -26,8 +37,11 @@ BODY_LIMIT = 104_857_600
 WEBHOOKS = "/runtime/webhooks/"
 DURABLE = f"{WEBHOOKS}durabletask"
 TOO_MANY = HttpAnswer(429, (("X-FUNCTION-SCALEOUT", "1"),))
-NEVER_FROM_APP = ("server", "date", "transfer-encoding")
-"""Kestrel overwrites the first two; the third from user code only hangs the client."""
+NEVER_FROM_APP = ("server", "date")
+"""Kestrel overwrites these."""
+TRANSFER_ENCODING = "Transfer-Encoding"
+_CODING: web.ResponseKey[str] = web.ResponseKey("transfer-encoding", str)
+NO_BODY = (204, 205, 304)
 WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
 HOME_PAGE = (
     "<!DOCTYPE html><html><head><title>Your Functions app is up and running</title></head>"
@@ -50,7 +64,12 @@ class WebEdge:
         limit = int(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or BODY_LIMIT)
         app = web.Application(client_max_size=limit)
         app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
+        app.on_response_prepare.append(_put_coding)
         return app
+
+    def runner(self, **options: Any) -> web.AppRunner:
+        """The server for ``application``: a compressed request body is the app's to undo."""
+        return web.AppRunner(self.application(), access_log=None, auto_decompress=False, **options)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         preflight = self._cors.preflight(request.method, request.headers)
@@ -133,7 +152,7 @@ class WebEdge:
             return None
         if self._host.keys.opens_extension(key, extension):
             return None
-        return UNAUTHORIZED if self._host.keys.level_of(key) is Level.ANONYMOUS else FORBIDDEN
+        return CHALLENGE if self._host.keys.level_of(key) is Level.ANONYMOUS else FORBIDDEN
 
     async def _function(self, incoming: IncomingRequest) -> HttpAnswer:
         found = find_route(self._host.served.routes, incoming.method, incoming.raw_path)
@@ -168,6 +187,9 @@ class WebEdge:
 
     async def _send(self, request: web.Request, answer: HttpAnswer) -> web.StreamResponse:
         """Write an answer: a body goes out chunked unless the app set Content-Length, as with Kestrel."""
+        coding = next((value for name, value in answer.headers if name.lower() == TRANSFER_ENCODING.lower()), "")
+        if coding.strip():
+            return await self._send_coded(request, answer, coding)
         response = web.StreamResponse(status=answer.status)
         for name, value in answer.headers:
             if name.lower() not in NEVER_FROM_APP:
@@ -188,6 +210,39 @@ class WebEdge:
             # A wrong Content-Length breaks the connection.
             request.transport.close()
         return response
+
+    async def _send_coded(self, request: web.Request, answer: HttpAnswer, coding: str) -> web.StreamResponse:
+        """Write an answer whose app set Transfer-Encoding: Kestrel takes the body for encoded already and adds nothing.
+
+        After ``chunked`` the client waits for chunks that never come, on a connection that stays open (recorded: it
+        hangs); after any other coding the connection is closed. Where no body may be, the answer is 500.
+        """
+        if request.method == "HEAD" or answer.status in NO_BODY:
+            _log.error(
+                "Setting the header Transfer-Encoding is not allowed on responses with status code %d", answer.status
+            )
+            return await self._send(request, FAILED)
+        response = web.StreamResponse(status=answer.status)
+        for name, value in answer.headers:
+            if name.lower() not in (*NEVER_FROM_APP, "content-length", TRANSFER_ENCODING.lower()):
+                response.headers.add(name, value)
+        self._add_headers(request, response)
+        response[_CODING] = coding
+        response.content_length = len(answer.body)
+        if coding.rpartition(",")[2].strip().lower() != "chunked":
+            response.force_close()
+        await response.prepare(request)
+        await response.write(answer.body)
+        await response.write_eof()
+        return response
+
+
+async def _put_coding(_: web.Request, response: web.StreamResponse) -> None:
+    """Put the app's coding in place of the length, which was there only because aiohttp chunks what has none."""
+    coding = response.get(_CODING)
+    if coding is not None:
+        del response.headers["Content-Length"]
+        response.headers[TRANSFER_ENCODING] = coding
 
 
 def _home_page() -> HttpAnswer:

@@ -67,7 +67,7 @@ async def serving(
     try:
         await host.load()
         host.ready = True
-        runner = web.AppRunner(WebEdge(host, Cors()).application(), access_log=None)
+        runner = WebEdge(host, Cors()).runner()
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -37,12 +37,16 @@ class CreateChild:
 
 @dataclass(frozen=True)
 class Complete:
-    """End the generation: Completed, Failed, Terminated or ContinuedAsNew (``result`` is then the next input)."""
+    """End the generation: Completed, Failed, Terminated or ContinuedAsNew (``result`` is then the next input).
+
+    ``failure`` are the FailureDetails of a failure that is the engine's own.
+    """
 
     status: str
     result: str | None
     details: str | None
     task_id: int = -1
+    failure: Event | None = None
 
 
 Decision = ScheduleActivity | CreateTimer | CreateChild | Complete

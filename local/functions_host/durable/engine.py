@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from local.clock import ScaledClock
 from local.functions_host.durable import dotnet_json, failures, history, http_activity
 from local.functions_host.durable.episodes import Effects, Episodes
+from local.functions_host.durable.leases import Leases, Visibility
 from local.functions_host.durable.replay import HTTP_ACTIVITY, Names
 from local.functions_host.durable.store import ActivityMessage, Instance, Store, Timer
 from local.functions_host.durable.timestamps import seconds_from_ticks, text_from_ticks, ticks_from_seconds
+from local.functions_host.durable.versions import VersionRejected, Versions
 from local.functions_host.worker_error import WorkerDiedError, WorkerError
 
 log = logging.getLogger(__name__)
@@ -54,11 +56,13 @@ class Engine:
         max_activities: int,
         duplicate_share: float = 0.0,
         seed: int = 0,
-        default_version: str | None = None,
+        versions: Versions | None = None,
+        visibility: Visibility | None = None,
     ) -> None:
+        versions = versions or Versions()
         self.store = store
         self.names = names
-        self.default_version = default_version
+        self.default_version = versions.default
         self._clock = clock
         self._invoke_activity = invoke_activity
         self._invoke_orchestrator = invoke_orchestrator
@@ -70,6 +74,8 @@ class Engine:
         self._again: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[tuple[int, int, Timer]] = []
+        self._leases = Leases(store, clock, visibility or Visibility())
+        self._alarms: set[str] = set()
         self._order = itertools.count()
         self._timer_added = asyncio.Event()
         self._last_tick = 0
@@ -82,7 +88,7 @@ class Engine:
             now=self.now,
             deliveries=self._deliveries,
             warn=self._warn,
-            default_version=default_version,
+            versions=versions,
         )
 
     @property
@@ -106,14 +112,16 @@ class Engine:
         for timer in self.store.timers():
             self._arm(timer)
         self._spawn(self._fire_timers())
+        self._spawn(self._leases.keep())
         for message in self.store.activities():
             self._spawn(self.run_activity(message))
         for instance_id in self.store.instances_with_messages():
             self.wake(instance_id)
 
     async def stop(self) -> None:
-        """Stop at once; what was under way is done again after the next start."""
+        """Stop at once; what was under way is handed back and done again after the next start."""
         self._stopped = True
+        self._leases.give_all_back()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -146,7 +154,7 @@ class Engine:
             while True:
                 self._again.discard(instance_id)
                 async with self._orchestrator_slots:
-                    effects = await self.episodes.run(instance_id)
+                    effects = await self._run_episode(instance_id)
                 await self._apply(effects)
                 if instance_id not in self._again:
                     return
@@ -156,18 +164,56 @@ class Engine:
             self._running.discard(instance_id)
             if instance_id in self._again:
                 self.wake(instance_id)
+            else:
+                self._set_alarm(instance_id)
+
+    async def _run_episode(self, instance_id: str) -> Effects:
+        """One episode with what is visible of the instance's queue; what cannot be done goes back to it."""
+        messages = self._leases.take_messages(instance_id)
+        try:
+            effects = await self.episodes.run(instance_id, messages)
+        except VersionRejected as rejected:
+            # Silently, as on the Functions host: a watch sees only that nothing happens.
+            log.debug("Instance %s waits: %s", instance_id, rejected)
+            self._leases.give_back(messages, late=True)
+            return Effects()
+        except WorkerDiedError as error:
+            log.warning("An episode of instance %s was cut off and is run again: %s", instance_id, error.message)
+            self._leases.give_back(messages, late=True)
+            return Effects()
+        except Exception:
+            self._leases.give_back(messages, late=True)
+            raise
+        if effects.superseded:
+            # Left in the queue for whoever has the id now; the next episode drops what does not concern it.
+            self._leases.give_back(messages, late=False)
+            self._again.add(instance_id)
+        self._leases.drop_messages(messages)
+        return effects
+
+    def _set_alarm(self, instance_id: str) -> None:
+        """Have the instance woken when the next of its hidden messages comes back."""
+        if self._stopped or instance_id in self._alarms:
+            return
+        seconds = self._leases.next_visible(instance_id)
+        if seconds is not None:
+            self._alarms.add(instance_id)
+            self._spawn(self._ring(instance_id, seconds))
+
+    async def _ring(self, instance_id: str, seconds: float) -> None:
+        try:
+            await asyncio.sleep(self._clock.real_seconds(seconds))
+        finally:
+            self._alarms.discard(instance_id)
+        self.wake(instance_id)
 
     async def _ask(self, name: str, context: str) -> str:
-        while True:
-            try:
-                return await self._invoke_orchestrator(name, context)
-            except WorkerDiedError as error:
-                # Nothing of the episode is committed: it is run again, in the next worker.
-                log.warning("The worker ended during an episode of orchestrator %s: %s", name, error.text)
-            except WorkerError:
-                raise
-            except Exception as error:
-                raise worker_error(error) from error
+        try:
+            return await self._invoke_orchestrator(name, context)
+        except WorkerError:
+            raise
+        except Exception as error:
+            raise worker_error(error) from error
 
     async def _apply(self, effects: Effects) -> None:
         for timer in effects.timers:
@@ -195,8 +241,13 @@ class Engine:
         return 2 if self._duplicate_share > 0 and self._random.random() < self._duplicate_share else 1
 
     async def run_activity(self, message: ActivityMessage) -> None:
-        """Call an activity; its message goes together with the commit of its result."""
+        """Call an activity once its message is visible; the message goes together with the commit of its result.
+
+        A worker that dies fails it at once towards the orchestrator, as whatever else is raised does.
+        """
+        await self._until(message.visible_from)
         async with self._activity_slots:
+            self._leases.take_activity(message)
             try:
                 result = await self._call(message)
                 event = history.task_completed(message.task_id, result, self.stamp())
@@ -206,7 +257,14 @@ class Engine:
             with self.store.transaction():
                 self.store.delete_activity(message)
                 self.store.add_message(message.instance_id, message.execution_id, event)
+            self._leases.drop_activity(message)
         self.wake(message.instance_id)
+
+    async def _until(self, visible_from: int) -> None:
+        hidden = self._leases.hidden_seconds(visible_from)
+        while hidden > 0:
+            await asyncio.sleep(self._clock.real_seconds(hidden))
+            hidden = self._leases.hidden_seconds(visible_from)
 
     async def _call(self, message: ActivityMessage) -> str | None:
         try:

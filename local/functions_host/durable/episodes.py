@@ -19,7 +19,14 @@ from local.functions_host.durable.replay import Names, Outcome, Replay
 from local.functions_host.durable.reply import Reply
 from local.functions_host.durable.store import ActivityMessage, Instance, Message, Store, Timer
 from local.functions_host.durable.timestamps import text_from_ticks, ticks_from_text
-from local.functions_host.worker_error import WorkerError
+from local.functions_host.durable.versions import (
+    MISMATCH_KIND,
+    MISMATCH_TEXT,
+    FailureStrategy,
+    VersionRejected,
+    Versions,
+)
+from local.functions_host.worker_error import WorkerDiedError, WorkerError
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +36,15 @@ Warn = Callable[[Instance, str], None]
 
 @dataclass
 class Effects:
-    """What the rest of the engine must do once the episode is committed."""
+    """What the rest of the engine must do once the episode is committed.
+
+    ``superseded``: the instance was purged or replaced while the function ran, so that nothing was committed.
+    """
 
     activities: list[ActivityMessage] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
     wake: list[str] = field(default_factory=list)
+    superseded: bool = False
 
 
 @dataclass
@@ -58,7 +69,7 @@ class Episodes:
         now: Callable[[], int],
         deliveries: Callable[[], int],
         warn: Warn,
-        default_version: str | None = None,
+        versions: Versions | None = None,
     ) -> None:
         self._store = store
         self._names = names
@@ -66,12 +77,17 @@ class Episodes:
         self._now = now
         self._deliveries = deliveries
         self._warn = warn
-        self._default_version = default_version
+        self._versions = versions or Versions()
 
-    async def run(self, instance_id: str) -> Effects:
-        """Run one episode when the instance has messages that concern it; otherwise drop what it has."""
+    async def run(self, instance_id: str, messages: list[Message] | None = None) -> Effects:
+        """Run one episode with ``messages`` (None: all there are); those that do not concern the instance are dropped.
+
+        Raises VersionRejected for an instance that another host must run, WorkerDiedError when the worker ended
+        meanwhile: nothing is committed then.
+        """
         store = self._store
-        instance, messages = store.instance(instance_id), store.messages(instance_id)
+        instance = store.instance(instance_id)
+        messages = store.messages(instance_id) if messages is None else messages
         if not messages:
             return Effects()
         stored = [] if instance is None else store.history(instance_id)
@@ -82,6 +98,9 @@ class Episodes:
             return Effects()
         began = history.orchestrator_started(self._stamp())
         work = _Generation(instance, stored, [began, *incoming])
+        start = history.start_event([*stored, *incoming]) or {}
+        if not self._versions.match_instance(start.get("Version")):
+            return self._mismatch(work, messages)
         carried_status: str | None = None
         while True:
             outcome = await self._play(work)
@@ -93,6 +112,15 @@ class Episodes:
         if outcome.custom_status is None:
             outcome.custom_status = carried_status
         return self._commit(work, outcome, messages, instance.execution_id)
+
+    def _mismatch(self, work: _Generation, messages: list[Message]) -> Effects:
+        """An instance of a version that this host may not run. Raises VersionRejected unless it is to fail."""
+        if self._versions.failure is FailureStrategy.REJECT:
+            raise VersionRejected(f"its version does not match this host's, {self._versions.default}")
+        details = history.failure_details(MISMATCH_KIND, MISMATCH_TEXT)
+        return self._commit(
+            work, Outcome([Complete("Failed", None, None, failure=details)]), messages, work.instance.execution_id
+        )
 
     async def _play(self, work: _Generation) -> Outcome:
         events = [*work.stored, *work.incoming]
@@ -127,6 +155,9 @@ class Episodes:
         )
         try:
             return reply.from_text(await self._ask(known, context))
+        except WorkerDiedError:
+            # Not an answer of the orchestrator: the episode is run again.
+            raise
         except WorkerError as error:
             return reply.from_error(error)
 
@@ -166,6 +197,7 @@ class Episodes:
             current = store.instance(instance.instance_id)
             if current is None or current.execution_id != execution_id:
                 # Purged or replaced while the function ran: nothing of this episode counts.
+                effects.superseded = True
                 return effects
             store.delete_messages(messages)
             if work.fresh:
@@ -201,13 +233,13 @@ class Episodes:
             effects.timers.append(timer)
             return history.timer_created(item.task_id, item.fire_at, stamp)
         if isinstance(item, CreateChild):
-            version = item.version if item.version is not None else self._default_version
+            version = item.version if item.version is not None else self._versions.default
             self._create_child(instance, start, item, version, stamp)
             effects.wake.append(item.instance_id)
             return history.child_created(item.task_id, item.name, item.instance_id, version, stamp)
         if not isinstance(item, Complete):
             raise TypeError(f"not a decision: {item!r}")
-        return history.execution_completed(item.task_id, item.status, item.result, stamp)
+        return history.execution_completed(item.task_id, item.status, item.result, stamp, item.failure)
 
     def _create_child(
         self, instance: Instance, start: Event, item: CreateChild, version: str | None, stamp: str
@@ -255,7 +287,7 @@ class Episodes:
         if ending.status == "Completed":
             event = history.child_completed(task_id, ending.result, self._stamp())
         else:
-            event = history.child_failed(task_id, ending.result, ending.details, self._stamp())
+            event = history.child_failed(task_id, ending.result, ending.details, self._stamp(), ending.failure)
         self._store.add_message(target["InstanceId"], target["ExecutionId"], event)
         effects.wake.append(target["InstanceId"])
 
@@ -300,5 +332,10 @@ def _after(instance: Instance, work: _Generation, outcome: Outcome, ending: Comp
     if suspended:
         status = "Suspended"
     if ending is not None:
-        status, output = ending.status, ending.result
+        status, output = ending.status, ending.result if ending.failure is None else _failure_text(ending.failure)
     return replace(instance, status=status, output=output, custom_status=outcome.custom_status, updated=now)
+
+
+def _failure_text(failure: Event) -> str:
+    """What the status shows as output of an instance that failed before its code was asked (extension 3.19.0)."""
+    return f"{failure['ErrorType']}: {failure['ErrorMessage']}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,11 @@ from local.clock import ScaledClock
 from local.functions_host.durable.client import Client
 from local.functions_host.durable.engine import Engine, HangingInstance, InvokeActivity, InvokeOrchestrator
 from local.functions_host.durable.management import ManagementApi
+from local.functions_host.durable.options import read_options
 from local.functions_host.durable.replay import Names
 from local.functions_host.durable.rpc import RpcListener
 from local.functions_host.durable.store import Store
-from local.functions_host.durable.urls import BASE_PATH, DEFAULT_CONNECTION, Webhooks
-
-# The extension's own name for a hub that host.json does not name.
-DEFAULT_HUB = "TestHubName"
+from local.functions_host.durable.urls import BASE_PATH, Webhooks
 
 
 class DurableExtension:
@@ -40,6 +37,8 @@ class DurableExtension:
         base_url: the host's public address, without a path.
         system_key: key of the extension's webhooks, part of the URLs it hands out.
         call_hook: asked around each call of the management API and the RPC listener.
+
+    Raises SettingsError for options that the extension would refuse.
     """
 
     def __init__(
@@ -58,24 +57,22 @@ class DurableExtension:
         system_key: str,
         call_hook: CallHook | None = None,
     ) -> None:
-        # The extension's defaults are ten per processor.
-        limit = 10 * (os.cpu_count() or 1)
-        storage = options.get("storageProvider") or {}
-        connection = storage.get("connectionName") or storage.get("connectionStringName") or DEFAULT_CONNECTION
+        settings = read_options(options)
         self.engine = Engine(
             store=Store(state_dir / "durable.db"),
             clock=clock,
             names=Names(tuple(activities), tuple(orchestrators)),
             invoke_orchestrator=invoke_orchestrator,
             invoke_activity=invoke_activity,
-            max_orchestrators=int(options.get("maxConcurrentOrchestratorFunctions") or limit),
-            max_activities=int(options.get("maxConcurrentActivityFunctions") or limit),
+            max_orchestrators=settings.max_orchestrators,
+            max_activities=settings.max_activities,
             duplicate_share=duplicate_share,
             seed=seed,
-            default_version=options.get("defaultVersion"),
+            versions=settings.versions,
+            visibility=settings.visibility,
         )
         self.client = Client(self.engine)
-        self._webhooks = Webhooks(base_url, str(options.get("hubName") or DEFAULT_HUB), connection, system_key)
+        self._webhooks = Webhooks(base_url, settings.hub, settings.connection, system_key)
         self._api = ManagementApi(self.client, self._webhooks, call_hook)
         self._rpc = RpcListener(self._api)
 
@@ -90,7 +87,7 @@ class DurableExtension:
         await self.engine.start()
 
     async def stop(self) -> None:
-        """Stop at once; nothing is lost."""
+        """Stop at once; what was under way is handed back."""
         await self._rpc.stop()
         await self.engine.stop()
 

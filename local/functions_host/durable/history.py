@@ -100,13 +100,27 @@ def parent_instance(name: str, instance_id: str, execution_id: str, task_id: int
     }
 
 
-def execution_completed(event_id: int, status: str, result: str | None, timestamp: str) -> Event:
+def failure_details(kind: str, text: str) -> Event:
+    """The FailureDetails of a failure that is the engine's own (extension 3.19.0)."""
+    return {
+        "ErrorType": kind,
+        "ErrorMessage": text,
+        "StackTrace": None,
+        "InnerFailure": None,
+        "IsNonRetriable": True,
+        "Properties": None,
+    }
+
+
+def execution_completed(
+    event_id: int, status: str, result: str | None, timestamp: str, failure: Event | None = None
+) -> Event:
     """The end of a generation; never sent to Python, shown in the status with history."""
     return {
         "EventType": 1,
         "OrchestrationStatus": status,
         "Result": result,
-        "FailureDetails": None,
+        "FailureDetails": failure,
         **_tail(timestamp, event_id),
     }
 
@@ -165,14 +179,16 @@ def child_completed(task_id: int, result: str | None, timestamp: str) -> Event:
     return {"EventType": 8, "TaskScheduledId": task_id, "Result": result, **_tail(timestamp)}
 
 
-def child_failed(task_id: int, reason: str | None, details: str | None, timestamp: str) -> Event:
+def child_failed(
+    task_id: int, reason: str | None, details: str | None, timestamp: str, failure: Event | None = None
+) -> Event:
     """A sub-orchestration failed or was terminated."""
     return {
         "EventType": 9,
         "TaskScheduledId": task_id,
         "Reason": reason,
         "Details": details,
-        "FailureDetails": None,
+        "FailureDetails": failure,
         **_tail(timestamp),
     }
 

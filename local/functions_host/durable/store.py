@@ -28,17 +28,24 @@ CREATE TABLE IF NOT EXISTS history (
     instance_id TEXT NOT NULL, position INTEGER NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (instance_id, position)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT, event TEXT NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT, event TEXT NOT NULL,
+    visible_from INTEGER NOT NULL DEFAULT 0, fetches INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS messages_of_instance ON messages (instance_id, id);
 CREATE TABLE IF NOT EXISTS activities (
     id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL,
-    task_id INTEGER NOT NULL, name TEXT NOT NULL, input_text TEXT);
+    task_id INTEGER NOT NULL, name TEXT NOT NULL, input_text TEXT,
+    visible_from INTEGER NOT NULL DEFAULT 0, fetches INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS timers (
     instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, timer_id INTEGER NOT NULL, fire_at INTEGER NOT NULL,
     event TEXT NOT NULL, PRIMARY KEY (instance_id, execution_id, timer_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hanging (
     instance_id TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (instance_id, reason)) WITHOUT ROWID;
 """
+
+MESSAGES, ACTIVITIES = "messages", "activities"
+"""The two kinds of queues: what goes to instances (control queues) and the calls of activities (work items)."""
+# Columns that a file of release 0.2.0 lacks.
+_LATER_COLUMNS = ("visible_from", "fetches")
 
 
 @dataclass(frozen=True)
@@ -66,16 +73,21 @@ class Instance:
 
 @dataclass(frozen=True)
 class Message:
-    """An event on its way to an instance; ``execution_id`` is None when it is meant for whichever generation runs."""
+    """An event on its way to an instance; ``execution_id`` is None when it is meant for whichever generation runs.
+
+    ``visible_from`` is in ticks, 0 for at once; ``fetches`` counts how often a host has fetched the message.
+    """
 
     id: int
     execution_id: str | None
     event: Event
+    visible_from: int = 0
+    fetches: int = 0
 
 
 @dataclass(frozen=True)
 class ActivityMessage:
-    """One delivery of an activity call; its row goes with the commit of its result."""
+    """One delivery of an activity call; its row goes with the commit of its result. ``visible_from`` is in ticks."""
 
     id: int
     instance_id: str
@@ -83,6 +95,7 @@ class ActivityMessage:
     task_id: int
     name: str
     input_text: str | None
+    visible_from: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,11 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        for table in (MESSAGES, ACTIVITIES):
+            known = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for column in _LATER_COLUMNS:
+                if column not in known:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         """Close the file."""
@@ -191,9 +209,10 @@ class Store:
     def messages(self, instance_id: str) -> list[Message]:
         """The queue of an instance, oldest first."""
         rows = self._db.execute(
-            "SELECT id, execution_id, event FROM messages WHERE instance_id = ? ORDER BY id", (instance_id,)
+            "SELECT id, execution_id, event, visible_from, fetches FROM messages WHERE instance_id = ? ORDER BY id",
+            (instance_id,),
         )
-        return [Message(key, execution, json.loads(event)) for key, execution, event in rows]
+        return [Message(key, execution, json.loads(event), *rest) for key, execution, event, *rest in rows]
 
     def delete_messages(self, messages: Iterable[Message]) -> None:
         """Take messages off the queue."""
@@ -203,6 +222,13 @@ class Store:
         """Ids of the instances that have something to do."""
         rows = self._db.execute("SELECT instance_id FROM messages GROUP BY instance_id ORDER BY min(id)")
         return [row[0] for row in rows]
+
+    def hide(self, table: str, ids: Iterable[int], visible_from: int, *, fetched: bool = False) -> None:
+        """Make messages of a queue invisible until a time in ticks (0: visible); ``fetched`` counts one more fetch."""
+        self._db.executemany(
+            f"UPDATE {table} SET visible_from = ?, fetches = fetches + ? WHERE id = ?",  # noqa: S608
+            [(visible_from, int(fetched), key) for key in ids],
+        )
 
     # -- activities and timers ---------------------------------------------------------------------------------------
 
@@ -219,7 +245,7 @@ class Store:
     def activities(self) -> list[ActivityMessage]:
         """Every delivery that is not done, oldest first."""
         rows = self._db.execute(
-            "SELECT id, instance_id, execution_id, task_id, name, input_text FROM activities ORDER BY id"
+            "SELECT id, instance_id, execution_id, task_id, name, input_text, visible_from FROM activities ORDER BY id"
         )
         return [ActivityMessage(*row) for row in rows]
 

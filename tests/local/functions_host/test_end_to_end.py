@@ -14,6 +14,11 @@ import pytest
 from tests.local.functions_host.process import Answer, HostProcess, running, start, wait_for
 
 EVENT = {"id": "e1", "topic": "/t", "subject": "s", "eventType": "My.Type", "eventTime": "2026-11-20T22:00:00Z"}
+_STORAGE = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__"
+ONE_MINUTE = {
+    f"{_STORAGE}workItemQueueVisibilityTimeout": "00:01:00",
+    f"{_STORAGE}controlQueueVisibilityTimeout": "00:01:00",
+}
 
 PLANTED = """
 from typing import Any
@@ -68,7 +73,7 @@ def test_the_worker_sees_the_request(host: HostProcess) -> None:
     seen = answer.json()
     assert seen["method"] == "POST"
     assert seen["url"].endswith("/api/ECHO/%C3%A9%2F?a=1&b=&a=2")
-    assert seen["params"] == {"a": "1,2"}
+    assert seen["params"] == {"a": "1,2", "b": ""}
     assert seen["route"] == {"name": "é%2F"}
     assert seen["headers"]["x-two"] == "2"
     assert seen["body"] == "body"
@@ -184,29 +189,54 @@ def test_keys_are_enforced_when_asked(tmp_path: Path) -> None:
         assert host.ask("/api/master?code=M").status == 200
         assert host.ask(f"/api/off?code={host.keys['function']}").status == 404
         assert host.ask("/api/off?code=M").status == 200
-        assert host.ask("/admin/host/status").status == 401
+        for refused in (
+            host.ask("/admin/host/status"),
+            host.ask("/admin/host/status?code=wrong"),
+            notify(host, [EVENT]),
+            host.ask("/runtime/webhooks/durabletask/instances"),
+        ):
+            assert (refused.status, refused.text, refused.headers["WWW-Authenticate"]) == (401, "", "Bearer")
+        for kind in ("function", "eventgrid", "durabletask"):
+            assert host.ask(f"/admin/host/status?code={host.keys[kind]}").status == 403
         assert host.ask("/admin/host/ping").status == 200
-        assert notify(host, [EVENT]).status == 401
         assert notify(host, [EVENT], host.keys["function"]).status == 403
         assert notify(host, [EVENT], host.keys["eventgrid"]).status == 202
-        assert host.ask("/runtime/webhooks/durabletask/instances").status == 401
         status = host.ask(f"/runtime/webhooks/DurableTask/instances?code={host.keys['durabletask']}")
         assert (status.status, status.json()) == (200, [])
 
 
 def test_kill_and_restart_go_on(tmp_path: Path) -> None:
     """Killed in the middle of the orchestration: the next start ends it, with the same keys."""
-    clock = ("--clock-origin", str(time.time()), "--clock-factor", "30")
-    with running(tmp_path, *clock) as host:
+    clock = ("--clock-origin", str(time.time()), "--clock-factor", "60")
+    with running(tmp_path, *clock, environment=ONE_MINUTE) as host:
         instance = host.ask("/api/start/again").json()["id"]
         wait_for(lambda: host.notes("shout"), "the first activity")
         keys = host.keys
         host.kill()
-    with running(tmp_path, *clock) as host:
+    with running(tmp_path, *clock, environment=ONE_MINUTE) as host:
         assert host.keys == keys
         status = wait_for(lambda: completed(host, instance), "the orchestration")
         assert status["output"] == ["AGAIN!", "AGAIN!!"]
         assert {note["text"] for note in host.notes("shout")} == {"again", "AGAIN!"}
+
+
+def test_timers_begin_a_minute_late_after_a_kill(tmp_path: Path) -> None:
+    """The dead host's lease is asked for again after 60 simulated seconds; a host that stops leaves none."""
+    factor = 6
+    clock = ("--clock-origin", str(time.time()), "--clock-factor", str(factor))
+    often = {"TIMER_SCHEDULE": "*/10 * * * * *"}
+    with running(tmp_path, *clock, environment=often) as host:
+        wait_for(lambda: host.notes("timer"), "a call")
+        host.kill()
+    killed = time.monotonic()
+    count = len(host.notes("timer"))
+    with running(tmp_path, *clock, environment=often) as host:
+        ready = time.monotonic()
+        wait_for(lambda: len(host.notes("timer")) > count, "a call after the kill")
+        if (ready - killed) * factor < 30:  # on a very busy machine the lease is over before the host has come
+            assert (time.monotonic() - ready) * factor >= 55
+        assert host.terminate() == 0
+    assert not (tmp_path / "state" / "timers.lease").exists()
 
 
 def test_timers_run_on_the_scaled_clock_and_stop_is_fast(tmp_path: Path) -> None:
@@ -256,6 +286,41 @@ def test_what_cannot_start_says_why(tmp_path: Path) -> None:
     # The worker's own words.
     assert "FunctionLoadError: cannot load the planted function" in refused
     assert "binding call has invalid non-type annotation dict[str, typing.Any]" in refused
+
+
+def test_a_visibility_timeout_out_of_range_is_refused(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    process = start(tmp_path, log, environment={f"{_STORAGE}workItemQueueVisibilityTimeout": "00:00:30"})
+    assert process.wait(30) == 1
+    assert process.stdout
+    process.stdout.close()
+    assert (
+        "durableTask.storageProvider.workItemQueueVisibilityTimeout is '00:00:30'; "
+        "it must be between 00:01:00 and 01:00:00"
+    ) in log.read_text()
+
+
+def test_a_wrong_version_strategy_is_a_host_that_answers_503(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    wrong = {"AzureFunctionsJobHost__extensions__durableTask__versionMatchStrategy": "Newest"}
+    process = start(tmp_path, log, "--port", str(port), environment=wrong)
+    try:
+        wait_for(lambda: "it must be one of None, Strict, CurrentOrOlder" in log.read_text(), "the reason in the log")
+        host = HostProcess(process, {"url": f"http://127.0.0.1:{port}", "keys": {}}, log, log)
+        assert host.ask("/api/echo").status == 503
+        status = host.ask("/admin/host/status").json()
+        assert status["state"] == "Error"
+        assert "versionMatchStrategy is 'Newest'" in status["errors"][0]
+        assert host.terminate() == 1
+    finally:
+        process.kill()
+        process.wait(30)
+        assert process.stdout
+        assert process.stdout.read() == ""
+        process.stdout.close()
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Running:
         self.calls: list[tuple[str, Any]] = []
         self.engine = Engine(
             store=Store(folder / "durable.db"),
-            clock=ScaledClock(time.time(), factor),
+            clock=options.pop("clock", None) or ScaledClock(time.time(), factor),
             names=Names(tuple(self.activities), tuple(orchestrators)),
             invoke_orchestrator=self._orchestrate,
             invoke_activity=self._act,

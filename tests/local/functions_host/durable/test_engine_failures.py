@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from local.functions_host.durable.versions import MatchStrategy, Versions
+
 from .harness import Running, echo, two_waits
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -177,7 +179,9 @@ async def test_versions_are_stamped_on_new_instances_and_children(tmp_path: Path
         default = yield context.call_sub_orchestrator("child", None)
         return [context.version, own, default]
 
-    async with Running(tmp_path, {"child": child, "parent": parent}, default_version="1.0") as app:
+    async with Running(
+        tmp_path, {"child": child, "parent": parent}, versions=Versions("1.0", MatchStrategy.NONE)
+    ) as app:
         row = await app.finished(app.start("parent"))
         assert json.loads(row.output or "") == ["1.0", "9.9", "1.0"]
         row = await app.finished(app.client.start("parent", None, None, "2.0"))

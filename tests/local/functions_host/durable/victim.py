@@ -23,6 +23,8 @@ from local.functions_host.worker_error import WorkerError
 
 STEPS = 6
 INSTANCES = 4
+# A tenth of a real second: what a killed run had in hand is not lost on the next one.
+VISIBILITY = ("controlQueueVisibilityTimeout", "workItemQueueVisibilityTimeout")
 
 
 def journey(context: Any) -> Any:
@@ -74,8 +76,8 @@ async def main(state: Path, effects: Path) -> None:
 
     extension = DurableExtension(
         state_dir=state,
-        clock=ScaledClock(1_700_000_000.0, 50.0),
-        options={},
+        clock=ScaledClock(1_700_000_000.0, 600.0),
+        options={"storageProvider": dict.fromkeys(VISIBILITY, "00:01:00")},
         orchestrators=list(TABLE),
         activities=["effect"],
         invoke_orchestrator=orchestrate,
