@@ -1,4 +1,4 @@
-"""Places where the app's identity has less than the shipped role: subscriptions of their own, with a role of their own."""
+"""Places where the app's identity has less than the shipped role, each in a subscription of its own."""
 
 from __future__ import annotations
 
