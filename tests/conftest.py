@@ -17,6 +17,9 @@ from azure.data.tables import TableServiceClient
 
 from gateways import tables as tables_module
 
+# What the app's identity used of its role, told by all processes of a run.
+pytest_plugins = ["tests.scenarios.role_use"]
+
 _ROOT = Path(__file__).parent.parent
 _TABLE_SERVICE = _ROOT / "node_modules/azurite/dist/src/table/main.js"
 # The account and key that every Azurite has; public knowledge.
