@@ -15,7 +15,7 @@ WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/tea
 
 # The client id of the person, for control_client's ``arm`` and the identity endpoint.
 ENGINEER = "0c0ffee0-0000-4000-8000-0000000000e1"
-_ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
+ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
 # The topic that the app tells its users by.
 _TOPIC = f"{GROUP}/providers/Microsoft.EventGrid/topics/moor-events"
 
@@ -70,7 +70,7 @@ def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> 
             },
             {
                 "name": "platform-engineer",
-                "objectId": _ENGINEER_OBJECT,
+                "objectId": ENGINEER_OBJECT,
                 "clientId": ENGINEER,
                 "roles": [{"role": "Owner", "scope": SCOPE}],
             },

@@ -26,7 +26,10 @@ def place_without(stack: Stack, *actions: str) -> Place:
         {
             "subscriptions": [{"subscriptionId": subscription.rsplit("/", 1)[-1]}],
             "roleDefinitions": [app_roles.narrower(name, actions, [subscription])],
-            "roleAssignments": [app_roles.role(subscription, name)],
+            "roleAssignments": [
+                app_roles.role(subscription, name),
+                {"role": "Owner", "scope": subscription, "principalId": worlds.ENGINEER_OBJECT},
+            ],
             "workspaces": [{"id": place.workspace_id, "location": worlds.LOCATION}],
             "clusters": [{"id": place.cluster_id, **worlds.cluster_body()}],
         }
