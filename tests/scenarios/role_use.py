@@ -156,7 +156,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.section("what the app's identity used of its role")
     lines = table(granted(), seen.actions)
-    for line in lines if seen.complete else [*lines[-1:], "Not every scenario ran: unused actions are not judged."]:
+    if not seen.complete:
+        unused = ", ".join(pattern for pattern in granted() if not any(fits([pattern], a) for a in seen.actions))
+        lines = [lines[-1], f"Not every scenario ran and passed; the run did not use: {unused or '-'}"]
+    for line in lines:
         terminalreporter.line(line)
     for line in sorted(seen.data_actions):
         if seen.complete:
