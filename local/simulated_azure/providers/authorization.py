@@ -151,7 +151,7 @@ def _condition(wanted: dict[str, Any]) -> str | None:
         return None
     try:
         role_conditions.parse(str(condition))
-        if wanted.get("conditionVersion", role_conditions.VERSION) == role_conditions.VERSION:
+        if (wanted.get("conditionVersion") or role_conditions.VERSION) == role_conditions.VERSION:
             return str(condition)
     except role_conditions.NotUnderstood:
         pass
