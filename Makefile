@@ -8,7 +8,7 @@
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test test-pythons lint pytest conformance check-app faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test test-pythons lint pytest roles conformance check-app faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -32,6 +32,10 @@ lint: setup
 # TESTS picks some, for example: make pytest TESTS="tests/scenarios -k attach"
 pytest: setup
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+# Every scenario, and at their end what of the custom role (infra/roles) they used.
+roles: setup
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/scenarios
 
 # The local host held against recorded exchanges: agreeing, differing and left out, per file.
 conformance: setup

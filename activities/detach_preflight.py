@@ -37,6 +37,10 @@ def may_detach(step: StepAtWork) -> Finding:
     workspace = parse_arm_id(str(step.operation.workspace_id), WORKSPACE)
     try:
         held = permissions.read(workspace)
+    except ArmError as error:
+        _worth_repeating(step, error)
+        return detach.not_told(detach.APP_CHECK, str(error))
+    try:
         pauses = bool(planned_pauses(step))
     except ArmError as error:
         _worth_repeating(step, error)

@@ -19,6 +19,9 @@ from gateways import tables as tables_module
 from gateways.storage_settings import HOST_STORAGE, RECORD_STORAGE
 from local.stack.processes import free_port
 
+# What the app's identity used of its role, told by all processes of a run.
+pytest_plugins = ["tests.scenarios.role_use"]
+
 ROOT = Path(__file__).parent.parent
 TABLE_SERVICE = ROOT / "node_modules/azurite/dist/src/table/main.js"
 # The account and key that every Azurite has; public knowledge.

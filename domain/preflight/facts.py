@@ -46,10 +46,14 @@ class Version:
 
 @dataclass(frozen=True)
 class Permission:
-    """What one role allows the app's identity at a scope; ``*`` stands for anything."""
+    """What one role, built in or not, allows the app's identity at a scope; ``*`` stands for anything.
+
+    ``conditional``: under a condition that this product does not judge.
+    """
 
     actions: tuple[str, ...]
     not_actions: tuple[str, ...] = ()
+    conditional: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from domain.preflight.check import Judgement, fails, passes
+from domain.arm_ids import ArmId
+from domain.preflight.check import Judgement, cannot_tell, fails, passes
 from domain.preflight.facts import Facts, Permission, Unread, known
 from domain.preflight.surroundings import unregistered
 
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"
+_GRANT = "Microsoft.Authorization/roleAssignments/write"
 
 
 def needed_on_workspace(facts: Facts) -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def needed_on_cluster(facts: Facts) -> Iterator[str]:
         and not isinstance(facts.workspace_roles, Unread)
         and facts.workspace_roles.missing
     ):
-        yield "Microsoft.Authorization/roleAssignments/write"
+        yield _GRANT
     if facts.connected and not isinstance(facts.extension, Unread) and facts.extension.change is not None:
         # Seen from the cluster: the relay is made beside it.
         yield "Microsoft.Relay/namespaces/write"
@@ -52,20 +54,33 @@ def _undoes(facts: Facts) -> bool:
 
 
 def app_permissions(facts: Facts) -> Judgement:
-    """Every action that is missing, by name and scope."""
+    """Every action that is missing, by name and scope; unknown where a role allows one under a condition only."""
     at_workspace = known(facts.workspace_permissions, "what the app may do on the workspace")
     at_cluster = known(facts.cluster_permissions, "what the app may do on the cluster")
-    missing = [(a, facts.workspace_id) for a in needed_on_workspace(facts) if not allows(at_workspace, a)]
-    missing += [(a, facts.cluster_id) for a in needed_on_cluster(facts) if not allows(at_cluster, a)]
+    judged = [(a, facts.workspace_id, allows(at_workspace, a)) for a in needed_on_workspace(facts)]
+    judged += [(a, facts.cluster_id, allows(at_cluster, a)) for a in needed_on_cluster(facts)]
+    missing = [(action, scope) for action, scope, allowed in judged if allowed is False]
+    unsure = [(action, scope) for action, scope, allowed in judged if allowed is None]
+    if not missing and unsure:
+        return cannot_tell(
+            f"A role allows {_in_words(unsure)} under a condition, which is not judged here.",
+            "Look whether the condition lets the app do this.",
+        )
     if not missing:
-        return passes("The app's identity has the roles it needs.")
-    told = ", ".join(f"{action} on {scope.name}" for action, scope in missing)
+        grants = any(action == _GRANT for action, _, _ in judged)
+        unseen = " Whether a condition limits which roles it may grant does not show." if grants else ""
+        return passes(f"The app's identity has the roles it needs.{unseen}")
+    told = _in_words(missing)
     first = missing[0][1]
     return fails(
         f"The app's identity lacks {told}.",
         "Grant it a role that has this; docs/roles.md names the least ones.",
         f"az role assignment create --assignee <app identity> --role {_role(missing[0][0])} --scope {first}",
     )
+
+
+def _in_words(rights: Sequence[tuple[str, ArmId]]) -> str:
+    return ", ".join(f"{action} on {scope.name}" for action, scope in rights)
 
 
 def _role(action: str) -> str:
@@ -82,9 +97,15 @@ def _role(action: str) -> str:
     return "Contributor" if action.endswith("/action") else "Reader"
 
 
-def allows(permissions: Sequence[Permission], action: str) -> bool:
-    """Whether one of the roles allows an action; what a role takes out it takes out of itself only."""
-    return any(_fits(p.actions, action) and not _fits(p.not_actions, action) for p in permissions)
+def allows(permissions: Sequence[Permission], action: str) -> bool | None:
+    """Whether one of the roles allows an action; what a role takes out it takes out of itself only.
+
+    None when only roles with a condition do.
+    """
+    found = [p for p in permissions if _fits(p.actions, action) and not _fits(p.not_actions, action)]
+    if found and all(p.conditional for p in found):
+        return None
+    return bool(found)
 
 
 def _fits(patterns: tuple[str, ...], action: str) -> bool:

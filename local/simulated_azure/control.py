@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.simulated_azure import faults, request_log, resources, scripts, seed, signatures
+from local.simulated_azure import faults, rbac, request_log, resources, scripts, seed, signatures
 from local.simulated_azure.providers import jobs
 from local.simulated_azure.world import World, iso
 
@@ -38,6 +38,7 @@ class Control:
             web.get("/requests", self._requests),
             web.get("/requests/counts", self._counts),
             web.delete("/requests", self._clear_requests),
+            web.get("/uses", self._uses),
             web.get("/operations", self._operations),
             web.get("/signatures", self._signatures),
             web.get("/faults", self._faults),
@@ -118,6 +119,11 @@ class Control:
     async def _clear_requests(self, request: web.Request) -> web.Response:
         self._world.store.clear_requests()
         return web.json_response({})
+
+    async def _uses(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("objectId", "").lower()
+        found = [use for use in rbac.uses(self._world) if wanted in ("", use["objectId"].lower())]
+        return web.json_response({"value": found})
 
     async def _operations(self, request: web.Request) -> web.Response:
         self._advance()

@@ -177,6 +177,10 @@ class SimulatedAzure:
         """Forget the request log."""
         self._control("DELETE", "/requests")
 
+    def uses(self, object_id: str = "") -> list[dict[str, Any]]:
+        """Every action that a principal was allowed, each once, with the roles that allowed it."""
+        return self._list("/uses", {"objectId": object_id} if object_id else None)
+
     def operations(self, kind: str = "") -> list[dict[str, Any]]:
         """The long-running operations started so far, for example of kind ``compute.attach``."""
         return self._list("/operations", {"kind": kind})

@@ -79,9 +79,7 @@ class KeyVault:
     def _check_access(self, principal: Principal, vault: resources.Resource, action: str, name: str) -> None:
         world = self._world
         scope = f"{vault['id']}/secrets/{name}"
-        if not world.settings["rbac"] or rbac.holds_data(
-            world, principal.object_id, action, scope, world.clock.timestamp()
-        ):
+        if rbac.allowed_data(world, principal.object_id, action, scope, world.clock.timestamp()):
             return
         raise _Refusal(
             403,

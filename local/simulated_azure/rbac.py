@@ -1,35 +1,58 @@
-"""Role assignments evaluated the way Azure RBAC does: additive over ancestor scopes, notActions subtracted per role."""
+"""Role assignments evaluated the way Azure RBAC does: additive over ancestor scopes, notActions subtracted per role,
+conditions judged per assignment. What a principal was let do is kept (``uses``).
+"""
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from local.simulated_azure import resources
+from local.simulated_azure import custom_roles, resources, role_conditions
+from local.simulated_azure.action_patterns import fits
 from local.simulated_azure.errors import ArmError
-from local.simulated_azure.roles import BUILT_IN, Role
+from local.simulated_azure.role_conditions import Asked
+from local.simulated_azure.roles import Role
 from local.simulated_azure.tokens import Principal
 
 if TYPE_CHECKING:
     from local.simulated_azure.world import World
 
-# A role assignment: {"id", "scope", "roleId", "principalId", "principalType", "effectiveFrom", "body"}
+# A role assignment:
+# {"id", "scope", "roleId", "principalId", "principalType", "effectiveFrom", "condition", "body"}
 Assignment = dict[str, Any]
+_USE = "use"
 
 
-def allowed(world: World, principal: Principal, action: str, scope: str, now: float) -> bool:
-    """Whether a principal may do ``action`` over ``scope`` at the simulated moment ``now``."""
-    return not world.settings["rbac"] or holds(world, principal.object_id, action, scope, now)
+def allowed(
+    world: World, principal: Principal, action: str, scope: str, now: float, asked: Asked | None = None
+) -> bool:
+    """Whether a principal may do ``action`` over ``scope`` at the simulated moment ``now``; if so it counts as used.
+
+    ``asked`` is what conditions may ask of the call, beside its action.
+    """
+    if not world.settings["rbac"]:
+        return True
+    granting = _granting(world, principal.object_id, action, scope, now, asked)
+    _keep_use(world, principal.object_id, action, scope, granting, data=False)
+    return bool(granting)
+
+
+def allowed_data(world: World, object_id: str, action: str, scope: str, now: float) -> bool:
+    """The same for a data action, such as reading a secret."""
+    if not world.settings["rbac"]:
+        return True
+    granting = _granting(world, object_id, action, scope, now, data=True)
+    _keep_use(world, object_id, action, scope, granting, data=True)
+    return bool(granting)
 
 
 def holds(world: World, object_id: str, action: str, scope: str, now: float) -> bool:
-    """The same for any identity, for example a workspace's, and whether or not RBAC is switched on for callers."""
-    return any(
-        permits(role, action)
-        for assignment in assignments_for(world, object_id, scope)
-        if assignment["effectiveFrom"] <= now and (role := BUILT_IN.get(assignment["roleId"])) is not None
-    )
+    """Whether any identity, for example a workspace's, has a right, whether or not RBAC is switched on for callers."""
+    return bool(_granting(world, object_id, action, scope, now))
+
+
+def holds_data(world: World, object_id: str, action: str, scope: str, now: float) -> bool:
+    """Whether an identity may do a data action, without doing it."""
+    return bool(_granting(world, object_id, action, scope, now, data=True))
 
 
 def assignments_for(world: World, object_id: str, scope: str) -> list[Assignment]:
@@ -44,27 +67,48 @@ def assignments_for(world: World, object_id: str, scope: str) -> list[Assignment
 
 def permits(role: Role, action: str) -> bool:
     """Whether one role allows a control-plane action."""
-    return _any_fits(role.actions, action) and not _any_fits(role.not_actions, action)
+    return fits(role.actions, action) and not fits(role.not_actions, action)
 
 
-def holds_data(world: World, object_id: str, action: str, scope: str, now: float) -> bool:
-    """Whether an identity may do a data action, such as reading a secret, or one on a cluster with Azure RBAC."""
-    return any(
-        _any_fits(role.data_actions, action) and not _any_fits(role.not_data_actions, action)
-        for assignment in assignments_for(world, object_id, scope)
-        if assignment["effectiveFrom"] <= now and (role := BUILT_IN.get(assignment["roleId"])) is not None
-    )
+def permits_data(role: Role, action: str) -> bool:
+    """Whether one role allows a data action."""
+    return fits(role.data_actions, action) and not fits(role.not_data_actions, action)
 
 
-def check(world: World, principal: Principal, action: str, scope: str, now: float) -> None:
+def uses(world: World) -> list[dict[str, Any]]:
+    """Every action that a principal was allowed, once: object id, action, whether a data action, the first scope of
+    it and the roles that allowed it there.
+    """
+    return list(world.store.values(_USE))
+
+
+def check(world: World, principal: Principal, action: str, scope: str, now: float, asked: Asked | None = None) -> None:
     """Raise ARM's 403 unless the principal may do ``action`` over ``scope``."""
-    if not allowed(world, principal, action, scope, now):
+    if not allowed(world, principal, action, scope, now, asked):
         raise ArmError(
             403,
             "AuthorizationFailed",
             f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have authorization to "
             f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
             "please refresh your credentials.",
+            gateway=True,
+        )
+
+
+def check_linked(
+    world: World, principal: Principal, action: str, scope: str, linked: str, over: str, now: float
+) -> None:
+    """Raise ARM's 403 unless the principal may also do ``linked`` over a resource that its body names.
+
+    ``action`` and ``scope`` are those of the request itself, for the text.
+    """
+    if not allowed(world, principal, linked, over, now):
+        raise ArmError(
+            403,
+            "LinkedAuthorizationFailed",
+            f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to perform "
+            f"action '{action}' on scope '{scope}'; however, it does not have permission to perform action(s) "
+            f"'{linked}' on the linked scope(s) '{over}' (respectively) or the linked scope(s) are invalid.",
             gateway=True,
         )
 
@@ -80,6 +124,7 @@ def assign(
     effective_from: float,
     created: str,
     created_by: str,
+    condition: str | None = None,
 ) -> Assignment:
     """Store a role assignment and answer it."""
     body = {
@@ -88,8 +133,8 @@ def assign(
             "principalId": principal_id,
             "principalType": principal_type,
             "scope": scope or "/",
-            "condition": None,
-            "conditionVersion": None,
+            "condition": condition,
+            "conditionVersion": role_conditions.VERSION if condition else None,
             "createdOn": created,
             "updatedOn": created,
             "createdBy": created_by,
@@ -108,6 +153,7 @@ def assign(
         "principalId": principal_id,
         "principalType": principal_type,
         "effectiveFrom": effective_from,
+        "condition": condition,
         "body": body,
     }
     world.store.put("roleAssignment", resources.key_of(assignment_id), assignment)
@@ -121,27 +167,29 @@ def role_definition_id(scope: str, role_id: str) -> str:
     return f"{prefix}/providers/Microsoft.Authorization/roleDefinitions/{role_id}"
 
 
-def role_by_name(name_or_id: str) -> Role:
-    """A built-in role by GUID, definition id or exact name.
+def _granting(
+    world: World, object_id: str, action: str, scope: str, now: float, asked: Asked | None = None, *, data: bool = False
+) -> list[Role]:
+    """The roles by which a principal may do something at a scope."""
+    found: list[Role] = []
+    for assignment in assignments_for(world, object_id, scope):
+        role = custom_roles.role_of(world, assignment["roleId"]) if assignment["effectiveFrom"] <= now else None
+        if role is None or not (permits_data if data else permits)(role, action):
+            continue
+        condition = assignment.get("condition")
+        if not condition or role_conditions.parse(condition)(asked or Asked(action)):
+            found.append(role)
+    return found
 
-    Raises ValueError when there is none.
-    """
-    tail = name_or_id.rsplit("/", 1)[-1].lower()
-    for role in BUILT_IN.values():
-        if role.role_id == tail or role.name.lower() == name_or_id.lower():
-            return role
-    raise ValueError(f"no built-in role '{name_or_id}'")
+
+def _keep_use(world: World, object_id: str, action: str, scope: str, granting: list[Role], *, data: bool) -> None:
+    key = f"{object_id}|{action}|{data}".lower()
+    if granting and world.store.get(_USE, key) is None:
+        by = sorted({role.name for role in granting})
+        use = {"objectId": object_id, "action": action, "data": data, "scope": scope, "grantedBy": by}
+        world.store.put(_USE, key, use)
 
 
 def _covers(scope: str, target: str) -> bool:
     own = resources.key_of(scope)
     return own == "/" or target == own or target.startswith(own + "/")
-
-
-def _any_fits(patterns: tuple[str, ...], action: str) -> bool:
-    return any(_expression(pattern).fullmatch(action) for pattern in patterns)
-
-
-@lru_cache(maxsize=1024)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.IGNORECASE)

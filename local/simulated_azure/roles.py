@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Role:
-    """A role definition; ``actions`` may hold ``*``. Data actions are evaluated by Key Vault only."""
+    """A role definition; actions may hold ``*``. Data actions count in vaults, topics and clusters with Azure RBAC."""
 
     role_id: str
     name: str
@@ -253,6 +253,20 @@ _ROLES = (
             "Microsoft.Resources/subscriptions/resourceGroups/read",
             "Microsoft.Support/*",
         ),
+    ),
+    Role(
+        "d5a91429-5739-47e2-a06b-3470a27159e7",
+        "EventGrid Data Sender",
+        "Allows send access to event grid events.",
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.EventGrid/topics/read",
+            "Microsoft.EventGrid/domains/read",
+            "Microsoft.EventGrid/partnerNamespaces/read",
+            "Microsoft.EventGrid/namespaces/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+        ),
+        data_actions=("Microsoft.EventGrid/events/send/action",),
     ),
     Role(
         "4633458b-17de-408a-b874-0445c86b69e6",

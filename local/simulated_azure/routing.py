@@ -9,8 +9,9 @@ from typing import Literal
 
 from local.simulated_azure.call import Handler
 
-# collection: what the caller may not read is left out of a list instead of refusing it; none: no RBAC check.
-Access = Literal["resource", "collection", "none"]
+# collection: what the caller may not read is left out of a list instead of refusing it; handler: it checks by itself,
+# because the body or what is there decides.
+Access = Literal["resource", "collection", "handler"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,17 @@ def crud(
         for method, handler, verb in verbs
         if handler is not None
     ]
+
+
+def location_read(pattern: str, resource_type: str, handler: Handler) -> Route:
+    """The route of a status or a result below a provider's ``locations``, which needs a right over the subscription.
+
+    ``pattern`` ends with ``locations/<location>/<kind>/{operation}``; the action is
+    ``<namespace>/locations/<kind>/read`` (articles/role-based-access-control/permissions/*.md).
+    """
+    subscription, _, rest = pattern.partition("/providers/")
+    namespace, _, _, kind, _ = rest.split("/")
+    return Route("GET", pattern, resource_type, handler, f"{namespace}/locations/{kind}/read", subscription)
 
 
 def _expression(pattern: str) -> str:

@@ -15,6 +15,7 @@ from local.simulated_azure import rbac, request_log, resources
 from local.simulated_azure.arm import with_faults
 from local.simulated_azure.metadata import MACHINE_LEARNING_DNS
 from local.simulated_azure.providers import workspaces
+from local.simulated_azure.tokens import Principal
 from local.simulated_azure.world import World
 
 _ACTION = "Microsoft.MachineLearningServices/workspaces/experiments/runs/read"
@@ -65,9 +66,8 @@ class RunHistory:
             return 404, _error("UserError", "The resource is not served here.")
         if claims is None:
             return 401, _error("Unauthorized", "Bearer token not provided.")
-        if world.settings["rbac"] and not rbac.holds(
-            world, claims["oid"], _ACTION, found["workspace"], world.clock.timestamp()
-        ):
+        principal = Principal(claims["oid"], claims["appid"])
+        if not rbac.allowed(world, principal, _ACTION, found["workspace"], world.clock.timestamp()):
             return 403, _error("UserError", f"The user is not authorized to perform the action {_ACTION}.")
         job = resources.find(world, f"{found['workspace']}/jobs/{found['run']}")
         if job is None:

@@ -6,7 +6,8 @@ import re
 import uuid
 from typing import Any
 
-from local.simulated_azure import key_vault, rbac, resources
+from local.simulated_azure import custom_roles, key_vault, rbac, resources, role_conditions
+from local.simulated_azure.errors import ArmError
 from local.simulated_azure.kubernetes import cluster as kubernetes_cluster
 from local.simulated_azure.providers import (
     batch_endpoints,
@@ -28,7 +29,7 @@ from local.simulated_azure.world import World, iso
 SECTIONS = {
     "resources",
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
-    "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleAssignments", "vaults",
+    "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleDefinitions", "roleAssignments", "vaults",
 }  # fmt: skip
 PROVIDERS = (
     "Microsoft.Authorization",
@@ -57,6 +58,7 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
         world.change_settings(document["settings"])
     steps = {
         "subscriptions": _subscription,
+        "roleDefinitions": _role_definition,
         "principals": _principal,
         "resources": _plain,
         "workspaces": _workspace,
@@ -152,8 +154,10 @@ def _principal(world: World, item: dict[str, Any]) -> None:
 
 
 def _role_assignment(world: World, item: dict[str, Any]) -> None:
-    role = rbac.role_by_name(item["role"])
+    role = custom_roles.role_named(world, item["role"])
     scope = "/" + item["scope"].strip("/")
+    if item.get("condition"):
+        role_conditions.parse(item["condition"])  # Raises ValueError.
     subscription = resources.subscription_of(scope)
     if subscription:
         place(world, scope)
@@ -169,7 +173,18 @@ def _role_assignment(world: World, item: dict[str, Any]) -> None:
         effective_from=now + float(item.get("effectiveAfterSeconds", 0)) if "effectiveAfterSeconds" in item else 0,
         created=iso(now),
         created_by="seed",
+        condition=item.get("condition"),
     )
+
+
+def _role_definition(world: World, item: dict[str, Any]) -> None:
+    """A custom role, as the file of ``az role definition create`` says it."""
+    properties = custom_roles.of_az_file(item)
+    role_id = item.get("id") or world.stable_guid("roleDefinition", str(properties["roleName"]))
+    try:
+        custom_roles.save(world, role_id, custom_roles.checked(world, role_id, properties))
+    except ArmError as error:
+        raise ValueError(error.message) from error
 
 
 def _vault(world: World, item: dict[str, Any]) -> None:

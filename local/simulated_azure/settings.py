@@ -14,6 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "rolePropagationSeconds": 0,
     # Retry-After of operation status resources and 202 answers: whole seconds, 0 leaves the header out.
     "retryAfterSeconds": 15,
+    # ARM id of the custom topic, for the right to send events to it; without one any token for its audience is enough.
+    "topicId": "",
     # The address that the API of clusters sees of whoever calls from outside, for authorized IP ranges.
     "kubernetesCallerAddress": "203.0.113.7",
     # Real seconds, because clients check them against the real clock. Managed identity tokens live a day.

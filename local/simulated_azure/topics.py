@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from local.call_hook import CallHook
-from local.simulated_azure import request_log
+from local.simulated_azure import rbac, request_log
 from local.simulated_azure.arm import with_faults
 from local.simulated_azure.errors import ArmError
 from local.simulated_azure.world import World, iso
@@ -18,6 +18,7 @@ from local.simulated_azure.world import World, iso
 AUDIENCES = ("https://eventgrid.azure.net", "https://eventgrid.azure.net/")
 _EVENT_GRID_FIELDS = ("id", "subject", "eventType", "eventTime", "dataVersion")
 _CLOUD_EVENT_FIELDS = ("id", "source", "type", "specversion")
+_SEND = "Microsoft.EventGrid/events/send/action"
 MAX_BATCH = 1024 * 1024
 
 
@@ -88,7 +89,11 @@ class Topics:
             if hmac.compare_digest(key, self._world.topic_key):
                 return "key"
             raise ArmError(401, "Unauthorized", "The request authorization key is not authorized for this topic.")
-        self._world.tokens.authenticate(request.headers.get("Authorization"), AUDIENCES)
+        principal = self._world.tokens.authenticate(request.headers.get("Authorization"), AUDIENCES)
+        topic = self._world.settings["topicId"]
+        now = self._world.clock.timestamp()
+        if topic and not rbac.allowed_data(self._world, principal.object_id, _SEND, topic, now):
+            raise ArmError(401, "Unauthorized", "The principal does not have permission to send events to this topic.")
         return "token"
 
 

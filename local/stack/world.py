@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from local.stack import app_roles
+from local.stack.app_roles import APP_OBJECT as APP_OBJECT
+
 SUBSCRIPTION = "0c0ffee0-0000-4000-8000-000000000001"
 SCOPE = f"/subscriptions/{SUBSCRIPTION}"
 GROUP = f"{SCOPE}/resourceGroups/ml-platform"
@@ -12,20 +15,9 @@ WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/tea
 
 # The client id of the person, for control_client's ``arm`` and the identity endpoint.
 ENGINEER = "0c0ffee0-0000-4000-8000-0000000000e1"
-# What docs/roles.md asks for and no more, so that a call that needs another role fails here first. Tables and topic
-# grant data access, which neither Azurite nor the simulated topic looks at.
-APP_ROLES = (
-    "AzureML Compute Operator",
-    "AzureML Data Scientist",
-    "Kubernetes Extension Contributor",
-    "Azure Kubernetes Service Cluster User Role",
-    "Azure Kubernetes Service RBAC Cluster Admin",
-    "Role Based Access Control Administrator",
-    "Azure Relay Owner",
-)
-_ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
-# The app's identity.
-APP_OBJECT = "0c0ffee0-0000-4000-8000-0000000000a0"
+ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
+# The topic that the app tells its users by.
+_TOPIC = f"{GROUP}/providers/Microsoft.EventGrid/topics/moor-events"
 
 
 def cluster_id(name: str) -> str:
@@ -67,24 +59,26 @@ def cluster_body(tags: dict[str, str] | None = None) -> dict[str, Any]:
 def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> dict[str, Any]:
     """A seed for the simulated Azure: the principals, workspaces and running AKS clusters of these names."""
     return {
+        "settings": {"topicId": _TOPIC},
         "subscriptions": [{"subscriptionId": SUBSCRIPTION, "displayName": "Machine learning"}],
+        "roleDefinitions": app_roles.definitions(SCOPE),
         "principals": [
             {
                 "name": "moor-app",
                 "objectId": APP_OBJECT,
                 "systemAssigned": True,
-                # Machine sizes, Kubernetes versions and registrations are read from the subscription.
-                "roles": [
-                    {"role": "Reader", "scope": SCOPE},
-                    *({"role": role, "scope": GROUP} for role in APP_ROLES),
-                ],
             },
             {
                 "name": "platform-engineer",
-                "objectId": _ENGINEER_OBJECT,
+                "objectId": ENGINEER_OBJECT,
                 "clientId": ENGINEER,
                 "roles": [{"role": "Owner", "scope": SCOPE}],
             },
+        ],
+        "roleAssignments": [
+            app_roles.role(SCOPE),
+            *app_roles.beside(GROUP),
+            {"role": app_roles.EVENTS, "scope": _TOPIC, "principalId": APP_OBJECT},
         ],
         **additions(*clusters, workspaces=workspaces),
     }

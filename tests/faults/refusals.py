@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from local.simulated_azure.control_client import ControlError
-from local.stack import Stack
-from local.stack.world import APP_OBJECT, APP_ROLES, LOCATION, SCOPE, cluster_body
+from local.stack import Stack, app_roles
+from local.stack.world import LOCATION, SCOPE, cluster_body
 
 FULL, FULL_ARC = "full attach", "full attach on Azure Arc"
 REFUSED_OPERATIONS = (FULL, FULL_ARC)
@@ -77,7 +77,7 @@ def seed(operation: str, number: int) -> dict[str, Any]:
             }
         ],
         "clusters": [{"id": cluster, **(arc if operation == FULL_ARC else cluster_body())}],
-        "roleAssignments": [{"role": role, "scope": group, "principalId": APP_OBJECT} for role in APP_ROLES],
+        "roleAssignments": app_roles.beside(group),
     }
 
 

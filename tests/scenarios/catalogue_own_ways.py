@@ -9,9 +9,8 @@ from typing import Any
 from domain.arm_ids import parse_arm_id
 from domain.relays import relay_of
 from local.simulated_azure.metadata import KEY_VAULT_DNS
-from local.stack import Stack
+from local.stack import Stack, app_roles
 from local.stack import world as worlds
-from local.stack.world import APP_OBJECT
 from tests.scenarios.helpers import Place, install_extension, put_in_place
 
 Act = Callable[[Stack, Place], object]
@@ -75,9 +74,9 @@ def _compute(**properties: Any) -> Act:
 
 
 def _secrets(stack: Stack, place: Place) -> None:
-    reads = {"role": "Key Vault Secrets User", "scope": _VAULT, "principalId": APP_OBJECT}
+    reads = app_roles.secret_reader(_VAULT, "off", "odd")
     secrets = [{"name": "off", "value": "x", "enabled": False}, {"name": "odd", "value": "x"}]
-    stack.azure.seed({"vaults": [{"id": _VAULT, "secrets": secrets}], "roleAssignments": [reads]})
+    stack.azure.seed({"vaults": [{"id": _VAULT, "secrets": secrets}], "roleAssignments": reads})
     stack.azure.add_fault(kind="keyvault", method="GET", path="/secrets/odd", status=400, every=True)
 
 

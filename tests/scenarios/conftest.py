@@ -13,6 +13,7 @@ from tests.faults import canary
 from tests.faults.canary import KeptAnswers
 from tests.faults.evidence import Tables
 from tests.faults.invariants import Invariants
+from tests.scenarios import role_use
 from tests.scenarios.helpers import Place
 
 # Simulated seconds per real second: an attach of a quarter of an hour takes some three seconds, and a poll of storage
@@ -25,11 +26,12 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stack]:
     """The running stack, shared by all scenarios: kill its host, but leave it running."""
     options = Options(factor=FACTOR, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("stack")) as running:
         yield running
+        role_use.tell(pytestconfig, running)
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from local.simulated_azure.metadata import KEY_VAULT_DNS
-from local.stack import Stack
-from local.stack.world import APP_OBJECT, APP_ROLES, SCOPE
+from local.stack import Stack, app_roles
+from local.stack.world import APP_OBJECT, SCOPE
 from tests.pem import make_pair
 from tests.scenarios.helpers import Operation, ended
 
@@ -76,7 +76,7 @@ def names_of(number: int) -> Names:
 def test_a_case(stack: Stack, folder: Path) -> None:
     names = names_of(CASES.index(folder) + 1)
     before, request, faults, end = (names.read(folder / name) for name in FILES)
-    roles = [{"role": role, "scope": names.words["group"], "principalId": APP_OBJECT} for role in APP_ROLES]
+    roles = app_roles.beside(names.words["group"])
     given = before["azure"].pop("roleAssignments", [])
     stack.azure.seed({**before["azure"], "roleAssignments": [*roles, *given]})
     for each in before.get("objects", []):

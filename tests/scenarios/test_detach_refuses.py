@@ -23,6 +23,7 @@ from tests.scenarios.helpers import (
     step_of,
     succeeded,
 )
+from tests.scenarios.rights import place_without
 
 JOBS_A_PAGE = 50
 
@@ -161,17 +162,9 @@ def test_a_compute_of_another_type(stack: Stack, place: Place, kind: str) -> Non
     assert deletes(stack, place) == []
 
 
-def test_without_the_right_to_detach_nothing_changes(stack: Stack, place: Place) -> None:
-    """The app may read the workspace and nothing else: that is told before jobs are cancelled for nothing."""
-    group = f"/subscriptions/{place.workspace_id.split('/')[2]}/resourceGroups/read-only-{place.compute_name}"
-    strange = Place(f"{group}/providers/{WORKSPACE}/strange", place.cluster_id, place.compute_name)
-    app = next(p for p in stack.options.world["principals"] if p["name"] == "moor-app")
-    stack.azure.seed(
-        {
-            "workspaces": [{"id": strange.workspace_id, "location": "westeurope"}],
-            "roleAssignments": [{"role": "Reader", "scope": group, "principalId": app["objectId"]}],
-        }
-    )
+def test_without_the_right_to_detach_nothing_changes(stack: Stack) -> None:
+    """The app may read there, but neither detach nor cancel: that is told before jobs are cancelled for nothing."""
+    strange = place_without(stack, f"{WORKSPACE}/computes/delete", f"{WORKSPACE}/jobs/cancel/action")
     put_in_place(stack, strange)
     stack.azure.submit_job(strange.workspace_id, "train-1", computeId=strange.compute_id)
     body = strange.detach_body(workloads={"policy": "cancel"})

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from local.stack.world import APP_OBJECT
 from tests.scenarios.helpers import (
     Operation,
     Place,
@@ -282,8 +281,6 @@ def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, ki
 
 def test_a_private_cluster_is_asked_by_a_command(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
-    role = {"role": "Azure Kubernetes Service Cluster Admin Role", "scope": place.cluster_id, "principalId": APP_OBJECT}
-    stack.azure.seed({"roleAssignments": [role]})
     stack.azure.change(place.cluster_id, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
     labels = {"ml.azure.com/compute": place.compute_name}
     put_in_cluster(stack, place, "AmlJob", "left-1", labels, "Running")

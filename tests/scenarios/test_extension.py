@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.simulated_azure.metadata import KEY_VAULT_DNS
-from local.stack import Stack
+from local.stack import Stack, app_roles
 from local.stack import world as worlds
 from tests.pem import CNAME, Pair, make_pair
 from tests.scenarios.helpers import (
@@ -26,14 +26,13 @@ from tests.scenarios.helpers import (
 
 INFERENCE = {"enableInference": True, "inferenceRouterServiceType": "LoadBalancer", "sslCname": CNAME}
 VAULT = f"{worlds.GROUP}/providers/Microsoft.KeyVault/vaults/moor-vault"
-APP = "0c0ffee0-0000-4000-8000-0000000000a0"
-READS = {"role": "Key Vault Secrets User", "principalId": APP, "scope": VAULT}
 
 
 def put_secrets(stack: Stack, values: dict[str, str]) -> dict[str, str]:
     """Put secrets into the vault; answers their ids by name."""
     secrets = [{"name": name, "value": value} for name, value in values.items()]
-    stack.azure.seed({"vaults": [{"id": VAULT, "secrets": secrets}], "roleAssignments": [READS]})
+    reads = app_roles.secret_reader(VAULT, *values)
+    stack.azure.seed({"vaults": [{"id": VAULT, "secrets": secrets}], "roleAssignments": reads})
     return {name: f"https://moor-vault.{KEY_VAULT_DNS}/secrets/{name}" for name in values}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.stack import Stack
+from local.stack import Stack, app_roles
 from local.stack.world import APP_OBJECT, ENGINEER, LOCATION, cluster_body
 from tests.scenarios.helpers import (
     Operation,
@@ -23,12 +23,12 @@ from tests.scenarios.helpers import (
     install_extension,
     succeeded,
 )
+from tests.scenarios.rights import place_without
 
 _READS = re.compile(r"/(listCluster(User|Admin)Credential|selfsubjectaccessreviews)$")
 _OBJECT = re.compile(r"/managedClusters/[^/]+/apis?/")
 _WRITES = {"PUT": "create", "PATCH": "update", "DELETE": "delete", "POST": "update"}
 _OPERATOR = "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815"
-_CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 _numbers = itertools.count(1)
 
 
@@ -170,18 +170,16 @@ def test_a_plan_of_a_detach_lists_what_uses_the_compute(stack: Stack, place: Pla
     assert "job train-1" in against["message"]
 
 
-def test_a_missing_role_is_planned_then_granted(stack: Stack, place: Place) -> None:
-    """A workspace in a group where the app may only read."""
-    group = f"/subscriptions/{place.workspace_id.split('/')[2]}/resourceGroups/elsewhere-{next(_numbers)}"
-    workspace = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/strange"
-    stack.azure.seed({"workspaces": [{"id": workspace, "location": LOCATION}]})
-    there = Place(workspace, place.cluster_id, place.compute_name)
+def test_a_missing_role_is_planned_then_granted(stack: Stack) -> None:
+    """The app may not attach there."""
+    there = place_without(stack, "Microsoft.MachineLearningServices/workspaces/computes/write")
+    workspace = there.workspace_id.rsplit("/", 1)[-1]
 
     refused = plan(stack, "attach", there.attach_body())
     assert (refused["result"]["verdict"], refused["result"]["changes"]) == ("refused", [])
     told = finding(refused, "appPermissions")
     assert told["outcome"] == "fail"
-    assert "Microsoft.MachineLearningServices/workspaces/computes/write on strange" in told["message"]
+    assert f"Microsoft.MachineLearningServices/workspaces/computes/write on {workspace}" in told["message"]
     assert told["command"].startswith("az role assignment create")
 
     before = last_request(stack)
@@ -191,7 +189,7 @@ def test_a_missing_role_is_planned_then_granted(stack: Stack, place: Place) -> N
     assert failed["error"]["command"] == told["command"]
     assert writes(stack, before) == []
 
-    grant(stack, workspace, _OPERATOR)
+    grant(stack, there.workspace_id, _OPERATOR)
     operation = plan(stack, "attach", there.attach_body())
     assert operation["result"]["verdict"] == "ok"
     assert apply(stack, "attach", there.attach_body()) == planned(operation)
@@ -242,7 +240,7 @@ def test_providers_are_registered_when_asked_for(stack: Stack) -> None:
             "workspaces": [{"id": place.workspace_id, "location": LOCATION}],
             "clusters": [{"id": place.cluster_id, **cluster_body()}],
             "roleAssignments": [
-                {"role": _CONTRIBUTOR, "scope": f"/subscriptions/{subscription}", "principalId": APP_OBJECT}
+                app_roles.role(f"/subscriptions/{subscription}", name) for name in (app_roles.ROLE, app_roles.REGISTER)
             ],
         }
     )

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from local.stack import Stack
-from local.stack import world as worlds
 from tests.scenarios.helpers import (
     Operation,
     Place,
@@ -24,6 +23,7 @@ from tests.scenarios.helpers import (
     step_of,
     succeeded,
 )
+from tests.scenarios.rights import place_without
 
 # Simulated seconds: far above the longest pause that a step would make by itself.
 TOLD = 600
@@ -108,17 +108,10 @@ def test_outages_leave_one_operation_each(stack: Stack, new_place: Callable[[], 
     assert len([fault for fault in stack.azure.faults() if fault["hits"] == 1]) == 3 * len(OUTAGES)
 
 
-def test_a_missing_role(stack: Stack, place: Place) -> None:
-    """The cluster is in a resource group where the app may read and no more: seen before anything is changed."""
-    group = f"{worlds.SCOPE}/resourceGroups/read-only-{place.compute_name}"
-    cluster = f"{group}/providers/Microsoft.ContainerService/managedClusters/aks"
-    stack.azure.seed(
-        {
-            "clusters": [{"id": cluster, **worlds.cluster_body()}],
-            "roleAssignments": [{"principalId": app_object_id(stack), "role": "Reader", "scope": group}],
-        }
-    )
-    target = Place(place.workspace_id, cluster, place.compute_name)
+def test_a_missing_role(stack: Stack) -> None:
+    """The app may not install extensions there: seen before anything is changed."""
+    target = place_without(stack, "Microsoft.KubernetesConfiguration/extensions/write")
+    cluster = target.cluster_id
     operation = ended(stack, stack.app.start("attach", target.attach_body())["id"])
     assert (operation["status"], operation["error"]["step"]) == ("Failed", "preflight")
     missing = [f for f in operation["findings"] if "Microsoft.KubernetesConfiguration/extensions/write" in f["message"]]

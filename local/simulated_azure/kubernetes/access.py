@@ -57,9 +57,17 @@ def authenticate(world: World, cluster: resources.Resource, header: str | None) 
 
 
 def allowed(
-    world: World, cluster: resources.Resource, state: State, user: User, verb: str, kind: Kind, namespace: str | None
+    world: World,
+    cluster: resources.Resource,
+    state: State,
+    user: User,
+    verb: str,
+    kind: Kind,
+    namespace: str | None,
+    *,
+    does: bool = False,
 ) -> bool:
-    """Whether a user may do that to objects of a kind."""
+    """Whether a user may do that to objects of a kind. With ``does`` it is about to be done, and counts as used."""
     if user.object_id is None:
         return True
     if not world.settings["rbac"]:
@@ -68,7 +76,8 @@ def allowed(
         part = f"{kind.group}/{kind.plural}" if kind.group else kind.plural
         action = f"Microsoft.ContainerService/managedClusters/{part}/{_VERBS.get(verb, verb)}"
         scope = f"{cluster['id']}/namespaces/{namespace}" if namespace else cluster["id"]
-        return rbac.holds_data(world, user.object_id, action, scope, world.clock.timestamp())
+        judge = rbac.allowed_data if does else rbac.holds_data
+        return judge(world, user.object_id, action, scope, world.clock.timestamp())
     grant = state["grants"].get(user.object_id)
     return grant == "cluster-admin" or (grant == "view" and _VERBS.get(verb) == "read" and kind.plural in _VIEW)
 
@@ -77,7 +86,7 @@ def check(
     world: World, cluster: resources.Resource, state: State, user: User, verb: str, kind: Kind, namespace: str | None
 ) -> None:
     """Raise StatusError 403 unless the user may."""
-    if allowed(world, cluster, state, user, verb, kind, namespace):
+    if allowed(world, cluster, state, user, verb, kind, namespace, does=True):
         return
     place = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     message = (

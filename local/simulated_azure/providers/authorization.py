@@ -1,39 +1,40 @@
-"""Microsoft.Authorization: role assignments, role definitions, permissions and (empty) deny assignments."""
+"""Microsoft.Authorization: role assignments, permissions and (empty) deny assignments."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from local.simulated_azure import operations, rbac, resources
+from local.simulated_azure import custom_roles, operations, rbac, resources, role_conditions
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request
-from local.simulated_azure.providers import lists
-from local.simulated_azure.roles import BUILT_IN, Role
+from local.simulated_azure.providers import lists, role_definitions
+from local.simulated_azure.providers.role_definitions import permission
+from local.simulated_azure.role_conditions import Asked
+from local.simulated_azure.roles import BUILT_IN
 from local.simulated_azure.routing import Route
 from local.simulated_azure.world import iso
 
 _NAMESPACE = "Microsoft.Authorization"
 ASSIGNMENT = f"{_NAMESPACE}/roleAssignments"
-DEFINITION = f"{_NAMESPACE}/roleDefinitions"
+PERMISSIONS = f"{_NAMESPACE}/permissions"
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_FILTER = re.compile(r"(principalId|assignedTo|roleName|type)\s*(?:eq\s*)?\(?\s*'([^']*)'\s*\)?", re.IGNORECASE)
+_FILTER = re.compile(r"(principalId|assignedTo)\s*(?:eq\s*)?\(?\s*'([^']*)'\s*\)?", re.IGNORECASE)
 
 
 def routes() -> list[Route]:
     """The routes of this provider, below any scope including the tenant."""
-    found: list[Route] = []
+    found: list[Route] = role_definitions.routes()
     for scope in ("{scope*}", ""):
         base = f"{scope}/providers/{_NAMESPACE}"
         one, over = f"{base}/roleAssignments/{{assignment}}", scope or "/"
         found += [
             Route("GET", one, ASSIGNMENT, _get, f"{ASSIGNMENT}/read", over),
-            Route("PUT", one, ASSIGNMENT, _put, f"{ASSIGNMENT}/write", over),
-            Route("DELETE", one, ASSIGNMENT, _delete, f"{ASSIGNMENT}/delete", over),
+            # Conditions look at the assignment itself.
+            Route("PUT", one, ASSIGNMENT, _put, f"{ASSIGNMENT}/write", over, "handler"),
+            Route("DELETE", one, ASSIGNMENT, _delete, f"{ASSIGNMENT}/delete", over, "handler"),
             Route("GET", f"{base}/roleAssignments", ASSIGNMENT, _list, f"{ASSIGNMENT}/read", over),
-            Route("GET", f"{base}/roleDefinitions", DEFINITION, _definitions, f"{DEFINITION}/read", over),
-            Route("GET", f"{base}/roleDefinitions/{{role}}", DEFINITION, _definition, f"{DEFINITION}/read", over),
-            Route("GET", f"{base}/permissions", f"{_NAMESPACE}/permissions", _permissions, "", "", "none"),
+            Route("GET", f"{base}/permissions", PERMISSIONS, _permissions, f"{PERMISSIONS}/read", over),
             Route(
                 "GET",
                 f"{base}/denyAssignments",
@@ -50,6 +51,10 @@ def _scope(call: Call) -> str:
     return call.params.get("scope", "").rstrip("/")
 
 
+def _over(call: Call) -> str:
+    return _scope(call) or "/"
+
+
 def _id(call: Call) -> str:
     return f"{_scope(call)}/providers/{ASSIGNMENT}/{call.params['assignment']}"
 
@@ -64,21 +69,27 @@ def _get(call: Call) -> Reply:
 
 
 def _put(call: Call) -> Reply:
+    wanted = call.object_body().get("properties") or {}
+    role_id = str(wanted.get("roleDefinitionId") or "").rsplit("/", 1)[-1].lower()
+    principal_id = str(wanted.get("principalId") or "")
+    principal_type = str(wanted.get("principalType") or "ServicePrincipal")
+    new = role_conditions.attributes(role_id, principal_id, principal_type)
+    rbac.check(call.world, call.principal, call.action, _over(call), call.now, Asked(call.action, request=new))
     if not _GUID.fullmatch(call.params["assignment"]):
         raise bad_request(
             "InvalidRoleAssignmentId",
             f"The role assignment ID '{call.params['assignment']}' is not valid. The role assignment ID must be a "
             "GUID.",
         )
-    wanted = call.object_body().get("properties") or {}
-    role_id = str(wanted.get("roleDefinitionId") or "").rsplit("/", 1)[-1].lower()
-    principal_id = str(wanted.get("principalId") or "")
     if not role_id or not principal_id:
         raise bad_request("InvalidCreateRoleAssignmentRequest", "The request to create role assignment is not valid.")
-    if role_id not in BUILT_IN:
+    if custom_roles.role_of(call.world, role_id) is None or not custom_roles.assignable(
+        call.world, role_id, _scope(call)
+    ):
         raise bad_request(
             "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role_id}' does not exist."
         )
+    condition = _condition(wanted)
     _check_principal(call, principal_id, wanted)
     _check_scope(call)
     existing = call.world.store.get("roleAssignment", resources.key_of(_id(call)))
@@ -89,7 +100,7 @@ def _put(call: Call) -> Reply:
                 "RoleAssignmentUpdateNotPermitted",
                 "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
             )
-        return Reply(200, existing["body"])
+        return _changed(call, existing, condition)
     for other in call.world.store.values("roleAssignment"):
         if (
             other["principalId"].lower() == principal_id.lower()
@@ -108,17 +119,51 @@ def _put(call: Call) -> Reply:
         scope=_scope(call),
         role_id=role_id,
         principal_id=principal_id,
-        principal_type=wanted.get("principalType") or "ServicePrincipal",
+        principal_type=principal_type,
         effective_from=call.now + float(call.world.settings["rolePropagationSeconds"]),
         created=iso(call.now),
         created_by=call.principal.object_id,
+        condition=condition,
     )
     operations.announce(call, assignment)
     return Reply(201, assignment["body"])
 
 
+def _changed(call: Call, existing: rbac.Assignment, condition: str | None) -> Reply:
+    """The same assignment with another condition, or as it was."""
+    if condition != existing.get("condition"):
+        existing["condition"] = condition
+        existing["body"]["properties"] |= {
+            "condition": condition,
+            "conditionVersion": role_conditions.VERSION if condition else None,
+            "updatedOn": iso(call.now),
+            "updatedBy": call.principal.object_id,
+        }
+        call.world.store.put("roleAssignment", resources.key_of(existing["id"]), existing)
+        operations.announce(call, existing)
+    return Reply(200, existing["body"])
+
+
+def _condition(wanted: dict[str, Any]) -> str | None:
+    """The condition that an assignment is to have. The text is the service's, the code is not published."""
+    condition = wanted.get("condition")
+    if not condition:
+        return None
+    try:
+        role_conditions.parse(str(condition))
+        if (wanted.get("conditionVersion") or role_conditions.VERSION) == role_conditions.VERSION:
+            return str(condition)
+    except role_conditions.NotUnderstood:
+        pass
+    raise bad_request("InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
+
+
 def _delete(call: Call) -> Reply:
     found = call.world.store.get("roleAssignment", resources.key_of(_id(call)))
+    there = {}
+    if found is not None:
+        there = role_conditions.attributes(found["roleId"], found["principalId"], found["principalType"])
+    rbac.check(call.world, call.principal, call.action, _over(call), call.now, Asked(call.action, resource=there))
     if found is None:
         return Reply(204)
     call.world.store.delete("roleAssignment", resources.key_of(_id(call)))
@@ -143,66 +188,21 @@ def _list(call: Call) -> Reply:
     return lists.page(call, found, call.world.page_size("roleAssignments"))
 
 
-def _definitions(call: Call) -> Reply:
-    conditions = {name.lower(): value for name, value in _FILTER.findall(call.query.get("$filter", ""))}
-    name = conditions.get("rolename")
-    found = [_role_body(call, role) for role in BUILT_IN.values() if name is None or role.name.lower() == name.lower()]
-    return lists.page(call, found, call.world.page_size("roleDefinitions"))
-
-
-def _definition(call: Call) -> Reply:
-    role = BUILT_IN.get(call.params["role"].lower())
-    if role is None:
-        raise ArmError(
-            404,
-            "RoleDefinitionDoesNotExist",
-            f"The specified role definition with ID '{call.params['role']}' does not exist.",
-        )
-    return Reply(200, _role_body(call, role))
-
-
 def _permissions(call: Call) -> Reply:
     """What the caller may do at this scope: one entry for each role that applies."""
     if not call.world.settings["rbac"]:
-        return Reply(200, {"value": [_permission(BUILT_IN["8e3af657-a8ff-443c-a75c-2fe8c4bcb635"])]})
+        return Reply(200, {"value": [permission(BUILT_IN["8e3af657-a8ff-443c-a75c-2fe8c4bcb635"])]})
     found = [
-        _permission(BUILT_IN[assignment["roleId"]])
+        permission(role)
         for assignment in rbac.assignments_for(call.world, call.principal.object_id, _scope(call))
-        if assignment["effectiveFrom"] <= call.now and assignment["roleId"] in BUILT_IN
+        if assignment["effectiveFrom"] <= call.now
+        and (role := custom_roles.role_of(call.world, assignment["roleId"])) is not None
     ]
     return Reply(200, {"value": found})
 
 
 def _deny_assignments(call: Call) -> Reply:
     return Reply(200, {"value": []})
-
-
-def _permission(role: Role) -> dict[str, Any]:
-    return {
-        "actions": list(role.actions),
-        "notActions": list(role.not_actions),
-        "dataActions": list(role.data_actions),
-        "notDataActions": [],
-    }
-
-
-def _role_body(call: Call, role: Role) -> dict[str, Any]:
-    return {
-        "properties": {
-            "roleName": role.name,
-            "type": "BuiltInRole",
-            "description": role.description,
-            "assignableScopes": ["/"],
-            "permissions": [_permission(role)],
-            "createdOn": "2015-02-02T21:55:09.8806423Z",
-            "updatedOn": "2023-11-07T05:26:42.9931930Z",
-            "createdBy": None,
-            "updatedBy": None,
-        },
-        "id": rbac.role_definition_id(_scope(call), role.role_id),
-        "type": DEFINITION,
-        "name": role.role_id,
-    }
 
 
 def _check_principal(call: Call, principal_id: str, wanted: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from local.simulated_azure.kubernetes.kubeconfig import kubeconfig
 from local.simulated_azure.operations import Operation
 from local.simulated_azure.providers import lists, system_data
 from local.simulated_azure.providers.cluster_bodies import CONNECTED, MANAGED, build
-from local.simulated_azure.routing import Route, crud
+from local.simulated_azure.routing import Route, crud, location_read
 from local.simulated_azure.world import World
 
 _SUBSCRIPTION = "/subscriptions/{subscription}"
@@ -39,9 +39,9 @@ def routes() -> list[Route]:
             Route("GET", f"{scope}/providers/{kind}", kind, _list, f"{kind}/read", scope, "collection")
             for scope in (_GROUP, _SUBSCRIPTION)
         ]
-        found.append(Route("GET", f"{location}/{status}/{{operation}}", kind, _status, "", "", "none"))
+        found.append(location_read(f"{location}/{status}/{{operation}}", kind, _status))
         if result != status:
-            found.append(Route("GET", f"{location}/{result}/{{operation}}", kind, _result, "", "", "none"))
+            found.append(location_read(f"{location}/{result}/{{operation}}", kind, _result))
     one = f"{_GROUP}/providers/{MANAGED}/{{cluster}}"
     found += [
         Route("POST", f"{one}/{name}", MANAGED, _credentials, f"{MANAGED}/{name}/action", one)

@@ -7,13 +7,13 @@ import logging
 import re
 from typing import Any
 
-from local.simulated_azure import operations, resources
+from local.simulated_azure import operations, rbac, resources
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request
 from local.simulated_azure.operations import Operation
 from local.simulated_azure.providers import lists, system_data, workspaces
 from local.simulated_azure.providers.attach_rules import extension_of, refusal
-from local.simulated_azure.routing import Route, crud
+from local.simulated_azure.routing import Route, crud, location_read
 from local.simulated_azure.world import World, iso
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ def routes() -> list[Route]:
     return [
         *crud(_ONE, TYPE, get=_get, put=_put, delete=_delete),
         Route("GET", _COLLECTION, TYPE, _list, f"{TYPE}/read", workspaces.PATTERN),
-        Route("GET", f"{_LOCATION}/computeOperationsStatus/{{operation}}", TYPE, _status, "", "", "none"),
-        Route("GET", f"{_LOCATION}/computeOperationsResults/{{operation}}", TYPE, _result, "", "", "none"),
+        location_read(f"{_LOCATION}/computeOperationsStatus/{{operation}}", TYPE, _status),
+        location_read(f"{_LOCATION}/computeOperationsResults/{{operation}}", TYPE, _result),
     ]
 
 
@@ -105,6 +105,9 @@ def _put(call: Call) -> Reply:
     workspace = workspaces.workspace_of(call, "write", TYPE)
     given = call.object_body()
     wanted = given.get("properties") or {}
+    for user in (given.get("identity") or {}).get("userAssignedIdentities") or {}:
+        assign = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+        rbac.check_linked(call.world, call.principal, call.action, _id(call), assign, user, call.now)
     _check(call, wanted)
     existing = resources.find(call.world, _id(call))
     running = operations.live(call.world, existing) if existing else None

@@ -11,7 +11,7 @@ from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import ArmError, bad_request, parent_not_found
 from local.simulated_azure.operations import Operation
 from local.simulated_azure.providers import lists, workspaces
-from local.simulated_azure.routing import Route, crud
+from local.simulated_azure.routing import Route, crud, location_read
 from local.simulated_azure.world import World
 
 _STATUS = (
@@ -79,7 +79,7 @@ def routes(family: Family) -> list[Route]:
 
 def status_route() -> Route:
     """Where deletions tell how they are."""
-    return Route("GET", f"{_STATUS}/{{operation}}", workspaces.TYPE, _status, "", "", "none")
+    return location_read(f"{_STATUS}/{{operation}}", workspaces.TYPE, _status)
 
 
 def install() -> None:

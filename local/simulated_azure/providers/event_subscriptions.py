@@ -17,7 +17,7 @@ from local.simulated_azure.delivery import Deliverer
 from local.simulated_azure.errors import ArmError, bad_request, resource_not_found
 from local.simulated_azure.operations import Operation
 from local.simulated_azure.providers import lists, system_data
-from local.simulated_azure.routing import Route, crud
+from local.simulated_azure.routing import Route, crud, location_read
 from local.simulated_azure.world import World, iso
 
 TYPE = "Microsoft.EventGrid/eventSubscriptions"
@@ -50,7 +50,7 @@ class EventSubscriptions:
             found += crud(one, TYPE, get=_get, put=self._put, delete=self._delete)
             found.append(Route("GET", f"{scope}/providers/{TYPE}", TYPE, _list, f"{TYPE}/read", scope))
             found.append(Route("POST", f"{one}/getFullUrl", TYPE, _full_url, f"{TYPE}/getFullUrl/action", one))
-        found.append(Route("GET", f"{_STATUS}/{{operation}}", TYPE, _status, "", "", "none"))
+        found.append(location_read(f"{_STATUS}/{{operation}}", TYPE, _status))
         return found
 
     def recover(self) -> None:

@@ -8,7 +8,7 @@ from local.simulated_azure import resources, signatures
 from local.simulated_azure.call import Call, Reply
 from local.simulated_azure.errors import bad_request
 from local.simulated_azure.providers import lists, system_data, workspaces
-from local.simulated_azure.routing import Route, crud
+from local.simulated_azure.routing import Route, crud, location_read
 from local.simulated_azure.world import World, iso
 
 TYPE = f"{workspaces.TYPE}/jobs"
@@ -26,7 +26,7 @@ def routes() -> list[Route]:
         *crud(_ONE, TYPE, get=_get),
         Route("GET", _COLLECTION, TYPE, _list, f"{TYPE}/read", workspaces.PATTERN),
         Route("POST", f"{_ONE}/cancel", TYPE, _cancel, f"{TYPE}/cancel/action", _ONE),
-        Route("GET", f"{_RESULTS}/{{operation}}", TYPE, _result, "", "", "none"),
+        location_read(f"{_RESULTS}/{{operation}}", TYPE, _result),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from domain.legacy_objects import LEGACY_OBJECTS
 from domain.preflight.facts import ExtensionFacts, Legacy, Permission, Unread, VaultFacts
@@ -30,6 +32,8 @@ OPERATOR = Permission(("Microsoft.MachineLearningServices/workspaces/computes/*"
 EXTENDER = Permission(
     tuple(f"Microsoft.KubernetesConfiguration/extensions/{a}" for a in ("read", "write", "delete", "operations/read"))
 )
+# What Moor ships; the right to grant roles is assigned apart.
+SHIPPED = (Permission(tuple(json.loads((Path(__file__).parents[3] / "infra/roles/moor.json").read_text())["Actions"])),)
 NEEDS = workspace_needs("p-1", CLUSTER_ID, None)
 UNREGISTERED = {"Microsoft.KubernetesConfiguration": "NotRegistered", "Microsoft.ContainerService": "Registered"}
 
@@ -206,6 +210,33 @@ SURROUNDINGS = (
     Case(
         "appPermissions", "the least",
         facts(workspace_permissions=(READER, OPERATOR), cluster_permissions=(READER, EXTENDER)), "pass",
+    ),
+    Case(
+        "appPermissions", "the shipped role",
+        facts(workspace_permissions=SHIPPED, cluster_permissions=SHIPPED), "pass",
+    ),
+    Case(
+        "appPermissions", "the shipped role, on Azure Arc with what goes wrong taken back",
+        facts(
+            workspace_permissions=SHIPPED, cluster_permissions=SHIPPED, cluster_id=ARC_ID,
+            request={"onFailure": "undo", "smokeTest": "training"},
+        ), "pass",
+    ),
+    Case(
+        "appPermissions", "the shipped role does not grant roles",
+        facts(
+            workspace_permissions=SHIPPED, cluster_permissions=SHIPPED, workspace_roles=Seen(missing=NEEDS),
+            request={"grantRoles": True},
+        ), "fail", "roleAssignments/write",
+    ),
+    Case(
+        "appPermissions", "under a condition",
+        facts(workspace_permissions=(READER, Permission(OPERATOR.actions, conditional=True))),
+        "unknown", "under a condition",
+    ),
+    Case(
+        "appPermissions", "under a condition, and without one by another role",
+        facts(workspace_permissions=(Permission(("*",), conditional=True), READER, OPERATOR)), "pass",
     ),
     Case("appPermissions", "cannot be read", facts(cluster_permissions=DOWN), "unknown", "503"),
     Case("keyVaultSecrets", "not there", facts(secrets=VaultFacts(("a",), NO_SECRET)), "fail", "no secret"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"
 AML = "Microsoft.MachineLearningServices/workspaces"
 READER = Permission(("*/read",))
+SHIPPED = (Permission(tuple(json.loads((Path(__file__).parents[3] / "infra/roles/moor.json").read_text())["Actions"])),)
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks"
 NEEDS = workspace_needs("principal", parse_arm_id(CLUSTER), None)
 
@@ -59,3 +62,21 @@ def test_a_role_that_the_workspace_lacks_warns(seen: Seen, outcome: str) -> None
     found = workspace_roles(seen)
     assert found.outcome == outcome
     assert (found.command is None) is (outcome == "pass")
+
+
+@pytest.mark.parametrize(("request_", "pauses", "action"), ASKED, ids=[a[2] for a in ASKED])
+def test_the_shipped_role_is_enough(request_: dict[str, Any], pauses: bool, action: str) -> None:
+    assert app_permissions(request_, SHIPPED, WORKSPACE, pauses=pauses).outcome == "pass"
+
+
+def test_a_right_under_a_condition_cannot_be_told() -> None:
+    conditional = Permission((f"{AML}/computes/*",), conditional=True)
+    found = app_permissions({}, (READER, conditional), WORKSPACE, pauses=False)
+    assert (found.outcome, f"{AML}/computes/delete" in found.message) == ("unknown", True)
+    assert app_permissions({}, (READER, conditional, *SHIPPED), WORKSPACE, pauses=False).outcome == "pass"
+
+
+def test_wildcards_cross_slashes_and_exceptions_hold_for_their_own_role() -> None:
+    wide = Permission(("Microsoft.*",), ("*/COMPUTES/*",))
+    assert app_permissions({}, (wide,), WORKSPACE, pauses=False).outcome == "fail"
+    assert app_permissions({}, (wide, Permission(("*/computes/*",))), WORKSPACE, pauses=False).outcome == "pass"

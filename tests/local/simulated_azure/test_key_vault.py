@@ -111,3 +111,19 @@ def test_the_challenge_without_a_token_and_with_a_wrong_one(azure: SimulatedAzur
     assert ask(azure.token("https://management.azure.com/")).json()["error"]["message"].startswith("AKV10022")
     good = azure.token(f"https://{KEY_VAULT_DNS}")
     assert ask(good).json()["value"] == "one"
+
+
+def test_a_custom_role_on_a_single_secret(settings_only: SimulatedAzure) -> None:
+    one = {
+        "Name": "One secret",
+        "DataActions": ["Microsoft.KeyVault/vaults/secrets/getSecret/action"],
+        "AssignableScopes": [GROUP],
+    }
+    reads = {"role": "One secret", "scope": f"{VAULT}/secrets/mine", "principalId": OWNER_OBJECT}
+    secrets = [{"name": name, "value": name} for name in ("mine", "mine-too")]
+    put(settings_only, *secrets, roleDefinitions=[one], roleAssignments=[reads])
+    with ManagedIdentityCredential() as credential, SecretClient(URL, credential, retry_total=0) as client:
+        assert client.get_secret("mine").value == "mine"
+        with pytest.raises(HttpResponseError) as refused:
+            client.get_secret("mine-too")
+    assert refused.value.status_code == 403

@@ -13,6 +13,7 @@ from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 from azure.identity import ManagedIdentityCredential
 
 from local.simulated_azure.control_client import SimulatedAzure
+from tests.local.simulated_azure.world import GROUP, OWNER_OBJECT
 
 
 @pytest.fixture
@@ -39,6 +40,21 @@ def test_event_grid_events_by_managed_identity(endpoint: str, azure: SimulatedAz
     assert (kept["schema"], kept["authentication"]) == ("EventGridSchema", "token")
     assert kept["event"]["eventType"] == "Thing.Happened"
     assert [item["path"] for item in azure.requests(kind="topic")] == ["/api/events"]
+
+
+def test_events_by_managed_identity_need_the_right_to_send(endpoint: str, azure: SimulatedAzure) -> None:
+    topic = f"{GROUP}/providers/Microsoft.EventGrid/topics/told"
+    azure.settings(topicId=topic)
+    client = EventGridPublisherClient(endpoint, ManagedIdentityCredential())
+    with pytest.raises(ClientAuthenticationError):
+        client.send(cloud_event())
+    sends = {"role": "EventGrid Data Sender", "scope": topic, "principalId": OWNER_OBJECT}
+    azure.seed({"roleAssignments": [sends]})
+    client.send(cloud_event())
+    assert len(azure.topic_events()) == 1
+    assert [use["action"] for use in azure.uses(OWNER_OBJECT) if use["data"]] == [
+        "Microsoft.EventGrid/events/send/action"
+    ]
 
 
 def test_wrong_key_is_refused(endpoint: str, azure: SimulatedAzure) -> None:
