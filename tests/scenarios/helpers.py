@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from local.stack import Stack
-from local.stack.app_client import Answer
+from local.stack.app_client import PATIENCE, Answer
 from local.stack.world import ENGINEER, cluster_body
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Place:
         return {"workspaceId": self.workspace_id, "computeName": self.compute_name, **more}
 
 
-def eventually(find: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
+def eventually(find: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """What ``find`` answers once it is neither None nor False; fails the test after ``seconds`` of real time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -61,14 +61,14 @@ def attached(stack: Stack, place: Place) -> Operation:
     return succeeded(stack, operation["id"])
 
 
-def succeeded(stack: Stack, operation_id: str, seconds: float = 60.0) -> Operation:
+def succeeded(stack: Stack, operation_id: str, seconds: float = PATIENCE) -> Operation:
     """The operation once its last step is over; fails the test unless it succeeded."""
     operation = ended(stack, operation_id, seconds)
     assert operation["status"] == "Succeeded", operation["error"]
     return operation
 
 
-def ended(stack: Stack, operation_id: str, seconds: float = 60.0) -> Operation:
+def ended(stack: Stack, operation_id: str, seconds: float = PATIENCE) -> Operation:
     """The operation once it is final and its last step, which gives claims back, is over."""
     return stack.app.wait_until(
         operation_id,
@@ -144,7 +144,7 @@ def step_of(operation: Operation, name: str) -> dict[str, Any]:
     return next(step for step in operation["steps"] if step["name"] == name)
 
 
-def at_step(stack: Stack, operation_id: str, name: str, *statuses: str, seconds: float = 60.0) -> Operation:
+def at_step(stack: Stack, operation_id: str, name: str, *statuses: str, seconds: float = PATIENCE) -> Operation:
     """The operation once its step of that name has one of these statuses; fails the test when it ends before."""
 
     def there(operation: Operation) -> bool:

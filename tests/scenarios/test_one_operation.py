@@ -120,7 +120,7 @@ def test_two_computes_on_one_cluster(stack: Stack, new_place: Callable[[], Place
     second = Place(elsewhere.workspace_id, place.cluster_id, elsewhere.compute_name)
     third = Place(place.workspace_id, place.cluster_id, f"more-{place.compute_name}"[:16])
     ids = [stack.app.start("attach", p.attach_body())["id"] for p in (place, second, third)]
-    operations = [succeeded(stack, operation_id, 120) for operation_id in ids]
+    operations = [succeeded(stack, operation_id) for operation_id in ids]
     for operation in operations:
         assert_journal_whole(operation, stack.app.journal(operation["id"]))
 
@@ -147,7 +147,7 @@ def test_the_next_one_may_go_when_one_has_failed(stack: Stack, new_place: Callab
     extension = extension_path(place.cluster_id)
     stack.azure.script_operation(kind="extension.create", resource=extension, outcome="fail", message="no nodes left")
     ids = [stack.app.start("attach", p.attach_body())["id"] for p in (place, second)]
-    operations = [ended(stack, operation_id, 120) for operation_id in ids]
+    operations = [ended(stack, operation_id) for operation_id in ids]
     (failed,) = (o for o in operations if o["status"] == "Failed")
     (worked,) = (o for o in operations if o["status"] == "Succeeded")
     assert failed["error"]["step"] == "extension_ready"

@@ -40,7 +40,7 @@ def body(place: Place, **more: Any) -> dict[str, Any]:
 
 def reattach(stack: Stack, place: Place, **more: Any) -> Operation:
     """Reattach, to its end whatever that is."""
-    return ended(stack, stack.app.start("reattach", body(place, **more))["id"], 120)
+    return ended(stack, stack.app.start("reattach", body(place, **more))["id"])
 
 
 def compute(stack: Stack, place: Place) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Plac
     stack.azure.clear_scripts()
     answer = stack.app.call("POST", f"/operations/{operation['id']}/retry")
     assert answer.status == 202, answer.body
-    finished = succeeded(stack, operation["id"], 120)
+    finished = succeeded(stack, operation["id"])
     assert compute(stack, place) == before
     assert (in_azure(stack, place)[0]["installPromOp"], in_azure(stack, place)[0]["own"]) == ("False", "mine")
     assert finished["error"] is None
@@ -280,7 +280,7 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     for step in ("compute_gone", "extension_ready", "compute_ready"):
         at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
         stack.restart_host()
-    operation = succeeded(stack, operation_id, 120)
+    operation = succeeded(stack, operation_id)
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert long_operations(stack, place.compute_id) == ["compute.attach", "compute.detach", "compute.attach"]
     assert changes(stack, extension_path(place.cluster_id)) == [("PUT", 201), ("PATCH", 202)]

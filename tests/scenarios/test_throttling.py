@@ -56,7 +56,7 @@ def test_waits_as_told(stack: Stack, new_place: Callable[[], Place]) -> None:
             operations.append((stack.app.start("attach", place.attach_body())["id"], target))
 
     for operation_id, target in operations:
-        operation = succeeded(stack, operation_id, 120)
+        operation = succeeded(stack, operation_id)
         assert changes(stack, target) == [("PUT", 429), ("PUT", 201)]
         first, second = put_times(stack, target)
         assert second - first >= TOLD - 1  # A date of HTTP has no fractions of a second.
@@ -94,14 +94,14 @@ def test_outages_leave_one_operation_each(stack: Stack, new_place: Callable[[], 
         detached.append((gone, stack.app.start("detach", gone.detach_body())["id"]))
 
     for place, operation_id in attached:
-        operation = succeeded(stack, operation_id, 120)
+        operation = succeeded(stack, operation_id)
         assert_journal_whole(operation, stack.app.journal(operation_id))
         extension = extension_path(place.cluster_id)
         assert long_operations(stack, extension) == ["extension.create"]
         assert long_operations(stack, place.compute_id) == ["compute.attach"]
         assert sorted(made["id"] for made in operation["created"]) == sorted([extension, place.compute_id])
     for gone, operation_id in detached:
-        operation = succeeded(stack, operation_id, 120)
+        operation = succeeded(stack, operation_id)
         assert_journal_whole(operation, stack.app.journal(operation_id))
         assert long_operations(stack, gone.compute_id) == ["compute.detach"]
         assert operation["result"]["alreadyGone"] is False

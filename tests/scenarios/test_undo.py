@@ -116,7 +116,7 @@ def test_a_cancelled_attach_can_be_gone_on_with(stack: Stack, place: Place) -> N
     assert ended(stack, operation_id)["status"] == "Canceled"
 
     assert stack.app.call("POST", f"/operations/{operation_id}/retry").status == 202
-    eventually(lambda: stack.app.operation(operation_id)["status"] == "Succeeded", "the retried attach", seconds=60)
+    eventually(lambda: stack.app.operation(operation_id)["status"] == "Succeeded", "the retried attach")
     assert resource_ids(stack, place) == {place.compute_id.lower(), extension_path(place.cluster_id).lower()}
 
 
@@ -132,7 +132,7 @@ def test_a_detach_that_azure_has_taken_goes_on_to_its_end(stack: Stack, place: P
 def test_undo_survives_a_killed_host(stack: Stack, place: Place) -> None:
     fail_the_attach(stack, place)
     operation_id = stack.app.start("attach", place.attach_body())["id"]
-    eventually(lambda: stack.app.operation(operation_id)["status"] == "Undoing", "the undoing", seconds=60)
+    eventually(lambda: stack.app.operation(operation_id)["status"] == "Undoing", "the undoing")
     stack.kill_host()
     stack.start_host()
     operation = ended(stack, operation_id)

@@ -40,7 +40,7 @@ def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_facto
         deploy(app, version=present_version())
         stack.start_host()
 
-        ended = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
+        ended = [succeeded(stack, operation_id) for operation_id in under_way.ids]
         for operation, table in zip(ended, (earlier.ATTACH_1_0, earlier.ATTACH_1_0, earlier.DETACH_1_0), strict=True):
             assert steps(operation) == names(table)
             assert_journal_whole(operation, stack.app.journal(operation["id"]))

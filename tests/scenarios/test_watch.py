@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.stack import Options, Stack, running_stack
+from local.stack.app_client import PATIENCE
 from local.stack.app_settings import clean_environment
 from local.stack.processes import REPOSITORY
 from tests.scenarios.conftest import place_in
@@ -166,7 +167,7 @@ def was_resumed(stack: Stack, operation_id: str) -> bool:
     return "resumed" in [entry["event"] for entry in stack.app.journal(operation_id)]
 
 
-def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Run the watch timer, which is off in this stack, until it has brought something about."""
     deadline = time.monotonic() + seconds
     while not find():

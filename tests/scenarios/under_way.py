@@ -72,7 +72,7 @@ def wait_until_azure_is_at_work(stack: Stack, under_way: UnderWay) -> None:
 
 def assert_each_effect_once(stack: Stack, under_way: UnderWay) -> list[Operation]:
     """All three succeed, with one long-running operation for each change and nothing held."""
-    operations = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
+    operations = [succeeded(stack, operation_id) for operation_id in under_way.ids]
     for operation in operations:
         assert_journal_whole(operation, stack.app.journal(operation["id"]))
     installing, attaching, detaching = under_way.installing, under_way.attaching, under_way.detaching

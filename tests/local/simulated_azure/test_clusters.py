@@ -13,7 +13,7 @@ NEW = CLUSTER.replace("aks-one", "aks-new")
 
 
 def test_states_of_a_life(azure: SimulatedAzure) -> None:
-    azure.settings(eventualConsistencySeconds=0, durations={"cluster.create": 3000})
+    azure.settings(eventualConsistencySeconds=0, durations={"cluster.create": 9000})
     made = azure.arm("PUT", NEW, {"location": "westeurope", "tags": {"a": "b"}})
     assert (made.status, made.body["properties"]["provisioningState"]) == (201, "Creating")
     assert azure.arm("GET", NEW).body["properties"]["provisioningState"] == "Creating"

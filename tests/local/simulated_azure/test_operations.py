@@ -44,7 +44,7 @@ def test_default_durations(azure: SimulatedAzure) -> None:
 
 
 def test_progress_is_told(azure: SimulatedAzure) -> None:
-    azure.settings(retryAfterSeconds=7, durations={"compute.attach": 6000})
+    azure.settings(retryAfterSeconds=7, durations={"compute.attach": 9000})
     azure.seed({"extensions": [seeded_extension()]})
     answer = azure.arm("PUT", COMPUTE, compute_body())
     assert answer.headers["Retry-After"] == "7"
@@ -56,12 +56,12 @@ def test_progress_is_told(azure: SimulatedAzure) -> None:
     assert azure.arm("GET", COMPUTE).body["properties"]["provisioningState"] == "Creating"
     done = finished(azure, answer)
     assert done["status"] == "Succeeded"
-    assert seconds(done["endTime"]) - seconds(done["startTime"]) == pytest.approx(6000)
+    assert seconds(done["endTime"]) - seconds(done["startTime"]) == pytest.approx(9000)
     assert azure.arm("GET", COMPUTE).body["properties"]["provisioningState"] == "Succeeded"
 
 
 def test_delete_has_both_headers(azure: SimulatedAzure) -> None:
-    azure.settings(durations={"compute.detach": 3000})
+    azure.settings(durations={"compute.detach": 9000})
     azure.seed({"computes": [{"workspaceId": COMPUTE.rsplit("/", 2)[0], "name": "k8s-one", "properties": {}}]})
     answer = azure.arm("DELETE", f"{COMPUTE}?underlyingResourceAction=Detach")
     location = answer.headers["Location"]
@@ -122,7 +122,7 @@ def test_stuck_for_ever(azure: SimulatedAzure) -> None:
 
 def test_succeeded_while_the_resource_lags(azure: SimulatedAzure) -> None:
     azure.seed({"extensions": [seeded_extension()]})
-    azure.script_operation(kind="compute.attach", durationSeconds=30, lagSeconds=6000)
+    azure.script_operation(kind="compute.attach", durationSeconds=30, lagSeconds=9000)
     assert finished(azure, azure.arm("PUT", COMPUTE, compute_body()))["status"] == "Succeeded"
 
     def state() -> Any:
@@ -134,7 +134,7 @@ def test_succeeded_while_the_resource_lags(azure: SimulatedAzure) -> None:
 
 def test_status_is_gone_after_the_end(azure: SimulatedAzure) -> None:
     azure.seed({"computes": [{"workspaceId": COMPUTE.rsplit("/", 2)[0], "name": "k8s-one", "properties": {}}]})
-    azure.script_operation(kind="compute.detach", durationSeconds=3000, statusGone=True)
+    azure.script_operation(kind="compute.detach", durationSeconds=9000, statusGone=True)
     answer = azure.arm("DELETE", f"{COMPUTE}?underlyingResourceAction=Detach")
     url = answer.headers["Azure-AsyncOperation"]
     assert azure.arm("GET", url).body["status"] == "InProgress"
@@ -144,7 +144,7 @@ def test_status_is_gone_after_the_end(azure: SimulatedAzure) -> None:
 
 def test_resource_reappears(azure: SimulatedAzure) -> None:
     azure.seed({"computes": [{"workspaceId": COMPUTE.rsplit("/", 2)[0], "name": "k8s-one", "properties": {}}]})
-    azure.script_operation(kind="compute.detach", durationSeconds=30, reappearAfterSeconds=6000)
+    azure.script_operation(kind="compute.detach", durationSeconds=30, reappearAfterSeconds=9000)
     finished(azure, azure.arm("DELETE", f"{COMPUTE}?underlyingResourceAction=Detach"))
     assert azure.arm("GET", COMPUTE).status == 404
     until(lambda: azure.arm("GET", COMPUTE).status == 200)

@@ -86,7 +86,7 @@ async def test_one_early_event_is_handed_to_every_later_wait_while_the_engine_wa
     async with Running(tmp_path, {"late": late}) as app:
         instance_id = app.start("late")
         app.client.raise_event(instance_id, "go", '"early"')
-        await app.engine.wait_for(lambda: len(app.history(instance_id, 11)) == 1, 5)
+        await app.engine.wait_for(lambda: len(app.history(instance_id, 11)) == 1, 60)
         await app.settled()
         row = app.client.get(instance_id)
         assert row is not None
@@ -156,7 +156,7 @@ async def test_continue_as_new_loses_the_events_of_earlier_episodes(tmp_path: Pa
         for number in range(3):
             app.client.raise_event(instance_id, "go", str(number))
             await app.settled()
-        await app.engine.wait_for(lambda: _generation_input(app, instance_id) == [0], 5)
+        await app.engine.wait_for(lambda: _generation_input(app, instance_id) == [0], 60)
         await app.settled()
         row = app.client.get(instance_id)
         assert row is not None

@@ -47,7 +47,7 @@ async def test_a_cancelled_timer_still_arrives_when_it_is_due_and_changes_nothin
         instance_id = app.start("goes_on")
         await app.reached(instance_id, "Running")
         app.client.raise_event(instance_id, "go", "1")
-        assert await app.engine.wait_for(lambda: len(app.history(instance_id, 11)) == 1, 5)
+        assert await app.engine.wait_for(lambda: len(app.history(instance_id, 11)) == 1, 60)
         await app.settled()
         app.client.raise_event(instance_id, "end", "2")
         row = await app.finished(instance_id)
