@@ -1,13 +1,14 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything
+# make test-busy     the same with two busy loops beside it: nothing may depend on a quiet machine
 # make lint, pytest, conformance, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11+ and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test lint pytest conformance faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test test-busy lint pytest conformance faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -19,6 +20,9 @@ up: setup
 
 test: lint pytest
 
+test-busy: setup
+	scripts/under_load.sh 2 $(MAKE) test
+
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -28,9 +32,9 @@ lint: setup
 pytest: setup
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-# The local host held against recorded exchanges: agreeing, differing and left out, per file.
+# The local host held against recorded exchanges: agreeing, differing and left out, per file. ARGS picks files.
 conformance: setup
-	@$(PY) -m tests.conformance.report
+	@$(PY) -m tests.conformance.report $(ARGS)
 
 # A fault at every call of every operation; takes a while. ARGS go to the program.
 faults: setup
@@ -44,6 +48,7 @@ oracle: setup
 prove-restart: setup
 	@$(PY) -m tests.faults.prove_restart $(ARGS)
 
+# Calls and time of an attach and a detach; ARGS=--small shows only that it works.
 bench: setup
 	@$(PY) -m benchmarks.operations $(ARGS)
 

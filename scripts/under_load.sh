@@ -10,7 +10,7 @@ fi
 loops=$1
 shift
 
-# A loop looks for its parent now and then: it ends by itself should this script be killed outright.
+# Looks for the script now and then: a loop ends by itself should the script be killed outright.
 busy() {
     while kill -0 "$1" 2>/dev/null; do
         for ((n = 0; n < 200000; n++)); do :; done
@@ -18,25 +18,17 @@ busy() {
 }
 
 pids=()
-command=
 end() {
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
+    wait
 }
 trap end EXIT
-# The command gets the signal too, and is waited for.
-trap '[ -z "$command" ] || kill -TERM "$command" 2>/dev/null || true' INT TERM
-
 for ((i = 0; i < loops; i++)); do
     busy $$ &
     pids+=($!)
 done
 echo "$loops busy loops beside: $*" >&2
-"$@" &
-command=$!
+# In the foreground, so that Ctrl-C reaches it as ever.
 status=0
-wait "$command" || status=$?
-# A signal ends the wait before the command has ended.
-if kill -0 "$command" 2>/dev/null; then
-    wait "$command" || status=$?
-fi
+"$@" || status=$?
 exit "$status"
