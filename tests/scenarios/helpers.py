@@ -133,6 +133,16 @@ def operations_on(stack: Stack, resource_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda o: o["startedAt"])
 
 
+def hold(stack: Stack, kind: str, resource_id: str, **more: Any) -> None:
+    """Have Azure's next operation of a kind on a resource last until ``finish``, however slow the machine is."""
+    stack.azure.script_operation(kind=kind, resource=f"{re.escape(resource_id)}$", held=True, **more)
+
+
+def finish(stack: Stack, resource_id: str) -> None:
+    """Have Azure end what it does on a resource, once it has begun."""
+    eventually(lambda: stack.azure.finish_operations(f"^{re.escape(resource_id)}$"), f"Azure to change {resource_id}")
+
+
 def deletes(stack: Stack, place: Place) -> list[str]:
     """What each DELETE of the compute asked to become of the cluster, in order."""
     requests = stack.azure.requests(kind="arm", method="DELETE", path=f"^{re.escape(place.compute_id)}$")

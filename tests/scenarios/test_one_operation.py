@@ -23,6 +23,8 @@ from tests.scenarios.helpers import (
     claims_of,
     ended,
     extension_path,
+    finish,
+    hold,
     install_extension,
     instances,
     long_operations,
@@ -54,6 +56,7 @@ def test_fifty_at_once_from_two_processes(tmp_path_factory: pytest.TempPathFacto
 
 
 def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> None:
+    hold(stack, "extension.create", extension_path(place.cluster_id))
     first = stack.app.call("POST", "/attach", place.attach_body(reason="the first"))
     assert first.status == 202
     operation_id = first.body["id"]
@@ -76,6 +79,7 @@ def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> 
         assert error["operationLocation"] == first.headers["operation-location"]
         assert refused.headers["operation-location"] == first.headers["operation-location"]
 
+    finish(stack, extension_path(place.cluster_id))
     succeeded(stack, operation_id)
     assert operations_on(stack, place) == [operation_id]
     assert changes(stack, place.compute_id) == [("PUT", 201)]
@@ -83,10 +87,11 @@ def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> 
 
 def test_an_attach_waits_for_no_detach(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
-    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=600)
+    hold(stack, "compute.detach", place.compute_id)
     detach = stack.app.start("detach", place.detach_body())
     refused = stack.app.call("POST", "/attach", place.attach_body())
     assert (refused.status, refused.body["error"]["operationId"]) == (409, detach["id"])
+    finish(stack, place.compute_id)
     succeeded(stack, detach["id"])
     succeeded(stack, stack.app.start("attach", place.attach_body())["id"])
 

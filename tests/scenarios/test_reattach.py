@@ -19,6 +19,8 @@ from tests.scenarios.helpers import (
     deletes,
     ended,
     extension_path,
+    finish,
+    hold,
     long_operations,
     ml_compute,
     put_in_place,
@@ -259,10 +261,11 @@ def test_canceled_before_the_detach(stack: Stack, place: Place) -> None:
 def test_canceled_after_the_detach(stack: Stack, place: Place) -> None:
     """It stops before the next change; what is half done is told, and a retry finishes it."""
     attached(stack, place)
-    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=1500)
+    hold(stack, "compute.detach", place.compute_id)
     operation = stack.app.start("reattach", body(place, description="new"))
     at_step(stack, operation["id"], "compute_gone", "Waiting")
     assert stack.app.call("POST", f"/operations/{operation['id']}/cancel").status == 202
+    finish(stack, place.compute_id)
     canceled = ended(stack, operation["id"])
     assert canceled["status"] == "Canceled"
     assert step_of(canceled, "compute_gone")["status"] == "Succeeded"

@@ -15,6 +15,8 @@ from tests.scenarios.helpers import (
     ended,
     eventually,
     extension_path,
+    finish,
+    hold,
     long_operations,
     step_of,
     succeeded,
@@ -82,14 +84,7 @@ def test_one_of_several_fails_and_the_others_keep_the_extension(stack: Stack, pl
 
 def test_who_installed_it_fails_when_another_workspace_uses_it(stack: Stack, place: Place) -> None:
     """By a compute that somebody attached by hand: another operation of the app's would have waited."""
-    stack.azure.script_operation(
-        kind="compute.attach",
-        resource=f"/{place.compute_name}$",
-        outcome="fail",
-        durationSeconds=300,
-        code="QuotaExceeded",
-        message="No.",
-    )
+    hold(stack, "compute.attach", place.compute_id, outcome="fail", code="QuotaExceeded", message="No.")
     operation_id = str(stack.app.start("attach", place.attach_body())["id"])
     at_step(stack, operation_id, "compute_ready", "Waiting")
     name = f"other-{place.compute_name}"
@@ -100,6 +95,7 @@ def test_who_installed_it_fails_when_another_workspace_uses_it(stack: Stack, pla
     }
     stack.azure.seed({**worlds.additions(workspaces=(name,)), "computes": [compute]})
 
+    finish(stack, place.compute_id)
     failed = ended(stack, operation_id)
     assert failed["error"]["step"] == "compute_ready"
     assert step_of(failed, "undo_extension")["status"] == "Skipped"
