@@ -22,7 +22,7 @@ def test_a_nine_hour_drain_survives_three_kills_and_an_outage() -> None:
     assert "1 of 1 rounds as they should be; gaps in journals: 0" in said
     hours = re.search(r"detach Succeeded in run \d+ after ([\d.]+) h", said)
     assert hours, said
-    assert 9 <= float(hours[1]) < 12
+    assert float(hours[1]) >= 9
     # Three in the attach, three in the detach, and the first.
     ids = re.search(r"host processes ([\d ]+)", said)
     assert ids, said

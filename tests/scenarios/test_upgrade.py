@@ -13,7 +13,7 @@ from local.stack import Options, Stack, running_stack
 from local.stack.processes import REPOSITORY
 from orchestrators import detach, earlier
 from orchestrators.steps import Step
-from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import (
     Operation,
     assert_journal_whole,
@@ -31,7 +31,9 @@ from tests.scenarios.under_way import finish_all, start_all, wait_until_azure_is
 def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_factory: pytest.TempPathFactory) -> None:
     app = deployment(tmp_path_factory.mktemp("app"))
     deploy(app, version="1.0")
-    with running_stack(Options(factor=FACTOR, app=app), state_dir=tmp_path_factory.mktemp("upgrade")) as stack:
+    with running_stack(
+        Options(factor=FACTOR, app=app, settings=BY_HAND), state_dir=tmp_path_factory.mktemp("upgrade")
+    ) as stack:
         under_way = start_all(stack, lambda: place_in(stack))
         wait_until_azure_is_at_work(stack, under_way)
         stack.stop_host()
