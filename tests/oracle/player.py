@@ -50,6 +50,8 @@ class Story:
     cluster_seen: Seen = field(default_factory=Seen)
     stock: Inventories | None = None
     cluster: dict[str, Any] | None = None
+    # When no host was there to work on it.
+    away: list[tuple[datetime, datetime]] = field(default_factory=list)
     unfinished: bool = False
     stuck: bool = False
 
