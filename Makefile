@@ -1,6 +1,7 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything
+# make test-busy     the same with two busy loops beside it: nothing may depend on a quiet machine
 # make test-pythons  runs the fast tests on the other versions of Python that are found
 # make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
@@ -8,7 +9,7 @@
 PY := .venv/bin/python
 FACTOR ?= 60
 
-.PHONY: demo up test test-pythons lint pytest roles conformance check-app faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test test-busy test-pythons lint pytest roles conformance check-app faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -24,6 +25,9 @@ test: lint pytest
 test-pythons: setup
 	@scripts/test_pythons.sh $(TESTS)
 
+test-busy: setup
+	scripts/under_load.sh 2 $(MAKE) test
+
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -37,9 +41,9 @@ pytest: setup
 roles: setup
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/scenarios
 
-# The local host held against recorded exchanges: agreeing, differing and left out, per file.
+# The local host held against recorded exchanges: agreeing, differing and left out, per file. ARGS picks files.
 conformance: setup
-	@$(PY) -m tests.conformance.report
+	@$(PY) -m tests.conformance.report $(ARGS)
 
 # Microsoft's worker library indexes the app, and runs a function of each kind.
 check-app: setup
@@ -57,6 +61,7 @@ oracle: setup
 prove-restart: setup
 	@$(PY) -m tests.faults.prove_restart $(ARGS)
 
+# Calls and time of an attach and a detach; ARGS=--small shows only that it works.
 bench: setup
 	@$(PY) -m benchmarks.operations $(ARGS)
 

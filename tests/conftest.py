@@ -30,7 +30,7 @@ _START_SECONDS = 60.0
 
 
 # What starts whole stacks takes longest and comes first; the rest fills the gaps at the end of a run side by side.
-_LONGEST_FIRST = ("tests/scenarios/", "tests/oracle/", "tests/faults/", "tests/local/stack/")
+_STACKS = ("tests/scenarios/", "tests/oracle/", "tests/faults/", "tests/local/stack/", "tests/test_make_targets.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test of this name: {', '.join(twice)}")
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST_FIRST))
+    items.sort(key=lambda item: not item.nodeid.startswith(_STACKS))
 
 
 @pytest.fixture(scope="session")

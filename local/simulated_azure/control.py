@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.simulated_azure import faults, rbac, request_log, resources, scripts, seed, signatures
+from local.simulated_azure import faults, operations, rbac, request_log, resources, scripts, seed, signatures
 from local.simulated_azure.providers import jobs
 from local.simulated_azure.world import World, iso
 
@@ -44,6 +44,7 @@ class Control:
             web.get("/faults", self._faults),
             web.post("/faults", self._add_fault),
             web.delete("/faults", self._clear_faults),
+            web.post("/operations/finish", self._finish_operations),
             web.get("/operation-scripts", self._scripts),
             web.post("/operation-scripts", self._add_script),
             web.delete("/operation-scripts", self._clear_scripts),
@@ -134,6 +135,15 @@ class Control:
 
     async def _signatures(self, request: web.Request) -> web.Response:
         return web.json_response({"value": signatures.given_out(self._world)})
+
+    async def _finish_operations(self, request: web.Request) -> web.Response:
+        self._advance()
+        resource = re.compile((await request.json())["resource"], re.IGNORECASE)
+        live = [item for item in self._world.store.values("operation") if item["status"] == "InProgress"]
+        found = [item["id"] for item in live if resource.search(item["resourceId"])]
+        for identifier in found:
+            operations.finish(self._world, identifier, None)
+        return web.json_response({"value": found})
 
     async def _faults(self, request: web.Request) -> web.Response:
         return web.json_response({"value": list(self._world.store.values("fault"))})

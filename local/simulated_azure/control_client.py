@@ -211,6 +211,11 @@ class SimulatedAzure:
         answer: dict[str, Any] = self._control("POST", "/operation-scripts", script)
         return answer
 
+    def finish_operations(self, resource: str) -> int:
+        """End every operation under way on resources that a pattern fits, as its script says; how many those are."""
+        answer: dict[str, Any] = self._control("POST", "/operations/finish", {"resource": resource})
+        return len(answer["value"])
+
     def clear_scripts(self) -> None:
         """Remove every operation script."""
         self._control("DELETE", "/operation-scripts")

@@ -67,6 +67,7 @@ def start(
     """
     world = call.world
     script = scripts.take(world, kind, resource["id"])
+    open_ended = open_ended or bool(script.get("held")) or script.get("outcome") == "stuck"
     seconds = 0.0 if open_ended else float(script.get("durationSeconds", world.duration(duration or kind)))
     identifier = str(uuid.uuid4())
     operation: Operation = {
@@ -83,7 +84,7 @@ def start(
         "progress": progress,
         "startedAt": call.now,
         "startedReal": time.time(),
-        "due": None if open_ended or script.get("outcome") == "stuck" else call.now + seconds,
+        "due": None if open_ended else call.now + seconds,
         "endedAt": None,
         "error": _scripted_error(script) or (refusal.error() if refusal else None),
         "script": script,

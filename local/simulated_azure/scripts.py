@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FIELDS = {
     "id", "kind", "resource", "nth", "every", "seen", "durationSeconds", "outcome", "code", "message", "details",
     "provisioningErrors", "statuses", "errorInfo", "lagSeconds", "statusGone", "reappearAfterSeconds",
-    "retryAfterSeconds", "leaves",
+    "retryAfterSeconds", "leaves", "held",
 }  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 FINAL = frozenset({"Succeeded", "Failed", "Canceled"})
 _POLL_SECONDS = 0.1
+# Real seconds that a wait may take: a busy machine needs many times as long as a quiet one.
+PATIENCE = 300.0
 # The app is on loopback: never by way of a proxy.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -93,7 +95,7 @@ class AppClient:
         return list(self._pages(f"/operations/{operation_id}/journal"))
 
     def wait_for_operation(
-        self, operation_id: str, seconds: float = 60.0, seen: Callable[[dict[str, Any]], None] | None = None
+        self, operation_id: str, seconds: float = PATIENCE, seen: Callable[[dict[str, Any]], None] | None = None
     ) -> dict[str, Any]:
         """The operation once it has ended; ``seen`` is shown every reading of it. A host that is down is waited for.
 
@@ -105,7 +107,7 @@ class AppClient:
         self,
         operation_id: str,
         fits: Callable[[dict[str, Any]], bool],
-        seconds: float = 60.0,
+        seconds: float = PATIENCE,
         seen: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
         """The operation once ``fits`` says so. Raises TimeoutError, with the last reading, after ``seconds``."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from local.stack import world as worlds
-from local.stack.app_client import AppError
+from local.stack.app_client import PATIENCE, AppError
 from local.stack.demo_detach import play_detach
 from local.stack.demo_roles import play_roles
 from local.stack.durations import between, in_words
@@ -20,7 +20,6 @@ T = TypeVar("T")
 Operation = dict[str, Any]
 
 CLUSTER, COMPUTE, JOB = "aks-vision", "gpu-pool", "train-resnet"
-_PATIENCE = 120.0
 
 
 class DemoError(Exception):
@@ -153,7 +152,7 @@ class _Demo:
         began = time.monotonic() if began is None else began
         self._view.line(f"operation {operation['id']}")
         with self._view.watching(self._stack.clock.now) as show:
-            ended = self._stack.app.wait_until(operation["id"], _all_over, _PATIENCE, show)
+            ended = self._stack.app.wait_until(operation["id"], _all_over, PATIENCE, show)
         _expect(ended["status"] == status, f"the {ended['kind']} ended as {ended['status']}: {ended['error']}")
         self._done.append((ended, time.monotonic() - began))
         return ended
@@ -184,11 +183,11 @@ def _expect(holds: bool, otherwise: str) -> None:
 
 
 def _eventually(find: Callable[[], T | None], what: str) -> T:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while True:
         found = find()
         if found is not None:
             return found
         if time.monotonic() > deadline:
-            raise DemoError(f"waited {_PATIENCE:.0f} s in vain for {what}")
+            raise DemoError(f"waited {PATIENCE:.0f} s in vain for {what}")
         time.sleep(0.1)

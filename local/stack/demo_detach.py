@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from local.stack import world as worlds
+from local.stack.app_client import PATIENCE
 from local.stack.stack import Stack
 from local.stack.views import View
 
 Operation = dict[str, Any]
 Follow = Callable[[Operation, str, float], Operation]
-
-_PATIENCE = 60.0
 
 
 def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow) -> Operation:
@@ -27,7 +26,7 @@ def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow
     body = {"workspaceId": worlds.WORKSPACE, "computeName": compute, "approval": "required"}
     operation = stack.app.start("detach", {**body, "workloads": {"policy": "wait", "deadline": "PT8H"}})
     with view.waiting("Moor looks at what uses the compute"):
-        asking = stack.app.wait_until(operation["id"], _asks, _PATIENCE)
+        asking = stack.app.wait_until(operation["id"], _asks, PATIENCE)
     view.line(asking["progress"]["detail"])
 
     view.section("8  The host is killed while the question stands, and started again")
@@ -35,7 +34,7 @@ def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow
     view.line("killed: kill -9")
     with view.waiting("the host starts again"):
         stack.start_host()
-        stack.app.wait_until(operation["id"], _asks, _PATIENCE)
+        stack.app.wait_until(operation["id"], _asks, PATIENCE)
     view.line("the question stands as before; nothing was lost")
 
     view.section("9  Somebody says yes, the job ends, and Moor detaches the compute")
@@ -44,7 +43,7 @@ def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow
     if answer.status != 202:
         raise AssertionError(f"the approval was not taken: {answer.status} {answer.body}")
     with view.waiting("Moor goes on"):
-        drains = stack.app.wait_until(operation["id"], _drains, _PATIENCE)
+        drains = stack.app.wait_until(operation["id"], _drains, PATIENCE)
     view.line(f"approved; now it waits: {drains['progress']['detail']}")
     stack.azure.set_job_status(f"{worlds.WORKSPACE}/jobs/{job}", "Completed")
     view.line(f"job {job} is completed")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.calls import ALL_CHANGES, Fault, Plan
-from tests.faults.driver import COLD, COLD_CALLS, OPERATIONS, Driver, Run
+from tests.faults.driver import ATTACH, COLD, COLD_CALLS, OPERATIONS, Driver, Run
 from tests.faults.fault_stack import fault_stack
 from tests.faults.refusals import REFUSED_OPERATIONS
 
@@ -40,8 +40,10 @@ class Tally:
 class Stacks:
     """Hands out a driver on a warm stack, a new one after so many runs and after a failure."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, operations: list[str]) -> None:
         self._folder = folder
+        # A cold attach ends as a warm one does.
+        self._operations = list(dict.fromkeys(ATTACH if name == COLD else name for name in operations))
         self._open: Iterator[Driver] | None = None
         self._driver: Driver | None = None
         self._runs = 0
@@ -57,7 +59,7 @@ class Stacks:
     def renew(self) -> None:
         """Begin with a new stack."""
         self.close()
-        self._context = _warm_driver(self._folder / "stack")
+        self._context = _warm_driver(self._folder / "stack", self._operations)
         self._driver = self._context.__enter__()
         self._runs = 0
 
@@ -69,11 +71,11 @@ class Stacks:
 
 
 @contextmanager
-def _warm_driver(folder: Path) -> Iterator[Driver]:
+def _warm_driver(folder: Path, operations: list[str]) -> Iterator[Driver]:
     with fault_stack(folder) as faults:
         driver = Driver(faults)
         try:
-            driver.warm_up()
+            driver.warm_up(operations)
             yield driver
         finally:
             driver.close()
@@ -89,9 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
     chance = random.Random(seed)
     deadline = time.monotonic() + options.budget if options.budget else None
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        stacks = Stacks(Path(folder))
+        operations = [options.operation] if options.operation else [*OPERATIONS, COLD]
+        stacks = Stacks(Path(folder), operations)
         try:
-            operations = [options.operation] if options.operation else [*OPERATIONS, COLD]
             tallies = [_take(operation, stacks, options, chance, deadline) for operation in operations]
         finally:
             stacks.close()

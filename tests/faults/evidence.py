@@ -33,7 +33,7 @@ Row = dict[str, Any]
 _READINGS = 5
 # Where a row keeps when it was written, as the table service tells it; and how far back a later reading begins.
 _WRITTEN = "written"
-_OVERLAP = timedelta(seconds=2)
+_OVERLAP = timedelta(seconds=10)
 _WRITING = "PUT,POST,PATCH,DELETE"
 
 
@@ -79,6 +79,11 @@ class Head:
     def finished(self) -> datetime | None:
         return moment(self.row.get("finishedTime"))
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its own id and those of what it works on."""
+        return self.id, self.compute_id, self.cluster_id or ""
+
     def step(self, name: str) -> Row | None:
         return next((step for step in self.steps if step["name"] == name), None)
 
@@ -93,6 +98,11 @@ class Hold:
     target: str
     operation: str
     reserved: bool
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The operation's and the target's."""
+        return self.operation, self.target
 
     def __str__(self) -> str:
         return f"{'reservation' if self.reserved else 'claim'} of {self.operation} on {self.target}"
@@ -225,7 +235,14 @@ class RecordReader:
 
 
 def gather(stack: Stack, tables: Tables, reader: RecordReader) -> Evidence:
-    """Read everything. Tables first: what Azure and the engine did meanwhile is younger, never missing."""
+    """Read everything while operations may be at work.
+
+    What the app did comes first: the records are younger then, and the intent of whatever was done is among them. What
+    an effect might have hurt comes last: a job that ended before its compute went has ended by then.
+    """
+    requests = stack.azure.requests(kind="arm", method=_WRITING)
+    objects = stack.azure.requests(kind="kubernetes", method=_WRITING)
+    effects = stack.azure.operations()
     records = reader.read()
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
     reactions = tables.rows("reactions")
@@ -238,9 +255,9 @@ def gather(stack: Stack, tables: Tables, reader: RecordReader) -> Evidence:
         holds=holds,
         reactions=reactions,
         instances=instances,
-        requests=stack.azure.requests(kind="arm", method=_WRITING),
-        objects=stack.azure.requests(kind="kubernetes", method=_WRITING),
-        effects=stack.azure.operations(),
+        requests=requests,
+        objects=objects,
+        effects=effects,
         jobs=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/jobs"),
         computes=stack.azure.resources("Microsoft.MachineLearningServices/workspaces/computes"),
         underlying_deletes=stack.azure.underlying_deletes(),

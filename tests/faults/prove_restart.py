@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ RETRY_AFTER = 300
 ROUNDS, KILLS, OUTAGE = 10, 3, 20.0
 # Real seconds. The watch timer is fired by hand: five simulated minutes pass in half a second.
 _WATCH_EVERY = 5.0
-_LONGEST = 150.0
+_LONGEST = 400.0
 
 
 @dataclass
@@ -193,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--kills", type=int, default=KILLS, help="in each operation")
     parser.add_argument("--outage", type=float, default=OUTAGE, help="real seconds")
+    parser.add_argument("--factor", type=float, default=FACTOR, help="simulated seconds per real one (default: 600)")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--keep", type=Path, help="directory for logs and state (default: a temporary one)")
     options = parser.parse_args(arguments)
@@ -203,6 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             kills=options.kills,
             outage=options.outage,
+            factor=options.factor,
         )
     failed = [round_ for round_ in played if round_.problems]
     gaps = sum(round_.gaps for round_ in played)
@@ -213,12 +216,17 @@ def main(arguments: list[str] | None = None) -> int:
 def _print(played: Round) -> None:
     ids = " ".join(str(process_id) for process_id in played.process_ids)
     effects = ", ".join(f"{kind} {count}" for kind, count in sorted(played.effects.items()))
-    runs = ", ".join(f"{head.kind} {head.status} in run {head.run}" for head in played.heads)
+    runs = ", ".join(f"{head.kind} {head.status} in run {head.run} after {_hours(head)} h" for head in played.heads)
     print(f"round {played.number:>2}: {played.seconds:.0f} s; host processes {ids}")
     print(f"          {'; '.join(played.moments)}")
     print(f"          {runs}; effects: {effects}; gaps in journals: {played.gaps}", flush=True)
     for problem in played.problems:
         print(f"          FAILED {problem}", flush=True)
+
+
+def _hours(head: Head) -> str:
+    """How many simulated hours an operation took."""
+    return f"{(head.finished - head.started) / timedelta(hours=1):.1f}" if head.started and head.finished else "?"
 
 
 if __name__ == "__main__":

@@ -29,11 +29,21 @@ TOLERANCE = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken invariant. ``settles``: it may be on its way to being kept."""
+    """One broken invariant. ``settles``: it may be on its way to being kept.
+
+    ``about`` names what breaks it (ids of operations and resources, a time) and stays the same however often it is
+    looked at, while the message may tell of more.
+    """
 
     invariant: str
     message: str
+    about: tuple[str, ...]
     settles: bool = False
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """What tells it from other violations."""
+        return self.invariant, self.about
 
     def __str__(self) -> str:
         return f"{self.invariant}: {self.message}"

@@ -55,7 +55,9 @@ def _one_extension_change(evidence: Evidence) -> Iterator[Violation]:
         for earlier, later in pairwise(sorted(effects, key=lambda e: float(e["startedAt"]))):
             if earlier["endedAt"] is None or earlier["endedAt"] > later["startedAt"]:
                 yield Violation(
-                    "one extension change", f"two at a time on {cluster}: {earlier['kind']}, {later['kind']}"
+                    "one extension change",
+                    f"two at a time on {cluster}: {earlier['kind']}, {later['kind']}",
+                    (cluster, str(later["startedAt"])),
                 )
 
 
@@ -64,16 +66,18 @@ def _cluster_stays(evidence: Evidence) -> Iterator[Violation]:
     for request in of_app(evidence):
         if request["method"] != "DELETE":
             continue
+        about = (request["path"], request["simulatedTime"])
         if _CLUSTER.search(request["path"]):
-            yield Violation("cluster never deleted", f"DELETE {request['path']}")
+            yield Violation("cluster never deleted", f"DELETE {request['path']}", about)
         elif any(kind.search(request["path"]) for kind in (EXTENSION, RELAY, ROLE_ASSIGNMENT, ENDPOINT)):
             continue  # Taken back by the operation that made it, or asked for, or else a violation of its own.
         elif not _COMPUTE.search(request["path"]):
-            yield Violation("only what was asked", f"DELETE {request['path']}")
+            yield Violation("only what was asked", f"DELETE {request['path']}", about)
         elif request["query"].get("underlyingResourceAction") != "Detach":
-            yield Violation("DELETE only with Detach", f"DELETE {request['path']} with {request['query']}")
+            yield Violation("DELETE only with Detach", f"DELETE {request['path']} with {request['query']}", about)
     if evidence.underlying_deletes:
-        yield Violation("cluster never deleted", f"{evidence.underlying_deletes} deletes of what lies under a compute")
+        deletes = str(evidence.underlying_deletes)
+        yield Violation("cluster never deleted", f"{deletes} deletes of what lies under a compute", (deletes,))
 
 
 def _effects_once(evidence: Evidence) -> Iterator[Violation]:
@@ -87,20 +91,24 @@ def _effects_once(evidence: Evidence) -> Iterator[Violation]:
         assert when is not None
         head = asker(evidence, method, path, when)
         if head is None:
-            yield Violation("only what was asked", f"{method} {path} at {when}: no operation at work then asks for it")
+            unasked = f"{method} {path} at {when}: no operation at work then asks for it"
+            yield Violation("only what was asked", unasked, (path, str(when)))
             continue
         if REGISTER.search(path) or KEYS.search(path) or ANONYMOUS.search(path):
             continue  # Asked twice it does nothing twice, and several operations may need the same one.
         counts[(head.id, method, path.lower())] += 1
         if not intended(evidence.journals.get(head.id, []), path, when):
             yield Violation(
-                "intent before effect", f"{head}: {method} {path} without an intent in the journal before it"
+                "intent before effect",
+                f"{head}: {method} {path} without an intent in the journal before it",
+                (*head.ids, path),
             )
     for (operation_id, method, path), count in counts.items():
         # Paused, and enabled again when the compute stays: each said before, and each in every run that comes so far.
         said = times_intended(evidence.journals.get(operation_id, []), path) if SCHEDULE.search(path) else 0
         if count > max(said, times_asked(evidence, operation_id) + failed_changes(evidence, path)):
-            yield Violation("each effect once", f"{operation_id}: {method} {path} took effect {count} times")
+            message = f"{operation_id}: {method} {path} took effect {count} times"
+            yield Violation("each effect once", message, (operation_id, method, path))
 
 
 def _long_running_once(evidence: Evidence) -> Iterator[Violation]:
@@ -114,7 +122,8 @@ def _long_running_once(evidence: Evidence) -> Iterator[Violation]:
         counts[(head.id if head else "nobody", effect["kind"], effect["resourceId"].lower())] += 1
     for (operation_id, kind, resource), count in counts.items():
         if count > times_asked(evidence, operation_id) + failed_changes(evidence, resource):
-            yield Violation("each effect once", f"{operation_id}: {kind} of {resource} was started {count} times")
+            message = f"{operation_id}: {kind} of {resource} was started {count} times"
+            yield Violation("each effect once", message, (operation_id, kind, resource))
 
 
 def _no_detach_under_jobs(evidence: Evidence) -> Iterator[Violation]:
@@ -132,7 +141,8 @@ def _no_detach_under_jobs(evidence: Evidence) -> Iterator[Violation]:
             on_it = str(properties.get("computeId") or "").lower() == request["path"].lower()
             over = str(properties.get("status")).lower() in _JOB_OVER
             if on_it and not over and when is not None and (created is None or created < when):
-                yield Violation("no detach under jobs", f"job {job['id']} ({properties['status']}) lost its compute")
+                message = f"job {job['id']} ({properties['status']}) lost its compute"
+                yield Violation("no detach under jobs", message, (job["id"], request["path"]))
 
 
 def _extension_needed(evidence: Evidence) -> Iterator[Violation]:
@@ -146,7 +156,8 @@ def _extension_needed(evidence: Evidence) -> Iterator[Violation]:
             created = moment((compute["body"].get("systemData") or {}).get("createdAt"))
             on_it = str(compute["body"]["properties"].get("resourceId") or "").lower() == cluster
             if on_it and created is not None and when is not None and created < when:
-                yield Violation("extension needed", f"{compute['id']} lost the extension of its cluster")
+                message = f"{compute['id']} lost the extension of its cluster"
+                yield Violation("extension needed", message, (compute["id"], request["path"]))
 
 
 def _sendings_bounded(evidence: Evidence) -> Iterator[Violation]:
@@ -158,7 +169,8 @@ def _sendings_bounded(evidence: Evidence) -> Iterator[Violation]:
         shared = method == "GET" and _SHARED.search(path) is not None
         asked = sum(1 for head in evidence.heads.values() if shared or asks(head, method, path))
         if count > _MOST_SENDINGS * max(1, asked):
-            yield Violation("retries bounded", f"{method} {path} was sent {count} times for {asked} operations")
+            message = f"{method} {path} was sent {count} times for {asked} operations"
+            yield Violation("retries bounded", message, (method, path))
 
 
 RULES: tuple[Rule, ...] = (

@@ -38,18 +38,21 @@ def _objects_once(evidence: Evidence) -> Iterator[Violation]:
             )
         ]
         if not heads:
-            yield Violation("only what was asked", f"{method} {path} at {when}: no operation at work then asks for it")
+            unasked = f"{method} {path} at {when}: no operation at work then asks for it"
+            yield Violation("only what was asked", unasked, (path, str(when)))
             continue
         announced = [head for head in heads if intended(evidence.journals.get(head.id, []), path, when)]
         if not announced:
-            yield Violation("intent before effect", f"{heads[0]}: {method} {path} without an intent before it")
+            message = f"{heads[0]}: {method} {path} without an intent before it"
+            yield Violation("intent before effect", message, (*heads[0].ids, path))
             continue
         counts[(announced[0].id, method, path)] += 1
     for (operation_id, method, path), count in counts.items():
         most = len(_types(evidence.heads[operation_id])) if "instancetypes" in path and method == "POST" else 1
         most += method == "PUT"  # Changed, and changed back.
         if count > most * times_asked(evidence, operation_id):
-            yield Violation("each effect once", f"{operation_id}: {method} {path} took effect {count} times")
+            message = f"{operation_id}: {method} {path} took effect {count} times"
+            yield Violation("each effect once", message, (operation_id, method, path))
 
 
 def _asked(head: Head, method: str, path: str) -> bool:

@@ -17,14 +17,15 @@ def _one_live_operation(evidence: Evidence) -> Iterator[Violation]:
     live = Counter(head.compute_id.lower() for head in at_work if not head.final)
     for compute, count in live.items():
         if count > 1:
-            yield Violation("one live operation", f"{count} live operations on {compute}")
-    spells: dict[str, list[tuple[datetime, datetime | None, str]]] = defaultdict(list)
+            yield Violation("one live operation", f"{count} live operations on {compute}", (compute,))
+    spells: dict[str, list[tuple[datetime, datetime | None, Head]]] = defaultdict(list)
     for head in at_work:
-        spells[head.compute_id.lower()] += [(begin, end, str(head)) for begin, end in spells_of(evidence, head)]
+        spells[head.compute_id.lower()] += [(begin, end, head) for begin, end in spells_of(evidence, head)]
     for of_compute in spells.values():
         for (_, end, earlier), (begin, _, later) in pairwise(sorted(of_compute, key=lambda spell: spell[0])):
             if end is None or end > begin + TOLERANCE:
-                yield Violation("one live operation", f"{later} began before {earlier} on the same compute had ended")
+                message = f"{later} began before {earlier} on the same compute had ended"
+                yield Violation("one live operation", message, (earlier.id, *later.ids))
 
 
 def _journal_whole(evidence: Evidence) -> Iterator[Violation]:
@@ -32,48 +33,49 @@ def _journal_whole(evidence: Evidence) -> Iterator[Violation]:
     for operation_id, rows in evidence.journals.items():
         head = evidence.heads.get(operation_id)
         if head is None:
-            yield Violation("journal whole", f"{operation_id}: a journal without an operation")
+            yield Violation("journal whole", f"{operation_id}: a journal without an operation", (operation_id,))
             continue
         numbers = [row["sequence"] for row in rows]
         # The head was read in an earlier page of the same query than its newest lines may be.
         if numbers != list(range(1, len(rows) + 1)) or len(rows) != head.journal_length:
             yield Violation(
-                "journal whole", f"{head}: lines {numbers}, head counts {head.journal_length}", settles=True
+                "journal whole", f"{head}: lines {numbers}, head counts {head.journal_length}", head.ids, settles=True
             )
         times = [moment(row["time"]) for row in rows]
         for number, (earlier, later) in enumerate(pairwise(times), start=1):
             if earlier is None or later is None or later < earlier - TOLERANCE:
-                yield Violation("journal whole", f"{head}: line {number + 1} is older than line {number}")
+                yield Violation("journal whole", f"{head}: line {number + 1} is older than line {number}", head.ids)
         yield from _in_step_order(head, rows)
     for head in evidence.heads.values():
         if head.id not in evidence.journals:
-            yield Violation("journal whole", f"{head}: no journal", settles=True)
+            yield Violation("journal whole", f"{head}: no journal", head.ids, settles=True)
 
 
 def _in_step_order(head: Head, rows: list[Row]) -> Iterator[Violation]:
     parts = _parts(rows)
     if parts[0][:1] != [("operation", "accepted")]:
-        yield Violation("journal whole", f"{head}: begins with {parts[0][:1]}")
+        yield Violation("journal whole", f"{head}: begins with {parts[0][:1]}", head.ids)
     plan = [step["name"] for step in head.steps]
     for part in parts:
         begun = [step for step, event in part if event == "started"]
         if len(set(begun)) != len(begun):
-            yield Violation("journal whole", f"{head}: a step began twice: {begun}")
+            yield Violation("journal whole", f"{head}: a step began twice: {begun}", head.ids)
         # What was undone by an earlier part is no step of the present plan any more.
         if [name for name in plan if name in begun] != [name for name in begun if name in plan]:
-            yield Violation("steps in order", f"{head}: began {begun}, planned {plan}")
+            yield Violation("steps in order", f"{head}: began {begun}, planned {plan}", head.ids)
         for (earlier, _), (later, event) in pairwise([(s, e) for s, e in part if s != "operation"]):
             if event == "started" and earlier != later and not _over_before(part, earlier, later):
-                yield Violation("steps in order", f"{head}: {later} began before {earlier} had ended")
+                yield Violation("steps in order", f"{head}: {later} began before {earlier} had ended", head.ids)
     for step in head.steps:
         ends = [[event for name, event in part if name == step["name"] and event in ENDS] for part in parts]
         last = [event for part in ends for event in part][-1:]
         wanted = [step["status"].lower()] if step["status"].lower() in ENDS else []
         if any(len(part) > 1 for part in ends) or (wanted and last != wanted) or (not wanted and ends[-1]):
-            yield Violation("journal whole", f"{head}: {step['name']} is {step['status']}, its ends are {ends}")
+            message = f"{head}: {step['name']} is {step['status']}, its ends are {ends}"
+            yield Violation("journal whole", message, head.ids)
     closing = [[event for name, event in part if name == "operation" and event in ENDS] for part in parts]
     if any(len(part) > 1 for part in closing) or closing[-1] != ([head.status.lower()] if head.final else []):
-        yield Violation("journal whole", f"{head}: its ends are {closing}")
+        yield Violation("journal whole", f"{head}: its ends are {closing}", head.ids)
 
 
 def _parts(rows: list[Row]) -> list[list[tuple[str, str]]]:
@@ -96,7 +98,8 @@ def _index_whole(evidence: Evidence) -> Iterator[Violation]:
     for operation_id, keys in evidence.index.items():
         head = evidence.heads.get(operation_id)
         if head is None:
-            yield Violation("index whole", f"{operation_id}: index rows without an operation", settles=True)
+            message = f"{operation_id}: index rows without an operation"
+            yield Violation("index whole", message, (operation_id,), settles=True)
             continue
         wanted = {
             "recent": 1,
@@ -108,9 +111,9 @@ def _index_whole(evidence: Evidence) -> Iterator[Violation]:
         }
         found = Counter(key.split(";", 1)[0] for key in keys)
         if {name: count for name, count in wanted.items() if count} != dict(found):
-            yield Violation("index whole", f"{head}: {dict(found)}", settles=True)
+            yield Violation("index whole", f"{head}: {dict(found)}", head.ids, settles=True)
         elif not any(key.startswith(f"status;{head.status};") for key in keys):
-            yield Violation("index whole", f"{head}: {keys}", settles=True)
+            yield Violation("index whole", f"{head}: {keys}", head.ids, settles=True)
 
 
 RULES: tuple[Rule, ...] = (_one_live_operation, _journal_whole, _index_whole)

@@ -19,15 +19,16 @@ def _claims_free(evidence: Evidence) -> Iterator[Violation]:
     for hold in evidence.holds:
         head = evidence.heads.get(hold.operation)
         if head is None or head.final:
-            yield Violation("claims free", f"{hold}: {head or 'no such operation'}", settles=True)
+            yield Violation("claims free", f"{hold}: {head or 'no such operation'}", hold.ids, settles=True)
         elif not own_target(head, hold.target):
-            yield Violation("claims free", f"{hold} is none of its own targets", settles=True)
+            yield Violation("claims free", f"{hold} is none of its own targets", hold.ids, settles=True)
     for head in evidence.heads.values():
         step = head.step("claim")
         if head.final or head.plan_only or step is None or step["status"] != "Succeeded":
             continue
         if not any(h.operation == head.id and h.target.startswith("compute ") for h in evidence.holds):
-            yield Violation("claims held", f"{head} is at work and holds no claim on its compute", settles=True)
+            message = f"{head} is at work and holds no claim on its compute"
+            yield Violation("claims held", message, head.ids, settles=True)
 
 
 def _somebody_at_work(evidence: Evidence) -> Iterator[Violation]:
@@ -38,9 +39,9 @@ def _somebody_at_work(evidence: Evidence) -> Iterator[Violation]:
         instance = evidence.instances.get(f"{head.id}-{head.run}")
         if instance is None or not instance.live:
             state = instance.status if instance else "unknown to the engine"
-            yield Violation("final or at work", f"{head}: its instance is {state}", settles=True)
+            yield Violation("final or at work", f"{head}: its instance is {state}", head.ids, settles=True)
         elif not goes_on(evidence, instance):
-            yield Violation("final or at work", f"{head}: nothing will ever wake {instance.id}", settles=True)
+            yield Violation("final or at work", f"{head}: nothing will ever wake {instance.id}", head.ids, settles=True)
 
 
 def _no_orphans(evidence: Evidence) -> Iterator[Violation]:
@@ -51,16 +52,20 @@ def _no_orphans(evidence: Evidence) -> Iterator[Violation]:
             continue
         if instance.id.startswith("cluster-"):
             if not any(due.values()) and not any(not head.final for head in evidence.heads.values()):
-                yield Violation("no orphaned instance", f"{instance.id} looks at a cluster without news", settles=True)
+                message = f"{instance.id} looks at a cluster without news"
+                yield Violation("no orphaned instance", message, (instance.id,), settles=True)
             continue
         named = _LONE_RUN.match(instance.id)
         head = evidence.heads.get(named["operation"]) if named else None
         if named is None or head is None:
-            yield Violation("no orphaned instance", f"{instance.id} belongs to no operation", settles=True)
+            message = f"{instance.id} belongs to no operation"
+            yield Violation("no orphaned instance", message, (instance.id,), settles=True)
         elif head.final or head.run != int(named["run"]):
-            yield Violation("no orphaned instance", f"{instance.id} is {instance.status}; {head}", settles=True)
+            message = f"{instance.id} is {instance.status}; {head}"
+            yield Violation("no orphaned instance", message, (instance.id, *head.ids), settles=True)
         elif not goes_on(evidence, instance):
-            yield Violation("no orphaned instance", f"nothing will ever wake {instance.id}", settles=True)
+            message = f"nothing will ever wake {instance.id}"
+            yield Violation("no orphaned instance", message, (instance.id, *head.ids), settles=True)
 
 
 def _reactions_done(evidence: Evidence) -> Iterator[Violation]:
@@ -68,11 +73,11 @@ def _reactions_done(evidence: Evidence) -> Iterator[Violation]:
     looking = any(i.live and i.id.startswith("cluster-") for i in evidence.instances.values())
     for row in evidence.reactions:
         if row["pending"] != (row["seen"] > row["handled"]):
-            yield Violation(
-                "reactions", f"{row['cluster']}: pending is {row['pending']} at {row['seen']}/{row['handled']}"
-            )
+            message = f"{row['cluster']}: pending is {row['pending']} at {row['seen']}/{row['handled']}"
+            yield Violation("reactions", message, (row["cluster"],))
         elif row["pending"] and not looking:
-            yield Violation("reactions", f"{row['cluster']} is due a look and nobody looks", settles=True)
+            message = f"{row['cluster']} is due a look and nobody looks"
+            yield Violation("reactions", message, (row["cluster"],), settles=True)
 
 
 def _tries_bounded(evidence: Evidence) -> Iterator[Violation]:
@@ -80,9 +85,11 @@ def _tries_bounded(evidence: Evidence) -> Iterator[Violation]:
     for head in evidence.heads.values():
         for step in head.steps:
             if step["attempts"] > _MOST_ATTEMPTS:
-                yield Violation("retries bounded", f"{head}: {step['name']} was tried {step['attempts']} times")
+                message = f"{head}: {step['name']} was tried {step['attempts']} times"
+                yield Violation("retries bounded", message, (*head.ids, step["name"]))
         if head.pick_ups > _MOST_PICK_UPS:
-            yield Violation("retries bounded", f"{head}: picked up {head.pick_ups} times without progress")
+            message = f"{head}: picked up {head.pick_ups} times without progress"
+            yield Violation("retries bounded", message, head.ids)
 
 
 RULES: tuple[Rule, ...] = (_claims_free, _somebody_at_work, _no_orphans, _reactions_done, _tries_bounded)

@@ -24,7 +24,7 @@ from tests.oracle.attachments import (
 from tests.oracle.inventory import Inventory, take_inventory
 from tests.oracle.worlds import World, extension
 
-_POLL, _LONGEST = 0.3, 240.0
+_POLL, _LONGEST = 0.3, 400.0
 
 
 class AttachFailed(Exception):

@@ -22,6 +22,7 @@ from tests.oracle.reading import (
     minutes,
     moment,
     of_app,
+    overtaken,
     ran,
     said_of,
     time_of,
@@ -166,13 +167,15 @@ def problem_fits(story: Story) -> Iterator[str]:
     waits = world.workloads["policy"] in (WAIT, CANCEL)
     waited_for = bool(_blocking(world) or _come_back(world))
     overdue = waits and waited_for and lasted >= minutes(world.workloads["deadline"])
+    failing = bool(world.scripts and world.scripts[0].get("outcome") == "fail")
     fits = {
         "ComputeInUse": bool(_protected(world) or _come_back(world)),
         "ComputeUseUnknown": bool(world.faults),
         "DrainDeadlineExceeded": overdue,
         "ApprovalRejected": bool(said_of(story, "reject")),
         "ApprovalTimedOut": lasted >= minutes(world.request["approvalTimeout"]),
-    }.get(str(code), bool(world.scripts and world.scripts[0].get("outcome") == "fail"))
+        "DeadlineExceeded": failing or overtaken(story),
+    }.get(str(code), failing)
     if not fits:
         yield f"nothing in this world explains {code}: {problem.get('message')}"
 
@@ -183,6 +186,8 @@ def succeeded_if_it_could(story: Story) -> Iterator[str]:
         return
     failures = [r for r in story.requests if r["fault"] and r["method"] == "GET"]
     code = (story.operation["error"] or {}).get("code")
+    if overtaken(story):
+        return
     if code != "ComputeUseUnknown" or len(failures) < _NEEDED_FAILURES:
         yield f"{story.operation['status']} ({code}) although nothing stood in the way"
 

@@ -18,7 +18,7 @@ from tests.oracle.inventory import Inventories, take_inventory
 from tests.oracle.worlds import World
 
 _POLL = 0.3
-LONGEST = 240.0
+LONGEST = 400.0
 # Simulated seconds. A compute that Azure does not let go is waited for much longer; that is not for here.
 _STUCK = 3600.0
 
@@ -50,6 +50,8 @@ class Story:
     cluster_seen: Seen = field(default_factory=Seen)
     stock: Inventories | None = None
     cluster: dict[str, Any] | None = None
+    # When no host was there to work on it.
+    away: list[tuple[datetime, datetime]] = field(default_factory=list)
     unfinished: bool = False
     stuck: bool = False
 

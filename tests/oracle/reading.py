@@ -13,6 +13,8 @@ from tests.oracle.worlds import FORCE, REFUSE, Job
 SLACK = timedelta(seconds=2)
 # A machine that stands still for five real seconds lets that much simulated time pass.
 LAG = timedelta(minutes=10)
+# Every step that may be tried again has at least so long.
+SHORTEST_BOUND = timedelta(minutes=30)
 _ENDED = ("Completed", "Failed", "Canceled")
 _DONE = range(200, 205)
 _PAGED = {"api-version", "listViewType"}
@@ -103,3 +105,14 @@ def moment(text: str) -> datetime:
 def minutes(text: str) -> timedelta:
     """A duration as this oracle asks for it: in minutes."""
     return timedelta(minutes=int(text.removeprefix("PT").removesuffix("M")))
+
+
+def overtaken(story: Story) -> bool:
+    """Whether a step ran out of its time only because no host was there: a busy machine may take long to start one."""
+    problem = story.operation.get("error") or {}
+    failed = next((s for s in story.operation.get("steps", ()) if s["name"] == problem.get("step")), None)
+    if problem.get("code") != "DeadlineExceeded" or failed is None or not failed["startedDateTime"]:
+        return False
+    begin, end = moment(failed["startedDateTime"]), moment(failed["finishedDateTime"])
+    away = sum((max(timedelta(), min(end, back) - max(begin, killed)) for killed, back in story.away), timedelta())
+    return end - begin - away < SHORTEST_BOUND

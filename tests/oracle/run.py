@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ DURATIONS = {
 AT_ONCE = 12
 # Real seconds between kills, and until the watch timer looks at what a kill left.
 _BETWEEN_KILLS, _WATCH_AFTER = (8.0, 20.0), 4.0
+
+Away = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ def play(
         tables = Tables(faults.stack)
         verdicts = []
         try:
-            with _kills(faults, kills), ThreadPoolExecutor(AT_ONCE) as threads:
-                work = [threads.submit(_one, faults, tables, seed) for seed in seeds]
+            with _kills(faults, kills) as away, ThreadPoolExecutor(AT_ONCE) as threads:
+                work = [threads.submit(_one, faults, tables, seed, away) for seed in seeds]
                 for done in as_completed(work):
                     verdicts.append(done.result())
                     seen(verdicts[-1])
@@ -67,11 +70,12 @@ def play(
     return verdicts
 
 
-def _one(faults: FaultStack, tables: Tables, seed: int) -> Verdict:
+def _one(faults: FaultStack, tables: Tables, seed: int, away: list[Away]) -> Verdict:
     try:
         story = Player(faults.stack, tables, draw(seed)).play()
     except AttachFailed as error:
         return Verdict(seed, "not attached", [str(error)])
+    story.away = list(away)
     return Verdict(seed, _end(story), judge(story))
 
 
@@ -83,8 +87,9 @@ def _end(story: Story) -> str:
 
 
 @contextmanager
-def _kills(faults: FaultStack, count: int) -> Iterator[None]:
-    """Kill the host so often, at random moments, while the block runs."""
+def _kills(faults: FaultStack, count: int) -> Iterator[list[Away]]:
+    """Kill the host so often, at random moments, while the block runs; the list grows by the times it was away."""
+    away: list[Away] = []
     over = threading.Event()
     chance = random.Random(count)
 
@@ -92,7 +97,9 @@ def _kills(faults: FaultStack, count: int) -> Iterator[None]:
         for _ in range(count):
             if over.wait(chance.uniform(*_BETWEEN_KILLS)):
                 return
+            killed = faults.stack.clock.now()
             faults.stack.restart_host()
+            away.append((killed, faults.stack.clock.now()))
             if over.wait(_WATCH_AFTER):
                 return
             faults.watch()
@@ -100,7 +107,7 @@ def _kills(faults: FaultStack, count: int) -> Iterator[None]:
     thread = threading.Thread(target=kill, name="kills")
     thread.start()
     try:
-        yield
+        yield away
     finally:
         over.set()
         thread.join()

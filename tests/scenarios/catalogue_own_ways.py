@@ -11,7 +11,7 @@ from domain.relays import relay_of
 from local.simulated_azure.metadata import KEY_VAULT_DNS
 from local.stack import Stack, app_roles
 from local.stack import world as worlds
-from tests.scenarios.helpers import Place, install_extension, put_in_place
+from tests.scenarios.helpers import Place, extension_path, hold, install_extension, put_in_place
 
 Act = Callable[[Stack, Place], object]
 _VAULT = f"{worlds.GROUP}/providers/Microsoft.KeyVault/vaults/met-vault"
@@ -123,7 +123,7 @@ def _no_jobs_to_see(stack: Stack, place: Place) -> None:
 
 
 def _slow_extension(stack: Stack, place: Place) -> None:
-    stack.azure.script_operation(kind="extension.create", resource=f"^{place.cluster_id}/", durationSeconds=3000)
+    hold(stack, "extension.create", extension_path(place.cluster_id))
 
 
 def _broken(stack: Stack, place: Place) -> None:
@@ -140,7 +140,7 @@ def _after_v1(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     cluster = stack.azure.kubernetes(place.cluster_id)
     cluster.put("Secret", "azuremlfessl", "default", data={"cert.pem": "YQ==", "key.pem": "Yg=="}, type="Opaque")
-    stack.azure.script_operation(kind="compute.detach", resource=f"^{place.compute_id}$", durationSeconds=3000)
+    hold(stack, "compute.detach", place.compute_id)
 
 
 def _without_certificate(stack: Stack, place: Place) -> None:

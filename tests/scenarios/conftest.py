@@ -15,6 +15,7 @@ from tests.faults.evidence import Tables
 from tests.faults.invariants import Invariants
 from tests.scenarios import role_use
 from tests.scenarios.helpers import Place
+from tests.scenarios.owners import Owners
 
 # Simulated seconds per real second: an attach of a quarter of an hour takes some three seconds, and a poll of storage
 # and ARM (some 20 ms) still less than the shortest pause.
@@ -23,6 +24,7 @@ FACTOR = 300.0
 # hand, by the tests that are about it, and by itself in stacks of their own (test_restarts.py).
 BY_HAND = {"AzureWebJobs.watch_operations.Disabled": "true"}
 _numbers = itertools.count(1)
+_owners = Owners()
 
 
 @pytest.fixture(scope="session")
@@ -41,20 +43,23 @@ def invariants(stack: Stack) -> Iterator[Invariants]:
     checker = Invariants(stack, tables)
     with KeptAnswers().kept() as answers:
         yield checker
-    checker.read_anew()
-    assert checker.check() == []
+    # What shows late only is told here, with the test whose place it is about.
+    late = checker.check_at_end()
     tables.close()
+    assert not late, "\n".join(_owners.told(violation) for violation in late)
     # When all is done: no secret of the stack is in anything that was written, told or answered.
     assert canary.search(stack, answers) == []
 
 
 @pytest.fixture(autouse=True)
 def _invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Nothing twice and nothing lost, whatever the test did."""
+    """Nothing twice and nothing lost, whatever the test did; only the test that broke something is told so."""
+    test = request.node.nodeid
+    _owners.begin(test)
     checker: Invariants | None = request.getfixturevalue("invariants") if "stack" in request.fixturenames else None
     yield
     if checker is not None:
-        found = checker.check()
+        found = checker.check(concerns=_owners.concerns(test))
         assert not found, "\n".join(str(violation) for violation in found)
 
 
@@ -82,9 +87,15 @@ def place(stack: Stack) -> Place:
 
 def place_in(stack: Stack) -> Place:
     """A fresh cluster and workspace in any stack."""
-    number = next(_numbers)
+    number = _next_number()
     stack.azure.seed(worlds.additions(f"aks-{number}", workspaces=(f"workspace-{number}",)))
     return Place(worlds.workspace_id(f"workspace-{number}"), worlds.cluster_id(f"aks-{number}"), f"compute-{number}")
+
+
+def _next_number() -> int:
+    number = next(_numbers)
+    _owners.made(f"aks-{number}", f"workspace-{number}", f"compute-{number}")
+    return number
 
 
 @pytest.fixture
@@ -92,7 +103,7 @@ def new_event_place() -> Callable[[], Place]:
     """Makes names of clusters that are not there yet and of computes, in the workspace that events may attach to."""
 
     def make() -> Place:
-        number = next(_numbers)
+        number = _next_number()
         return Place(worlds.WORKSPACE, worlds.cluster_id(f"aks-{number}"), f"compute-{number}")
 
     return make

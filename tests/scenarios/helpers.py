@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from local.stack import Stack
-from local.stack.app_client import Answer
+from local.stack.app_client import PATIENCE, Answer
 from local.stack.world import ENGINEER, cluster_body
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Place:
         return {"workspaceId": self.workspace_id, "computeName": self.compute_name, **more}
 
 
-def eventually(find: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
+def eventually(find: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """What ``find`` answers once it is neither None nor False; fails the test after ``seconds`` of real time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -61,14 +61,14 @@ def attached(stack: Stack, place: Place) -> Operation:
     return succeeded(stack, operation["id"])
 
 
-def succeeded(stack: Stack, operation_id: str, seconds: float = 60.0) -> Operation:
+def succeeded(stack: Stack, operation_id: str, seconds: float = PATIENCE) -> Operation:
     """The operation once its last step is over; fails the test unless it succeeded."""
     operation = ended(stack, operation_id, seconds)
     assert operation["status"] == "Succeeded", operation["error"]
     return operation
 
 
-def ended(stack: Stack, operation_id: str, seconds: float = 60.0) -> Operation:
+def ended(stack: Stack, operation_id: str, seconds: float = PATIENCE) -> Operation:
     """The operation once it is final and its last step, which gives claims back, is over."""
     return stack.app.wait_until(
         operation_id,
@@ -133,6 +133,16 @@ def operations_on(stack: Stack, resource_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda o: o["startedAt"])
 
 
+def hold(stack: Stack, kind: str, resource_id: str, **more: Any) -> None:
+    """Have Azure's next operation of a kind on a resource last until ``finish``, however slow the machine is."""
+    stack.azure.script_operation(kind=kind, resource=f"{re.escape(resource_id)}$", held=True, **more)
+
+
+def finish(stack: Stack, resource_id: str) -> None:
+    """Have Azure end what it does on a resource, once it has begun."""
+    eventually(lambda: stack.azure.finish_operations(f"^{re.escape(resource_id)}$"), f"Azure to change {resource_id}")
+
+
 def deletes(stack: Stack, place: Place) -> list[str]:
     """What each DELETE of the compute asked to become of the cluster, in order."""
     requests = stack.azure.requests(kind="arm", method="DELETE", path=f"^{re.escape(place.compute_id)}$")
@@ -144,7 +154,7 @@ def step_of(operation: Operation, name: str) -> dict[str, Any]:
     return next(step for step in operation["steps"] if step["name"] == name)
 
 
-def at_step(stack: Stack, operation_id: str, name: str, *statuses: str, seconds: float = 60.0) -> Operation:
+def at_step(stack: Stack, operation_id: str, name: str, *statuses: str, seconds: float = PATIENCE) -> Operation:
     """The operation once its step of that name has one of these statuses; fails the test when it ends before."""
 
     def there(operation: Operation) -> bool:

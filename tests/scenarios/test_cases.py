@@ -27,7 +27,6 @@ from tests.scenarios.helpers import Operation, ended
 
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir() if path.is_dir())
 FILES = ("1-before.json", "2-request.json", "3-faults.json", "4-end.json")
-PATIENCE = 90.0
 _READS = re.compile(r"/list\w+$")
 
 
@@ -94,7 +93,7 @@ def test_a_case(stack: Stack, folder: Path) -> None:
         _check_error(end["error"], answer.body["error"])
     else:
         assert answer.status == 202, answer.body
-        _check_operation(end, ended(stack, answer.body["id"], PATIENCE))
+        _check_operation(end, ended(stack, answer.body["id"]))
     _check_azure(stack, names, end)
 
 

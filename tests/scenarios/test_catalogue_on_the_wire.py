@@ -23,7 +23,7 @@ from tests.scenarios.helpers import Operation, at_step
 FACTOR = 120.0
 DURATIONS = {"extension.create": 20, "compute.attach": 20, "job.queue": 5, "job.run": 10}
 WAYS = tuple(ways())
-PATIENCE = 400.0
+PATIENCE = 500.0
 BY_KEY = {entry.key: entry for entry in ENTRIES}
 Told = tuple[Operation, list[dict[str, Any]]]
 # What Moor itself raises and other tests meet on the wire: where, below tests/scenarios.
@@ -66,6 +66,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
             if own.at is not None:
                 at_step(stack, operation_id, own.at, "Waiting", seconds=PATIENCE)
                 own.then(stack, own.place)
+                # What Azure was held at for that.
+                stack.azure.finish_operations(f"^({own.place.cluster_id}/|{own.place.compute_id}$)")
         by_azure = [(way, stack.app.start(way.kind, way.body)["id"]) for way in WAYS]
         settled = {way.entry.key: _settled(stack, way.entry, operation_id) for way, operation_id in by_azure}
         yield settled | {own.key: _settled(stack, BY_KEY[own.key], operation_id) for own, operation_id in by_moor}

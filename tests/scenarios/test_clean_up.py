@@ -33,11 +33,11 @@ TYPES = [
 
 
 def attach(stack: Stack, place: Place, **more: Any) -> Operation:
-    return succeeded(stack, stack.app.start("attach", place.attach_body(**more))["id"], 90)
+    return succeeded(stack, stack.app.start("attach", place.attach_body(**more))["id"])
 
 
 def detach(stack: Stack, place: Place, **clean_up: bool) -> Operation:
-    return succeeded(stack, stack.app.start("detach", place.detach_body(cleanUp=clean_up))["id"], 90)
+    return succeeded(stack, stack.app.start("detach", place.detach_body(cleanUp=clean_up))["id"])
 
 
 def left(operation: Operation) -> list[str]:

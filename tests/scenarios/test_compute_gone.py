@@ -145,7 +145,7 @@ def test_stuck_says_so_and_is_gone_on_with_when_azure_is_done_at_last(hasty: Sta
     hasty.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", outcome="stuck")
     operation_id = hasty.app.start("detach", place.detach_body())["id"]
     at_step(hasty, operation_id, "compute_gone", "Waiting")
-    stuck = ended(hasty, operation_id, 90)
+    stuck = ended(hasty, operation_id)
     assert (stuck["status"], stuck["error"]["code"], stuck["error"]["step"]) == (
         "Failed",
         "DetachStuck",

@@ -16,6 +16,8 @@ from tests.scenarios.helpers import (
     claims_of,
     deletes,
     ended,
+    finish,
+    hold,
     put_in_place,
     step_of,
     succeeded,
@@ -171,10 +173,11 @@ def test_a_job_that_comes_between_drain_and_detach_is_waited_for_too(stack: Stac
 
 def test_a_job_that_slips_in_after_the_last_look_is_reported(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
-    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=600)
+    hold(stack, "compute.detach", place.compute_id)
     operation_id = start(stack, place, policy="wait")
     at_step(stack, operation_id, "compute_gone", "Waiting")
     have_job(stack, place, "slipped-1")
+    finish(stack, place.compute_id)
     operation = succeeded(stack, operation_id)
     assert orphaned(operation) == ["slipped-1"]
     (told,) = [f for f in operation["findings"] if f["check"] == "orphanedWork"]

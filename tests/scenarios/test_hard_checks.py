@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from local.stack import Options, running_stack
-from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import changes, ended
 
 SMALL = [{"name": "system", "count": 2, "vmSize": "Standard_D4s_v5", "mode": "System", "osType": "Linux"}]
 
 
 def test_a_warning_stops_an_attach_where_it_is_hard(tmp_path_factory: pytest.TempPathFactory) -> None:
-    options = Options(factor=FACTOR, settings={"MOOR_HARD_CHECKS": "purposeCapacity"})
+    options = Options(factor=FACTOR, settings={**BY_HAND, "MOOR_HARD_CHECKS": "purposeCapacity"})
     with running_stack(options, state_dir=tmp_path_factory.mktemp("hard")) as stack:
         place = place_in(stack)
         stack.azure.change(place.cluster_id, {"properties": {"agentPoolProfiles": SMALL}})
@@ -25,7 +25,7 @@ def test_a_warning_stops_an_attach_where_it_is_hard(tmp_path_factory: pytest.Tem
 
 
 def test_a_check_that_there_is_not_stops_every_attach(tmp_path_factory: pytest.TempPathFactory) -> None:
-    options = Options(factor=FACTOR, settings={"MOOR_HARD_CHECKS": "purposeCapacities"})
+    options = Options(factor=FACTOR, settings={**BY_HAND, "MOOR_HARD_CHECKS": "purposeCapacities"})
     with running_stack(options, state_dir=tmp_path_factory.mktemp("wrong")) as stack:
         place = place_in(stack)
         failed = ended(stack, stack.app.start("attach", place.attach_body())["id"])

@@ -8,7 +8,18 @@ import pytest
 
 from local.stack import Stack
 from local.stack.app_client import Answer
-from tests.scenarios.helpers import Operation, Place, at_step, changes, ended, ml_compute, succeeded
+from tests.scenarios.helpers import (
+    Operation,
+    Place,
+    at_step,
+    changes,
+    ended,
+    extension_path,
+    finish,
+    hold,
+    ml_compute,
+    succeeded,
+)
 from tests.scenarios.rights import place_without
 
 SMALL: dict[str, Any] = {
@@ -27,7 +38,6 @@ PRIVATE = {"apiServerAccessProfile": {"enablePrivateCluster": True}}
 ENTRA = {"aadProfile": {"managed": True, "enableAzureRBAC": True}, "disableLocalAccounts": True}
 APP_OBJECT = "0c0ffee0-0000-4000-8000-0000000000a0"
 # An attach goes by these; each waits for components in vain no longer than half an hour.
-PATIENCE = 90.0
 
 
 def findings(operation: Operation) -> dict[str, dict[str, Any]]:
@@ -42,7 +52,7 @@ def written(stack: Stack, place: Place) -> list[tuple[str, str]]:
 
 
 def attach(stack: Stack, place: Place, **more: Any) -> Operation:
-    return ended(stack, stack.app.start("attach", place.attach_body(**more))["id"], PATIENCE)
+    return ended(stack, stack.app.start("attach", place.attach_body(**more))["id"])
 
 
 def test_the_components_are_seen_to_run(stack: Stack, place: Place) -> None:
@@ -65,10 +75,12 @@ def test_a_missing_namespace_stops_the_attach_before_anything_changes(stack: Sta
 def test_a_namespace_that_goes_after_preflight(stack: Stack, place: Place) -> None:
     cluster = stack.azure.kubernetes(place.cluster_id)
     cluster.put("Namespace", "team-a")
+    hold(stack, "extension.create", extension_path(place.cluster_id))
     started = stack.app.start("attach", place.attach_body(namespace="team-a", onFailure="keep"))
     at_step(stack, started["id"], "install_extension", "Succeeded")
     cluster.remove("/api/v1/namespaces/team-a")
-    operation = ended(stack, started["id"], PATIENCE)
+    finish(stack, extension_path(place.cluster_id))
+    operation = ended(stack, started["id"])
     assert operation["error"]["code"] == "NamespaceMissing"
     assert operation["error"]["step"] == "ensure_namespace"
     assert changes(stack, place.compute_id) == []
@@ -137,7 +149,7 @@ def test_what_was_made_in_the_cluster_is_taken_back(stack: Stack, place: Place) 
     limits = {"cpu": "4", "memory": "8Gi"}
     larger = {"name": "small", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": limits}}
     more = {"namespace": "team-b", "createNamespace": True, "instanceTypes": [larger, GPU]}
-    failed = ended(stack, stack.app.start("attach", other.attach_body(**more))["id"], PATIENCE)
+    failed = ended(stack, stack.app.start("attach", other.attach_body(**more))["id"])
     assert failed["status"] == "Failed"
     assert all(made["undone"] for made in failed["created"])
     assert {made["type"] for made in failed["created"]} >= {
@@ -168,9 +180,7 @@ def test_components_that_mend_are_ready_then(stack: Stack, place: Place) -> None
     cluster = stack.azure.kubernetes(place.cluster_id)
     cluster.break_component("gateway", "ImagePullBackOff")
     started = stack.app.start("attach", place.attach_body())
-    waiting = stack.app.wait_until(
-        started["id"], lambda o: "ImagePullBackOff" in (o["progress"]["detail"] or ""), PATIENCE
-    )
+    waiting = stack.app.wait_until(started["id"], lambda o: "ImagePullBackOff" in (o["progress"]["detail"] or ""))
     assert waiting["status"] == "Waiting"
     cluster.break_component("gateway", None)
     succeeded(stack, started["id"])

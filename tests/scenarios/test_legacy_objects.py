@@ -85,7 +85,7 @@ def test_exactly_the_listed_objects_go(stack: Stack, place: Place) -> None:
 
 def test_they_are_told_and_left_where_nobody_asks(stack: Stack, place: Place) -> None:
     put(stack, place, LISTED)
-    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"], 90.0)
+    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     assert operation["status"] == "Succeeded", operation["error"]
     assert finding(operation)["outcome"] == "warning"
     assert finding(operation)["command"].startswith("kubectl delete deployments/azureml-fe ")
@@ -98,7 +98,7 @@ def test_what_a_chart_installed_is_no_leftover(stack: Stack, place: Place) -> No
     chart = {"name": "azureml-fe-role", "annotations": {"meta.helm.sh/release-name": "azureml"}}
     query = {"cluster": place.cluster_id}
     cluster.call("PUT", "/kubernetes/objects", {"kind": "ClusterRole", "metadata": chart}, query)
-    operation = ended(stack, stack.app.start("attach", place.attach_body(cleanupLegacy=True))["id"], 90.0)
+    operation = ended(stack, stack.app.start("attach", place.attach_body(cleanupLegacy=True))["id"])
     assert operation["status"] == "Succeeded", operation["error"]
     assert finding(operation)["outcome"] == "pass"
     assert [o["metadata"]["name"] for o in cluster.objects("clusterroles")] == ["azureml-fe-role"]
@@ -106,7 +106,7 @@ def test_what_a_chart_installed_is_no_leftover(stack: Stack, place: Place) -> No
 
 def test_a_cluster_out_of_reach_is_refused_with_the_command(stack: Stack, place: Place) -> None:
     stack.azure.change(place.cluster_id, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
-    operation = ended(stack, stack.app.start("attach", place.attach_body(cleanupLegacy=True))["id"], 90.0)
+    operation = ended(stack, stack.app.start("attach", place.attach_body(cleanupLegacy=True))["id"])
     assert operation["error"]["code"] == "PreflightFailed"
     assert operation["error"]["command"].startswith("kubectl delete deployments/azureml-fe ")
     assert operation["created"] == []
@@ -115,6 +115,6 @@ def test_a_cluster_out_of_reach_is_refused_with_the_command(stack: Stack, place:
 def test_an_outage_of_the_cluster_in_the_middle(stack: Stack, place: Place) -> None:
     put(stack, place, LISTED)
     stack.azure.add_fault(kind="kubernetes", method="DELETE", path=f"^{place.cluster_id}/", status=503, nth=3)
-    operation = ended(stack, stack.app.start("attach", place.attach_body(cleanupLegacy=True))["id"], 90.0)
+    operation = ended(stack, stack.app.start("attach", place.attach_body(cleanupLegacy=True))["id"])
     assert operation["status"] == "Succeeded", operation["error"]
     assert there(stack, place, LISTED) == []

@@ -23,6 +23,8 @@ from tests.scenarios.helpers import (
     claims_of,
     ended,
     extension_path,
+    finish,
+    hold,
     install_extension,
     instances,
     long_operations,
@@ -54,6 +56,7 @@ def test_fifty_at_once_from_two_processes(tmp_path_factory: pytest.TempPathFacto
 
 
 def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> None:
+    hold(stack, "extension.create", extension_path(place.cluster_id))
     first = stack.app.call("POST", "/attach", place.attach_body(reason="the first"))
     assert first.status == 202
     operation_id = first.body["id"]
@@ -76,6 +79,7 @@ def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> 
         assert error["operationLocation"] == first.headers["operation-location"]
         assert refused.headers["operation-location"] == first.headers["operation-location"]
 
+    finish(stack, extension_path(place.cluster_id))
     succeeded(stack, operation_id)
     assert operations_on(stack, place) == [operation_id]
     assert changes(stack, place.compute_id) == [("PUT", 201)]
@@ -83,10 +87,11 @@ def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> 
 
 def test_an_attach_waits_for_no_detach(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
-    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=600)
+    hold(stack, "compute.detach", place.compute_id)
     detach = stack.app.start("detach", place.detach_body())
     refused = stack.app.call("POST", "/attach", place.attach_body())
     assert (refused.status, refused.body["error"]["operationId"]) == (409, detach["id"])
+    finish(stack, place.compute_id)
     succeeded(stack, detach["id"])
     succeeded(stack, stack.app.start("attach", place.attach_body())["id"])
 
@@ -120,7 +125,7 @@ def test_two_computes_on_one_cluster(stack: Stack, new_place: Callable[[], Place
     second = Place(elsewhere.workspace_id, place.cluster_id, elsewhere.compute_name)
     third = Place(place.workspace_id, place.cluster_id, f"more-{place.compute_name}"[:16])
     ids = [stack.app.start("attach", p.attach_body())["id"] for p in (place, second, third)]
-    operations = [succeeded(stack, operation_id, 120) for operation_id in ids]
+    operations = [succeeded(stack, operation_id) for operation_id in ids]
     for operation in operations:
         assert_journal_whole(operation, stack.app.journal(operation["id"]))
 
@@ -147,7 +152,7 @@ def test_the_next_one_may_go_when_one_has_failed(stack: Stack, new_place: Callab
     extension = extension_path(place.cluster_id)
     stack.azure.script_operation(kind="extension.create", resource=extension, outcome="fail", message="no nodes left")
     ids = [stack.app.start("attach", p.attach_body())["id"] for p in (place, second)]
-    operations = [ended(stack, operation_id, 120) for operation_id in ids]
+    operations = [ended(stack, operation_id) for operation_id in ids]
     (failed,) = (o for o in operations if o["status"] == "Failed")
     (worked,) = (o for o in operations if o["status"] == "Succeeded")
     assert failed["error"]["step"] == "extension_ready"

@@ -45,13 +45,13 @@ def test_a_permission_lost_at_each_step(stack: Stack, new_place: Callable[[], Pl
         if loss.taken:
             # Status URLs carry no workspace: the loss is there for the last one alone.
             for _, _, operation_id in under_way:
-                ended(stack, operation_id, 90)
+                ended(stack, operation_id)
         stack.azure.add_fault(method=loss.method, path=f"^{path}", every=True, status=403)
         body = place.detach_body(workloads={"policy": "cancel", "endpoints": "delete"})
         under_way.append((loss, place, stack.app.start("detach", body)["id"]))
 
     for loss, place, operation_id in under_way:
-        operation = ended(stack, operation_id, 90)
+        operation = ended(stack, operation_id)
         assert (operation["status"], operation["error"]["step"]) == ("Failed", loss.step), loss
         assert operation["error"]["code"] == loss.code, loss
         assert operation["error"]["remedy"], loss
@@ -63,7 +63,7 @@ def test_a_permission_lost_at_each_step(stack: Stack, new_place: Callable[[], Pl
     stack.azure.clear_faults()
     for loss, place, operation_id in under_way:
         assert stack.app.call("POST", f"/operations/{operation_id}/retry", {}).status == 202, loss
-        done = stack.app.wait_until(operation_id, finished, 90)
+        done = stack.app.wait_until(operation_id, finished)
         assert done["status"] == "Succeeded", (loss, done["error"])
         assert stack.azure.resource(place.compute_id) is None, loss
         assert step_of(done, "release")["status"] == "Succeeded", loss

@@ -20,6 +20,8 @@ from tests.scenarios.helpers import (
     claims_of,
     ended,
     extension_path,
+    finish,
+    hold,
     install_extension,
     succeeded,
 )
@@ -197,12 +199,14 @@ def test_a_missing_role_is_planned_then_granted(stack: Stack) -> None:
 
 def test_a_plan_beside_an_attach(stack: Stack, place: Place) -> None:
     """It neither waits for the operation that has the compute nor stands in its way."""
+    hold(stack, "extension.create", extension_path(place.cluster_id))
     attach = stack.app.start("attach", place.attach_body())["id"]
     at_step(stack, attach, "extension_ready", "Waiting")
     operation = stack.app.call("POST", "/attach?plan=true", place.attach_body()).body
     result = succeeded(stack, operation["id"])["result"]
     assert (result["verdict"], [change["step"] for change in result["changes"]]) == ("warnings", ["attach_compute"])
     assert stack.app.operation(attach)["finishedDateTime"] is None
+    finish(stack, extension_path(place.cluster_id))
     succeeded(stack, attach)
 
 

@@ -19,6 +19,8 @@ from tests.scenarios.helpers import (
     deletes,
     ended,
     extension_path,
+    finish,
+    hold,
     long_operations,
     ml_compute,
     put_in_place,
@@ -40,7 +42,7 @@ def body(place: Place, **more: Any) -> dict[str, Any]:
 
 def reattach(stack: Stack, place: Place, **more: Any) -> Operation:
     """Reattach, to its end whatever that is."""
-    return ended(stack, stack.app.start("reattach", body(place, **more))["id"], 120)
+    return ended(stack, stack.app.start("reattach", body(place, **more))["id"])
 
 
 def compute(stack: Stack, place: Place) -> dict[str, Any]:
@@ -224,7 +226,7 @@ def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Plac
     stack.azure.clear_scripts()
     answer = stack.app.call("POST", f"/operations/{operation['id']}/retry")
     assert answer.status == 202, answer.body
-    finished = succeeded(stack, operation["id"], 120)
+    finished = succeeded(stack, operation["id"])
     assert compute(stack, place) == before
     assert (in_azure(stack, place)[0]["installPromOp"], in_azure(stack, place)[0]["own"]) == ("False", "mine")
     assert finished["error"] is None
@@ -259,10 +261,11 @@ def test_canceled_before_the_detach(stack: Stack, place: Place) -> None:
 def test_canceled_after_the_detach(stack: Stack, place: Place) -> None:
     """It stops before the next change; what is half done is told, and a retry finishes it."""
     attached(stack, place)
-    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=1500)
+    hold(stack, "compute.detach", place.compute_id)
     operation = stack.app.start("reattach", body(place, description="new"))
     at_step(stack, operation["id"], "compute_gone", "Waiting")
     assert stack.app.call("POST", f"/operations/{operation['id']}/cancel").status == 202
+    finish(stack, place.compute_id)
     canceled = ended(stack, operation["id"])
     assert canceled["status"] == "Canceled"
     assert step_of(canceled, "compute_gone")["status"] == "Succeeded"
@@ -280,7 +283,7 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     for step in ("compute_gone", "extension_ready", "compute_ready"):
         at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
         stack.restart_host()
-    operation = succeeded(stack, operation_id, 120)
+    operation = succeeded(stack, operation_id)
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert long_operations(stack, place.compute_id) == ["compute.attach", "compute.detach", "compute.attach"]
     assert changes(stack, extension_path(place.cluster_id)) == [("PUT", 201), ("PATCH", 202)]

@@ -63,7 +63,7 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     for step in ("install_extension", "extension_ready", "attach_compute", "compute_ready"):
         at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
         stack.restart_host()
-    operation = succeeded(stack, operation_id, 120)
+    operation = succeeded(stack, operation_id)
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert long_operations(stack, extension_path(place.cluster_id)) == ["extension.create"]
     assert long_operations(stack, place.compute_id) == ["compute.attach"]
@@ -75,9 +75,9 @@ def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> N
     with running_stack(options, state_dir=tmp_path_factory.mktemp("twice")) as stack:
         places = [place_in(stack) for _ in range(4)]
         attaches = [stack.app.start("attach", place.attach_body())["id"] for place in places]
-        attach_operations = [succeeded(stack, operation_id, 120) for operation_id in attaches]
+        attach_operations = [succeeded(stack, operation_id) for operation_id in attaches]
         detaches = [stack.app.start("detach", place.detach_body())["id"] for place in places]
-        detach_operations = [succeeded(stack, operation_id, 120) for operation_id in detaches]
+        detach_operations = [succeeded(stack, operation_id) for operation_id in detaches]
 
         for place, attach, detach in zip(places, attach_operations, detach_operations, strict=True):
             assert_journal_whole(attach, stack.app.journal(attach["id"]))

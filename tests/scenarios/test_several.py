@@ -15,6 +15,8 @@ from tests.scenarios.helpers import (
     ended,
     eventually,
     extension_path,
+    finish,
+    hold,
     long_operations,
     step_of,
     succeeded,
@@ -31,7 +33,7 @@ def start_all(stack: Stack, places: list[Place]) -> list[str]:
 
 def all_attached(stack: Stack, places: list[Place]) -> None:
     ids = start_all(stack, places)
-    operations = [succeeded(stack, operation_id, 120.0) for operation_id in ids]
+    operations = [succeeded(stack, operation_id) for operation_id in ids]
     cluster = extension_path(places[0].cluster_id)
     assert long_operations(stack, cluster) == ["extension.create"]
     installers = [o for o in operations if cluster in {created["id"] for created in o["created"]}]
@@ -55,7 +57,7 @@ def test_one_cluster_in_several_workspaces(stack: Stack, place: Place) -> None:
 def test_several_on_a_cluster_that_has_the_extension(stack: Stack, place: Place) -> None:
     attached(stack, place)
     places = [Place(place.workspace_id, place.cluster_id, f"more-{n}") for n in range(4)]
-    operations = [succeeded(stack, operation_id, 120.0) for operation_id in start_all(stack, places)]
+    operations = [succeeded(stack, operation_id) for operation_id in start_all(stack, places)]
     for operation, attach in zip(operations, places, strict=True):
         made = {created["id"] for created in operation["created"]}
         assert attach.compute_id in made
@@ -69,7 +71,7 @@ def test_one_of_several_fails_and_the_others_keep_the_extension(stack: Stack, pl
         kind="compute.attach", resource="/some-0$", outcome="fail", code="QuotaExceeded", message="No."
     )
     ids = start_all(stack, places)
-    ends = [ended(stack, operation_id, 120.0)["status"] for operation_id in ids]
+    ends = [ended(stack, operation_id)["status"] for operation_id in ids]
     assert ends == ["Failed", "Succeeded", "Succeeded", "Succeeded"]
     extension = stack.azure.resource(extension_path(place.cluster_id))
     assert extension is not None
@@ -82,16 +84,9 @@ def test_one_of_several_fails_and_the_others_keep_the_extension(stack: Stack, pl
 
 def test_who_installed_it_fails_when_another_workspace_uses_it(stack: Stack, place: Place) -> None:
     """By a compute that somebody attached by hand: another operation of the app's would have waited."""
-    stack.azure.script_operation(
-        kind="compute.attach",
-        resource=f"/{place.compute_name}$",
-        outcome="fail",
-        durationSeconds=300,
-        code="QuotaExceeded",
-        message="No.",
-    )
+    hold(stack, "compute.attach", place.compute_id, outcome="fail", code="QuotaExceeded", message="No.")
     operation_id = str(stack.app.start("attach", place.attach_body())["id"])
-    at_step(stack, operation_id, "compute_ready", "Waiting", seconds=60.0)
+    at_step(stack, operation_id, "compute_ready", "Waiting")
     name = f"other-{place.compute_name}"
     compute = {
         "workspaceId": worlds.workspace_id(name),
@@ -100,7 +95,8 @@ def test_who_installed_it_fails_when_another_workspace_uses_it(stack: Stack, pla
     }
     stack.azure.seed({**worlds.additions(workspaces=(name,)), "computes": [compute]})
 
-    failed = ended(stack, operation_id, 120.0)
+    finish(stack, place.compute_id)
+    failed = ended(stack, operation_id)
     assert failed["error"]["step"] == "compute_ready"
     assert step_of(failed, "undo_extension")["status"] == "Skipped"
     assert "/computes/other uses it" in step_of(failed, "undo_extension")["detail"]

@@ -7,8 +7,6 @@ from typing import Any
 from local.stack import Stack
 from tests.scenarios.helpers import Operation, Place, at_step, changes, ended, step_of
 
-PATIENCE = 90.0
-
 
 def body(place: Place, **more: Any) -> dict[str, Any]:
     return place.attach_body(smokeTest="training", **more)
@@ -25,7 +23,7 @@ def submissions(stack: Stack, place: Place) -> list[tuple[str, int | None]]:
 
 
 def attach(stack: Stack, place: Place, **more: Any) -> Operation:
-    return ended(stack, stack.app.start("attach", body(place, **more))["id"], PATIENCE)
+    return ended(stack, stack.app.start("attach", body(place, **more))["id"])
 
 
 def failing(stack: Stack, place: Place, message: str, code: str = "UserError") -> None:
@@ -47,7 +45,7 @@ def test_a_job_runs_on_the_compute(stack: Stack, place: Place) -> None:
 
 
 def test_nothing_runs_where_nobody_asks(stack: Stack, place: Place) -> None:
-    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"], PATIENCE)
+    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     assert step_of(operation, "smoke_test")["status"] == "Skipped"
     assert step_of(operation, "smoke_test_done")["status"] == "Skipped"
     assert jobs(stack, place) == []
@@ -71,7 +69,7 @@ def test_with_keep_the_compute_stays_and_retry_runs_another_job(stack: Stack, pl
     assert stack.azure.resource(place.compute_id) is not None
     answer = stack.app.call("POST", f"/operations/{operation['id']}/retry", {})
     assert answer.status == 202, answer.body
-    again = ended(stack, operation["id"], PATIENCE)
+    again = ended(stack, operation["id"])
     assert again["status"] == "Succeeded", again["error"]
     assert sorted(job["properties"]["status"] for job in jobs(stack, place)) == ["Completed", "Failed"]
 
@@ -91,7 +89,7 @@ def test_a_cancel_ends_the_job_too(stack: Stack, place: Place) -> None:
     started = stack.app.start("attach", body(place))
     at_step(stack, started["id"], "smoke_test_done", "Waiting")
     assert stack.app.call("POST", f"/operations/{started['id']}/cancel", {}).status == 202
-    operation = ended(stack, started["id"], PATIENCE)
+    operation = ended(stack, started["id"])
     assert operation["status"] == "Canceled"
     (job,) = jobs(stack, place)
     assert job["properties"]["status"] == "Canceled"
@@ -117,6 +115,6 @@ def test_a_run_history_out_of_reach_does_not_hide_that_it_failed(stack: Stack, p
 
 def test_it_is_planned(stack: Stack, place: Place) -> None:
     answer = stack.app.call("POST", "/attach?plan=true", body(place))
-    operation = ended(stack, answer.body["id"], PATIENCE)
+    operation = ended(stack, answer.body["id"])
     last = operation["result"]["changes"][-1]
     assert (last["step"], last["action"], last["resourceId"]) == ("smoke_test", "start", place.compute_id)

@@ -27,6 +27,8 @@ from tests.scenarios.rights import place_without
 
 # Simulated seconds: far above the longest pause that a step would make by itself.
 TOLD = 600
+# As long as it takes a busy machine to look: some six real seconds.
+LAG = 1800
 OUTAGES: tuple[dict[str, Any], ...] = (
     {"when": "before", "action": "status", "status": 503},
     {"when": "after", "action": "status", "status": 503},
@@ -56,7 +58,7 @@ def test_waits_as_told(stack: Stack, new_place: Callable[[], Place]) -> None:
             operations.append((stack.app.start("attach", place.attach_body())["id"], target))
 
     for operation_id, target in operations:
-        operation = succeeded(stack, operation_id, 120)
+        operation = succeeded(stack, operation_id)
         assert changes(stack, target) == [("PUT", 429), ("PUT", 201)]
         first, second = put_times(stack, target)
         assert second - first >= TOLD - 1  # A date of HTTP has no fractions of a second.
@@ -94,14 +96,14 @@ def test_outages_leave_one_operation_each(stack: Stack, new_place: Callable[[], 
         detached.append((gone, stack.app.start("detach", gone.detach_body())["id"]))
 
     for place, operation_id in attached:
-        operation = succeeded(stack, operation_id, 120)
+        operation = succeeded(stack, operation_id)
         assert_journal_whole(operation, stack.app.journal(operation_id))
         extension = extension_path(place.cluster_id)
         assert long_operations(stack, extension) == ["extension.create"]
         assert long_operations(stack, place.compute_id) == ["compute.attach"]
         assert sorted(made["id"] for made in operation["created"]) == sorted([extension, place.compute_id])
     for gone, operation_id in detached:
-        operation = succeeded(stack, operation_id, 120)
+        operation = succeeded(stack, operation_id)
         assert_journal_whole(operation, stack.app.journal(operation_id))
         assert long_operations(stack, gone.compute_id) == ["compute.detach"]
         assert operation["result"]["alreadyGone"] is False
@@ -210,9 +212,9 @@ def test_the_operation_is_not_the_truth(stack: Stack, new_place: Callable[[], Pl
         install_extension(stack, place)
     put_in_place(stack, lingering)
     script = stack.azure.script_operation
-    script(kind="compute.attach", resource=f"{late.compute_id}$", durationSeconds=60, lagSeconds=TOLD)
+    script(kind="compute.attach", resource=f"{late.compute_id}$", durationSeconds=60, lagSeconds=LAG)
     script(kind="compute.attach", resource=f"{forgotten.compute_id}$", statusGone=True)
-    script(kind="compute.detach", resource=f"{lingering.compute_id}$", durationSeconds=60, lagSeconds=TOLD)
+    script(kind="compute.detach", resource=f"{lingering.compute_id}$", durationSeconds=60, lagSeconds=LAG)
     bodies = (
         ("attach", late.attach_body()),
         ("attach", forgotten.attach_body()),
@@ -223,13 +225,13 @@ def test_the_operation_is_not_the_truth(stack: Stack, new_place: Callable[[], Pl
 
     assert said(stack, first, "compute_ready")[-1] == "the compute is Creating"
     assert ml_compute(stack, late).provisioning_state == "Succeeded"
-    assert step_length(first, "compute_ready") >= TOLD
+    assert step_length(first, "compute_ready") >= LAG
     gone = stack.azure.requests(method="GET", path="/computeOperationsStatus/")
     assert 404 in [request["status"] for request in gone]
     assert second["result"]["provisioningState"] == "Succeeded"
     assert ml_compute(stack, forgotten).provisioning_state == "Succeeded"
     assert "the compute is still there (Deleting)" in said(stack, third, "compute_gone")
-    assert step_length(third, "compute_gone") >= TOLD
+    assert step_length(third, "compute_gone") >= LAG
     assert stack.azure.resource(lingering.compute_id) is None
 
 

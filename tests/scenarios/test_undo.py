@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from tests.scenarios.helpers import Place, assert_journal_whole, attached, changes, ended, eventually, extension_path
+from tests.scenarios.helpers import (
+    Place,
+    assert_journal_whole,
+    at_step,
+    attached,
+    changes,
+    ended,
+    eventually,
+    extension_path,
+    finish,
+    hold,
+)
 
 
 def fail_the_attach(stack: Stack, place: Place) -> None:
@@ -37,9 +48,7 @@ def step(operation: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def waiting_at(stack: Stack, operation_id: str, name: str) -> None:
-    eventually(
-        lambda: stack.app.operation(operation_id)["progress"]["currentStep"] == name, f"the step {name}", seconds=60
-    )
+    eventually(lambda: stack.app.operation(operation_id)["progress"]["currentStep"] == name, f"the step {name}")
 
 
 def test_a_failed_attach_takes_back_what_it_made(stack: Stack, place: Place) -> None:
@@ -93,11 +102,18 @@ def test_keep_leaves_what_was_made_and_says_so(stack: Stack, place: Place) -> No
 
 @pytest.mark.parametrize("at", ["extension_ready", "compute_ready"])
 def test_cancel_stops_and_takes_back(stack: Stack, place: Place, at: str) -> None:
+    kind, changing = {
+        "extension_ready": ("extension.create", extension_path(place.cluster_id)),
+        "compute_ready": ("compute.attach", place.compute_id),
+    }[at]
+    hold(stack, kind, changing)
     operation_id = stack.app.start("attach", place.attach_body())["id"]
     waiting_at(stack, operation_id, at)
     answer = stack.app.call("POST", f"/operations/{operation_id}/cancel", {"reason": "wrong cluster"})
     assert answer.status == 202
     assert answer.body["status"] == "Canceling"
+    at_step(stack, operation_id, at, "Canceled")
+    finish(stack, changing)
     operation = ended(stack, operation_id)
 
     assert operation["status"] == "Canceled"
@@ -110,31 +126,38 @@ def test_cancel_stops_and_takes_back(stack: Stack, place: Place, at: str) -> Non
 
 
 def test_a_cancelled_attach_can_be_gone_on_with(stack: Stack, place: Place) -> None:
+    hold(stack, "compute.attach", place.compute_id)
     operation_id = stack.app.start("attach", place.attach_body())["id"]
     waiting_at(stack, operation_id, "compute_ready")
     stack.app.call("POST", f"/operations/{operation_id}/cancel")
+    at_step(stack, operation_id, "compute_ready", "Canceled")
+    finish(stack, place.compute_id)
     assert ended(stack, operation_id)["status"] == "Canceled"
 
     assert stack.app.call("POST", f"/operations/{operation_id}/retry").status == 202
-    eventually(lambda: stack.app.operation(operation_id)["status"] == "Succeeded", "the retried attach", seconds=60)
+    eventually(lambda: stack.app.operation(operation_id)["status"] == "Succeeded", "the retried attach")
     assert resource_ids(stack, place) == {place.compute_id.lower(), extension_path(place.cluster_id).lower()}
 
 
 def test_a_detach_that_azure_has_taken_goes_on_to_its_end(stack: Stack, place: Place) -> None:
     attached(stack, place)
+    hold(stack, "compute.detach", place.compute_id)
     operation_id = stack.app.start("detach", place.detach_body())["id"]
     waiting_at(stack, operation_id, "compute_gone")
     assert stack.app.call("POST", f"/operations/{operation_id}/cancel").status == 202
+    finish(stack, place.compute_id)
     assert ended(stack, operation_id)["status"] == "Succeeded"
     assert stack.azure.resource(place.compute_id) is None
 
 
 def test_undo_survives_a_killed_host(stack: Stack, place: Place) -> None:
     fail_the_attach(stack, place)
+    hold(stack, "compute.detach", place.compute_id)
     operation_id = stack.app.start("attach", place.attach_body())["id"]
-    eventually(lambda: stack.app.operation(operation_id)["status"] == "Undoing", "the undoing", seconds=60)
+    eventually(lambda: stack.app.operation(operation_id)["status"] == "Undoing", "the undoing")
     stack.kill_host()
     stack.start_host()
+    finish(stack, place.compute_id)
     operation = ended(stack, operation_id)
     assert operation["status"] == "Failed"
     assert resource_ids(stack, place) == set()

@@ -25,7 +25,7 @@ from tests.scenarios.helpers import (
     put_in_place,
     succeeded,
 )
-from tests.scenarios.under_way import start_all, wait_until_azure_is_at_work
+from tests.scenarios.under_way import finish_all, start_all, wait_until_azure_is_at_work
 
 
 def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -41,7 +41,8 @@ def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_facto
         deploy(app, version=present_version())
         stack.start_host()
 
-        ended = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
+        finish_all(stack, under_way)
+        ended = [succeeded(stack, operation_id) for operation_id in under_way.ids]
         for operation, table in zip(ended, (earlier.ATTACH_1_0, earlier.ATTACH_1_0, earlier.DETACH_1_0), strict=True):
             assert steps(operation) == names(table)
             assert_journal_whole(operation, stack.app.journal(operation["id"]))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.stack import Options, Stack, running_stack
+from local.stack.app_client import PATIENCE
 from local.stack.app_settings import clean_environment
 from local.stack.processes import REPOSITORY
 from tests.scenarios.conftest import place_in
@@ -26,6 +27,8 @@ from tests.scenarios.helpers import (
     ended,
     eventually,
     extension_path,
+    finish,
+    hold,
     instances,
     long_operations,
     manage,
@@ -57,8 +60,8 @@ def test_the_engine_forgets(stack: Stack, new_place: Callable[[], Place]) -> Non
 
 def test_terminated_in_the_engine(stack: Stack, place: Place) -> None:
     """Somebody wanted it to stop: the operation ends, and what Azure is doing is left for the next one to find."""
+    hold(stack, "compute.attach", place.compute_id)
     operation_id = stack.app.start("attach", place.attach_body())["id"]
-    stack.azure.script_operation(kind="compute.attach", resource=f"{place.compute_id}$", durationSeconds=3000)
     at_step(stack, operation_id, "compute_ready", "Waiting")
     assert manage(stack, "POST", f"/instances/{operation_id}-1/terminate?reason=enough").status == 202
     watch_until(stack, lambda: stack.app.operation(operation_id)["finishedDateTime"], "the operation to end")
@@ -71,7 +74,10 @@ def test_terminated_in_the_engine(stack: Stack, place: Place) -> None:
     eventually(lambda: claims_of(stack, operation_id) == [], "the claims to be given back")
     eventually(lambda: nobody_at_work(stack, operation_id), "its waiter to end")
 
-    again = succeeded(stack, stack.app.start("attach", place.attach_body())["id"])
+    again_id = stack.app.start("attach", place.attach_body())["id"]
+    at_step(stack, again_id, "compute_ready", "Waiting")
+    finish(stack, place.compute_id)
+    again = succeeded(stack, again_id)
     assert again["created"] == []
     assert long_operations(stack, place.compute_id) == ["compute.attach"]
     assert changes(stack, place.compute_id) == [("PUT", 201)]
@@ -80,11 +86,12 @@ def test_terminated_in_the_engine(stack: Stack, place: Place) -> None:
 def test_a_step_cut_short_in_the_engine(stack: Stack, place: Place) -> None:
     """The waiter alone is terminated: its operation has failed in the engine, and goes on from its record."""
     put_in_place(stack, place)
-    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=3000)
+    hold(stack, "compute.detach", place.compute_id)
     operation_id = stack.app.start("detach", place.detach_body())["id"]
     at_step(stack, operation_id, "compute_gone", "Waiting")
     assert manage(stack, "POST", f"/instances/{operation_id}-1:compute_gone/terminate").status == 202
     watch_until(stack, partial(was_resumed, stack, operation_id), "the operation to go on")
+    finish(stack, place.compute_id)
     operation = succeeded(stack, operation_id)
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert long_operations(stack, place.compute_id) == ["compute.detach"]
@@ -166,7 +173,7 @@ def was_resumed(stack: Stack, operation_id: str) -> bool:
     return "resumed" in [entry["event"] for entry in stack.app.journal(operation_id)]
 
 
-def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Run the watch timer, which is off in this stack, until it has brought something about."""
     deadline = time.monotonic() + seconds
     while not find():

@@ -14,6 +14,8 @@ from tests.scenarios.helpers import (
     claims_of,
     deletes,
     extension_path,
+    finish,
+    hold,
     install_extension,
     long_operations,
     ml_compute,
@@ -22,8 +24,6 @@ from tests.scenarios.helpers import (
     succeeded,
 )
 
-# Simulated seconds: some ten real ones, so that a test has done its worst well before Azure is done.
-LONG = 3000
 WAITS = ("extension_ready", "compute_ready", "compute_gone")
 
 
@@ -43,7 +43,7 @@ class UnderWay:
 
 
 def start_all(stack: Stack, new_place: Callable[[], Place]) -> UnderWay:
-    """Start the three; their changes in Azure will take long."""
+    """Start the three; their changes in Azure last until ``finish_all``, so that a test has done its worst before."""
     installing, attaching, detaching = new_place(), new_place(), new_place()
     install_extension(stack, attaching)
     put_in_place(stack, detaching)
@@ -52,7 +52,7 @@ def start_all(stack: Stack, new_place: Callable[[], Place]) -> UnderWay:
         ("compute.attach", attaching.compute_id),
         ("compute.detach", detaching.compute_id),
     ):
-        stack.azure.script_operation(kind=kind, resource=f"{resource_id}$", durationSeconds=LONG)
+        hold(stack, kind, resource_id)
     bodies = (
         ("attach", installing.attach_body()),
         ("attach", attaching.attach_body()),
@@ -63,16 +63,23 @@ def start_all(stack: Stack, new_place: Callable[[], Place]) -> UnderWay:
 
 
 def wait_until_azure_is_at_work(stack: Stack, under_way: UnderWay) -> None:
-    """Until each operation waits for its change; fails the test when Azure is done before."""
+    """Until each operation waits for its change."""
     for operation_id, step in zip(under_way.ids, WAITS, strict=True):
         at_step(stack, operation_id, step, "Waiting")
     for resource_id in under_way.changing:
         assert [o["status"] for o in operations_on(stack, resource_id)] == ["InProgress"]
 
 
+def finish_all(stack: Stack, under_way: UnderWay) -> None:
+    """Let Azure end the three changes."""
+    for resource_id in under_way.changing:
+        finish(stack, resource_id)
+
+
 def assert_each_effect_once(stack: Stack, under_way: UnderWay) -> list[Operation]:
-    """All three succeed, with one long-running operation for each change and nothing held."""
-    operations = [succeeded(stack, operation_id, 120) for operation_id in under_way.ids]
+    """Azure ends; all three succeed, with one long-running operation for each change and nothing claimed any more."""
+    finish_all(stack, under_way)
+    operations = [succeeded(stack, operation_id) for operation_id in under_way.ids]
     for operation in operations:
         assert_journal_whole(operation, stack.app.journal(operation["id"]))
     installing, attaching, detaching = under_way.installing, under_way.attaching, under_way.detaching

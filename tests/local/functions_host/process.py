@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[3]
 APP = Path(__file__).parent / "app"
-DEADLINE = 30.0
+DEADLINE = 120.0
 """Real seconds that any wait may take."""
 
 

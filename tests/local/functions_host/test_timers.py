@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,7 +141,9 @@ async def test_a_date_that_never_comes_stops_the_listener() -> None:
 
 
 async def test_the_scaled_clock_waits_less() -> None:
-    clock = ScaledTimerClock(ScaledClock(origin=START.timestamp(), factor=1_000_000))
-    before = clock.now()
+    clock = ScaledTimerClock(ScaledClock(origin=time.time(), factor=10_000))
+    before, began = clock.now(), time.monotonic()
     await clock.sleep(1000)
-    assert (clock.now() - before).total_seconds() >= 1000
+    assert time.monotonic() - began < 500
+    # The two clocks of a machine may differ by a little.
+    assert (clock.now() - before).total_seconds() >= 990

@@ -35,7 +35,7 @@ def endpoint(settings_only: SimulatedAzure, tmp_path: Path) -> Iterator[str]:
     options += ["--cert", settings_only.about["serverCert"], "--key", settings_only.about["serverKey"]]
     process = subprocess.Popen([node, str(TABLE_SERVICE), *options], cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not _listens(port):
             assert process.poll() is None
             assert time.monotonic() < deadline

@@ -13,13 +13,15 @@ NEW = CLUSTER.replace("aks-one", "aks-new")
 
 
 def test_states_of_a_life(azure: SimulatedAzure) -> None:
-    azure.settings(eventualConsistencySeconds=0, durations={"cluster.create": 3000})
+    azure.settings(eventualConsistencySeconds=0)
+    azure.script_operation(kind="cluster.create", held=True)
     made = azure.arm("PUT", NEW, {"location": "westeurope", "tags": {"a": "b"}})
     assert (made.status, made.body["properties"]["provisioningState"]) == (201, "Creating")
     assert azure.arm("GET", NEW).body["properties"]["provisioningState"] == "Creating"
     refused = azure.arm("PATCH", NEW, {"tags": {}})
     assert (refused.status, refused.body["error"]["code"]) == (409, "OperationNotAllowed")
     assert "(Creating)" in refused.body["error"]["message"]
+    azure.finish_operations(NEW)
     finished(azure, made)
     again = azure.arm("PUT", NEW, {"location": "westeurope", "tags": {"c": "d"}})
     assert (again.status, again.body["tags"]) == (200, {"c": "d"})

@@ -65,13 +65,13 @@ def test_any_status(azure: SimulatedAzure) -> None:
 
 
 def test_job_ends_by_itself(azure: SimulatedAzure) -> None:
-    azure.submit_job(WORKSPACE, "short", endsAfterSeconds=3000, endsAs="Failed")
+    azure.submit_job(WORKSPACE, "short", endsAfterSeconds=9000, endsAs="Failed")
     assert status(azure, "short") == "Running"
     until(lambda: status(azure, "short") == "Failed")
 
 
 def test_cancel_takes_a_while(azure: SimulatedAzure) -> None:
-    azure.settings(durations={"job.cancel": 3000})
+    azure.settings(durations={"job.cancel": 9000})
     azure.submit_job(WORKSPACE, "long")
     answer = azure.arm("POST", f"{JOBS}/long/cancel")
     assert answer.status == 202

@@ -45,7 +45,8 @@ def test_default_durations(azure: SimulatedAzure) -> None:
 
 
 def test_progress_is_told(azure: SimulatedAzure) -> None:
-    azure.settings(retryAfterSeconds=7, durations={"compute.attach": 6000})
+    azure.settings(retryAfterSeconds=7)
+    azure.script_operation(kind="compute.attach", held=True)
     azure.seed({"extensions": [seeded_extension()]})
     answer = azure.arm("PUT", COMPUTE, compute_body())
     assert answer.headers["Retry-After"] == "7"
@@ -55,19 +56,21 @@ def test_progress_is_told(azure: SimulatedAzure) -> None:
     status = azure.arm("GET", url)
     assert (status.status, status.body["status"], status.headers["Retry-After"]) == (200, "InProgress", "7")
     assert azure.arm("GET", COMPUTE).body["properties"]["provisioningState"] == "Creating"
+    assert azure.finish_operations(COMPUTE) == 1
     done = finished(azure, answer)
     assert done["status"] == "Succeeded"
-    assert seconds(done["endTime"]) - seconds(done["startTime"]) == pytest.approx(6000)
+    assert seconds(done["endTime"]) > seconds(done["startTime"])
     assert azure.arm("GET", COMPUTE).body["properties"]["provisioningState"] == "Succeeded"
 
 
 def test_delete_has_both_headers(azure: SimulatedAzure) -> None:
-    azure.settings(durations={"compute.detach": 3000})
+    azure.script_operation(kind="compute.detach", held=True)
     azure.seed({"computes": [{"workspaceId": COMPUTE.rsplit("/", 2)[0], "name": "k8s-one", "properties": {}}]})
     answer = azure.arm("DELETE", f"{COMPUTE}?underlyingResourceAction=Detach")
     location = answer.headers["Location"]
     assert azure.arm("GET", location).status == 202
     assert azure.arm("GET", COMPUTE).body["properties"]["provisioningState"] == "Deleting"
+    azure.finish_operations(COMPUTE)
     finished(azure, answer)
     assert azure.arm("GET", location).status == 204
     assert azure.arm("GET", COMPUTE).status == 404
@@ -112,6 +115,22 @@ def test_failure_with_extension_statuses(azure: SimulatedAzure) -> None:
     assert azure.arm("GET", EXTENSION).body["properties"]["errorInfo"] is None
 
 
+def test_held_until_told(azure: SimulatedAzure) -> None:
+    azure.script_operation(kind="cluster.update", held=True, outcome="fail", code="X", message="y")
+    azure.script_operation(kind="extension.create", held=True, durationSeconds=30)
+    held = [azure.arm("PATCH", CLUSTER, {"tags": {}}), azure.arm("PUT", EXTENSION, extension_body())]
+    assert [operation["due"] for operation in azure.operations()] == [None, None]
+    assert azure.finish_operations("managedClusters/nobody") == 0
+    assert azure.finish_operations("MANAGEDCLUSTERS/aks-one$") == 1
+    assert finished(azure, held[0])["error"] == {"code": "X", "message": "y"}
+    assert [operation["status"] for operation in azure.operations("extension.create")] == ["InProgress"]
+    assert azure.finish_operations(".*") == 1
+    assert finished(azure, held[1])["status"] == "Succeeded"
+    assert azure.finish_operations(".*") == 0
+    with pytest.raises(ControlError, match="KeyError"):
+        azure._control("POST", "/operations/finish", {})
+
+
 def test_stuck_for_ever(azure: SimulatedAzure) -> None:
     azure.script_operation(kind="extension.create", outcome="stuck")
     stuck = azure.arm("PUT", EXTENSION, extension_body())
@@ -123,7 +142,7 @@ def test_stuck_for_ever(azure: SimulatedAzure) -> None:
 
 def test_succeeded_while_the_resource_lags(azure: SimulatedAzure) -> None:
     azure.seed({"extensions": [seeded_extension()]})
-    azure.script_operation(kind="compute.attach", durationSeconds=30, lagSeconds=6000)
+    azure.script_operation(kind="compute.attach", durationSeconds=30, lagSeconds=9000)
     assert finished(azure, azure.arm("PUT", COMPUTE, compute_body()))["status"] == "Succeeded"
 
     def state() -> Any:
@@ -135,17 +154,18 @@ def test_succeeded_while_the_resource_lags(azure: SimulatedAzure) -> None:
 
 def test_status_is_gone_after_the_end(azure: SimulatedAzure) -> None:
     azure.seed({"computes": [{"workspaceId": COMPUTE.rsplit("/", 2)[0], "name": "k8s-one", "properties": {}}]})
-    azure.script_operation(kind="compute.detach", durationSeconds=3000, statusGone=True)
+    azure.script_operation(kind="compute.detach", held=True, statusGone=True)
     answer = azure.arm("DELETE", f"{COMPUTE}?underlyingResourceAction=Detach")
     url = answer.headers["Azure-AsyncOperation"]
     assert azure.arm("GET", url).body["status"] == "InProgress"
-    until(lambda: azure.arm("GET", url).status == 404)
+    azure.finish_operations(COMPUTE)
+    assert azure.arm("GET", url).status == 404
     assert azure.arm("GET", COMPUTE).status == 404
 
 
 def test_resource_reappears(azure: SimulatedAzure) -> None:
     azure.seed({"computes": [{"workspaceId": COMPUTE.rsplit("/", 2)[0], "name": "k8s-one", "properties": {}}]})
-    azure.script_operation(kind="compute.detach", durationSeconds=30, reappearAfterSeconds=6000)
+    azure.script_operation(kind="compute.detach", durationSeconds=30, reappearAfterSeconds=9000)
     finished(azure, azure.arm("DELETE", f"{COMPUTE}?underlyingResourceAction=Detach"))
     assert azure.arm("GET", COMPUTE).status == 404
     until(lambda: azure.arm("GET", COMPUTE).status == 200)

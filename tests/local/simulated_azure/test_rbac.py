@@ -115,7 +115,7 @@ def test_scope_is_inherited_downwards_only(azure: SimulatedAzure) -> None:
 
 
 def test_grant_takes_time_to_spread(azure: SimulatedAzure) -> None:
-    azure.settings(rolePropagationSeconds=3000)
+    azure.settings(rolePropagationSeconds=9000)
     role = "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c"
     path = f"{CLUSTER}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
     body = {"properties": {"roleDefinitionId": role, "principalId": READER_OBJECT}}

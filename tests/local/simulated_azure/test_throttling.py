@@ -63,7 +63,7 @@ def test_retry_after_is_when_the_next_token_comes(rate: float, wait: str) -> Non
 
 
 def test_answer(azure: SimulatedAzure) -> None:
-    azure.settings(throttling={"reads": {"size": 2, "perSecond": 0.0001}})
+    azure.settings(throttling={"reads": {"size": 2, "perSecond": 1e-7}})
     assert [azure.arm("GET", CLUSTER, client_id=READER).status for _ in range(3)] == [200, 200, 429]
     answer = azure.arm("GET", CLUSTER)
     while answer.status == 200:
@@ -77,5 +77,5 @@ def test_answer(azure: SimulatedAzure) -> None:
 
 
 def test_off_by_setting(azure: SimulatedAzure) -> None:
-    azure.settings(throttling={"enabled": False, "reads": {"size": 1, "perSecond": 0.0001}})
+    azure.settings(throttling={"enabled": False, "reads": {"size": 1, "perSecond": 1e-7}})
     assert {azure.arm("GET", CLUSTER).status for _ in range(5)} == {200}

@@ -97,7 +97,7 @@ def compute_body(resource_id: str = CLUSTER, namespace: str = "default") -> dict
     }
 
 
-def until(probe: Callable[[], T | None], deadline: float = 15.0) -> T:
+def until(probe: Callable[[], T | None], deadline: float = 120.0) -> T:
     """What ``probe`` answers once that is something; fails after ``deadline`` real seconds."""
     end = time.monotonic() + deadline
     while True:

@@ -12,7 +12,7 @@ def test_minds_what_was_not_taken_back() -> None:
 
 def test_kills_a_group_when_its_writer_is_gone() -> None:
     with (
-        subprocess.Popen(["sleep", "60"], start_new_session=True) as sleeper,
+        subprocess.Popen(["sleep", "600"], start_new_session=True) as sleeper,
         subprocess.Popen(
             [sys.executable, "-S", str(Path(watchdog.__file__))], stdin=subprocess.PIPE, text=True, bufsize=1
         ) as process,
@@ -21,5 +21,5 @@ def test_kills_a_group_when_its_writer_is_gone() -> None:
         process.stdin.write(f"+{sleeper.pid}\n")
         assert sleeper.poll() is None
         process.stdin.close()
-        assert sleeper.wait(timeout=10) == -signal.SIGKILL
-        assert process.wait(timeout=10) == 0
+        assert sleeper.wait(timeout=60) == -signal.SIGKILL
+        assert process.wait(timeout=60) == 0

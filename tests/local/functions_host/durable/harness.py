@@ -59,10 +59,10 @@ class Running:
     def start(self, name: str, value: object = None, instance_id: str | None = None) -> str:
         return self.client.start(name, instance_id, json.dumps(value))
 
-    async def finished(self, instance_id: str, seconds: float = 5.0) -> Instance:
+    async def finished(self, instance_id: str, seconds: float = 60.0) -> Instance:
         return await self.reached(instance_id, "Completed", "Failed", "Terminated", seconds=seconds)
 
-    async def reached(self, instance_id: str, *statuses: str, seconds: float = 5.0) -> Instance:
+    async def reached(self, instance_id: str, *statuses: str, seconds: float = 60.0) -> Instance:
         def there() -> bool:
             row = self.client.get(instance_id)
             return row is not None and row.status in statuses
@@ -74,7 +74,7 @@ class Running:
 
     async def settled(self) -> None:
         """Nothing is left to do: no message, no activity."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while self.engine.store.instances_with_messages() or self.engine.store.activities():
             assert time.monotonic() < deadline
             await asyncio.sleep(0.002)

@@ -86,7 +86,7 @@ async def test_one_early_event_is_handed_to_every_later_wait_while_the_engine_wa
     async with Running(tmp_path, {"late": late}) as app:
         instance_id = app.start("late")
         app.client.raise_event(instance_id, "go", '"early"')
-        await app.engine.wait_for(lambda: len(app.history(instance_id, 11)) == 1, 5)
+        await app.engine.wait_for(lambda: len(app.history(instance_id, 11)) == 1, 60)
         await app.settled()
         row = app.client.get(instance_id)
         assert row is not None
@@ -97,17 +97,23 @@ async def test_one_early_event_is_handed_to_every_later_wait_while_the_engine_wa
 
 
 async def test_of_two_early_events_the_second_is_handed_to_both_waits(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        await gate.wait()
+
     def late(context: Any) -> Any:
-        yield context.create_timer(context.current_utc_datetime + dt.timedelta(seconds=20))
+        yield context.call_activity("wait", None)
         first = yield context.wait_for_external_event("go")
         second = yield context.wait_for_external_event("go")
         return [first, second]
 
-    async with Running(tmp_path, {"late": late}) as app:
+    async with Running(tmp_path, {"late": late}, {"wait": wait}) as app:
         instance_id = app.start("late")
         await app.reached(instance_id, "Running")
         app.client.raise_event(instance_id, "go", "1")
         app.client.raise_event(instance_id, "go", "2")
+        gate.set()
         row = await app.finished(instance_id)
         assert json.loads(row.output or "") == [2, 2]
 
@@ -131,7 +137,7 @@ def collects(context: Any) -> Any:
     state["seen"].append(value)
     if len(state["seen"]) < 3:
         if state["pause"]:
-            yield context.create_timer(context.current_utc_datetime + dt.timedelta(seconds=20))
+            yield context.call_activity("wait", None)
         context.continue_as_new(state)
         return None
     return state["seen"]
@@ -150,13 +156,19 @@ async def test_continue_as_new_keeps_the_events_of_its_own_episode(tmp_path: Pat
 
 
 async def test_continue_as_new_loses_the_events_of_earlier_episodes(tmp_path: Path) -> None:
-    async with Running(tmp_path, {"collects": collects}) as app:
+    gate = asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        await gate.wait()
+
+    async with Running(tmp_path, {"collects": collects}, {"wait": wait}) as app:
         instance_id = app.start("collects", {"seen": [], "pause": True})
         await app.reached(instance_id, "Running")
         for number in range(3):
             app.client.raise_event(instance_id, "go", str(number))
-            await app.settled()
-        await app.engine.wait_for(lambda: _generation_input(app, instance_id) == [0], 5)
+            await app.engine.wait_for(lambda: not app.engine.store.instances_with_messages(), 60)
+        gate.set()
+        await app.engine.wait_for(lambda: _generation_input(app, instance_id) == [0], 60)
         await app.settled()
         row = app.client.get(instance_id)
         assert row is not None

@@ -2,9 +2,9 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,14 +16,11 @@ SEED = 20261120
 KILLS = 6
 
 
-def _run(state: Path, effects: Path) -> subprocess.Popen[str]:
+def _run(state: Path, effects: Path, *killed_after: str) -> subprocess.CompletedProcess[str]:
     module = "tests.local.functions_host.durable.victim"
     root = Path(__file__).parents[4]
-    command = [sys.executable, "-W", "ignore", "-m", module, str(state), str(effects)]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    command = [sys.executable, "-W", "ignore", "-m", module, str(state), str(effects), *killed_after]
+    return subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
 
 
 def test_instances_survive_kills_at_random_moments(tmp_path: Path) -> None:
@@ -32,17 +29,13 @@ def test_instances_survive_kills_at_random_moments(tmp_path: Path) -> None:
     effects.touch()
     kills = 0
     while kills < KILLS:
-        process = _run(state, effects)
-        time.sleep(chance.uniform(0.0, 0.12))
-        if process.poll() is not None:
-            process.communicate()
+        done = _run(state, effects, str(chance.uniform(0.0, 0.12)))
+        if done.returncode == 0:
             break
-        process.kill()
-        process.communicate()
+        assert done.returncode == -signal.SIGKILL, done.stdout
         kills += 1
-    process = _run(state, effects)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 0, output
+    done = _run(state, effects)
+    assert done.returncode == 0, done.stdout
     assert kills >= 3, f"seed {SEED}: the work was done before it could be disturbed"
     _check(state, effects)
 

@@ -1,4 +1,6 @@
-"""A program with a tiny app on a task hub, to be killed: ``python -m ...victim STATE_DIR EFFECTS_FILE``.
+"""A program with a tiny app on a task hub, to be killed: ``python -m ...victim STATE_DIR EFFECTS_FILE [SECONDS]``.
+
+Ends itself by ``kill -9`` after so many real seconds, if they are given: whoever does that from outside may be late.
 
 Starts the instances on its first run, goes on with them on every later one, and leaves by itself once all have
 finished.
@@ -10,7 +12,9 @@ import asyncio
 import datetime as dt
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -92,7 +96,10 @@ async def main(state: Path, effects: Path) -> None:
     for name in names:
         if extension.client.get(name) is None:
             extension.client.start("journey", name, None)
-    print("ready", flush=True)
+    if len(sys.argv) > 3:
+        timer = threading.Timer(float(sys.argv[3]), os.kill, (os.getpid(), signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
 
     def finished() -> bool:
         rows = [extension.client.get(name) for name in names]
