@@ -20,6 +20,7 @@ from local.clock import add_clock_arguments, clock_from_arguments
 
 from .cors import Cors
 from .durable.options import WrongChoiceError
+from .extension.options import EXTENSION, add_engine_arguments, program_from_arguments
 from .host import FunctionsHost, HostOptions
 from .keys import load_keys
 from .logs import configure_logging
@@ -83,10 +84,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--call-hook", metavar="URL", help="ask this URL before and after each call to the durable engine"
     )
+    add_engine_arguments(parser)
     add_clock_arguments(parser)
     parsed = parser.parse_args(arguments)
     if not 0 <= parsed.duplicate_activities <= 1:
         parser.error("--duplicate-activities must be between 0 and 1")
+    if parsed.engine == EXTENSION and (parsed.duplicate_activities or parsed.call_hook):
+        parser.error("--duplicate-activities and --call-hook are for our own engine only")
     return parsed
 
 
@@ -128,6 +132,7 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
             duplicate_share=options.duplicate_activities,
             seed=options.seed,
             call_hook=CallHook(options.call_hook) if options.call_hook else None,
+            extension=program_from_arguments(options),
         ),
         host_json,
     )

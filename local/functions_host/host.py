@@ -18,6 +18,8 @@ from local.clock import ScaledClock
 from . import function_info, functions
 from .durable.extension import DurableExtension
 from .eventgrid import EventGridFunction
+from .extension.engine import PublishedExtension
+from .extension.program import ProgramOptions
 from .function_info import FunctionInfo
 from .functions import ServedFunctions
 from .http_requests import manual_datum
@@ -47,6 +49,8 @@ class HostOptions:
     duplicate_share: float = 0.0
     seed: int = 0
     call_hook: CallHook | None = None
+    extension: ProgramOptions | None = None
+    """The program with Microsoft's extension, when that is the engine and not our own."""
 
 
 class FunctionsHost:
@@ -64,7 +68,7 @@ class FunctionsHost:
         self.functions: dict[str, FunctionInfo] = {}
         self.served = ServedFunctions()
         self.event_grid: dict[str, EventGridFunction] = {}
-        self.durable: DurableExtension | None = None
+        self.durable: DurableExtension | PublishedExtension | None = None
         self.worker = WorkerSupervisor(WorkerOptions(options.app_dir, os.environ), host_json.function_timeout)
         self._timer_tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
@@ -81,7 +85,7 @@ class FunctionsHost:
             for name, function in self.served.event_grid.items()
         }
         if self.served.needs_durable:
-            self.durable = self._durable_extension()
+            self.durable = self._published_extension() or self._durable_extension()
         _log.info("%d functions found in %s, %d refused", len(found), self.options.app_dir, len(self.served.errors))
 
     async def start(self) -> None:
@@ -180,6 +184,22 @@ class FunctionsHost:
             base_url=self.options.base_url,
             system_key=self.keys.system["durabletask_extension"],
             call_hook=self.options.call_hook,
+        )
+
+    def _published_extension(self) -> PublishedExtension | None:
+        if self.options.extension is None:
+            return None
+        return PublishedExtension(
+            options=self.options.extension,
+            state_dir=self.options.state_dir / "extension",
+            host_json=self.options.app_dir / "host.json",
+            clock=self.options.clock,
+            orchestrators=list(self.served.orchestrators),
+            activities=list(self.served.activities),
+            invoke_orchestrator=self._invoke_orchestrator,
+            invoke_activity=self._invoke_activity,
+            base_url=self.options.base_url,
+            system_key=self.keys.system["durabletask_extension"],
         )
 
     async def _invoke_orchestrator(self, name: str, context_json: str) -> str:

@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.stack.processes import LOOPBACK, REPOSITORY, Child, Processes, StackError, free_port
 
 ACCOUNT = "devstoreaccount1"
+# The key that every Azurite has; public knowledge.
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 OLDEST_NODE = 20
 _AZURITE = Path("node_modules/azurite/dist/src/azurite.js")
 SERVICES = ("blob", "queue", "table")
@@ -34,7 +37,8 @@ def find_node() -> str:
 def start_azurite(processes: Processes, data: Path, certificate: str, key: str) -> tuple[Child, dict[str, int]]:
     """Start Azurite and wait until it listens on a free port for each of its services. Raises StackError.
 
-    Moor needs tables only; the other services are there for a real Functions host with the same settings.
+    Moor needs tables only; the other services are there for Microsoft's extension as the engine, and for a real
+    Functions host with the same settings.
 
     Azurite writes its data every few seconds: only a clean stop keeps all of it, so tests kill the app and not this.
     """
@@ -54,3 +58,9 @@ def start_azurite(processes: Processes, data: Path, certificate: str, key: str) 
 def service_uri(port: int) -> str:
     """The URL of Azurite's account in the service on a port."""
     return f"https://{LOOPBACK}:{port}/{ACCOUNT}"
+
+
+def connection_string(services: Mapping[str, str]) -> str:
+    """The connection string of the account whose services have these URLs: key and not token."""
+    endpoints = ";".join(f"{name.capitalize()}Endpoint={url}" for name, url in services.items())
+    return f"DefaultEndpointsProtocol=https;AccountName={ACCOUNT};AccountKey={KEY};{endpoints};"

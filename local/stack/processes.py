@@ -22,7 +22,7 @@ T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 90.0
-_STOP_SECONDS = 5.0
+STOP_SECONDS = 5.0
 _LOG_TAIL_LINES = 40
 # Below the ranges from which Linux and macOS take ports for outgoing connections, so that a port is still free when its
 # program is started again.
@@ -131,9 +131,9 @@ class Processes:
         self._children.append(child)
         return child
 
-    def stop(self, child: Child) -> None:
-        """End a child with SIGTERM, and with SIGKILL when it does not go within seconds."""
-        self._end(child, signal.SIGTERM)
+    def stop(self, child: Child, seconds: float = STOP_SECONDS) -> None:
+        """End a child with SIGTERM, and with SIGKILL when it does not go within ``seconds``."""
+        self._end(child, signal.SIGTERM, seconds)
 
     def kill(self, child: Child) -> None:
         """End a child, and whatever it has started, with SIGKILL."""
@@ -145,19 +145,19 @@ class Processes:
             self.stop(child)
         if self._watchdog.stdin is not None:
             self._watchdog.stdin.close()
-        self._watchdog.wait(timeout=_STOP_SECONDS)
+        self._watchdog.wait(timeout=STOP_SECONDS)
 
-    def _end(self, child: Child, number: signal.Signals) -> None:
+    def _end(self, child: Child, number: signal.Signals, seconds: float = STOP_SECONDS) -> None:
         if child not in self._children:
             return  # Ended before: its number may be somebody else's by now.
         # One that ended by itself may be long gone: to its number nothing is sent either.
         if child.alive:
             _signal_group(child.pid, number)
             with suppress(subprocess.TimeoutExpired):
-                child.process.wait(timeout=_STOP_SECONDS)
+                child.process.wait(timeout=seconds)
             # What the child may have left in its group; the child itself too when it would not go.
             _signal_group(child.pid, signal.SIGKILL)
-        child.process.wait(timeout=_STOP_SECONDS)
+        child.process.wait(timeout=STOP_SECONDS)
         self._children.remove(child)
         self._tell(f"-{child.pid}")
 

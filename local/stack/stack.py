@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from local.clock import ScaledClock
 from local.simulated_azure.control_client import SimulatedAzure
+from local.stack import engines
 from local.stack import world as worlds
 from local.stack.app_client import AppClient
 from local.stack.app_settings import app_settings, clean_environment, write_settings_file
@@ -33,7 +35,7 @@ class Options:
     ``duplicate_activities`` is the share of activity messages that are delivered twice, drawn from ``seed``.
     ``call_hook`` is the URL that is asked about every call (local/call_hook.py). ``front_of_tables`` is given Azurite's
     port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is any free one.
-    ``app`` is the folder of the app.
+    ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in real seconds.
     """
 
     factor: float = 200.0
@@ -46,6 +48,7 @@ class Options:
     front_of_tables: Callable[[int], int] | None = None
     port: int | None = None
     app: Path = REPOSITORY
+    engine: str = field(default_factory=engines.chosen)
 
 
 class Stack:
@@ -109,6 +112,8 @@ class Stack:
         if self.options.duplicate_activities:
             arguments += ["--duplicate-activities", str(self.options.duplicate_activities)]
             arguments += ["--seed", str(self.options.seed)]
+        if self.options.engine == engines.EXTENSION:
+            arguments += engines.arguments(self.state_dir, self._storage, self.azure.about["caBundle"])
         self._host = self._processes.start("host", _module("local.functions_host", arguments), _environment())
         self._ready = self._host.ready_line()
 
@@ -120,7 +125,11 @@ class Stack:
     def stop_host(self) -> None:
         """End host and worker with SIGTERM."""
         if self._host is not None:
-            self._processes.stop(self._host)
+            self._processes.stop(self._host, engines.STOP_SECONDS[self.options.engine])
+
+    def kill_extension(self) -> None:
+        """End the program with Microsoft's extension with SIGKILL; the host starts it again. Needs that engine."""
+        os.kill(engines.program_id(self.host_state), signal.SIGKILL)
 
     def restart_host(self) -> None:
         """Kill the host and start it again, on the same port and state."""

@@ -25,7 +25,7 @@ def seconds_from_ticks(ticks: int) -> float:
 def text_from_ticks(ticks: int) -> str:
     """The time stamp as history events carry it (recorded: ``2026-11-20T22:08:18.863239Z``)."""
     seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
-    whole = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    whole = (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds")[:19]
     decimals = f"{fraction:07d}".rstrip("0")
     return f"{whole}.{decimals}Z" if decimals else f"{whole}Z"
 
