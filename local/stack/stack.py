@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -126,6 +127,19 @@ class Stack:
         """Kill the host and start it again, on the same port and state."""
         self.kill_host()
         self.start_host()
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker that runs the app's functions, or None while there is none."""
+        status = self.app.call("GET", f"{self.url}/admin/host/status", key=self.keys["master"]).body
+        pid: int | None = status["workerPid"]
+        return pid
+
+    def kill_worker(self) -> None:
+        """End the worker alone with SIGKILL; the host starts another."""
+        pid = self.worker_pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
 
     def check_parts(self) -> None:
         """Raise StackError when Azurite or the simulated Azure has ended."""
