@@ -11,22 +11,21 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from aiohttp import web
-
-from local.call_hook import CallHook
 from local.clock import add_clock_arguments, clock_from_arguments
 
-from .cors import Cors
 from .durable.options import WrongChoiceError
 from .extension.options import EXTENSION, add_engine_arguments, program_from_arguments
-from .host import FunctionsHost, HostOptions
 from .keys import load_keys
 from .logs import configure_logging
 from .settings import SettingsError, apply_values, read_host_json, read_local_settings
-from .web import WebEdge
 from .worker_error import WorkerStartError
+from .worker_process import WorkerOptions
+from .worker_supervisor import WorkerSupervisor
+
+if TYPE_CHECKING:
+    from .host import FunctionsHost
 
 DEFAULT_PORT = 7071
 _log = logging.getLogger("Host.Startup")
@@ -120,6 +119,17 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
     port = options.port if options.port is not None else (settings.port if settings else None) or DEFAULT_PORT
     listener = _listen(port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    worker = WorkerSupervisor(WorkerOptions(app_dir, os.environ), host_json.function_timeout)
+    await worker.launch()
+    # Imported while the worker imports the app: a start takes half a second less.
+    from aiohttp import web
+
+    from local.call_hook import CallHook
+
+    from .cors import Cors
+    from .host import FunctionsHost, HostOptions
+    from .web import WebEdge
+
     keys = load_keys(state_dir, options.keys.resolve() if options.keys else None)
     host = FunctionsHost(
         HostOptions(
@@ -135,6 +145,7 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
             extension=program_from_arguments(options),
         ),
         host_json,
+        worker,
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -56,7 +56,8 @@ class HostOptions:
 class FunctionsHost:
     """The running host of one app."""
 
-    def __init__(self, options: HostOptions, host_json: HostJson) -> None:
+    def __init__(self, options: HostOptions, host_json: HostJson, worker: WorkerSupervisor | None = None) -> None:
+        """``worker`` may have been launched already."""
         self.options, self.host_json = options, host_json
         self.keys = options.keys
         self.zone = local_zone()
@@ -69,7 +70,7 @@ class FunctionsHost:
         self.served = ServedFunctions()
         self.event_grid: dict[str, EventGridFunction] = {}
         self.durable: DurableExtension | PublishedExtension | None = None
-        self.worker = WorkerSupervisor(WorkerOptions(options.app_dir, os.environ), host_json.function_timeout)
+        self.worker = worker or WorkerSupervisor(WorkerOptions(options.app_dir, os.environ), host_json.function_timeout)
         self._timer_tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
 

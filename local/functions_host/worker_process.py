@@ -23,6 +23,8 @@ from .worker_error import WorkerDiedError, WorkerError, WorkerStartError
 _ROOT = Path(__file__).resolve().parents[2]
 # What the app prints must not come between the host's own lines on stdout.
 _STDERR = 2
+_GRACE = 1.0
+"""Real seconds in which a worker that has closed its channel may end by itself."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +75,24 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         """End the process at once, whatever it does, and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._send_kill()
         await asyncio.shield(self.ended)
+
+    def _send_kill(self) -> None:
+        # Not Process.kill: it polls first, and takes the exit code away from whoever waits for it.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def _live(self) -> None:
         """Read until the channel is closed; then the process must be gone, and what ran in it has failed."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._read()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._process.wait()
+        except TimeoutError:
+            self._send_kill()
         words = exit_words(await self._process.wait())
         if self._writer is not None:
             self._writer.close()

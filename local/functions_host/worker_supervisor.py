@@ -41,7 +41,6 @@ class WorkerSupervisor:
         self._serving: asyncio.Future[WorkerProcess] | None = None
         self._running: dict[str, str] = {}
         self._last: Indexed | None = None
-        self.starts = 0
 
     @property
     def pid(self) -> int | None:
@@ -55,10 +54,17 @@ class WorkerSupervisor:
         worker = self._last.worker if self._last else {}
         return f"azure-functions-runtime {worker.get('worker_version')} on Python {worker.get('runtime_version')}"
 
-    async def start(self) -> list[FunctionInfo]:
-        """Start the worker and wait for its functions. Raises WorkerStartError."""
+    async def launch(self) -> None:
+        """Start the first worker, which begins to index the app, and do not wait for it."""
+        first = await self._start_process()
         self._serving = asyncio.get_running_loop().create_future()
-        self.failed = asyncio.create_task(self._keep(), name="worker-supervisor")
+        self.failed = asyncio.create_task(self._keep(first), name="worker-supervisor")
+
+    async def start(self) -> list[FunctionInfo]:
+        """Start the worker, unless it is launched, and wait for its functions. Raises WorkerStartError."""
+        if self._serving is None:
+            await self.launch()
+        assert self._serving is not None
         await asyncio.wait((self.failed, self._serving), return_when=asyncio.FIRST_COMPLETED)
         if self.failed.done():
             await self.failed
@@ -136,26 +142,31 @@ class WorkerSupervisor:
                 return process
             await asyncio.sleep(0)  # until the supervisor has seen it too
 
-    async def _keep(self) -> None:
+    async def _keep(self, first: WorkerProcess) -> None:
         """The supervisor's life. Raises WorkerStartError when it has given up."""
         assert self._serving is not None
+        starting: WorkerProcess | None = first
         while True:
-            process = await self._started()
+            process, starting = await self._started(starting), None
             self._serving.set_result(process)
             words = await asyncio.shield(process.ended)
             self._serving = asyncio.get_running_loop().create_future()
             _log.error("Language Worker Process exited. Pid=%d. %s. Another is started.", process.pid, words)
 
-    async def _started(self) -> WorkerProcess:
-        """A worker that has indexed the app."""
+    async def _start_process(self) -> WorkerProcess:
+        self._process = await start_worker(self._options, self._forward)
+        return self._process
+
+    async def _started(self, first: WorkerProcess | None) -> WorkerProcess:
+        """A worker that has indexed the app: ``first``, where there is one, or the next."""
         words, pause = "", _BACK_OFF
         for number in range(MOST_STARTS):
             if number:
                 await asyncio.sleep(pause)
                 pause *= 2
             began = time.monotonic()
-            self.starts += 1
-            process = self._process = await start_worker(self._options, self._forward)
+            process = first or await self._start_process()
+            first = None
             try:
                 self._last = await process.indexed()
             except WorkerDiedError as error:

@@ -136,6 +136,19 @@ class Stack:
         self.kill_host()
         self.start_host()
 
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker that runs the app's functions, or None while there is none."""
+        status = self.app.call("GET", f"{self.url}/admin/host/status", key=self.keys["master"]).body
+        pid: int | None = status["workerPid"]
+        return pid
+
+    def kill_worker(self) -> None:
+        """End the worker alone with SIGKILL; the host starts another."""
+        pid = self.worker_pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
     def check_parts(self) -> None:
         """Raise StackError when Azurite or the simulated Azure has ended."""
         for child in (self._azure, self._azurite):

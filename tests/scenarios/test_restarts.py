@@ -70,6 +70,20 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     assert len(operation["created"]) == 2
 
 
+def test_the_worker_alone_killed_again_and_again(stack: Stack, place: Place) -> None:
+    """Activities fail towards their orchestrators then. That is no bug of a step, and host and engine live on."""
+    host = stack.process_ids["host"]
+    operation_id = stack.app.start("attach", place.attach_body())["id"]
+    for step in ("install_extension", "extension_ready", "attach_compute", "compute_ready"):
+        at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
+        stack.kill_worker()
+    operation = succeeded(stack, operation_id, 120)
+    assert stack.process_ids["host"] == host
+    assert_journal_whole(operation, stack.app.journal(operation_id))
+    assert long_operations(stack, extension_path(place.cluster_id)) == ["extension.create"]
+    assert long_operations(stack, place.compute_id) == ["compute.attach"]
+
+
 def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
     options = Options(factor=FACTOR, duplicate_activities=0.5, seed=7)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("twice")) as stack:
