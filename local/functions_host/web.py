@@ -37,8 +37,8 @@ BODY_LIMIT = 104_857_600
 WEBHOOKS = "/runtime/webhooks/"
 DURABLE = f"{WEBHOOKS}durabletask"
 TOO_MANY = HttpAnswer(429, (("X-FUNCTION-SCALEOUT", "1"),))
-NEVER_FROM_APP = ("server", "date")
-"""Kestrel overwrites these."""
+NEVER_FROM_APP = ("server", "date", "transfer-encoding")
+"""Kestrel overwrites the first two; the third has a way of its own, and empty it counts as not given."""
 TRANSFER_ENCODING = "Transfer-Encoding"
 _CODING: web.ResponseKey[str] = web.ResponseKey("transfer-encoding", str)
 NO_BODY = (204, 205, 304)
@@ -224,7 +224,7 @@ class WebEdge:
             return await self._send(request, FAILED)
         response = web.StreamResponse(status=answer.status)
         for name, value in answer.headers:
-            if name.lower() not in (*NEVER_FROM_APP, "content-length", TRANSFER_ENCODING.lower()):
+            if name.lower() not in (*NEVER_FROM_APP, "content-length"):
                 response.headers.add(name, value)
         self._add_headers(request, response)
         response[_CODING] = coding

@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 import random
 import traceback
 from collections.abc import Awaitable, Callable
@@ -75,7 +76,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[tuple[int, int, Timer]] = []
         self._leases = Leases(store, clock, visibility or Visibility())
-        self._alarms: set[str] = set()
+        self._alarms: dict[str, float] = {}
         self._order = itertools.count()
         self._timer_added = asyncio.Event()
         self._last_tick = 0
@@ -193,18 +194,18 @@ class Engine:
 
     def _set_alarm(self, instance_id: str) -> None:
         """Have the instance woken when the next of its hidden messages comes back."""
-        if self._stopped or instance_id in self._alarms:
+        seconds = None if self._stopped else self._leases.next_visible(instance_id)
+        if seconds is None:
             return
-        seconds = self._leases.next_visible(instance_id)
-        if seconds is not None:
-            self._alarms.add(instance_id)
-            self._spawn(self._ring(instance_id, seconds))
+        due = self._clock.timestamp() + seconds
+        if due < self._alarms.get(instance_id, math.inf):
+            self._alarms[instance_id] = due
+            self._spawn(self._ring(instance_id, due))
 
-    async def _ring(self, instance_id: str, seconds: float) -> None:
-        try:
-            await asyncio.sleep(self._clock.real_seconds(seconds))
-        finally:
-            self._alarms.discard(instance_id)
+    async def _ring(self, instance_id: str, due: float) -> None:
+        await asyncio.sleep(self._clock.real_seconds(due - self._clock.timestamp()))
+        if self._alarms.get(instance_id) == due:
+            del self._alarms[instance_id]
         self.wake(instance_id)
 
     async def _ask(self, name: str, context: str) -> str:

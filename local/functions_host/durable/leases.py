@@ -20,8 +20,8 @@ from local.functions_host.durable.timestamps import seconds_from_ticks, ticks_fr
 
 RENEW_SECONDS = 30.0
 MAX_DELAY_SECONDS = 600.0
-# A lease can be no longer than the longest timeout: one that is was written by another clock and counts as over.
-_LONGEST = ticks_from_seconds(3600.0)
+# No timeout is longer than an hour: a lease that ends far beyond was written by another clock and counts as over.
+_LONGEST = ticks_from_seconds(7200.0)
 # At a high clock factor renewals must not keep the event loop busy. What is in hand is never given out twice anyway.
 _LEAST_REAL_PAUSE = 0.02
 
