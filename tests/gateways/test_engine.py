@@ -52,7 +52,7 @@ def test_an_instance_is_started_with_the_version_in_its_record(
 ) -> None:
     """Also by an app of another version: an operation recorded before an upgrade goes on with the steps of its time."""
     binding = {"taskHubName": "moor", "creationUrls": {}, "managementUrls": {}}
-    binding["rpcBaseUrl"] = f"http://127.0.0.1:{extension.server_address[1]}/durabletask/"  # type: ignore[assignment]
+    binding["rpcBaseUrl"] = f"http://127.0.0.1:{extension.server_address[1]}/durabletask/"
 
     async def start() -> None:
         client = DurableOrchestrationClient(json.dumps(binding))

@@ -72,7 +72,11 @@ def entries(stack: Stack) -> list[str]:
 
 
 def idle_hour(lines: list[str]) -> list[str] | None:
-    """From the end of one watch to the end of the twelfth after it; None until so many have ended."""
+    """From the end of one watch to the end of the twelfth after it; None until so many have ended.
+
+    Without what is done once a day, which may or may not fall into the hour.
+    """
+    lines = [line for line in lines if function_of(line) != "purge_histories"]
     ends = [number for number, line in enumerate(lines) if WATCH_ENDED in line]
     return lines[ends[0] + 1 : ends[AN_HOUR] + 1] if len(ends) > AN_HOUR else None
 
