@@ -6,7 +6,7 @@ import pytest
 
 from local.stack import Options, running_stack
 from local.stack import world as worlds
-from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import ended
 
 CLIENT_ID = "5e5e5e5e-0000-4000-8000-00000000000c"
@@ -22,13 +22,13 @@ def test_everything_goes_by_that_identity(tmp_path_factory: pytest.TempPathFacto
     options = Options(
         factor=FACTOR,
         world={**world, "principals": principals},
-        settings={"AzureWebJobsStorage__clientId": CLIENT_ID},
+        settings={**BY_HAND, "AzureWebJobsStorage__clientId": CLIENT_ID},
     )
     with running_stack(options, state_dir=tmp_path_factory.mktemp("identity")) as stack:
         assert stack.app.get("/health")["status"] == "healthy"
         place = place_in(stack)
         attached = ended(stack, stack.app.start("attach", place.attach_body())["id"])
-        assert attached["status"] == "Succeeded"
+        assert attached["status"] == "Succeeded", attached["error"]
         app = [each for each in stack.azure.requests(kind="identity") if each["path"] == "/msi/token"]
         assert {each["query"].get("client_id") for each in app if each["status"] == 200} >= {CLIENT_ID}
         calls = [each for each in stack.azure.requests(kind="arm") if each["principal"]]
