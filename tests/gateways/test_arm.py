@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 from azure.mgmt.core import ARMPipelineClient
 
 from gateways import arm
@@ -143,3 +144,21 @@ def test_no_error_repeats_a_signature(
     assert "secret" not in f"{silent.value} {silent.value.__cause__} {silent.value.answer}"
     assert silent.value.__suppress_context__
     assert "secret" not in caplog.text
+
+
+def test_a_transport_that_quotes_the_url_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As requests words a failed handshake: the whole path and query stand in it."""
+    words = (
+        f"HTTPSConnectionPool(host='x', port=443): Max retries exceeded with url: {PATH}?{SIGNED} (Caused by SSLError)"
+    )
+
+    class Client:
+        def send_request(self, *_: Any, **__: Any) -> Any:
+            raise ServiceRequestError(words)
+
+    monkeypatch.setattr(arm, "_client", Client)
+    with pytest.raises(ArmError) as silent:
+        arm.get("/subscriptions/s", "2025-12-01")
+    assert silent.value.status == 0
+    assert "s=REDACTED" in silent.value.message
+    assert "secret" not in str(silent.value)
