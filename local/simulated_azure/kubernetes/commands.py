@@ -102,6 +102,9 @@ def execute(world: World, target: resources.Resource, user: User, command: str) 
     if words[:2] != ["kubectl", "get"]:
         return 1, f"{words[0] if words else ''}: this simulation runs kubectl get only\n"
     options, names = _options(words[2:])
+    if cluster.state_of(world, target["id"])["unreachable"]:
+        # What kubectl says in a cluster whose API server answers nobody.
+        return 1, "The connection to the server 10.0.0.1:443 was refused - did you specify the right host or port?\n"
     form, _, template = options.get("output", "").partition("=")
     if form not in ("json", "jsonpath"):
         return 1, "error: this simulation prints JSON and JSONPath only\n"

@@ -281,6 +281,14 @@ def run(azure: SimulatedAzure, command: str, **more: Any) -> dict[str, Any]:
     return result
 
 
+def test_a_cluster_that_answers_nobody_fails_its_commands(azure: SimulatedAzure) -> None:
+    azure.kubernetes(CLUSTER).change(unreachable=True)
+    result = run(azure, "kubectl get namespaces -o json")
+    assert (result["exitCode"], "was refused" in result["logs"]) == (1, True)
+    azure.kubernetes(CLUSTER).change(unreachable=False)
+    assert run(azure, "kubectl get namespaces -o json")["exitCode"] == 0
+
+
 def test_commands_in_a_private_cluster(azure: SimulatedAzure) -> None:
     azure.change(CLUSTER, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
     azure.seed({"extensions": [seeded_extension()]})
