@@ -70,7 +70,18 @@ async def test_a_timer_of_ten_days_comes_in_pieces_of_three(tmp_path: Path) -> N
         yield context.create_timer(context.current_utc_datetime + dt.timedelta(days=10))
         return "long"
 
-    async with Running(tmp_path, {"long": long}, factor=5_000_000.0) as app:
+    async with Running(tmp_path, {"long": long}, factor=1_000_000.0) as app:
         row = await app.finished(app.start("long"))
         assert json.loads(row.output or "") == "long"
-        assert len(app.history(row.instance_id, 11)) == 3
+        began, *_ = (moment(event["Timestamp"]) for event in app.history(row.instance_id, 12))
+        pieces = app.history(row.instance_id, 10)
+        assert moment(pieces[0]["FireAt"]) - began == dt.timedelta(days=3)
+        # Here a tenth of a second is a day: a piece that comes late leaves less for the others.
+        assert len(pieces) <= 3
+        for piece in pieces:
+            assert moment(piece["FireAt"]) - moment(piece["Timestamp"]) <= dt.timedelta(days=6)
+        assert moment(app.history(row.instance_id, 1)[-1]["Timestamp"]) - began >= dt.timedelta(days=10)
+
+
+def moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
