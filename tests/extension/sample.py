@@ -1,7 +1,7 @@
 """A sample of operations on Microsoft's extension, for every change: ``make extension-sample``, within four minutes.
 
-A whole attach; a detach that asks a person and waits for jobs, in a deployment that is upgraded under it; and a worker
-that is killed in the middle of an attach.
+A detach in a deployment that is upgraded under it, one that asks a person and waits for jobs, a whole attach, and one in
+the middle of which the worker is killed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from tests.scenarios.helpers import (
     assert_journal_whole,
     at_step,
     attached,
-    changes,
     claims_of,
+    deletes,
     extension_path,
     long_operations,
+    operations_on,
     put_in_place,
     succeeded,
 )
@@ -33,6 +34,8 @@ from tests.scenarios.test_drain import have_job
 from tests.scenarios.test_upgrade import deploy, deployment, names, present_version, steps, version_of
 
 FACTOR = 120.0
+# Simulated seconds: half a minute, in which a deployment is upgraded.
+LONG = 3600
 
 
 @pytest.fixture(scope="module")
@@ -50,28 +53,38 @@ def stack(app: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack
         yield running
 
 
-def test_a_detach_that_asks_and_waits_is_seen_through_by_the_next_release(stack: Stack, app: Path) -> None:
+def test_a_detach_is_seen_through_by_the_next_release(stack: Stack, app: Path) -> None:
+    place = place_in(stack)
+    put_in_place(stack, place)
+    stack.azure.script_operation(kind="compute.detach", resource=f"{place.compute_id}$", durationSeconds=LONG)
+    operation_id = str(stack.app.start("detach", place.detach_body())["id"])
+    at_step(stack, operation_id, "compute_gone", "Waiting")
+    stack.stop_host()
+    assert [o["status"] for o in operations_on(stack, place.compute_id)] == ["InProgress"]
+    deploy(app, version=present_version())
+    stack.start_host()
+    operation = succeeded(stack, operation_id)
+    assert version_of(stack, operation) == "1.0"
+    assert steps(operation) == names(earlier.DETACH_1_0)
+    assert_journal_whole(operation, stack.app.journal(operation_id))
+    assert deletes(stack, place) == ["Detach"]
+
+
+def test_a_detach_asks_and_waits_for_jobs(stack: Stack) -> None:
     place = place_in(stack)
     put_in_place(stack, place)
     job = have_job(stack, place)
     body = place.detach_body(approval="required", workloads={"policy": "wait"})
     operation_id = str(stack.app.start("detach", body)["id"])
     stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
-    assert version_of(stack, {"id": operation_id}) == "1.0"
-
-    stack.stop_host()
-    deploy(app, version=present_version())
-    stack.start_host()
-
     approved = stack.app.call("POST", f"/operations/{operation_id}/approve", {"reason": "looked at it"})
     assert approved.status == 202, approved
     stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("1 job left"))
-    assert changes(stack, place.compute_id) == []
+    assert deletes(stack, place) == []
     stack.azure.set_job_status(job, "Completed")
     operation = succeeded(stack, operation_id)
-    assert steps(operation) == names(earlier.DETACH_1_0)
     assert_journal_whole(operation, stack.app.journal(operation_id))
-    assert [method for method, _ in changes(stack, place.compute_id)] == ["DELETE"]
+    assert deletes(stack, place) == ["Detach"]
     assert claims_of(stack, operation_id) == []
 
 
