@@ -1,7 +1,7 @@
 """A sample of operations on Microsoft's extension, for every change: ``make extension-sample``, within four minutes.
 
-A detach in a deployment that is upgraded under it, one that asks a person and waits for jobs, a whole attach, and one in
-the middle of which the worker is killed.
+A detach in a deployment that is upgraded under it, one that asks a person and waits for jobs, a whole attach, and one
+in the middle of which the worker is killed.
 """
 
 from __future__ import annotations
