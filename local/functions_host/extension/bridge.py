@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
-from contextlib import suppress
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -15,7 +13,6 @@ from local.functions_host.extension.listener import Listener
 from local.functions_host.extension.translation import Translation
 from local.functions_host.worker_error import WorkerDiedError, WorkerError
 
-_log = logging.getLogger("Host.Extension")
 # What the extension keeps to itself; functions see an instance id in the real host's trigger metadata.
 _NO_INSTANCE_ID = ""
 
@@ -56,7 +53,8 @@ class Bridge:
             value = await (self._orchestrator(name, text) if kind == "orchestrator" else self._activity(name, text))
         except (WorkerDiedError, asyncio.CancelledError):
             # The stopping host takes its worker with it: no answer either way.
-            _abort(request)
+            if request.transport is not None:
+                request.transport.abort()
             raise asyncio.CancelledError from None
         except WorkerError as error:
             return web.json_response({"error": self._failure(kind, error)})
@@ -75,8 +73,3 @@ class Bridge:
             "stackTrace": error.stack,
             "typeName": error.exception_type,
         }
-
-
-def _abort(request: web.Request) -> None:
-    with suppress(AttributeError):
-        request.transport.abort()  # type: ignore[union-attr]
