@@ -1,7 +1,7 @@
 """A sample of operations on Microsoft's extension, for every change: ``make extension-sample``, within four minutes.
 
-A detach in a deployment that is upgraded under it, one that asks a person and waits for jobs, a whole attach, and one
-in the middle of which the worker is killed.
+A detach in a deployment that is upgraded under it, one that asks a person and waits for jobs beside a whole attach, and
+an attach in the middle of which the worker is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import (
     assert_journal_whole,
     at_step,
-    attached,
     claims_of,
     deletes,
     extension_path,
@@ -70,7 +69,9 @@ def test_a_detach_is_seen_through_by_the_next_release(stack: Stack, app: Path) -
     assert deletes(stack, place) == ["Detach"]
 
 
-def test_a_detach_asks_and_waits_for_jobs(stack: Stack) -> None:
+def test_a_detach_asks_and_waits_for_jobs_beside_a_whole_attach(stack: Stack) -> None:
+    attaching = place_in(stack)
+    attach_id = str(stack.app.start("attach", attaching.attach_body())["id"])
     place = place_in(stack)
     put_in_place(stack, place)
     job = have_job(stack, place)
@@ -87,14 +88,11 @@ def test_a_detach_asks_and_waits_for_jobs(stack: Stack) -> None:
     assert deletes(stack, place) == ["Detach"]
     assert claims_of(stack, operation_id) == []
 
-
-def test_a_whole_attach(stack: Stack) -> None:
-    place = place_in(stack)
-    operation = attached(stack, place)
-    assert version_of(stack, operation) == present_version()
-    assert_journal_whole(operation, stack.app.journal(operation["id"]))
-    assert long_operations(stack, extension_path(place.cluster_id)) == ["extension.create"]
-    assert long_operations(stack, place.compute_id) == ["compute.attach"]
+    attach = succeeded(stack, attach_id)
+    assert version_of(stack, attach) == present_version()
+    assert_journal_whole(attach, stack.app.journal(attach_id))
+    assert long_operations(stack, extension_path(attaching.cluster_id)) == ["extension.create"]
+    assert long_operations(stack, attaching.compute_id) == ["compute.attach"]
 
 
 def test_a_worker_that_is_killed_costs_minutes(stack: Stack) -> None:
