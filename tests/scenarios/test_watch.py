@@ -75,7 +75,8 @@ def test_terminated_in_the_engine(stack: Stack, place: Place) -> None:
     eventually(lambda: nobody_at_work(stack, operation_id), "its waiter to end")
 
     again_id = stack.app.start("attach", place.attach_body())["id"]
-    at_step(stack, again_id, "compute_ready", "Waiting")
+    there = ("attach_compute", "compute_ready")
+    stack.app.wait_until(again_id, lambda o: o["finishedDateTime"] or o["progress"]["currentStep"] in there)
     finish(stack, place.compute_id)
     again = succeeded(stack, again_id)
     assert again["created"] == []
