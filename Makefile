@@ -3,13 +3,16 @@
 # make test          checks and tests everything
 # make test-busy     the same with two busy loops beside it: nothing may depend on a quiet machine
 # make test-pythons  runs the fast tests on the other versions of Python that are found
+# make scenarios     runs all scenarios; with ENGINE=extension on Microsoft's Durable extension, with KILLS=1 killing it
+# make extension-sample      a few operations on Microsoft's Durable extension
 # make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python
 FACTOR ?= 60
+ENGINE ?= own
 
-.PHONY: demo up test test-busy test-pythons lint pytest roles conformance check-app faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -36,6 +39,16 @@ lint: setup
 # TESTS picks some, for example: make pytest TESTS="tests/scenarios -k attach"
 pytest: setup
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+# ENGINE is own or extension (durable-host, on the PATH or in ../shared/tools). KILLS=1 adds ten kills of the extension
+# and ten of the worker, which take half an hour. TESTS picks some, for example: TESTS="-k drain"
+scenarios: setup
+	STACK_ENGINE=$(ENGINE) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/scenarios $(TESTS)
+	$(if $(KILLS),$(PY) -m pytest tests/extension/kills.py)
+
+# Where durable-host is not, the summary says so. ARGS go to pytest.
+extension-sample: setup
+	$(PY) -m pytest tests/extension/sample.py $(ARGS)
 
 # Every scenario, and at their end what of the custom role (infra/roles) they used.
 roles: setup

@@ -112,7 +112,7 @@ class Stack:
         if self.options.duplicate_activities:
             arguments += ["--duplicate-activities", str(self.options.duplicate_activities)]
             arguments += ["--seed", str(self.options.seed)]
-        if self.options.engine == engines.EXTENSION:
+        if self.published_engine:
             arguments += engines.arguments(self.state_dir, self._storage, self.azure.about["caBundle"])
         self._host = self._processes.start("host", _module("local.functions_host", arguments), _environment())
         self._ready = self._host.ready_line()
@@ -126,6 +126,11 @@ class Stack:
         """End host and worker with SIGTERM."""
         if self._host is not None:
             self._processes.stop(self._host, engines.STOP_SECONDS[self.options.engine])
+
+    @property
+    def published_engine(self) -> bool:
+        """Whether Microsoft's extension is the engine."""
+        return self.options.engine == engines.EXTENSION
 
     def kill_extension(self) -> None:
         """End the program with Microsoft's extension with SIGKILL; the host starts it again. Needs that engine."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from local.stack import Options, Stack, running_stack
+from local.stack import Options, Stack, engines, running_stack
 from local.stack import world as worlds
+from tests.extension import choice
 from tests.faults import canary
 from tests.faults.canary import KeptAnswers
 from tests.faults.evidence import Tables
@@ -25,6 +27,23 @@ FACTOR = 300.0
 BY_HAND = {"AzureWebJobs.watch_operations.Disabled": "true"}
 _numbers = itertools.count(1)
 _owners = Owners()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On Microsoft's extension some scenarios are left out, on none at all when it is not there."""
+    choice.leave_out(config, items, "tests/scenarios/", engines.chosen())
+
+
+def pytest_testnodedown(node: Any) -> None:
+    choice.remember(node.config, node)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    choice.say(terminalreporter, config)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    choice.succeed_without_any(session)
 
 
 @pytest.fixture(scope="session")

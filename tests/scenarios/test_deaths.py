@@ -15,6 +15,8 @@ from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import eventually
 
+pytestmark = pytest.mark.own_engine  # both read its queues; tests/extension/kills.py has the other's deaths
+
 # Simulated seconds. At this pace the timeout is fifteen real seconds: a host is there again long before it is over.
 TIMEOUT = 300.0
 FACTOR = 20.0

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local.stack import Options, Stack, running_stack
 from orchestrators.attach import STEPS
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
@@ -33,6 +35,7 @@ ATTACH = {"http_attach", *ORCHESTRATORS, *(step.name for step in STEPS)}
 Volume = dict[str, dict[str, int]]
 
 
+@pytest.mark.own_engine
 def test_no_more_is_written_than_was_measured(tmp_path: Path) -> None:
     measured, logs = measure(tmp_path)
     committed = json.loads(COMMITTED.read_text())

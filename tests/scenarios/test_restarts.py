@@ -84,6 +84,7 @@ def test_the_worker_alone_killed_again_and_again(stack: Stack, place: Place) -> 
     assert long_operations(stack, place.compute_id) == ["compute.attach"]
 
 
+@pytest.mark.own_engine
 def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
     options = Options(factor=FACTOR, duplicate_activities=0.5, seed=7)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("twice")) as stack:

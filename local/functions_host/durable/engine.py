@@ -25,7 +25,7 @@ from local.functions_host.durable.replay import HTTP_ACTIVITY, Names
 from local.functions_host.durable.store import ActivityMessage, Instance, Store, Timer
 from local.functions_host.durable.timestamps import seconds_from_ticks, text_from_ticks, ticks_from_seconds
 from local.functions_host.durable.versions import VersionRejected, Versions
-from local.functions_host.worker_error import WorkerDiedError, WorkerError
+from local.functions_host.worker_error import WorkerError
 
 log = logging.getLogger(__name__)
 
@@ -176,10 +176,6 @@ class Engine:
         except VersionRejected as rejected:
             # Silently, as on the Functions host: a watch sees only that nothing happens.
             log.debug("Instance %s waits: %s", instance_id, rejected)
-            self._leases.give_back(messages, late=True)
-            return Effects()
-        except WorkerDiedError as error:
-            log.warning("An episode of instance %s was cut off and is run again: %s", instance_id, error.message)
             self._leases.give_back(messages, late=True)
             return Effects()
         except Exception:

@@ -82,8 +82,7 @@ class Episodes:
     async def run(self, instance_id: str, messages: list[Message] | None = None) -> Effects:
         """Run one episode with ``messages`` (None: all there are); those that do not concern the instance are dropped.
 
-        Raises VersionRejected for an instance that another host must run, WorkerDiedError when the worker ended
-        meanwhile: nothing is committed then.
+        Raises VersionRejected for an instance that another host must run: nothing is committed then.
         """
         store = self._store
         instance = store.instance(instance_id)
@@ -155,9 +154,9 @@ class Episodes:
         )
         try:
             return reply.from_text(await self._ask(known, context))
-        except WorkerDiedError:
-            # Not an answer of the orchestrator: the episode is run again.
-            raise
+        except WorkerDiedError as error:
+            # The extension takes it for a failure without state, and what the history holds for non-determinism.
+            return Reply(fatal=failures.worker_died(error))
         except WorkerError as error:
             return reply.from_error(error)
 

@@ -94,6 +94,11 @@ def plain_raise(error: WorkerError) -> str:
     return f"One or more errors occurred. ({worker_result(error)})"
 
 
+def worker_died(error: WorkerError) -> str:
+    """The text for an orchestrator function whose worker ended under it (recorded: worker-death.jsonl)."""
+    return f"One or more errors occurred. ({error.message})"
+
+
 def unknown_orchestrator(name: str, known: Iterable[str]) -> str:
     """The text with which an instance of an unregistered orchestrator fails."""
     names = ", ".join(f"'{item}'" for item in known)

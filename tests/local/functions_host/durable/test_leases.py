@@ -150,27 +150,6 @@ async def test_a_worker_that_dies_fails_its_activity_at_once(tmp_path: Path) -> 
         assert len(app.calls) == 1
 
 
-async def test_an_episode_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
-    def simple(context: Any) -> Any:
-        return "done"
-        yield
-
-    async with Running(tmp_path, {"simple": simple}, factor=100) as app:
-        real, deaths = app.engine._invoke_orchestrator, 2
-
-        async def dies_twice(name: str, context: str) -> str:
-            nonlocal deaths
-            if deaths:
-                deaths -= 1
-                raise WorkerDiedError("python exited with code 137 (0x89)")
-            return await real(name, context)
-
-        app.engine._invoke_orchestrator = dies_twice
-        row = await app.finished(app.start("simple"))
-        assert (row.status, deaths) == ("Completed", 0)
-        assert len(app.history(row.instance_id, 12)) == 1, "what was cut off has left nothing"
-
-
 async def test_leases_of_another_clock_count_as_over(tmp_path: Path) -> None:
     app = Running(tmp_path, {})
     assert app.engine._leases.hidden_seconds(simulated(app) + ticks_from_seconds(30)) == pytest.approx(30, abs=25)

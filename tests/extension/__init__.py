@@ -1,0 +1,1 @@
+"""Scenarios on Microsoft's own Durable extension: which of them, a sample for every change, and kills."""
