@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.functions_host.extension.options import EXTENSION as EXTENSION
-from local.functions_host.extension.options import OWN
+from local.functions_host.extension.options import OWN as OWN
 from local.functions_host.extension.program import find_program
 from local.stack.azurite import connection_string
 from local.stack.processes import STOP_SECONDS as _STOP_SECONDS
