@@ -5,7 +5,8 @@
 # make test-pythons  runs the fast tests on the other versions of Python that are found
 # make scenarios     runs all scenarios; with ENGINE=extension on Microsoft's Durable extension, with KILLS=1 killing it
 # make extension-sample      a few operations on Microsoft's Durable extension
-# make lint, pytest, roles, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
+# make roles         runs all scenarios and shows what of the custom role they used
+# make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
 PY := .venv/bin/python

@@ -1,4 +1,4 @@
-"""The app that was driven for the recordings, invoked through the real SDK as the Python worker would."""
+"""The app that was driven for the recordings; Microsoft's worker library converts what its functions get and return."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from azure.functions import meta
-from azure.functions.durable_functions import ActivityTriggerConverter, OrchestrationTriggerConverter
+from azure_functions_runtime.bindings import meta as library
 
+from local.functions_host.worker.protos import PROTOS, ParameterBinding, TypedData
 from local.functions_host.worker_error import WorkerError
 
+library.load_binding_registry()
 RECORDED = Path(__file__).parent / "recorded" / "durable"
 
 
@@ -37,18 +38,16 @@ class DrivenApp:
 
     def answer(self, name: str, context: str) -> str:
         """Call an orchestrator; raises WorkerError."""
-        datum = meta.Datum(type="string", value=context)
         try:
-            return self.orchestrators[name](OrchestrationTriggerConverter.decode(datum, trigger_metadata=None))
+            return self.orchestrators[name](_argument("orchestrationTrigger", name, context))
         except Exception as error:
             raise failure(error) from error
 
     def run(self, name: str, text: str | None) -> str:
         """Call an activity; raises WorkerError."""
-        datum = meta.Datum(type="string", value=text)
         try:
-            result = self.activities[name](ActivityTriggerConverter.decode(datum, trigger_metadata=None))
-            return str(ActivityTriggerConverter.encode(result, expected_type=None).value)
+            result = self.activities[name](_argument("activityTrigger", name, text))
+            return str(library.to_outgoing_proto("activityTrigger", result, pytype=None, protos=PROTOS).json)
         except Exception as error:
             raise activity_failure(error) from error
 
@@ -57,6 +56,13 @@ class DrivenApp:
 
     async def invoke_activity(self, name: str, instance_id: str, text: str | None) -> str | None:
         return await asyncio.to_thread(self.run, name, text)
+
+
+def _argument(binding: str, function: str, text: str | None) -> Any:
+    given = ParameterBinding(name="", data=TypedData(string="null" if text is None else text))
+    return library.from_incoming_proto(
+        binding, given, pytype=None, trigger_metadata=None, function_name=function, is_deferred_binding=False
+    )
 
 
 def failure(error: Exception) -> WorkerError:

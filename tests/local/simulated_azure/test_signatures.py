@@ -11,6 +11,8 @@ from tests.local.simulated_azure.world import (
     COMPUTE,
     EXTENSION,
     READER,
+    READER_OBJECT,
+    SUBSCRIPTION,
     compute_body,
     seeded_extension,
 )
@@ -19,7 +21,14 @@ STATUS, RESULT = "Azure-AsyncOperation", "Location"
 
 
 def urls(azure: SimulatedAzure) -> dict[str, str]:
-    """A URL of each kind that ARM signs."""
+    """A URL of each kind that ARM signs. The reader may read every status: what it lacks is the signature."""
+    azure.seed(
+        {
+            "roleAssignments": [
+                {"role": "Reader", "scope": f"/subscriptions/{SUBSCRIPTION}", "principalId": READER_OBJECT}
+            ]
+        }
+    )
     azure.settings(durations={"compute.detach": 30_000, "cluster.update": 30_000, "cluster.runCommand": 30_000})
     azure.seed({"extensions": [seeded_extension()]})
     attached = azure.arm("PUT", COMPUTE, compute_body())
