@@ -74,7 +74,7 @@ def _compute(**properties: Any) -> Act:
 
 
 def _secrets(stack: Stack, place: Place) -> None:
-    reads = app_roles.secret_reader(_VAULT, "off", "odd")
+    reads = app_roles.secret_reader(_VAULT, "off", "odd", "none")
     secrets = [{"name": "off", "value": "x", "enabled": False}, {"name": "odd", "value": "x"}]
     stack.azure.seed({"vaults": [{"id": _VAULT, "secrets": secrets}], "roleAssignments": reads})
     stack.azure.add_fault(kind="keyvault", method="GET", path="/secrets/odd", status=400, every=True)

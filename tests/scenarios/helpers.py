@@ -140,7 +140,8 @@ def hold(stack: Stack, kind: str, resource_id: str, **more: Any) -> None:
 
 def finish(stack: Stack, resource_id: str) -> None:
     """Have Azure end what it does on a resource, once it has begun."""
-    eventually(lambda: stack.azure.finish_operations(f"^{re.escape(resource_id)}$"), f"Azure to change {resource_id}")
+    pattern = f"^{re.escape(resource_id)}$"
+    eventually(lambda: stack.azure.finish_operations(pattern) > 0, f"Azure to change {resource_id}")
 
 
 def deletes(stack: Stack, place: Place) -> list[str]:

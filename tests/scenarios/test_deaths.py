@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import place_in
-from tests.scenarios.helpers import eventually
+from tests.scenarios.helpers import eventually, extension_path
 
 pytestmark = pytest.mark.own_engine  # both read its queues; tests/extension/kills.py has the other's deaths
 
@@ -51,12 +52,13 @@ def test_a_host_that_dies_costs_the_visibility_timeout(slow_stack: Stack) -> Non
     operation_id = in_an_activity(stack)
     stack.kill_host()
     died = stack.clock.timestamp()
-    (left,) = fetched(stack)
+    left = fetched(stack, operation_id)
+    assert left is not None
     assert TIMEOUT - RENEWAL - 15 <= left.visible_from - died <= TIMEOUT, "renewed, the last time within 30 s"
     stack.azure.clear_faults()
     stack.start_host()
     came = stack.clock.timestamp()
-    again = eventually(partial(redelivered, stack, left), "the activity", 60)
+    again = eventually(partial(redelivered, stack, operation_id, left), "the activity", 60)
     assert again >= left.visible_from
     assert again <= max(left.visible_from, came) + TIMEOUT / 2
     eventually(partial(tried_again, stack, operation_id), "the step's next attempt", 60)
@@ -68,10 +70,11 @@ def test_a_worker_that_dies_fails_its_activity_at_once(slow_stack: Stack) -> Non
     if worker is None:
         pytest.skip("the host runs the app in its own process: there is no worker to end")
     operation_id = in_an_activity(stack)
-    (held,) = fetched(stack)
+    held = fetched(stack, operation_id)
+    assert held is not None
     os.kill(worker, signal.SIGKILL)
     died = stack.clock.timestamp()
-    again = eventually(partial(redelivered, stack, held), "the failure of the activity", 60)
+    again = eventually(partial(redelivered, stack, operation_id, held), "the failure of the activity", 60)
     assert again - died < TIMEOUT / 2
     assert stack.host_alive
     stack.azure.clear_faults()
@@ -81,29 +84,33 @@ def test_a_worker_that_dies_fails_its_activity_at_once(slow_stack: Stack) -> Non
 
 def in_an_activity(stack: Stack) -> str:
     """An attach whose request to install the extension is on its way to Azure and never gets there."""
-    fault = {"method": "PUT", "path": "/extensions/azureml", "every": True, "when": "before"}
+    place = place_in(stack)
+    fault = {"method": "PUT", "path": re.escape(extension_path(place.cluster_id)), "every": True, "when": "before"}
     stack.azure.add_fault(**fault, action="delay", delaySeconds=NEVER)
-    operation_id = str(stack.app.start("attach", place_in(stack).attach_body())["id"])
+    operation_id = str(stack.app.start("attach", place.attach_body())["id"])
     eventually(lambda: any(f["hits"] for f in stack.azure.faults()), "the request", 60)
     return operation_id
 
 
-def fetched(stack: Stack) -> list[Fetched]:
-    """The activities' messages that a host has fetched."""
+def fetched(stack: Stack, operation_id: str) -> Fetched | None:
+    """The message of an operation's activity that a host has fetched; its first run has one at a time."""
     database = stack.host_state / "durable" / "durable.db"
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
     try:
-        rows = connection.execute("SELECT id, visible_from, fetches FROM activities WHERE fetches > 0").fetchall()
+        row = connection.execute(
+            "SELECT id, visible_from, fetches FROM activities WHERE fetches > 0 AND instance_id = ?",
+            (f"{operation_id}-1",),
+        ).fetchone()
     finally:
         connection.close()
-    return [Fetched(key, visible_from / 1e7, fetches) for key, visible_from, fetches in rows]
+    return None if row is None else Fetched(row[0], row[1] / 1e7, row[2])
 
 
-def redelivered(stack: Stack, before: Fetched) -> float | None:
+def redelivered(stack: Stack, operation_id: str, before: Fetched) -> float | None:
     """The simulated time once the message was fetched once more, or is done; None before that."""
     now = stack.clock.timestamp()
-    there = next((message for message in fetched(stack) if message.id == before.id), None)
-    return now if there is None or there.fetches > before.fetches else None
+    there = fetched(stack, operation_id)
+    return now if there is None or there.id != before.id or there.fetches > before.fetches else None
 
 
 def tried_again(stack: Stack, operation_id: str) -> bool:

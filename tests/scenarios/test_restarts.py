@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from local.stack import Options, Stack, running_stack
-from tests.scenarios.conftest import FACTOR, place_in
+from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import (
     Place,
     assert_journal_whole,
@@ -86,7 +86,7 @@ def test_the_worker_alone_killed_again_and_again(stack: Stack, place: Place) -> 
 
 @pytest.mark.own_engine
 def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
-    options = Options(factor=FACTOR, duplicate_activities=0.5, seed=7)
+    options = Options(factor=FACTOR, duplicate_activities=0.5, seed=7, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("twice")) as stack:
         places = [place_in(stack) for _ in range(4)]
         attaches = [stack.app.start("attach", place.attach_body())["id"] for place in places]
