@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -151,6 +153,7 @@ class Processes:
         if child not in self._children:
             return  # Ended before: its number may be somebody else's by now.
         # One that ended by itself may be long gone: to its number nothing is sent either.
+        started = _started_by(child.pid)
         if child.alive:
             _signal_group(child.pid, number)
             with suppress(subprocess.TimeoutExpired):
@@ -158,6 +161,9 @@ class Processes:
             # What the child may have left in its group; the child itself too when it would not go.
             _signal_group(child.pid, signal.SIGKILL)
         child.process.wait(timeout=STOP_SECONDS)
+        # A host's worker is in a group of its own and ends with its host, a moment later: what it was about to send it
+        # must not send when this returns.
+        psutil.wait_procs(started, timeout=STOP_SECONDS)
         self._children.remove(child)
         self._tell(f"-{child.pid}")
 
@@ -190,6 +196,14 @@ def tail(log: Path) -> str:
     """The last lines of a log, indented."""
     lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:] if log.exists() else []
     return "\n".join([f"  The end of {log}:", *(f"    {line}" for line in lines or ["(empty)"])])
+
+
+def _started_by(pid: int) -> list[psutil.Process]:
+    """The processes that a process has started, and what these have; none when it has ended."""
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -24,6 +24,8 @@ BUSY, OVER = (
 class AtWork:
     """A stack whose app does something right before the reading of a given number, and not yet before the others."""
 
+    published_engine = False
+
     def __init__(self, folder: Path, kind: str, moment: int) -> None:
         self.kind, self.moment, self.readings = kind, moment, 0
         self.host_state = folder

@@ -37,9 +37,10 @@ def attach_first(stack: Stack, tables: Tables, world: World, attachment: Attachm
     Raises AttachFailed.
     """
     place = world.place
-    people = json.dumps(stack_worlds.world_of()["principals"])
-    own = json.loads(people.replace(stack_worlds.SUBSCRIPTION, place.subscription))
-    stack.azure.seed({**seed_before(attachment, place, extension(world.cluster)), "principals": own})
+    there = stack_worlds.world_of()
+    rights = json.dumps({name: there[name] for name in ("principals", "roleAssignments")})
+    stack.azure.seed(json.loads(rights.replace(stack_worlds.SUBSCRIPTION, place.subscription)))
+    stack.azure.seed(seed_before(attachment, place, extension(world.cluster)))
     _give_roles(stack, attachment, place)
     cluster = stack.azure.kubernetes(place.cluster)
     for name in attachment.types_there:

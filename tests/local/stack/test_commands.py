@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "local.stack"]
 
 @contextmanager
 def up(run_dir: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    command = [*COMMAND, "up", "--factor", "600", "--run-dir", str(run_dir)]
+    command = [*COMMAND, "up", "--factor", "120", "--run-dir", str(run_dir)]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
@@ -57,7 +57,7 @@ def test_up_serves_restarts_a_dead_host_refuses_a_second_and_ends_cleanly(tmp_pa
         assert app.operations() == []
         assert app.call("GET", "/operations", key="wrong").status == 401
         with urllib.request.urlopen(f"{about['control']}/clock", timeout=10) as answer:
-            assert json.load(answer)["factor"] == 600
+            assert json.load(answer)["factor"] == 120
         assert Path(about["caBundle"]).exists()
         assert set(about["processIds"]) == {"stack", "simulatedAzure", "azurite", "host"}
 
