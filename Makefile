@@ -53,7 +53,7 @@ extension-sample: setup
 
 # Every scenario, and at their end what of the custom role (infra/roles) they used.
 roles: setup
-	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/scenarios
+	JUDGE_UNUSED_ACTIONS=1 $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/scenarios
 
 # The local host held against recorded exchanges: agreeing, differing and left out, per file. ARGS picks files.
 conformance: setup
