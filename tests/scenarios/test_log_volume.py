@@ -1,6 +1,6 @@
 """What host, worker and SDKs write to the log in one attach and in one idle hour, against what was once measured.
 
-``log_volume.json`` holds the most of three measurements, made by ``python -m tests.scenarios.test_log_volume``: lines
+``log_volume.json`` holds one measurement, of which ``python -m tests.scenarios.test_log_volume`` makes more: lines
 and bytes by who writes them. Take new numbers only with a reason, and only when they are lower or the reason is
 good: on Azure each line is paid for, and the line that matters is found among the others.
 """
