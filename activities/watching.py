@@ -64,13 +64,14 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
         if _overdue(operation, now):
             return _pick_up(operation, "makes no progress")
         return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
+    if runtime_status == "Terminated":
+        # Somebody did that on purpose, past this product: going on against their will is not for a timer. No grace: the
+        # step's wait is an instance of its own, which goes on and writes into the record at each poll.
+        return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
     if now - operation.updated_time < _START_GRACE:
         return NONE
     if operation.status == NOT_STARTED and runtime_status == engine.MISSING:
         return Verdict("start")
-    if runtime_status == "Terminated":
-        # Somebody did that on purpose, past this product: going on against their will is not for a timer.
-        return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
     return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
 
 

@@ -50,6 +50,7 @@ def test_an_operation_that_was_never_started_is_started() -> None:
 def test_what_somebody_terminated_is_ended_and_not_taken_up_again() -> None:
     verdict = judge(running(), "Terminated", LATER)
     assert verdict.action == "end"
+    assert judge(running(), "Terminated", NOW) == verdict, "also right after a write: the step's wait goes on writing"
     assert verdict.problem is not None
     assert verdict.problem.code == "RunTerminated"
 
