@@ -17,11 +17,11 @@ ENGINE ?= own
 .DEFAULT_GOAL := demo
 
 demo: setup
-	@$(PY) -m local.stack demo
+	@$(PY) -m local demo
 
 # FACTOR is how many simulated seconds pass in a second.
 up: setup
-	@$(PY) -m local.stack up --factor $(FACTOR)
+	@$(PY) -m local up --factor $(FACTOR)
 
 test: lint pytest
 
@@ -57,11 +57,11 @@ roles: setup
 
 # The local host held against recorded exchanges: agreeing, differing and left out, per file. ARGS picks files.
 conformance: setup
-	@$(PY) -m tests.conformance.report $(ARGS)
+	@$(PY) -m packages.functions_host.tests.conformance.report $(ARGS)
 
 # Microsoft's worker library indexes the app, and runs a function of each kind.
 check-app: setup
-	@$(PY) -m local.functions_host.check . $(ARGS)
+	@$(PY) -m packages.functions_host.check . $(ARGS)
 
 # A fault at every call of every operation; takes a while. ARGS go to the program.
 faults: setup

@@ -3,25 +3,25 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-import activities.blueprint
+import activities.registry
 import orchestrators.blueprint
 import triggers.events
-import triggers.http_decisions
-import triggers.http_later
-import triggers.http_operations
-import triggers.http_service
-import triggers.http_start
+import triggers.http.decisions
+import triggers.http.not_available
+import triggers.http.queries
+import triggers.http.service
+import triggers.http.start
 import triggers.timers
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (
     orchestrators.blueprint.bp,
-    activities.blueprint.bp,
-    triggers.http_start.bp,
-    triggers.http_operations.bp,
-    triggers.http_decisions.bp,
-    triggers.http_later.bp,
-    triggers.http_service.bp,
+    activities.registry.bp,
+    triggers.http.start.bp,
+    triggers.http.queries.bp,
+    triggers.http.decisions.bp,
+    triggers.http.not_available.bp,
+    triggers.http.service.bp,
     triggers.events.bp,
     triggers.timers.bp,
 ):

@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from local.stack import world as worlds
+from local import world as worlds
 from tests.faults.fault_stack import FaultStack, fault_stack
 from tests.scenarios.helpers import Place
 

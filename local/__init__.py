@@ -1,1 +1,1 @@
-"""What runs only on a developer's machine or in CI; never deployed."""
+"""The stack of a developer's machine and of CI: Azurite, the simulated Azure, the local Functions host. Never deployed."""

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.earlier import ATTACH_1_0, steps_of
-from orchestrators.steps import HOUR, MINUTE, Steps, do, run_operation, undo, until
+from orchestrators.run import (
+    HOUR,
+    MINUTE,
+    Steps,
+    do,
+    run_operation,
+    undo,
+    until,
+)
+from orchestrators.versions import ATTACH_1_0, steps_of
 
 STEPS = (
     do("claim"),

@@ -11,7 +11,7 @@ from orchestrators.detach import detach
 from orchestrators.detach_plan import detach_plan
 from orchestrators.reattach import reattach
 from orchestrators.reattach_plan import reattach_plan
-from orchestrators.steps import wait_until
+from orchestrators.run import wait_until
 
 ORCHESTRATORS = (
     *(attach, detach, reattach, attach_plan, detach_plan, reattach_plan),

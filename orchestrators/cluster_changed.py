@@ -7,7 +7,7 @@ from typing import Any
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.steps import HOUR, repeat
+from orchestrators.run import HOUR, repeat
 
 
 def cluster_changed(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any] | None]:

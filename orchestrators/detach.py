@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.earlier import DETACH_1_0, steps_of
-from orchestrators.steps import HOUR, MINUTE, Steps, ask, do, run_operation, undo, until
+from orchestrators.run import (
+    HOUR,
+    MINUTE,
+    Steps,
+    ask,
+    do,
+    run_operation,
+    undo,
+    until,
+)
+from orchestrators.versions import DETACH_1_0, steps_of
 
 STEPS = (
     do("claim"),
     do("resolve"),  # a compute that is gone already is success: the steps that follow find nothing to do
     do("preflight"),  # before anything is changed
     do("survey"),  # right before the call: what it cannot tell counts as busy
-    ask("approval", within=24 * HOUR),  # or as long as the request says an answer may take (domain/deadlines.py)
+    ask("approval", within=24 * HOUR),  # or as long as the request says an answer may take
     do("pause_schedules"),  # or they start what has just been waited for
     until("drain", within=24 * HOUR),  # or the request's own deadline
     until("delete_endpoints", within=4 * HOUR),

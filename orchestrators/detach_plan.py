@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.earlier import DETACH_PLAN_1_0, steps_of
-from orchestrators.steps import MINUTE, Steps, do, run_operation
+from orchestrators.run import (
+    MINUTE,
+    Steps,
+    do,
+    run_operation,
+)
+from orchestrators.versions import DETACH_PLAN_1_0, steps_of
 
 STEPS = (
     do("resolve"),

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.steps import HOUR, MINUTE, Steps, ask, do, run_operation, until
+from orchestrators.run import (
+    HOUR,
+    MINUTE,
+    Steps,
+    ask,
+    do,
+    run_operation,
+    until,
+)
 
 STEPS = (
     do("claim"),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.steps import MINUTE, Steps, do, run_operation
+from orchestrators.run import (
+    MINUTE,
+    Steps,
+    do,
+    run_operation,
+)
 
 STEPS = (
     do("resolve"),

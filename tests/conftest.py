@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
-from gateways import tables as tables_module
-from gateways.storage_settings import HOST_STORAGE, RECORD_STORAGE
-from local.stack.processes import free_port
+from gateways.storage import tables as tables_module
+from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE
+from local.processes import free_port
 
 # What the app's identity used of its role, told by all processes of a run.
 pytest_plugins = ["tests.scenarios.role_use"]

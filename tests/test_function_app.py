@@ -20,10 +20,10 @@ import pytest
 
 import function_app
 from gateways.settings import read_settings
-from local.stack.app_settings import clean_environment
+from local.app_settings import clean_environment
 from orchestrators.blueprint import ORCHESTRATORS
-from orchestrators.steps import Step
-from tests.triggers.http_app import functions as http_functions
+from orchestrators.run import Step
+from tests.triggers.http.http_app import functions as http_functions
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("triggers", "orchestrators", "activities", "gateways", "domain")
@@ -104,7 +104,7 @@ CALLS = (
 
 def check_app(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Microsoft's worker library on an app that has neither storage nor Azure."""
-    command = [sys.executable, "-m", "local.functions_host.check", str(folder), *arguments]
+    command = [sys.executable, "-m", "packages.functions_host.check", str(folder), *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=clean_environment(NO_STORAGE), capture_output=True, text=True, timeout=240, check=False
     )
@@ -197,13 +197,13 @@ def test_orchestrators_and_domain_reach_nothing_outside() -> None:
 
 
 def test_the_local_parts_know_neither_the_product_nor_each_other() -> None:
-    parts = {"local.functions_host", "local.simulated_azure"}
+    parts = {"packages.functions_host", "packages.simulated_azure"}
     for path in sorted((ROOT / "local").rglob("*.py")):
         names = imported(path)
         assert not {name.split(".")[0] for name in names} & {*PRODUCT, "function_app", "tests"}, path
         own = ".".join(path.relative_to(ROOT).parts[:2])
         if own in parts:
-            allowed = {own, "local.call_hook", "local.clock"}
+            allowed = {own, "packages.controls.call_hook", "packages.controls.clock"}
             outside = {".".join(name.split(".")[:2]) for name in names if name.split(".")[0] == "local"} - allowed
             assert outside <= {"local"}, path
 

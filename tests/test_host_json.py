@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.stack.app_settings import app_settings
+from local.app_settings import app_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())

@@ -1,7 +1,7 @@
 """What the Makefile offers is there and works: a small round of each program that no other test runs as make does.
 
 ``make oracle`` and ``make prove-restart`` are run by tests/oracle/test_oracle.py and tests/faults/test_restarts.py, the
-program of ``make demo`` and ``make up`` by tests/local/stack/test_commands.py.
+program of ``make demo`` and ``make up`` by tests/local/test_commands.py.
 """
 
 from __future__ import annotations

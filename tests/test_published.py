@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from pathspec import GitIgnoreSpec
 
-from local.stack.app_settings import clean_environment
+from local.app_settings import clean_environment
 from tests.test_function_app import PRODUCT, ROOT, indexed
 
 IGNORE_FILE = ".funcignore"

@@ -7,8 +7,8 @@ import logging
 
 import azure.durable_functions as df
 
-from domain.operations import Operation
-from gateways import engine
+from domain.operation.record import Operation
+from gateways import durable as engine
 
 logger = logging.getLogger(__name__)
 

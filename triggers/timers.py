@@ -9,13 +9,17 @@ from datetime import UTC, datetime, timedelta
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import held_up, stuck, watching
-from activities.watching import Verdict
-from domain.operations import Operation
-from gateways import clock, engine, reactions
-from gateways.engine import EngineError
+from domain.operation.record import Operation
+from gateways import clock
+from gateways import durable as engine
+from gateways.durable import EngineError
 from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
+from gateways.storage import cluster_events as reactions
+from operations import held_up
+from operations import stuck_detaches as stuck
+from operations import watch as watching
+from operations.watch import Verdict
 from triggers.events import react
 from triggers.starting import start_recorded
 

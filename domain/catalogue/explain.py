@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from domain.catalogue import attach, cluster_api, endpoints, extension, health, jobs, own, platform
+from domain.catalogue.azure import (
+    attach,
+    endpoints,
+    extension,
+    health,
+    jobs,
+    platform,
+)
 from domain.catalogue.entry import (
     ATTACH,
     DETACH,
@@ -17,6 +24,8 @@ from domain.catalogue.entry import (
     fill_command,
     fill_text,
 )
+from domain.catalogue.moor import cluster as cluster_api
+from domain.catalogue.moor import operations as own
 from domain.problems import AzureAnswer, Problem
 
 _SPECIFIC = (*attach.ENTRIES, *health.ENTRIES, *extension.ENTRIES, *jobs.ENTRIES, *endpoints.ENTRIES)

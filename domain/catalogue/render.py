@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from domain.catalogue import attach, cluster_api, endpoints, extension, health, jobs, own, platform
+from domain.catalogue.azure import (
+    attach,
+    endpoints,
+    extension,
+    health,
+    jobs,
+    platform,
+)
 from domain.catalogue.entry import Entry, fill_command, fill_text
+from domain.catalogue.moor import cluster as cluster_api
+from domain.catalogue.moor import operations as own
 
 _HEAD = """# Errors
 

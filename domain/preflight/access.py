@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from domain.access.roles import commands, in_words
 from domain.catalogue.explain import make_problem
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes
 from domain.preflight.facts import Facts, Unread, known
-from domain.roles import commands, in_words
 
 
 def workspace_roles(facts: Facts) -> Judgement:

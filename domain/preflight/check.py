@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from domain.outcomes import Finding
+from domain.operation.outcomes import Finding
 from domain.preflight.facts import Facts
 from domain.problems import Problem
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.legacy_objects import in_words, kubectl
+from domain.cluster.legacy_objects import in_words, kubectl
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.arm_ids import same_resource
 from domain.catalogue.explain import make_problem
-from domain.compute_names import PATTERN
+from domain.compute.names import PATTERN
 from domain.preflight.check import Judgement, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, known
 from domain.problems import Problem

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from domain.access.roles import Seen, commands, in_words
 from domain.arm_ids import WORKSPACE
-from domain.outcomes import Finding
+from domain.operation.outcomes import Finding
 from domain.preflight.check import FAIL, PASS, UNKNOWN, WARNING
 from domain.preflight.facts import Permission
 from domain.preflight.permissions import allows
-from domain.roles import Seen, commands, in_words
 
 APP_CHECK, WORKSPACE_CHECK = "appPermissions", "workspaceRoles"
 _READS = (

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from domain.access.roles import Seen
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
-from domain.legacy_objects import LegacyObject
-from domain.outcomes import Finding
+from domain.cluster.legacy_objects import LegacyObject
+from domain.operation.outcomes import Finding
 from domain.problems import Problem
-from domain.roles import Seen
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.extension_settings import wanted_extension
-from domain.extension_settings.cluster import pool_labels
-from domain.extension_settings.keys import NODE_SELECTOR
+from domain.extension.cluster_facts import pool_labels
+from domain.extension.keys import NODE_SELECTOR
+from domain.extension.wanted import wanted_extension
 from domain.preflight.check import Judgement, cannot_tell, fails, passes, warns
 from domain.preflight.facts import CannotTell, Facts, VmSize, known
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from domain.catalogue.explain import make_problem
-from domain.outcomes import Finding
+from domain.operation.outcomes import Finding
 from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check, cannot_tell
 from domain.preflight.facts import CannotTell, Facts, Unread
 from domain.preflight.table import CHECKS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domain.access.roles import user_identity
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
-from domain.roles import user_identity
 
 # Without the first the extension's installation fails under a false name (AuthorizationFailed of another application).
 AKS_PROVIDERS = ("Microsoft.KubernetesConfiguration", "Microsoft.ContainerService")

@@ -68,7 +68,7 @@ CHECKS = (
     Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, surroundings.outbound),
 )  # fmt: skip
 
-# Checks of the extension's settings against the cluster (domain/extension_settings/checks.py), made when the extension
+# Checks of the extension's settings against the cluster (domain/extension/checks.py), made when the extension
 # is to be installed or changed.
 SETTINGS_CHECKS = (
     "existingPrometheusOperator",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.functions_host.extension.options import EXTENSION
-from local.stack import engines
+from local import engines
+from packages.functions_host.extension.options import EXTENSION
 
 OWN_ENGINE = "own_engine"
 ABSENT = "durable-host is not there: neither on the PATH nor in ../shared/tools"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.functions_host.extension.options import EXTENSION
+from packages.functions_host.extension.options import EXTENSION
 from tests.extension import choice
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.functions_host.extension.options import EXTENSION
 from local.stack import Options, Stack, running_stack
 from orchestrators import attach
+from packages.functions_host.extension.options import EXTENSION
 from tests.faults import invariants
 from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import (

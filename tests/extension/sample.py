@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from local.functions_host.extension.options import EXTENSION
 from local.stack import Options, Stack, running_stack
-from orchestrators import earlier
+from orchestrators import versions as earlier
+from packages.functions_host.extension.options import EXTENSION
 from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import (
     assert_journal_whole,

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from local.functions_host.extension.options import EXTENSION, OWN
-from local.stack.engines import ENGINE_VARIABLE, is_there
+from local.engines import ENGINE_VARIABLE, is_there
+from packages.functions_host.extension.options import EXTENSION, OWN
 from tests.extension import choice
 from tests.make_program import ROOT
 
@@ -52,7 +52,7 @@ WITHOUT = """\
 import sys
 from pathlib import Path
 import pytest
-from local.functions_host.extension import program
+from packages.functions_host.extension import program
 program._BESIDE = Path("nowhere")
 program.shutil.which = lambda name: None
 sys.exit(pytest.main(sys.argv[1:]))

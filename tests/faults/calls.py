@@ -174,7 +174,7 @@ class Switchboard:
         return "status" if plan is not None and plan.fault is Fault.REFUSED else "error"
 
     def routes(self) -> list[web.RouteDef]:
-        """The call hook, as the local programs ask it (local/call_hook.py)."""
+        """The call hook, as the local programs ask it (packages/controls/call_hook.py)."""
         return [web.post("/", self._answer)]
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
+from local.app_client import Answer, AppClient
 from local.stack import Stack
-from local.stack.app_client import Answer, AppClient
 from tests.faults.evidence import AZURITE_KEY, Tables
 
 # Whatever the value, these shapes are secrets: access tokens, signed URLs, storage and Service Bus keys, PEM keys.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.stack import world as worlds
-from local.stack.app_client import AppError
-from local.stack.world import ENGINEER, cluster_body
+from local import world as worlds
+from local.app_client import AppError
+from local.world import ENGINEER, cluster_body
 from tests.faults import detaches, refusals
 from tests.faults.calls import Call, Fault, Plan
 from tests.faults.detaches import WAYS, Way

@@ -19,8 +19,8 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
+from local.azurite import ACCOUNT
 from local.stack import Stack
-from local.stack.azurite import ACCOUNT
 
 # The key that every Azurite has; public knowledge. The app itself gets no key, it comes with tokens.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

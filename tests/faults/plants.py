@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.stack.processes import REPOSITORY
+from local.processes import REPOSITORY
 
 _APP = ("activities", "domain", "gateways", "orchestrators", "triggers", "function_app.py", "host.json")
 
@@ -22,23 +22,29 @@ class Plant:
 
 
 FORGOTTEN_INTENT = Plant(
-    "activities/computes.py", r"    step\.intend\([^\n]*\)\n(?=    answer = arm\.put\([^\n]*_attach_body)", ""
+    "activities/compute/attach.py", r"    step\.intend\([^\n]*\)\n(?=    answer = arm\.put\([^\n]*_attach_body)", ""
 )
-KEPT_CLAIM = Plant("activities/recording.py", r"holding\.give_back\(target, step\.operation\.id\)", "assert target")
+KEPT_CLAIM = Plant(
+    "activities/lifecycle/ending.py", r"holding\.give_back\(target, step\.operation\.id\)", "assert target"
+)
 SECRET_IN_INPUT = Plant(
-    "orchestrators/steps.py",
+    "orchestrators/run.py",
     r"(?<=\n)( +)(?=call\[\"bound\"\] = )",
     r'\1call["header"] = __import__("os").environ["IDENTITY_HEADER"]\n\1',
 )
 SIGNED_URL_IN_DETAIL = Plant(
-    "activities/computes.py", r"(?<=return Done\()(?=created=made, operation_url=)", "detail=answer.operation_url, "
+    "activities/compute/attach.py",
+    r"(?<=return Done\()(?=created=made, operation_url=)",
+    "detail=answer.operation_url, ",
 )
 # Found by the oracle (tests/oracle).
 PAUSED_COUNTS_AS_ENDED = Plant(
-    "domain/workloads.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'
+    "domain/workloads/uses.py", r'(?<=FINAL_JOB_STATUSES = frozenset\(\{)"completed"', '"paused", "completed"'
 )
-UNASKED_CLUSTER = Plant("activities/workloads.py", r"else uses\) \+ in_cluster", "else uses)")
-USED_COUNTS_AS_UNUSED = Plant("activities/reliance.py", r"return (?=f\"The compute [^\n]* uses it)", "assert ")
+UNASKED_CLUSTER = Plant("activities/workloads/uses.py", r"else uses\) \+ in_cluster", "else uses)")
+USED_COUNTS_AS_UNUSED = Plant(
+    "activities/runtime/dependents.py", r"return (?=f\"The compute [^\n]* uses it)", "assert "
+)
 
 
 def app_with(plant: Plant, folder: Path, *more: Plant) -> Path:

@@ -20,8 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local.stack import world as worlds
-from local.stack.app_client import AppError
+from local import world as worlds
+from local.app_client import AppError
 from tests.faults.evidence import Head, Tables
 from tests.faults.fault_stack import FaultStack, fault_stack
 from tests.faults.invariants import Invariants

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.simulated_azure.control_client import ControlError
-from local.stack import Stack, app_roles
-from local.stack.world import LOCATION, SCOPE, cluster_body
+from local import app_roles
+from local.stack import Stack
+from local.world import LOCATION, SCOPE, cluster_body
+from packages.simulated_azure.control.client import ControlError
 
 FULL, FULL_ARC = "full attach", "full attach on Azure Arc"
 REFUSED_OPERATIONS = (FULL, FULL_ARC)

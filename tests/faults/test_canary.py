@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack.app_client import AppClient
+from local.app_client import AppClient
 from tests.faults import canary
 from tests.faults.canary import KeptAnswers
 from tests.faults.driver import ATTACH, DETACH, Driver

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from gateways.sdk_logs import SDK_LOGGERS
-from local.stack.app_settings import clean_environment
+from local.app_settings import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 # As the worker does it: the root logger at INFO; then one request through azure-core's own pipeline.
@@ -27,7 +27,7 @@ assert client.send_request(HttpRequest("GET", "http://127.0.0.1:{port}/subscript
 for name in {loggers}:
     logging.getLogger(name + ".part").info("a request")
     logging.getLogger(name + ".part").warning("something is odd")
-logging.getLogger("activities.steps").info("what a step tells")
+logging.getLogger("activities.runtime.step").info("what a step tells")
 """
 
 
@@ -59,7 +59,7 @@ def written(imports: str, port: int) -> list[str]:
 
 def test_the_app_keeps_requests_out_of_the_log(port: int) -> None:
     expected = [f"WARNING {name}.part something is odd" for name in SDK_LOGGERS]
-    assert written("import function_app", port) == [*expected, "INFO activities.steps what a step tells"]
+    assert written("import function_app", port) == [*expected, "INFO activities.runtime.step what a step tells"]
 
 
 def test_without_the_app_they_would_be_in_it(port: int) -> None:

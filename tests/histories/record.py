@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from domain.version import VERSION
-from local.functions_host.durable import context_json
-from local.functions_host.durable.store import Instance, Store
+from local import world as worlds
 from local.stack import Options, Stack, running_stack
-from local.stack import world as worlds
+from packages.functions_host.durable import context_json
+from packages.functions_host.durable.store import Instance, Store
 from tests.histories.replay import FOLDER, actions
 from tests.scenarios.helpers import Place, ended, eventually
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from domain.access.roles import BUILT_IN
 from domain.preflight.surroundings import AKS_PROVIDERS, ARC_PROVIDERS
-from domain.roles import BUILT_IN
-from local.simulated_azure.action_patterns import fits
-from local.simulated_azure.role_conditions import Asked, attributes, parse
+from packages.simulated_azure.access.action_patterns import fits
+from packages.simulated_azure.access.role_conditions import Asked, attributes, parse
 from tests.scenarios.role_use import Seen, judge, table
 from tests.scenarios.roles_page import beside_actions, calls, unshown
 

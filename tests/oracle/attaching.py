@@ -6,9 +6,9 @@ import json
 import time
 from typing import Any
 
+from local import world as stack_worlds
+from local.app_client import AppError
 from local.stack import Stack
-from local.stack import world as stack_worlds
-from local.stack.app_client import AppError
 from tests.faults.evidence import Tables
 from tests.oracle.attachments import (
     EXTENSION,

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from local.stack import world as stack_worlds
+from local import world as stack_worlds
 
 ROLES, TYPES, EXTENSION = "roleAssignments", "instanceTypes", "extension"
 OPTIONS = (ROLES, TYPES, EXTENSION)

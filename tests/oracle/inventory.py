@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.stack import Stack
-from local.stack.world import ENGINEER
+from local.world import ENGINEER
 from tests.oracle.attachments import Place
 
 _ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"

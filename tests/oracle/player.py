@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from local.app_client import Answer as HttpAnswer
+from local.app_client import AppError
 from local.stack import Stack
-from local.stack.app_client import Answer as HttpAnswer
-from local.stack.app_client import AppError
 from tests.faults.evidence import Head, Tables
 from tests.oracle.attaching import ask, attach_first
 from tests.oracle.cluster_life import ClusterLife, Seen

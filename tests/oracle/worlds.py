@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local.stack import world as stack_worlds
+from local import world as stack_worlds
 from tests.oracle.attachments import Attachment, Place, draw_attachment
 from tests.oracle.cluster_work import MINUTE, NO, UNCLEAR, YES, ClusterWork, Owner, draw_outage, draw_work
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.access.relay import relay_of
 from domain.arm_ids import parse_arm_id
-from domain.relays import relay_of
-from local.simulated_azure.metadata import KEY_VAULT_DNS
-from local.stack import Stack, app_roles
-from local.stack import world as worlds
+from local import app_roles
+from local import world as worlds
+from local.stack import Stack
+from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS
 from tests.scenarios.helpers import Place, extension_path, hold, install_extension, put_in_place
 
 Act = Callable[[Stack, Place], object]
@@ -218,7 +219,7 @@ OWN_WAYS = (
 # What Moor raises and no operation can be brought to meet here, each with the reason.
 OWN_UNMET = {
     "ExtensionSettingsRefused": "preflight tells the same first; it is for what changes between the two steps",
-    "RunLost": "for an engine that has lost its instance; tests/activities/test_watching.py",
-    "RunKeepsStopping": "for an engine that stops five times over; tests/activities/test_watching.py",
-    "StepKeepsFailing": "for a bug that raises in every attempt; tests/orchestrators/test_steps.py",
+    "RunLost": "for an engine that has lost its instance; tests/operations/test_watch.py",
+    "RunKeepsStopping": "for an engine that stops five times over; tests/operations/test_watch.py",
+    "StepKeepsFailing": "for a bug that raises in every attempt; tests/orchestrators/test_run.py",
 }

@@ -9,8 +9,8 @@ from typing import Any
 
 from domain.catalogue.entry import ATTACH, DETACH, ENDPOINT, EXTENSION, HEALTH, JOB, REQUEST, Entry, Sample
 from domain.catalogue.explain import ENTRIES, GENERIC
+from local import world as worlds
 from local.stack import Stack
-from local.stack import world as worlds
 from tests.scenarios.catalogue_own_ways import OWN_WAYS
 from tests.scenarios.helpers import Place, install_extension, put_in_place
 

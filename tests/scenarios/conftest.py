@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.stack import Options, Stack, engines, running_stack
-from local.stack import world as worlds
+from local import engines
+from local import world as worlds
+from local.stack import Options, Stack, running_stack
 from tests.extension import choice
 from tests.faults import canary
 from tests.faults.canary import KeptAnswers

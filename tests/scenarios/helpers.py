@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from local.app_client import PATIENCE, Answer
 from local.stack import Stack
-from local.stack.app_client import PATIENCE, Answer
-from local.stack.world import ENGINEER, cluster_body
+from local.world import ENGINEER, cluster_body
 
 T = TypeVar("T")
 # Actions that only read, such as listClusterUserCredential.

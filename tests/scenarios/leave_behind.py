@@ -11,11 +11,11 @@ import os
 import sys
 from unittest.mock import patch
 
-from activities import acceptance
-from activities.acceptance import Submission
-from domain.operations import RequestedBy
-from domain.requests import AttachRequest, parse_request, request_to_json
-from gateways import claims, records
+from domain.operation.record import RequestedBy
+from domain.requests.models import AttachRequest, parse_request, request_to_json
+from gateways.storage import claims, records
+from operations import accept as acceptance
+from operations.accept import Submission
 
 DIED = 9
 

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from local.stack.app_client import AppClient
+from local.app_client import AppClient
 
 
 def main() -> None:

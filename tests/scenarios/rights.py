@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from local.stack import Stack, app_roles
-from local.stack import world as worlds
+from local import app_roles
+from local import world as worlds
+from local.stack import Stack
 from tests.scenarios.helpers import Place
 
 _numbers = itertools.count(1)

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from local.simulated_azure.action_patterns import fits
-from local.stack import app_roles
-from local.stack.stack import Stack
+from local import app_roles
+from local.stack import Stack
+from packages.simulated_azure.access.action_patterns import fits
 from tests.scenarios.roles_page import beside_actions, unshown
 
 _FOLDER = Path(__file__).parent

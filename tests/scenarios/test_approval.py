@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from local import world as worlds
+from local.app_client import Answer
 from local.stack import Options, Stack, running_stack
-from local.stack import world as worlds
-from local.stack.app_client import Answer
 from tests.faults import invariants
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import (

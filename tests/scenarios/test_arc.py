@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from domain.access.relay import relay_of
 from domain.arm_ids import parse_arm_id
-from domain.relays import relay_of
+from local import world as worlds
 from local.stack import Stack
-from local.stack import world as worlds
-from local.stack.world import ENGINEER
+from local.world import ENGINEER
 from tests.faults import canary
 from tests.faults.canary import KeptAnswers
 from tests.scenarios.helpers import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.stack import Stack
-from local.stack.world import ENGINEER, cluster_body
+from local.world import ENGINEER, cluster_body
 from tests.scenarios.helpers import (
     Place,
     assert_journal_whole,

@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from local.simulated_azure.metadata import KEY_VAULT_DNS
-from local.stack import Stack, app_roles
-from local.stack.world import APP_OBJECT, SCOPE
+from local import app_roles
+from local.stack import Stack
+from local.world import APP_OBJECT, SCOPE
+from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS
 from tests.pem import make_pair
 from tests.scenarios.helpers import Operation, ended
 

@@ -13,8 +13,8 @@ import pytest
 
 from domain.catalogue.entry import MOOR, Entry
 from domain.catalogue.explain import ENTRIES
+from local import world as worlds
 from local.stack import Options, Stack, running_stack
-from local.stack import world as worlds
 from tests.scenarios.catalogue_own_ways import OWN_UNMET, OWN_WAYS, OwnWay
 from tests.scenarios.catalogue_ways import UNMET, Way, prepare, ways
 from tests.scenarios.conftest import BY_HAND

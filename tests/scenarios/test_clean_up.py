@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from local import world as worlds
 from local.stack import Stack
-from local.stack import world as worlds
 from tests.pem import make_pair
 from tests.scenarios import test_roles
 from tests.scenarios.helpers import (

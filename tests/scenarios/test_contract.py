@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from local.stack import Stack
 from tests.scenarios.helpers import Place, attached
-from triggers.openapi import document
+from triggers.http.openapi import document
 
 CONTRACT = schemathesis.openapi.from_path(Path(__file__).parents[1] / "contract/openapi.yaml")
 METHODS = ("get", "put", "post", "patch", "delete")

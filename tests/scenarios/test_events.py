@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from domain.compute_names import compute_name_for
+from domain.compute.names import compute_name_for
+from local import world as worlds
 from local.stack import Stack
-from local.stack import world as worlds
-from local.stack.world import ENGINEER
+from local.world import ENGINEER
 from tests.scenarios.helpers import (
     Operation,
     Place,

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from local.simulated_azure.metadata import KEY_VAULT_DNS
-from local.stack import Stack, app_roles
-from local.stack import world as worlds
+from local import app_roles
+from local import world as worlds
+from local.stack import Stack
+from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS
 from tests.pem import CNAME, Pair, make_pair
 from tests.scenarios.helpers import (
     Operation,

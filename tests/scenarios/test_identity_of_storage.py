@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from local import world as worlds
 from local.stack import Options, running_stack
-from local.stack import world as worlds
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import ended
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.app_client import Answer
 from local.stack import Stack
-from local.stack.app_client import Answer
 from tests.scenarios.helpers import (
     Operation,
     Place,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.legacy_objects import LEGACY_OBJECTS
+from domain.cluster.legacy_objects import LEGACY_OBJECTS
 from local.stack import Stack
 from tests.scenarios.helpers import Operation, Place, ended, step_of
 from tests.scenarios.test_plans import apply, plan, planned

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from local.processes import REPOSITORY
 from local.stack import Options, Stack, running_stack
-from local.stack.processes import REPOSITORY
 from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import (
     Operation,

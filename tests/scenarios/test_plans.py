@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
-from local.stack import Stack, app_roles
-from local.stack.world import APP_OBJECT, ENGINEER, LOCATION, cluster_body
+from local import app_roles
+from local.stack import Stack
+from local.world import (
+    APP_OBJECT,
+    ENGINEER,
+    LOCATION,
+    cluster_body,
+)
 from tests.scenarios.helpers import (
     Operation,
     Place,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from local import world as worlds
 from local.stack import Stack
-from local.stack import world as worlds
 from tests.scenarios.helpers import (
     Operation,
     Place,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from local import world as worlds
 from local.stack import Stack
-from local.stack import world as worlds
 from tests.scenarios.helpers import (
     Place,
     at_step,

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from local.processes import REPOSITORY
 from local.stack import Options, Stack, running_stack
-from local.stack.processes import REPOSITORY
-from orchestrators import detach, earlier
-from orchestrators.steps import Step
+from orchestrators import detach
+from orchestrators import versions as earlier
+from orchestrators.run import Step
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import (
     Operation,

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from local.app_client import PATIENCE
+from local.app_settings import clean_environment
+from local.processes import REPOSITORY
 from local.stack import Options, Stack, running_stack
-from local.stack.app_client import PATIENCE
-from local.stack.app_settings import clean_environment
-from local.stack.processes import REPOSITORY
 from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import (
     Place,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Tables
-from tests.triggers.http_app import App
+from tests.triggers.http.http_app import App
 
 
 @pytest.fixture

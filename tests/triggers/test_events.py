@@ -8,9 +8,9 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from gateways import reactions
 from gateways.settings import read_settings
-from local.stack.subscription import OPERATIONS
+from gateways.storage import cluster_events as reactions
+from local.subscription import OPERATIONS
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID
 from triggers import events

@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from domain.legacy_objects import LEGACY_OBJECTS
+from domain.access.roles import Seen, workspace_needs
+from domain.cluster.legacy_objects import LEGACY_OBJECTS
 from domain.preflight.facts import ExtensionFacts, Legacy, Permission, Unread, VaultFacts
 from domain.problems import Problem
-from domain.roles import Seen, workspace_needs
 from tests.domain.preflight.case import Case
 from tests.domain.preflight.clusters import (
     ARC_ID,

@@ -6,9 +6,9 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+from domain.access.roles import Seen
 from domain.arm_ids import parse_arm_id
 from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Permission, Unread, Version, VmSize
-from domain.roles import Seen
 
 SUB = "11111111-2222-3333-4444-555555555555"
 OTHER_SUB = "99999999-2222-3333-4444-555555555555"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from domain.access.roles import Seen, workspace_needs
 from domain.arm_ids import parse_arm_id
 from domain.preflight.detach import app_permissions, workspace_roles
 from domain.preflight.facts import Permission
-from domain.roles import Seen, workspace_needs
 
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.outcomes import Finding
+from domain.operation.outcomes import Finding
 from domain.preflight.facts import ExtensionFacts, Unread
 from domain.preflight.run import refusal, run_checks
 from domain.preflight.table import CHECK_NAMES, CHECKS, SETTINGS_CHECKS
@@ -71,7 +71,7 @@ def test_names_of_checks_are_unique_and_the_settings_ones_are_those_that_are_mad
     assert len(set(names)) == len(names)
     assert not set(names) & set(SETTINGS_CHECKS)
     made = set()
-    for node in ast.walk(ast.parse((ROOT / "domain/extension_settings/checks.py").read_text())):
+    for node in ast.walk(ast.parse((ROOT / "domain/extension/checks.py").read_text())):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)

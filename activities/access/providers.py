@@ -1,0 +1,61 @@
+"""Resource providers: registered in the subscription when the request asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
+from domain.operation.outcomes import Again, Done, Outcome
+from domain.operation.plan import PlannedChange
+from domain.preflight.surroundings import providers_for, unregistered
+from gateways.azure import arm
+
+API = "2025-03-01"
+# Registration takes a minute or a few.
+_PAUSE = 20.0
+
+
+def register_providers(step: StepAtWork) -> Outcome:
+    """Register what is missing, when asked to, and wait until it is.
+
+    Registrations are the subscription's, and others come to rely on them: they are never taken back. One that was asked
+    for before is not asked for again; doing so would do no harm.
+    """
+    if not step.operation.attach_request.get("registerProviders"):
+        return Done(detail="not asked for")
+    states = {name: registration_state(step, name) for name in providers(step)}
+    for change in planned_registrations(step, states):
+        step.intend(change.action, change.resource_id)
+        arm.post(f"{change.resource_id}/register", API)
+    waiting = unregistered(states)
+    if waiting:
+        return Again(_PAUSE, f"Azure registers {', '.join(waiting)}")
+    return Done(detail=f"registered: {', '.join(states)}")
+
+
+def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[PlannedChange]:
+    """What ``register_providers`` changes, by the registration states; nothing unless the request asks for it."""
+    if not step.operation.attach_request.get("registerProviders"):
+        return []
+    scope = f"/subscriptions/{_cluster(step).subscription}/providers"
+    return [
+        PlannedChange("register_providers", "update", f"{scope}/{name}", "registers the resource provider")
+        for name in unregistered(states)
+        if states[name].lower() != "registering"
+    ]
+
+
+def providers(step: StepAtWork) -> tuple[str, ...]:
+    """The resource providers that the operation needs."""
+    return providers_for(_cluster(step).resource_type == CONNECTED_CLUSTER)
+
+
+def registration_state(step: StepAtWork, namespace: str) -> str:
+    """Whether a resource provider is Registered, Registering, NotRegistered, ... Raises ArmError."""
+    found = arm.get(f"/subscriptions/{_cluster(step).subscription}/providers/{namespace}", API)
+    return str(found.body.get("registrationState") or "unknown")
+
+
+def _cluster(step: StepAtWork) -> ArmId:
+    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)

@@ -1,0 +1,169 @@
+"""The relay of an Azure Arc cluster: made before the extension, which needs its connection string to be of any use.
+
+The connection string is fetched right before it is sent and held by nobody afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from activities.runtime import locks as holding
+from activities.runtime.long_running import wait_for_earlier_attempt
+from activities.runtime.step import StepAtWork
+from domain.access.relay import (
+    API_VERSION,
+    CONNECTION_STRING_SETTING,
+    HYBRID_CONNECTION,
+    RELAY,
+    RELAY_RULE,
+    Relay,
+    connection_body,
+    namespace_body,
+    relay_in,
+    relay_of,
+    relay_settings,
+    rule_body,
+)
+from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, ArmId, parse_arm_id
+from domain.catalogue.explain import make_problem
+from domain.extension.wanted import EXTENSION_TYPE, REQUIRE, wanted_extension
+from domain.operation.outcomes import (
+    Again,
+    Created,
+    Done,
+    Outcome,
+    Stop,
+)
+from domain.operation.plan import PlannedChange
+from gateways.azure import arm
+from gateways.azure.arm import ArmError
+from gateways.storage import claims
+
+_OWN_CONNECTION = "relayServerConnectionString"
+_HELD_PAUSE = 30.0
+_FAILED = frozenset({"failed", "canceled", "disabled"})
+
+
+def ensure_relay(step: StepAtWork) -> Outcome:
+    """Have namespace, hybrid connection and authorisation rule of an Arc cluster, as the CLI makes them."""
+    cluster = parse_arm_id(str(step.operation.cluster_id))
+    needless = _needless(step, cluster)
+    if needless is not None:
+        return Done(detail=needless, skipped=True)
+    found = _relay_installed(cluster)
+    if found is not None:
+        return Done(_value(found) if found.namespace else {}, "the extension is there already", skipped=True)
+    # Whoever installs the extension makes its relay: two at once would both take it for theirs.
+    other = holding.obtain(claims.extension_target(str(cluster)), step.operation.id)
+    if other is not None:
+        return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
+    if installed_extension(cluster) is not None:
+        return Again(None, "the extension has just been installed")
+    return _make(step, relay_of(_as_spelt(step, cluster)), str(step.operation.value("resolve").get("clusterLocation")))
+
+
+def planned_relay(step: StepAtWork) -> list[PlannedChange]:
+    """What ``ensure_relay`` would make. Raises ArmError."""
+    cluster = parse_arm_id(str(step.operation.cluster_id))
+    if _needless(step, cluster) is not None or installed_extension(cluster) is not None:
+        return []
+    relay = relay_of(_as_spelt(step, cluster))
+    missing = [t for t in (relay.namespace, relay.connection, relay.rule) if arm.find(t, API_VERSION) is None]
+    return [PlannedChange("ensure_relay", "create", target, "the way to an Azure Arc cluster") for target in missing]
+
+
+def planned_relay_id(step: StepAtWork) -> str | None:
+    """Id of the relay namespace that the cluster has or is to get; None when it has none. Raises ArmError."""
+    cluster = parse_arm_id(str(step.operation.cluster_id))
+    if _needless(step, cluster) is not None:
+        return None
+    found = _relay_installed(cluster)
+    return (found or relay_of(_as_spelt(step, cluster))).namespace or None
+
+
+def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Again | Stop:
+    """What the extension of an Arc cluster is sent about its relay: plain settings, protected settings (a secret).
+
+    Both are empty when there is no relay to tell of. Raises ArmError.
+    """
+    value = step.operation.value("ensure_relay")
+    if not value:
+        return {}, {}
+    relay = Relay(str(value["namespaceId"]), str(value["connectionId"]))
+    try:
+        keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
+    except ArmError as error:
+        if error.not_found:
+            return Stop(make_problem("RelayGone", {**step.facts, "relay": relay.namespace}, error.answer))
+        raise
+    return relay_settings(relay), {CONNECTION_STRING_SETTING: str(keys.body["primaryConnectionString"])}
+
+
+def _make(step: StepAtWork, relay: Relay, location: str) -> Outcome:
+    """Each part that is not there; what was there before stays as it is and is not ours."""
+    made: list[Created] = []
+    intended = {i.resource_id.lower() for i in step.record.intents}
+    parts: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+        (RELAY, relay.namespace, namespace_body(location)),
+        (HYBRID_CONNECTION, relay.connection, connection_body()),
+        (RELAY_RULE, relay.rule, rule_body()),
+    )
+    for kind, target, body in parts:
+        found = arm.find(target, API_VERSION)
+        if found is None:
+            if target.lower() in intended:
+                too_early = wait_for_earlier_attempt(step)
+                if too_early is not None:
+                    return too_early
+            step.intend("create", target)
+            found = arm.put(target, API_VERSION, body)
+            made.append(Created(kind, target))
+        elif target.lower() in intended:
+            made.append(Created(kind, target))
+        state = str((found.body.get("properties") or {}).get("provisioningState") or "").lower()
+        if state in _FAILED:
+            return Stop(make_problem("RelayFailed", {**step.facts, "relay": target, "state": state}))
+        if kind == RELAY and state != "succeeded":
+            return Again(None, f"the relay namespace is {state or 'being made'}")
+    detail = None if made else "the relay is there already"
+    return Done(_value(relay), detail, tuple(made))
+
+
+def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
+    """Why no relay is to be made, if it is not."""
+    if cluster.resource_type != CONNECTED_CLUSTER:
+        return "only Azure Arc clusters are reached through a relay"
+    wanted = wanted_extension(step.operation.attach_request)
+    if _OWN_CONNECTION in wanted.protected or wanted.settings.get("relayserver.enabled", "").lower() == "false":
+        return "the request brings its own connection, or wants no relay"
+    if wanted.manage == REQUIRE and installed_extension(cluster) is None:
+        return "the extension is not there, and the request says never to install it"
+    return None
+
+
+def _relay_installed(cluster: ArmId) -> Relay | None:
+    """The relay of the extension that is there, empty when it names none; None when there is no extension."""
+    installed = installed_extension(cluster)
+    if installed is None:
+        return None
+    return relay_in(installed.get("configurationSettings") or {}) or Relay("", "")
+
+
+def _value(relay: Relay) -> dict[str, str]:
+    return {"namespaceId": relay.namespace, "connectionId": relay.connection}
+
+
+def _as_spelt(step: StepAtWork, cluster: ArmId) -> ArmId:
+    """The cluster's id in ARM's own spelling: the relay's name follows from it, letter case included."""
+    spelt = step.operation.value("resolve").get("clusterSpelling")
+    return parse_arm_id(str(spelt), CONNECTED_CLUSTER) if spelt else cluster
+
+
+def installed_extension(cluster: ArmId) -> Mapping[str, Any] | None:
+    """Properties of the cluster's extension of our type, whatever its state."""
+    for item in arm.items(f"{cluster}/providers/{EXTENSION}", arm.EXTENSIONS_API):
+        properties: Mapping[str, Any] = item.get("properties") or {}
+        if str(properties.get("extensionType") or "").lower() == EXTENSION_TYPE.lower():
+            return properties
+    return None

@@ -1,0 +1,150 @@
+"""Preflight: read what the checks go by, side by side, and let them judge before anything is changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from activities.access.providers import providers, registration_state
+from activities.access.roles import look_ahead
+from activities.checks.preflight_detach import look_before_detach, may_detach
+from activities.cluster.changes import view
+from activities.compute.attach import find_compute
+from activities.extension.install import outlook
+from activities.extension.protected_settings import protected_settings
+from activities.extension.update import wanted_of
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
+from domain.extension.wire import protected_to_send
+from domain.operation.outcomes import (
+    Again,
+    Done,
+    Finding,
+    Outcome,
+    Stop,
+)
+from domain.preflight.facts import ExtensionFacts, Facts, Unread, VaultFacts
+from domain.preflight.run import refusal, run_checks
+from domain.problems import Problem
+from gateways.azure import arm, permissions
+from gateways.azure import subscription as regions
+from gateways.azure.arm import ArmError
+from gateways.settings import read_settings
+
+logger = logging.getLogger(__name__)
+
+# Readings at a time: each takes a fraction of a second, and ARM counts them against the app's identity.
+_THREADS = 6
+# Readings that fail for a passing reason are repeated so often; then what they are for cannot be told.
+_ATTEMPTS = 3
+_PAUSE = 5.0
+
+
+def preflight(step: StepAtWork) -> Outcome:
+    """Run every check; a failed one stops the operation. A plan goes on to tell it."""
+    if step.operation.kind == "detach":
+        return look_before_detach(step)
+    if step.operation.value("resolve").get("refused"):
+        return Done(detail="there is nothing to check", skipped=True)
+    gathered = gather(step)
+    if gathered.passing and step.record.attempts < _ATTEMPTS:
+        return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
+    findings = (*_before_detach(step), *run_checks(gathered.facts, read_settings().hard_checks))
+    problem = refusal(findings, step.facts, _known(gathered.facts))
+    if problem is not None and not step.operation.plan_only:
+        return Stop(problem, findings)
+    told = sum(1 for finding in findings if finding.outcome != "pass")
+    return Done(detail=f"{len(findings)} checks, {told} with something to say", findings=findings)
+
+
+def _before_detach(step: StepAtWork) -> tuple[Finding, ...]:
+    """What a reattach needs besides: to be allowed to detach."""
+    return (may_detach(step),) if step.operation.kind == "reattach" else ()
+
+
+def _known(facts: Facts) -> dict[str, Problem]:
+    """Failures that have codes of their own."""
+    secrets = facts.secrets
+    return {} if isinstance(secrets, Unread) or secrets.problem is None else {"keyVaultSecrets": secrets.problem}
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts; ``passing`` is a reason for which one is missing and that may pass by itself."""
+
+    facts: Facts
+    passing: str | None = None
+    retry_after: float | None = None
+
+
+def gather(step: StepAtWork) -> Gathered:
+    """Read everything, side by side. What cannot be read is ``Unread`` and no exception."""
+    operation = step.operation
+    workspace = parse_arm_id(str(operation.workspace_id), WORKSPACE)
+    cluster = parse_arm_id(str(operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+    location = str(operation.value("resolve").get("clusterLocation") or "")
+    connected, bindings = cluster.resource_type == CONNECTED_CLUSTER, f"{cluster}/trustedAccessRoleBindings"
+    readings: dict[str, Callable[[], Any]] = {
+        "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,
+        "cluster": lambda: arm.get(str(cluster), arm.cluster_api(cluster)).body,
+        "compute": lambda: find_compute(step),
+        "extension": lambda: outlook(step)[0],
+        "kubernetes": lambda: view(step),
+        "sizes": lambda: regions.vm_sizes(cluster.subscription, location),
+        "versions": lambda: regions.kubernetes_versions(cluster.subscription, location),
+        "trusted_access": lambda: [] if connected else list(arm.items(bindings, arm.CLUSTERS_API)),
+        "workspace_roles": lambda: look_ahead(step),
+        "workspace_permissions": lambda: permissions.read(workspace),
+        "cluster_permissions": lambda: permissions.read(cluster),
+        **{f"provider {name}": partial(registration_state, step, name) for name in providers(step)},
+    }
+    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
+        read = dict(zip(readings, threads.map(lambda name: _read(name, readings[name]), readings), strict=True))
+    read["secrets"] = _read("secrets", lambda: _secrets(step, read["extension"]))
+    errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
+    values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
+    states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
+    unread = next((state for state in states.values() if isinstance(state, Unread)), None)
+    facts = Facts(
+        request=operation.attach_request,
+        reattach=operation.kind == "reattach",
+        workspace_id=workspace,
+        cluster_id=cluster,
+        compute_name=str(operation.compute_name),
+        words=step.facts,
+        providers=unread or states,
+        **values,
+    )
+    return Gathered(
+        facts,
+        passing=str(errors[0]) if errors else None,
+        retry_after=max((error.retry_after or 0.0 for error in errors), default=None),
+    )
+
+
+def _read(name: str, reading: Callable[[], Any]) -> Any:
+    """What a reading answers, or the exception that kept it from answering: the checks say what that means."""
+    try:
+        return reading()
+    except ArmError as error:
+        logger.info("preflight: %s was not read: %s", name, error)
+        return error
+    except Exception as error:  # An answer in a shape that nobody foresaw: one fact is missing, the others are not.
+        logger.warning("preflight: %s was not understood", name, exc_info=True)
+        return error
+
+
+def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
+    """Get what a change of the extension would send, and drop it. Raises ArmError while a vault does not answer."""
+    wanted = wanted_of(step)
+    names = protected_to_send(wanted)
+    if not names or (isinstance(extension, ExtensionFacts) and extension.change is None):
+        return VaultFacts()
+    found = protected_settings(wanted, names, step.facts)
+    if isinstance(found, Again):
+        raise ArmError(0, "KeyVaultSilent", found.detail)
+    return VaultFacts(names, found.problem if isinstance(found, Stop) else None)

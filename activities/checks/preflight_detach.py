@@ -1,0 +1,75 @@
+"""Preflight of a detach: what the app and the workspace may do, looked at before anything is changed."""
+
+from __future__ import annotations
+
+from activities.access.roles import look, workspace_needs_of
+from activities.runtime.step import StepAtWork
+from activities.workloads.schedules import planned_pauses
+from domain.arm_ids import WORKSPACE, parse_arm_id
+from domain.operation.outcomes import (
+    Again,
+    Done,
+    Finding,
+    Outcome,
+    Stop,
+)
+from domain.preflight import detach
+from domain.preflight.check import FAIL, PASS
+from domain.preflight.run import refusal
+from gateways.azure import permissions
+from gateways.azure.arm import ArmError
+
+_ATTEMPTS, _PAUSE = 3, 5.0
+
+
+def look_before_detach(step: StepAtWork) -> Outcome:
+    """Check the permissions of the app's identity, then the roles of the workspace's; a plan goes on to tell it."""
+    resolved = step.operation.value("resolve")
+    if not resolved.get("clusterId"):
+        return Done(detail="there is nothing to check", skipped=True)
+    try:
+        findings = (may_detach(step), _workspace(step))
+    except ArmError as error:
+        return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})")
+    problem = refusal(findings, step.facts)
+    if problem is not None and not step.operation.plan_only:
+        return Stop(problem, findings)
+    told = sum(1 for finding in findings if finding.outcome != PASS)
+    return Done(detail=f"{len(findings)} checks, {told} with something to say", findings=findings)
+
+
+def may_detach(step: StepAtWork) -> Finding:
+    """Whether the app's identity may do what a detach needs. Raises ArmError while that is worth repeating."""
+    workspace = parse_arm_id(str(step.operation.workspace_id), WORKSPACE)
+    try:
+        held = permissions.read(workspace)
+    except ArmError as error:
+        _worth_repeating(step, error)
+        return detach.not_told(detach.APP_CHECK, str(error))
+    try:
+        pauses = bool(planned_pauses(step))
+    except ArmError as error:
+        _worth_repeating(step, error)
+        if error.status == 403:
+            # What may not be read cannot be dealt with either.
+            return Finding(detach.APP_CHECK, FAIL, f"The app's identity lacks a role: {error.message}", _GRANT)
+        return detach.not_told(detach.APP_CHECK, str(error))
+    return detach.app_permissions(step.operation.request, held, str(workspace), pauses=pauses)
+
+
+def _workspace(step: StepAtWork) -> Finding:
+    if step.operation.cluster_id is None:
+        return detach.not_told(detach.WORKSPACE_CHECK, "the compute does not say which cluster it is on")
+    try:
+        return detach.workspace_roles(look(workspace_needs_of(step.operation)))
+    except ArmError as error:
+        _worth_repeating(step, error)
+        return detach.not_told(detach.WORKSPACE_CHECK, str(error))
+
+
+def _worth_repeating(step: StepAtWork, error: ArmError) -> None:
+    if error.transient and step.record.attempts < _ATTEMPTS:
+        raise error
+
+
+_GRANT = "Grant it a role that has this; docs/roles.md names the least ones."

@@ -1,0 +1,148 @@
+"""The certificate of v1's router, kept under a name of our own before the clean-up takes the secret that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from activities.cluster.reach import (
+    LABELS,
+    cluster_of,
+    guarded,
+    marks,
+)
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import ArmId
+from domain.catalogue.explain import make_problem
+from domain.compute.attachment import KEPT_TLS_SECRET
+from domain.extension.wanted import RELEASE_NAMESPACE
+from domain.operation.outcomes import (
+    Again,
+    Created,
+    Done,
+    Outcome,
+    Stop,
+)
+from domain.operation.plan import PlannedChange
+from gateways.azure.arm import ArmError
+from gateways.kubernetes import api as kubernetes
+from gateways.kubernetes import secrets as kubernetes_secrets
+from gateways.kubernetes.api import Api, KubernetesError, Unreachable
+
+SECRETS = "v1/secrets"
+_ATTEMPTS = 4
+_PAUSE = 15.0
+_OTHERS = f"somebody else has a secret {KEPT_TLS_SECRET} in namespace {RELEASE_NAMESPACE}"
+_EMPTY = "it holds no cert.pem and key.pem"
+
+
+def look(cluster: ArmId) -> tuple[bool, str | None]:
+    """Whether v1's secret is in the cluster, and why it could not be kept if it had to be.
+
+    A cluster whose API cannot be used from here is taken to have none. Raises ArmError, also when the cluster's API has
+    an outage.
+    """
+    try:
+        api = kubernetes.connect(cluster)
+        if isinstance(api, Unreachable):
+            return False, None
+        with closing(api):
+            if not kubernetes_secrets.has_legacy_tls(api):
+                return False, None
+            return True, _hindrance(api)
+    except KubernetesError as error:
+        if error.status in (401, 403):
+            return False, None  # Preflight says so, by the leftovers that it cannot see.
+        raise ArmError(error.status, error.reason, error.message) from error
+
+
+def _hindrance(api: Api) -> str | None:
+    try:
+        there = kubernetes_secrets.kept_tls(api)
+    except KubernetesError as error:
+        if error.status not in (401, 403):
+            raise
+        return f"the app may not read secrets of namespace {RELEASE_NAMESPACE}"
+    if there is not None and kubernetes_secrets.is_a_copy(api):
+        return None
+    if there is not None and not _is_ours(there):
+        return _OTHERS
+    if not kubernetes_secrets.holds_legacy_tls(api):
+        return _EMPTY
+    if not api.may("create" if there is None else "update", "", "secrets", RELEASE_NAMESPACE):
+        return f"the app may not write secrets of namespace {RELEASE_NAMESPACE}"
+    return None
+
+
+def _is_ours(labels: Mapping[str, str]) -> bool:
+    return labels.get("app.kubernetes.io/managed-by") == LABELS["app.kubernetes.io/managed-by"]
+
+
+def planned_copy(step: StepAtWork) -> list[PlannedChange]:
+    """What ``keep_tls_secret`` makes. Raises ArmError, also when the cluster's API has an outage."""
+    if not _is_asked(step):
+        return []
+    cluster = cluster_of(step.operation)
+    try:
+        api = kubernetes.connect(cluster)
+        if isinstance(api, Unreachable):
+            return []
+        with closing(api):
+            if not kubernetes_secrets.has_legacy_tls(api) or kubernetes_secrets.kept_tls(api) is not None:
+                return []
+            made = [secret_id(cluster)]
+            if api.namespace(RELEASE_NAMESPACE) is None:
+                made.insert(0, f"{cluster}/api/v1/namespaces/{RELEASE_NAMESPACE}")
+            return [PlannedChange("keep_tls_secret", "create", each) for each in made]
+    except KubernetesError as error:
+        raise ArmError(error.status, error.reason, error.message) from error
+
+
+@guarded
+def keep_tls_secret(step: StepAtWork) -> Outcome:
+    """Copy v1's certificate and key to a secret of our own in the extension's namespace. What they are is not kept."""
+    if not _is_asked(step):
+        return Done(detail="v1 has left no certificate that is to be kept", skipped=True)
+    cluster = cluster_of(step.operation)
+    api = kubernetes.connect(cluster)
+    if isinstance(api, Unreachable):
+        if step.record.attempts < _ATTEMPTS:
+            return Again(_PAUSE, f"the cluster cannot be used from here: {api.reason}")
+        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": api.reason}))
+    with closing(api):
+        return _copy(step, api, cluster)
+
+
+def _copy(step: StepAtWork, api: Api, cluster: ArmId) -> Outcome:
+    target = secret_id(cluster)
+    there = kubernetes_secrets.kept_tls(api)
+    if not kubernetes_secrets.has_legacy_tls(api):
+        if there is not None:
+            return Done(detail="an earlier attempt got through", created=_made(step, target))
+        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": "it is gone"}))
+    if there is not None and kubernetes_secrets.is_a_copy(api):
+        return Done(detail="it is kept already", created=_made(step, target))
+    if there is not None and not _is_ours(there):
+        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": _OTHERS}))
+    if api.namespace(RELEASE_NAMESPACE) is None:
+        step.intend("create", f"{cluster}/api/v1/namespaces/{RELEASE_NAMESPACE}")
+        api.create_namespace(RELEASE_NAMESPACE, LABELS, marks(step.operation))
+    step.intend("create", target)
+    if not kubernetes_secrets.copy_tls(api, LABELS, marks(step.operation)):
+        return Stop(make_problem("TlsSecretNotKept", {**step.facts, "said": _EMPTY}))
+    return Done(detail=f"kept as {KEPT_TLS_SECRET}", created=(Created(SECRETS, target),))
+
+
+def _made(step: StepAtWork, target: str) -> tuple[Created, ...]:
+    return (Created(SECRETS, target),) if any(i.resource_id == target for i in step.record.intents) else ()
+
+
+def _is_asked(step: StepAtWork) -> bool:
+    """Whether the certificate is to be kept: the clean-up comes, and v1's secret was there when all was looked at."""
+    resolved = step.operation.value("resolve")
+    return bool(step.operation.attach_request.get("cleanupLegacy") and resolved.get("legacyTls"))
+
+
+def secret_id(cluster: ArmId) -> str:
+    """How the record names the copy: its path in the cluster's API, below the cluster."""
+    return f"{cluster}/api/v1/namespaces/{RELEASE_NAMESPACE}/secrets/{KEPT_TLS_SECRET}"

@@ -1,0 +1,151 @@
+"""Detach: ask Azure ML to let the compute go, and see that it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from activities.compute.attach import (
+    API,
+    find_compute,
+    provisioning_errors,
+    target_of,
+)
+from activities.runtime.long_running import WAITING, poll
+from activities.runtime.step import StepAtWork
+from activities.workloads.drain import held_back, is_forced
+from activities.workloads.uses import refusal
+from domain.catalogue.entry import DETACH
+from domain.catalogue.explain import explain, make_problem
+from domain.operation.outcomes import (
+    Again,
+    Done,
+    Outcome,
+    Stop,
+)
+from domain.operation.plan import PlannedChange
+from domain.preflight.computes import state_of
+from domain.times import from_text, in_words, to_text
+from domain.workloads.policy import policy_of
+from gateways import clock
+from gateways.azure import arm
+
+# A compute that does not show may be one that does not show yet, or that comes back: it is looked at once more after
+# so many seconds, alone and among the workspace's computes.
+_LOOK_AGAIN = 20.0
+# Seconds after which what Azure was asked for shows in the compute's state.
+_SHOWS_WITHIN = 120.0
+# An operation that is under way for so long is not believed alone: the compute may be gone all the same.
+_BELIEVED = 3600.0
+# Seconds after which operation and compute agree: what one of them still shows otherwise by then, it shows for good.
+_AT_REST_AFTER = 900.0
+
+
+def planned_detach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
+    """What ``detach_compute`` changes, by the compute as it is; None when it is gone or going."""
+    if compute is None or state_of(compute) == "deleting":
+        return None
+    return PlannedChange("detach_compute", "detach", target_of(step), "the cluster itself stays")
+
+
+def detach_compute(step: StepAtWork) -> Outcome:
+    """Ask Azure ML to detach the compute. Looks for uses once more, because the last survey may be old by now."""
+    target = target_of(step)
+    found = find_compute(step)
+    if found is None:
+        return Done({"alreadyGone": step.intent is None}, detail="the compute is gone", skipped=step.intent is None)
+    change = planned_detach(step, found)
+    if change is None:
+        return Done(detail="the compute is being detached already")
+    held = _held(step)
+    if held is not None and not (isinstance(held, Done) and held.value.get("forced")):
+        return held
+    step.intend(change.action, change.resource_id)
+    answer = arm.delete(target, API, arm.DETACH_ONLY)
+    forced = held if isinstance(held, Done) else Done()
+    return Done(forced.value, forced.detail, findings=forced.findings, operation_url=answer.operation_url)
+
+
+def _held(step: StepAtWork) -> Outcome | None:
+    """What uses the compute at the last moment, and is not to be left behind: it is dealt with as before."""
+    policy = policy_of(step.operation.request)
+    if is_forced(step.operation):
+        return None
+    return held_back(step, policy) if policy.waits else refusal(step, target_of(step), policy)
+
+
+def compute_gone(step: StepAtWork) -> Outcome:
+    """See the detach through: the compute is gone, and its name is free.
+
+    Neither a status URL that answers 404 nor one that says Succeeded proves it: the compute itself is read, twice over
+    time, and looked for among the workspace's computes. Azure's own end of the operation counts when it is a failure.
+    """
+    before = step.operation.value("detach_compute")
+    progress = poll(step.operation.operation_url("detach_compute"))
+    under_way = progress.state == WAITING
+    if under_way and _age(step) < _BELIEVED:
+        return Again(progress.retry_after, "Azure ML detaches the compute")
+    found = find_compute(step)
+    if found is not None and under_way:
+        return _not_yet(step, Again(progress.retry_after, "Azure ML detaches the compute"))
+    if found is None:
+        return _gone(step, already=bool(before.get("alreadyGone")))
+    state = str(found.get("properties", {}).get("provisioningState"))
+    # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
+    # that had failed before may still show so for a moment.
+    failed = state_of(found) in ("failed", "canceled") and _age(step) > _SHOWS_WITHIN
+    # An operation that has failed is believed before the compute, which may go on showing that it is being deleted.
+    ended = state_of(found) != "deleting" or _age(step) > _AT_REST_AFTER
+    if (progress.error is not None and ended) or failed:
+        said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]
+        return Stop(explain(DETACH, said, step.facts))
+    back = "has come back after it was gone" if step.record.value.get("goneSince") else "is still there"
+    detail = f"the compute {back} ({state})"
+    if progress.refused is not None:
+        detail += f", and Azure refuses the status of its operation ({progress.refused})"
+    again = Again(None, detail, value={"goneSince": None, "state": state})
+    if progress.refused is not None and state_of(found) == "succeeded" and _age(step) > _AT_REST_AFTER:
+        return _stuck(step, again)
+    return _not_yet(step, again)
+
+
+def _gone(step: StepAtWork, *, already: bool) -> Outcome:
+    target, moment = target_of(step), clock.now()
+    if already:
+        return Done({"computeId": target, "detached": True, "alreadyGone": True}, skipped=True)
+    since = step.record.value.get("goneSince")
+    if since is None:
+        return Again(_LOOK_AGAIN, "the compute is gone; looking once more", value={"goneSince": to_text(moment)})
+    waited = (moment - from_text(str(since))).total_seconds()
+    if waited < _LOOK_AGAIN:
+        return Again(_LOOK_AGAIN - waited, "the compute is gone; looking once more")
+    if any(_name(compute) == _name({"id": target}) for compute in arm.items(target.rpartition("/")[0], API)):
+        return _not_yet(step, Again(None, "the workspace still lists the compute"))
+    return Done({"computeId": target, "detached": True, "alreadyGone": False})
+
+
+def _not_yet(step: StepAtWork, again: Again) -> Outcome:
+    """Another attempt; after the step's deadline what is known of a detach that Azure does not finish."""
+    return _stuck(step, again) if step.out_of_time else again
+
+
+def _stuck(step: StepAtWork, again: Again) -> Stop:
+    asked = _asked(step)
+    facts = {"waited": in_words(_age(step)), "detail": again.detail, "since": to_text(asked)}
+    return Stop(make_problem("DetachStuck", {**step.facts, **facts}))
+
+
+def _name(compute: Mapping[str, Any]) -> str:
+    return str(compute.get("id") or compute.get("name")).rsplit("/", 1)[-1].lower()
+
+
+def _asked(step: StepAtWork) -> datetime:
+    """When Azure was asked: retries come later."""
+    asked = step.operation.step("detach_compute")
+    intent = asked.intent if asked else None
+    return intent.time if intent else step.record.started or step.call.now
+
+
+def _age(step: StepAtWork) -> float:
+    return (step.call.now - _asked(step)).total_seconds()

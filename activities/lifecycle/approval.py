@@ -1,0 +1,151 @@
+"""Questions to people: asked by a step, answered over HTTP. The answer is a row first; waking the step is a hint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from activities.lifecycle.notify import publish
+from activities.runtime.step import StepAtWork
+from activities.runtime.transitions import NO_ANSWER_CODE
+from domain.arm_ids import same_resource
+from domain.catalogue.explain import make_problem
+from domain.operation.deadlines import approval_timeout
+from domain.operation.outcomes import (
+    Again,
+    Ask,
+    Done,
+    Outcome,
+    Stop,
+)
+from domain.operation.record import (
+    APPROVE,
+    JournalEntry,
+    Operation,
+    Question,
+    RequestedBy,
+)
+from domain.times import to_text
+from gateways import clock
+from gateways.settings import Settings, read_settings
+from gateways.storage import records
+from gateways.storage.records import Change
+
+# What a lost event costs at most; an answer that is told of is seen at once.
+_POLL = 300.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an answer is not taken."""
+
+    code: str
+    message: str
+
+
+def approval(step: StepAtWork) -> Outcome:
+    """Wait for a person's yes, where the request or a setting asks for one."""
+    operation = step.operation
+    survey = operation.step("survey")
+    if survey is not None and survey.status == "Skipped":
+        return Done(detail="nothing is left to approve", skipped=True)
+    why = required_by(operation, read_settings())
+    if why is None:
+        return Done(detail="neither the request nor a setting asks for one", skipped=True)
+    return ask(step, _text(operation, why), approval_timeout(operation.request))
+
+
+def required_by(operation: Operation, settings: Settings) -> str | None:
+    """What asks for an approval of the operation; None when nothing does."""
+    request = operation.request
+    if request.get("approval") == "required":
+        return "the request asks for an approval"
+    if any(same_resource(str(workspace), str(operation.workspace_id)) for workspace in settings.approval_workspaces):
+        return "MOOR_APPROVAL_WORKSPACES names the workspace"
+    workloads = request.get("workloads") or {}
+    if settings.approval_for_force and "force" in (workloads.get("policy"), workloads.get("onDeadline")):
+        return "MOOR_APPROVAL_FOR_FORCE is set and the request may force"
+    return None
+
+
+def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
+    """Ask once, then wait for the answer: done when it is yes, stop when it is no or does not come in time."""
+    question = step.operation.question(step.call.step)
+    if question is None:
+        expires = clock.now() + timeout
+        return Again(1.0, _waiting(text, expires), ask=Ask(text, expires))
+    if not question.told:  # Answered already or not: who was asked is to hear of it.
+        publish(step.operation, "NeedsApproval", of=step.call.step)
+    if question.answer is not None:
+        return _answered(step, question)
+    left = (question.expires - clock.now()).total_seconds()
+    if left <= 0:
+        facts = {**step.facts, "until": to_text(question.expires), "question": question.text}
+        return Stop(make_problem(NO_ANSWER_CODE, facts))
+    detail = _waiting(question.text, question.expires)
+    return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told=True))
+
+
+def _waiting(text: str, expires: datetime) -> str:
+    return f"waits for approval until {to_text(expires)}: {text}"
+
+
+def decide(operation_id: str, answer: str, by: RequestedBy) -> Operation | Refusal:
+    """Put down a person's answer to what an operation asks; the same answer again changes nothing.
+
+    An answer counts when it is down before the question expires and before the step has given up: the record decides.
+
+    Raises KeyError (no such operation) or azure.core.exceptions.AzureError.
+    """
+    moment = clock.now()
+    refusal: Refusal | None = None
+
+    def put(seen: Operation) -> Change | None:
+        nonlocal refusal
+        question = next((q for q in reversed(seen.questions) if q.answer is None), None)
+        refusal = None
+        if any(q.answer == answer for q in seen.questions[-1:]):
+            return None
+        refusal = _refusal(seen, question, answer, by)
+        if refusal is not None or question is None:
+            return None
+        answered = replace(question, answer=answer, answered=moment, answered_by=by)
+        entry = JournalEntry(question.step, "decided", moment, message=answer, data=by.told())
+        return Change(seen.with_question(answered), [entry])
+
+    operation = records.change(operation_id, None, put, moment).operation
+    return refusal or operation
+
+
+def _refusal(operation: Operation, question: Question | None, answer: str, by: RequestedBy) -> Refusal | None:
+    if question is None or operation.final:
+        if operation.questions and not operation.final:
+            return Refusal("AlreadyDecided", f"The answer was {operation.questions[-1].answer}.")
+        return Refusal("NotWaitingForApproval", "The operation does not wait for an approval.")
+    if clock.now() >= question.expires:
+        return Refusal("ApprovalExpired", f"The time for an answer ended at {to_text(question.expires)}.")
+    asker = operation.requested_by.principal
+    if answer == APPROVE and asker is not None and by.principal is not None and asker.lower() == by.principal.lower():
+        return Refusal("ApproverIsRequester", f"{by.principal} asked for the operation; somebody else has to approve.")
+    return None
+
+
+def _answered(step: StepAtWork, question: Question) -> Done | Stop:
+    who = (question.answered_by.principal if question.answered_by else None) or "the caller"
+    reason = question.answered_by.reason if question.answered_by else None
+    because = f" ({reason})" if reason else ""
+    if question.answer == APPROVE:
+        return Done({"approvedBy": who}, detail=f"approved by {who}{because}")
+    told = {**step.facts, "rejected_by": who, "rejected_because": because or " for no reason given"}
+    return Stop(make_problem("ApprovalRejected", told))
+
+
+def _text(operation: Operation, why: str) -> str:
+    """What is asked, for a person who decides on it."""
+    workloads = operation.request.get("workloads") or {}
+    found = operation.value("survey").get("workloads") or []
+    uses = ", ".join(f"{use['type']} {use['name']} ({use['status']})" for use in found[:10])
+    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+    used = f"In use by {uses}{more}; policy {workloads.get('policy', 'refuse')}." if found else "Nothing uses it."
+    verb = operation.kind.capitalize()
+    return f"{verb} {operation.compute_name} from {operation.workspace_id}? {used} Asked because {why}."

@@ -1,0 +1,146 @@
+"""Registers the activities under their functions' names: a step's name is its activity's name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+import azure.durable_functions as df
+from azure.durable_functions import DurableOrchestrationClient
+
+from activities.access.providers import register_providers
+from activities.access.relay import ensure_relay
+from activities.access.roles import grant_compute_roles, grant_workspace_roles
+from activities.access.undo import undo_relay, undo_roles
+from activities.checks.plan import plan
+from activities.checks.preflight import preflight
+from activities.cluster.components import apply_instance_types, components_healthy, ensure_namespace
+from activities.cluster.legacy_objects import cleanup_legacy
+from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster, start_operations
+from activities.cluster.tls_secret import keep_tls_secret
+from activities.cluster.undo import undo_instance_types, undo_namespace
+from activities.compute.attach import attach_compute, compute_ready, resolve
+from activities.compute.detach import compute_gone, detach_compute
+from activities.compute.snapshot import snapshot
+from activities.extension.install import extension_ready, install_extension
+from activities.lifecycle.approval import approval
+from activities.lifecycle.ending import claim, record, release
+from activities.lifecycle.notify import notify
+from activities.runtime.clean_up import remove_extension, remove_instance_types, remove_roles
+from activities.runtime.step import Work, run_step
+from activities.runtime.undo import undo_compute, undo_extension
+from activities.workloads.drain import drain, find_orphans
+from activities.workloads.endpoints import delete_endpoints
+from activities.workloads.schedules import pause_schedules, resume_schedules
+from activities.workloads.smoke_test import smoke_test, smoke_test_done, undo_smoke_test
+from activities.workloads.uses import survey
+from domain.operation.outcomes import RAISED
+
+logger = logging.getLogger(__name__)
+
+Activity = Callable[[dict[str, Any]], dict[str, Any]]
+Starter = Callable[[dict[str, Any], DurableOrchestrationClient], Awaitable[dict[str, Any]]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+STEPS: tuple[Work, ...] = (
+    claim,
+    resolve,
+    preflight,
+    register_providers,
+    plan,
+    ensure_relay,
+    grant_workspace_roles,
+    keep_tls_secret,
+    cleanup_legacy,
+    install_extension,
+    extension_ready,
+    components_healthy,
+    ensure_namespace,
+    apply_instance_types,
+    attach_compute,
+    compute_ready,
+    grant_compute_roles,
+    smoke_test,
+    smoke_test_done,
+    survey,
+    approval,
+    pause_schedules,
+    drain,
+    delete_endpoints,
+    resume_schedules,
+    snapshot,
+    detach_compute,
+    compute_gone,
+    find_orphans,
+    remove_instance_types,
+    remove_extension,
+    remove_roles,
+    undo_smoke_test,
+    undo_compute,
+    undo_instance_types,
+    undo_namespace,
+    undo_extension,
+    undo_roles,
+    undo_relay,
+    record,
+    notify,
+    release,
+)
+
+bp = df.Blueprint()
+
+
+def _raised(call: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    """The answer for an exception: the log has it, the history has nothing of it."""
+    logger.error("%s: %s raised", call.get("operation", "event"), call.get("step"), exc_info=error)
+    return dict(RAISED)
+
+
+def _step(work: Work) -> Activity:
+    def activity(call: dict[str, Any]) -> dict[str, Any]:
+        return run_step(work, call)
+
+    return _named(activity, work)
+
+
+def _answering(work: Activity) -> Activity:
+    """The activity with its exceptions as outcomes: what fails towards the orchestrator was not the activity then."""
+
+    def activity(call: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return work(call)
+        except Exception as error:
+            return _raised(call, error)
+
+    return _named(activity, work)
+
+
+def _answering_starter(work: Starter) -> Starter:
+    async def activity(call: dict[str, Any], client: DurableOrchestrationClient) -> dict[str, Any]:
+        try:
+            return await work(call, client)
+        except Exception as error:
+            return _raised(call, error)
+
+    return _named(activity, work)
+
+
+def _named(activity: F, work: Callable[..., Any]) -> F:
+    """Name and text of the work, and annotations as the worker takes them.
+
+    It reads them as objects, and refuses ``dict[str, Any]``: plain types and generics of ``typing`` are all it knows.
+    """
+    activity.__name__ = work.__name__
+    activity.__doc__ = work.__doc__
+    activity.__annotations__ = {name: get_origin(kind) or kind for name, kind in get_type_hints(activity).items()}
+    return activity
+
+
+for _work in STEPS:
+    bp.activity_trigger(input_name="call")(_answering(_step(_work)))
+bp.activity_trigger(input_name="call")(_answering(look_at_cluster))
+bp.activity_trigger(input_name="call")(_answering(settle_cluster))
+bp.activity_trigger(input_name="call")(
+    bp.durable_client_input(client_name="client")(_answering_starter(start_operations))
+)

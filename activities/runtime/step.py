@@ -1,0 +1,244 @@
+"""What every step of an operation has in common: fence, record, deadline and back-off around one activity's work.
+
+The outcome of a finished step is kept in the record. A step that is asked again - a message delivered twice, a run
+resumed from the record - answers from there and does nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
+from activities.runtime.transitions import (
+    CANCELED_CODE,
+    FAILED_BEFORE,
+    Call,
+    begin,
+    finish,
+    journal_entry,
+)
+from domain.catalogue.explain import make_problem
+from domain.operation.azure_errors import outcome_of_error
+from domain.operation.facts import facts_of, situation_of
+from domain.operation.outcomes import (
+    DONE,
+    SUPERSEDED,
+    Again,
+    Outcome,
+    Stop,
+    again,
+    stop,
+)
+from domain.operation.record import Intent, Operation, StepRecord
+from domain.times import from_text, in_words
+from gateways import clock
+from gateways.azure.arm import ArmError
+from gateways.settings import SettingError
+from gateways.storage import records
+from gateways.storage.records import Change, Stored, Superseded
+from gateways.storage.tables import is_outage
+
+logger = logging.getLogger(__name__)
+
+# What Azure ML's false names for a missing role stand for.
+LACKS_ROLE = "WorkspaceIdentityLacksRole"
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
+_OUTAGE_PAUSE = 15.0
+# Role assignments take up to ten minutes to have effect (Azure RBAC troubleshooting guide), and then some.
+_ROLES_SPREAD_WITHIN = timedelta(minutes=15)
+
+
+@dataclass
+class StepAtWork:
+    """What a step's work sees: the call, and its operation as recorded when the step began."""
+
+    call: Call
+    operation: Operation
+    latest: Stored | None = None
+
+    @property
+    def record(self) -> StepRecord:
+        """This step's own record."""
+        record = self.operation.step(self.call.step)
+        assert record is not None
+        return record
+
+    @property
+    def intent(self) -> Intent | None:
+        """What an earlier attempt of this step set out to change, if it got so far: look before acting again."""
+        return self.record.intent
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether this is the last attempt before the step's deadline ends it: time to say what else there is."""
+        started, bound = self.record.started, self.record.bound_seconds or self.call.bound
+        return started is not None and (self.call.now - started).total_seconds() >= bound
+
+    @property
+    def failed_before(self) -> bool:
+        """Whether somebody has asked to retry this step after it failed, and it has changed nothing since."""
+        started = self.record.started
+        changed = any(started is not None and intent.time >= started for intent in self.record.intents)
+        return bool(self.record.value.get(FAILED_BEFORE)) and not changed
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What problems say of this operation: names and ids for their texts and commands."""
+        return facts_of(self.operation)
+
+    def intend(self, action: str, resource_id: str) -> None:
+        """Record what is about to be changed, right before the call. This is the fence as well.
+
+        Raises Superseded when another run has taken over, and OvertakenByDelivery when the engine has delivered this
+        step's message a second time meanwhile: the change must not be made then.
+        """
+
+        def decide(operation: Operation) -> Change:
+            step = operation.step(self.call.step)
+            assert step is not None
+            if step.over or step.attempts != self.record.attempts:
+                raise OvertakenByDelivery
+            moment = clock.now()  # After the record was read: the journal's times follow its order.
+            intended = step.with_intent(Intent(action, resource_id, moment))
+            data = {"action": action, "resourceId": resource_id}
+            entry = journal_entry(self.call.step, "intended", moment, data=data)
+            return Change(operation.with_step(intended), [entry])
+
+        self.latest = records.change(self.call.operation, self.call.run, decide, clock.now(), self.latest)
+
+
+class OvertakenByDelivery(Exception):
+    """Another delivery of the same message has begun the step since: it looks, and acts if there is need to."""
+
+
+Work = Callable[[StepAtWork], Outcome]
+
+
+def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Do one step's work for one call of the orchestrator, and say what comes next.
+
+    A run that was taken over, or whose operation has ended meanwhile, changes nothing and is told so.
+
+    An outage of storage fails nothing: it is waited out, however long it takes.
+
+    Raises azure.core.exceptions.AzureError when storage refuses what is asked: the orchestrator calls again.
+    """
+    call = _call(fields)
+    try:
+        begun = records.change(call.operation, call.run, lambda o: begin(o, call), clock.now())
+        step = begun.operation.step(call.step)
+        if step is None:
+            logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
+            return DONE
+        if step.over:
+            return _answer(step)
+        at_work = StepAtWork(call, begun.operation, begun)
+        outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
+        after = records.change(
+            call.operation, call.run, lambda o: finish(o, call, outcome), clock.now(), at_work.latest
+        ).operation
+    except Superseded as fence:
+        logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
+        return SUPERSEDED
+    except AzureError as error:
+        if not is_outage(error):
+            raise
+        logger.warning("%s: %s waits: storage does not answer: %s", call.operation, call.step, error)
+        return again(_OUTAGE_PAUSE)
+    finished = after.step(call.step)
+    assert finished is not None
+    logger.info("%s: %s: %s", call.operation, call.step, finished.status)
+    if not finished.over:
+        return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
+    return _answer(finished)
+
+
+def _call(fields: Mapping[str, Any]) -> Call:
+    plan = tuple(StepRecord(s["name"], s["kind"], bound_seconds=s["bound"]) for s in fields.get("plan", ()))
+    return Call(
+        operation=fields["operation"],
+        run=fields["run"],
+        step=fields["step"],
+        bound=fields["bound"],
+        now=from_text(fields["now"]),
+        kind=fields["kind"],
+        always=fields.get("always", False),
+        undo=fields.get("undo", False),
+        cancelable=fields.get("cancelable", False),
+        plan=plan,
+        problem=fields.get("problem"),
+    )
+
+
+def is_spreading(operation: Operation, moment: datetime) -> bool:
+    """Whether a role that this operation granted may not have its effect everywhere yet.
+
+    Within that time, and only then, being refused for want of a role is no answer.
+    """
+    granted = operation.granted_time
+    return granted is not None and moment - granted < _ROLES_SPREAD_WITHIN
+
+
+def _canceled(step: StepAtWork) -> Stop | None:
+    """The step's end when somebody asked to cancel and this is a safe point: nothing of it may be half done."""
+    call = step.call
+    if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
+        return None
+    if call.kind == "do" and step.intent is not None:
+        return None  # Its request may be on its way; between the polls of an until there is none.
+    return Stop(make_problem(CANCELED_CODE, step.facts))
+
+
+def _outcome(work: Work, step: StepAtWork) -> Outcome:
+    try:
+        return work(step)
+    except OvertakenByDelivery:
+        return Again(_FIRST_PAUSE, "another delivery of this step is at work")
+    except ArmError as error:
+        logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
+        situation = situation_of(step.call.step)
+        outcome = outcome_of_error(
+            error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
+        )
+        role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
+        if role_missing and is_spreading(step.operation, clock.now()):
+            return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
+        return outcome
+    except SettingError as error:
+        return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
+
+
+def _answer(step: StepRecord) -> dict[str, Any]:
+    if step.problem is not None:
+        return stop(step.problem)
+    return DONE
+
+
+def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
+    """Turn another attempt after the step's deadline into its end; give the others a pause that fits."""
+    if not isinstance(outcome, Again):
+        return outcome
+    call, started = step.call, step.record.started
+    assert started is not None
+    waited = (call.now - started).total_seconds()
+    bound = step.record.bound_seconds or call.bound
+    if waited >= bound:
+        return Stop(
+            make_problem(
+                "DeadlineExceeded",
+                {**step.facts, "step": call.step, "waited": in_words(waited), "detail": outcome.detail},
+            )
+        )
+    pause = outcome.after if outcome.after is not None else _back_off(step.record.attempts)
+    return replace(outcome, after=max(1.0, min(pause, bound - waited)))
+
+
+def _back_off(attempts: int) -> float:
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
+    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret

@@ -1,0 +1,191 @@
+"""What a step's beginning and outcome make of its operation's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from domain.operation.deadlines import bound_of
+from domain.operation.outcomes import (
+    Again,
+    Ask,
+    Done,
+    Finding,
+    Outcome,
+    Stop,
+)
+from domain.operation.record import (
+    CANCELED,
+    CANCELING,
+    FAILED,
+    NEEDS_APPROVAL,
+    NOT_STARTED,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    UNDOING,
+    WAITING,
+    JournalEntry,
+    Operation,
+    Question,
+    StepRecord,
+)
+from gateways import clock
+from gateways.host_json import orchestration_version
+from gateways.storage.records import Change, Superseded
+
+CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
+# In the value of a step that is retried after it failed: what stands in its way may be its own failure.
+FAILED_BEFORE = "failedBefore"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the orchestrator says: whose step this is, and the time of its decision."""
+
+    operation: str
+    run: int
+    step: str
+    bound: float
+    now: datetime
+    kind: str = "do"
+    always: bool = False
+    undo: bool = False
+    cancelable: bool = False
+    plan: tuple[StepRecord, ...] = ()
+    problem: Mapping[str, Any] | None = None
+
+
+def begin(operation: Operation, call: Call) -> Change | None:
+    """The step is under way: recorded before its work, so that a step cut short is seen to have begun."""
+    planned = operation = replace(operation, held_up=None)  # It moves.
+    if call.plan and not operation.steps:
+        planned = replace(operation, steps=call.plan, started_time=clock.now())
+    if planned.steps and not call.undo and planned.step(call.step) is None:
+        return None  # An operation keeps the list of steps it was begun with, whatever release goes on with it.
+    step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
+    if step.over:
+        return None
+    if operation.final and not call.always:
+        raise Superseded(f"{operation.id} has ended")
+    if step.kind != "do" and step.status != NOT_STARTED:
+        return None  # A poll changes nothing before it knows something.
+    moment = clock.now()
+    attempt = step.attempts + 1
+    bound = bound_of(operation.request, call.step, call.bound)
+    begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment, bound_seconds=bound)
+    if call.kind != "do":
+        begun = replace(begun, version=orchestration_version())
+    event = "started" if attempt == 1 else "retried"
+    after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
+    return Change(after, [journal_entry(call.step, event, moment, attempt)])
+
+
+def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
+    """What a step's outcome changes; None when another delivery of the same message has ended the step already."""
+    operation = replace(operation, held_up=None)  # It moves.
+    step = operation.step(call.step)
+    assert step is not None
+    if step.over:
+        return None
+    moment = clock.now()
+    question = operation.question(call.step)
+    if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
+        outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
+    if isinstance(outcome, Again):
+        return _waiting(operation, step, call, outcome, moment)
+    if isinstance(outcome, Stop):
+        problem = replace(outcome.problem, step=call.step)
+        status = CANCELED if problem.code == CANCELED_CODE else FAILED
+        failed = replace(step, status=status, finished=moment, detail=None, problem=problem)
+        entry = journal_entry(call.step, status.lower(), moment, step.attempts, problem.message, {"code": problem.code})
+        after = replace(
+            operation.with_step(failed),
+            problem=operation.problem or problem,
+            findings=_findings(operation, outcome),
+            counts={},
+        )
+        return Change(after, [entry])
+    return _done(operation, step, call, outcome, moment)
+
+
+def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
+    polls = step.attempts + (0 if step.kind == "do" else 1)
+    value = {**step.value, **outcome.value}
+    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, value=value)
+    event = "waiting" if step.kind == "do" else "polled"
+    after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
+    if outcome.ask is None:
+        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)])
+    asked = operation.question(call.step)
+    if asked is not None and asked.answer is not None:
+        return Change(after, [journal_entry(step.name, event, moment, polls, "has been answered meanwhile")])
+    question = replace(asked, told=outcome.ask.told) if asked else _question(call.step, outcome.ask, moment)
+    message = outcome.detail if asked else question.text
+    return Change(
+        replace(after.with_question(question), status=_status(operation, call, NEEDS_APPROVAL)),
+        [journal_entry(step.name, event if asked else "asked", moment, polls, message)],
+    )
+
+
+def _question(step: str, ask: Ask, moment: datetime) -> Question:
+    return Question(step, ask.text, moment, ask.expires, ask.told)
+
+
+def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, moment: datetime) -> Change:
+    status = SKIPPED if outcome.skipped else SUCCEEDED
+    over = replace(step, status=status, finished=moment, detail=outcome.detail, value=outcome.value)
+    after = replace(
+        operation.with_step(over).with_operation_url(step.name, outcome.operation_url),
+        status=_status(operation, call, RUNNING),
+        cluster_id=outcome.cluster_id or operation.cluster_id,
+        created=tuple(
+            replace(made, undone=made.undone or made.id in outcome.undone)
+            for made in (*operation.created, *outcome.created)
+        ),
+        findings=_findings(operation, outcome),
+        counts={},
+    )
+    data: dict[str, Any] = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}
+    if outcome.undone:
+        data["undone"] = list(outcome.undone)
+    entries = [journal_entry(step.name, status.lower(), moment, step.attempts, outcome.detail, data)]
+    # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
+    if outcome.ending is not None and not operation.final:
+        end = outcome.ending
+        # What succeeded has nothing left to poll; a retry of the others goes on where they stood.
+        urls = {} if end.status == SUCCEEDED else after.operation_urls
+        after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
+        after = replace(after, operation_urls=urls)
+        message = end.problem.message if end.problem else None
+        entries.append(journal_entry("operation", end.status.lower(), moment, message=message))
+    return Change(after, entries)
+
+
+def _findings(operation: Operation, outcome: Done | Stop) -> tuple[Finding, ...]:
+    """What was found so far; a check that looked again has the last word."""
+    again = {finding.check for finding in outcome.findings}
+    return (*(finding for finding in operation.findings if finding.check not in again), *outcome.findings)
+
+
+def _status(operation: Operation, call: Call, wanted: str) -> str:
+    """The operation's status while a step is at work; an end, once written, stays."""
+    if operation.final:
+        return operation.status
+    if call.undo:
+        return UNDOING
+    return CANCELING if operation.cancel is not None else wanted
+
+
+def journal_entry(
+    step: str,
+    event: str,
+    moment: datetime,
+    attempt: int | None = None,
+    message: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> JournalEntry:
+    """One line of the journal."""
+    return JournalEntry(step, event, moment, attempt, message, data or {})

@@ -1,0 +1,201 @@
+"""Azure ML workloads: what uses a compute, and whether that lets it be detached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.catalogue.explain import make_problem
+from domain.operation.outcomes import (
+    Done,
+    Finding,
+    Outcome,
+    Stop,
+)
+from domain.operation.record import Operation
+from domain.problems import Problem
+from domain.workloads.cluster_objects import ClusterObject, uses_in_cluster
+from domain.workloads.policy import (
+    FORCE,
+    Policy,
+    in_the_way,
+    listed,
+    policy_of,
+)
+from domain.workloads.uses import (
+    JOB,
+    Use,
+    use_by_batch_deployment,
+    use_by_endpoint,
+    use_by_job,
+    use_by_workspace,
+)
+from gateways.azure import arm
+from gateways.azure.arm import ArmError
+from gateways.kubernetes import reader as kubernetes_work
+from gateways.kubernetes.api import Unreachable
+from gateways.kubernetes.reader import Answer
+
+# A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
+_ATTEMPTS = 4
+# What the record keeps of what was found: it has a size.
+_KEPT = 50
+NO_POLICY = Policy()
+
+
+def survey(step: StepAtWork) -> Outcome:
+    """See what uses the compute. What the request's policy does nothing about, and anything unclear, refuses it."""
+    target = compute_id(parse_arm_id(str(step.operation.workspace_id), WORKSPACE), str(step.operation.compute_name))
+    if arm.find(target, arm.WORKSPACES_API) is None:
+        return Done(detail="the compute is gone already", skipped=True)
+    policy = policy_of(step.operation.request)
+    uses = _look(step, target)
+    refused = _refused(step, uses, policy)
+    if step.operation.plan_only:
+        return _told(uses, refused)
+    if refused is not None:
+        return refused
+    if isinstance(uses, Stop):
+        return Done(detail=uses.problem.message, findings=uses.findings)
+    detail = f"in use by {listed(uses)}" if uses else "nothing uses the compute"
+    return Done(_kept(uses), detail, findings=(*_findings(uses), *_unseen(step)))
+
+
+def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
+    """What is to be said of the cluster's own view: that there is none."""
+    found = _in_cluster(step.operation).found
+    if not isinstance(found, Unreachable):
+        return ()
+    message = f"What runs in the cluster itself cannot be seen: {found.reason}. The detach goes by what Azure ML says."
+    return (Finding("clusterWork", "unknown", message, found.remedy),)
+
+
+def _told(uses: list[Use] | Stop, refused: Stop | None) -> Done:
+    """For a plan: the uses, and what they stand against; not knowing them refuses it as it refuses a detach."""
+    value = {"workloads": []} if isinstance(uses, Stop) else _kept(uses)
+    found = uses.findings if isinstance(uses, Stop) else _findings(uses)
+    if refused is None:
+        return Done(value, "nothing stands against the detach", findings=found)
+    problem = refused.problem
+    against = Finding("computeUse", "fail", problem.message, problem.remedy, problem.command)
+    return Done(value, problem.message, findings=(*(f for f in found if f.check != "computeUse"), against))
+
+
+def refusal(step: StepAtWork, target: str, policy: Policy = NO_POLICY) -> Stop | None:
+    """Why the compute may not be detached now; None when nothing that uses it is in the way.
+
+    Raises ArmError while a failed listing is still worth repeating.
+    """
+    return _refused(step, _look(step, target), policy)
+
+
+def _refused(step: StepAtWork, uses: list[Use] | Stop, policy: Policy) -> Stop | None:
+    if isinstance(uses, Stop):
+        return None if policy.jobs == FORCE else uses
+    standing = in_the_way(uses, policy)
+    return Stop(in_use(step, standing), _findings(uses, standing)) if standing else None
+
+
+def _findings(uses: Sequence[Use], standing: Sequence[Use] = ()) -> tuple[Finding, ...]:
+    """A finding of each use: one that is in the way is a failure, one that cannot be told is unknown."""
+    return tuple(
+        Finding(f"{u.type}OnCompute", "unknown" if not u.clear else "fail" if u in standing else "warning", str(u))
+        for u in uses[:_KEPT]
+    )
+
+
+def _kept(uses: Sequence[Use]) -> dict[str, Any]:
+    return {"workloads": [use.told() for use in uses[:_KEPT]]}
+
+
+def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
+    try:
+        return uses_of(step.operation, target)
+    except ArmError as error:
+        if error.transient and step.record.attempts < _ATTEMPTS:
+            raise
+        return _unknown(step, error)
+
+
+def uses_of(operation: Operation, target: str) -> list[Use]:
+    """Everything that uses the compute, or may.
+
+    Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree.
+
+    Raises ArmError: a listing with a gap is none.
+    """
+    uses = _listed(operation, target)
+    if any(use.type == JOB for use in uses):
+        return uses
+    answer = _in_cluster(operation)
+    in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
+    # While a command ran in a private cluster a job may have come.
+    return (_listed(operation, target) if answer.late else uses) + in_cluster
+
+
+def _listed(operation: Operation, target: str) -> list[Use]:
+    return [use for use in _uses(str(operation.workspace_id), target) if use is not None]
+
+
+def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
+    """What the cluster still runs for online endpoints of these names that Azure ML lists no more. Raises ArmError."""
+    found = _in_cluster(operation).found
+    if isinstance(found, Unreachable):
+        return []
+    names = {name.lower() for name in endpoints}
+    return _unlisted(operation, [each for each in found if each.endpoint in names])
+
+
+def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]:
+    workspace = str(operation.workspace_id)
+    listed_endpoints: list[str] = []
+    if any(each.endpoint for each in found):
+        listed_endpoints = [str(e["name"]) for e in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API)]
+    return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
+
+
+def _in_cluster(operation: Operation) -> Answer:
+    namespace = operation.value("resolve").get("namespace")
+    if operation.cluster_id is None or not namespace:
+        return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
+    return kubernetes_work.work_in(parse_arm_id(operation.cluster_id), str(namespace))
+
+
+def _uses(workspace: str, target: str) -> Iterator[Use | None]:
+    # An archived job can still run: All, not the default ActiveOnly.
+    for job in arm.items(f"{workspace}/jobs", arm.WORKSPACES_API, {"listViewType": "All"}):
+        yield use_by_job(job, target)
+    yield from _served(workspace, target)
+    yield use_by_workspace(arm.get(workspace, arm.WORKSPACES_API).body, target)
+
+
+def served_by(workspace: str, target: str) -> list[Use]:
+    """The endpoints and deployments that use the compute, or may; jobs are not looked at. Raises ArmError."""
+    return [use for use in _served(workspace, target) if use is not None]
+
+
+def _served(workspace: str, target: str) -> Iterator[Use | None]:
+    for endpoint in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API):
+        yield use_by_endpoint(endpoint, target)
+    for deployment in batch_deployments(workspace):
+        yield use_by_batch_deployment(deployment, target)
+
+
+def batch_deployments(workspace: str) -> Iterator[Mapping[str, Any]]:
+    """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
+    for endpoint in arm.items(f"{workspace}/batchEndpoints", arm.WORKSPACES_API):
+        yield from arm.items(f"{endpoint['id']}/deployments", arm.WORKSPACES_API)
+
+
+def _unknown(step: StepAtWork, error: ArmError) -> Stop:
+    problem = make_problem("ComputeUseUnknown", {**step.facts, "said": str(error)}, error.answer)
+    finding = Finding("computeUse", "unknown", problem.message, problem.remedy, problem.command)
+    return Stop(replace(problem, transient=error.transient), (finding,))
+
+
+def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
+    """The problem of uses that are in the way."""
+    return make_problem("ComputeInUse", {**step.facts, "uses": listed(uses)})

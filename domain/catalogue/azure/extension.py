@@ -1,0 +1,219 @@
+"""Installing, updating and deleting the extension Microsoft.AzureML.Kubernetes.
+
+Sources: how-to-troubleshoot-kubernetes-extension, AML-Kubernetes docs/troubleshooting.md, and the issues named below.
+"""
+
+from __future__ import annotations
+
+from domain.catalogue.azure.health import LEGACY_ROUTER, REPORTS
+from domain.catalogue.entry import (
+    AT_CLUSTER,
+    EXTENSION,
+    PODS,
+    SHOW_EXTENSION,
+    TROUBLESHOOT_EXTENSION,
+    Entry,
+    Match,
+    Sample,
+    worded,
+)
+
+_AGAIN = "start the operation again."
+
+ENTRIES = (
+    Entry(
+        code="ExtensionNameStillInUse",
+        situations=(EXTENSION,),
+        cause="The release name of an extension deleted earlier is not free again on cluster {cluster}.",
+        remedy=f"Wait about an hour, or use another extension name; then {_AGAIN}",
+        command="kubectl get secrets --all-namespaces --selector owner=helm",
+        on=(worded(r"re-?use a name that is still in use"),),
+        samples=(
+            Sample("ExtensionOperationFailed", "cannot re-use a name that is still in use"),
+            Sample("ExtensionOperationFailed", "can't reuse a name that is still in use"),
+        ),
+        transient=True,
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionOperationInProgress",
+        situations=(EXTENSION,),
+        cause="An earlier operation on this extension of cluster {cluster} has not ended, or is stuck.",
+        remedy=f"Wait about an hour until it is given up; then {_AGAIN}",
+        command=SHOW_EXTENSION,
+        on=(worded(r"earlier operation for the .*in progress"),),
+        samples=(
+            Sample("ExtensionOperationFailed", "an earlier operation for the same extension still in progress"),
+            Sample("ExtensionOperationFailed", "earlier operation for the helm chart is still in progress"),
+        ),
+        transient=True,
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionNamespaceTerminating",
+        situations=(EXTENSION,),
+        cause="The uninstall of an earlier extension on cluster {cluster} has not finished: its namespace is going.",
+        remedy=f"Wait until namespace azureml is gone (see what holds it if it stays), then {_AGAIN}",
+        command="kubectl get namespace azureml --output yaml",
+        on=(worded(r"being terminated"),),
+        samples=(
+            Sample(
+                "ExtensionOperationFailed",
+                "unable to create new content in namespace azureml because it is being terminated",
+            ),
+            Sample(
+                "ExtensionOperationFailed",
+                "unable to create new content in namespace azureml because it's being terminated",
+            ),
+        ),
+        transient=True,
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionVersionNotFound",
+        situations=(EXTENSION,),
+        cause="The extension's version or release train does not exist.",
+        remedy=f"Correct extension.version or extension.releaseTrain (stable has them all), then {_AGAIN}",
+        command=f"az k8s-extension extension-types list-versions-by-cluster {AT_CLUSTER} "
+        "--extension-type Microsoft.AzureML.Kubernetes",
+        on=(worded(r"chart path not found"),),
+        samples=(Sample("ExtensionOperationFailed", "Failed in download the Chart path not found"),),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionObjectsOwnedByOthers",
+        situations=(EXTENSION,),
+        cause="Cluster {cluster} has objects of an earlier or another installation (Volcano, Prometheus, custom "
+        "resource definitions), which Helm does not take over.",
+        remedy="Label and annotate them for Helm, delete them if nobody uses them, or set installVolcano=False or "
+        f"installPromOp=False to use what is there; then {_AGAIN}",
+        command="kubectl get customresourcedefinitions --output name",
+        on=(worded(r"invalid ownership metadata|label validation error"),),
+        samples=(
+            Sample(
+                "ExtensionOperationFailed",
+                'CustomResourceDefinition "jobs.batch.volcano.sh" in namespace "" exists and cannot be imported into '
+                "the current release: invalid ownership metadata; label validation error: missing key "
+                '"app.kubernetes.io/managed-by": must be set to "Helm"',
+            ),
+        ),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionInsufficientCapacity",
+        situations=(EXTENSION,),
+        cause="Cluster {cluster} lacks the resources for the extension's own components: they need about 4 CPU cores "
+        "and 8 GB of memory.",
+        remedy=f"Add nodes or use larger ones, then {_AGAIN}",
+        command="kubectl describe nodes",
+        on=(worded(r"insufficient (cpu|memory)"),),
+        samples=(Sample(None, "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory.", quoted=False),),
+    ),
+    Entry(
+        code="ExtensionTimedOut",
+        situations=(EXTENSION,),
+        cause="The extension did not get ready within 15 minutes: an agent is down, an image cannot be pulled, or pods "
+        "find no node.",
+        remedy="See which pods do not run and why; on Arc, upgrade the agents. Delete the failed extension, then "
+        + _AGAIN,
+        command=PODS,
+        on=(worded(r"timed out|status (is )?not populated"),),
+        samples=(
+            Sample("ExtensionOperationFailed", "timed out waiting for the condition"),
+            Sample(None, "status not populated"),
+        ),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="HealthCheckFailed",
+        situations=(EXTENSION,),
+        cause="The extension's health check found a critical error on cluster {cluster} before it installed anything.",
+        remedy="Read the reports: the code in them (E40001 and so on) is explained in this catalogue.",
+        command=REPORTS,
+        on=(worded(r"pod healthcheck failed|failed pre-(install|upgrade|delete)"),),
+        samples=(Sample("ExtensionOperationFailed", "failed pre-install: pod healthcheck failed"),),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ProviderNotRegistered",
+        variant="extension-addons",
+        situations=(EXTENSION,),
+        cause="The resource provider Microsoft.KubernetesConfiguration is not registered in the cluster's "
+        "subscription, or its application has lost its role: that application is who is refused here.",
+        remedy=f"Register the provider (again), then {_AGAIN}",
+        command="az provider register --namespace Microsoft.KubernetesConfiguration --wait --subscription "
+        "{cluster_subscription}",
+        # azure-cli issue 25654, azure-cli-extensions issue 5144, azure-docs issue 99762.
+        on=(worded(r"managedclusters/extensionaddons/"),),
+        samples=(
+            Sample(
+                "AuthorizationFailed",
+                "The client 'a' with object id 'b' does not have authorization to perform action "
+                "'Microsoft.ContainerService/managedclusters/extensionaddons/read' over scope '/subscriptions/s' or "
+                "the scope is invalid.",
+                403,
+            ),
+        ),
+    ),
+    Entry(
+        code="ExtensionOperatorOutOfMemory",
+        situations=(EXTENSION,),
+        cause="The extension operator of cluster {cluster} runs out of memory over the Helm revisions left pending.",
+        remedy="Delete the secrets of the pending revisions (sh.helm.release.v1.<release>.v<n>), then " + _AGAIN,
+        command="kubectl get secrets --namespace azureml --selector owner=helm --show-labels",
+        on=(worded(r"extension-operator.*oomkilled|oomkilled.*extension-operator"),),
+        samples=(Sample(None, "extension-operator OOMKilled"),),
+    ),
+    Entry(
+        code="LegacyRouterLeft",
+        situations=(EXTENSION,),
+        cause="An inference router of Azure ML v1 (azureml-fe) is still in namespace default of cluster {cluster}.",
+        remedy=f"Delete the router's objects that v1 left behind, then {_AGAIN}",
+        command=LEGACY_ROUTER,
+        on=(worded(r"azureml-fe.*(in namespace default|already exists|conflict)"),),
+        samples=(
+            Sample("ExtensionOperationFailed", "service azureml-fe already exists in namespace default", quoted=False),
+        ),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionNeedsManagedIdentity",
+        situations=(EXTENSION,),
+        cause="Cluster {cluster} uses a service principal; cluster extensions need a managed identity.",
+        remedy="Convert the cluster to a managed identity and recreate its node pools, then " + _AGAIN,
+        command="az aks update --ids {cluster_id} --enable-managed-identity",
+        on=(Match(text=r"service principal.*(managed identity|not supported)|requires? (a )?managed identity"),),
+        samples=(
+            Sample(
+                "BadRequest",
+                "The cluster uses a service principal; cluster extensions require managed identity.",
+                400,
+                quoted=False,
+            ),
+        ),
+    ),
+    Entry(
+        code="ExtensionVersionPinConflict",
+        situations=(EXTENSION,),
+        cause="A version was given together with autoUpgradeMinorVersion=true; a pinned version excludes upgrades.",
+        remedy="Give the version with autoUpgradeMinorVersion=false, or leave it out.",
+        command=SHOW_EXTENSION,
+        on=(worded(r"autoupgrademinorversion"),),
+        samples=(
+            Sample(
+                "BadRequest",
+                "Version cannot be specified when AutoUpgradeMinorVersion is true.",
+                400,
+                quoted=False,
+            ),
+        ),
+    ),
+)
+GENERIC = Entry(
+    code="ExtensionFailed",
+    situations=(EXTENSION,),
+    cause="The extension is not installed: {said}",
+    remedy="Remove the cause, delete the failed extension, then start the attach again.",
+    command=SHOW_EXTENSION,
+    documentation=TROUBLESHOOT_EXTENSION,
+)

@@ -1,0 +1,146 @@
+"""What the cluster extension runs in namespace azureml, and whether it is as it should be.
+
+The table is that of how-to-deploy-kubernetes-extension.md ("list of resources created in the cluster"). fluent-bit is
+not asked for: it became a side-car with version 1.1.17 (Azure/AML-Kubernetes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.extension.wanted import is_on
+
+NAMESPACE = "azureml"
+HEALTH_CHECK = "arcml-healthcheck"
+ROUTER = "azureml-fe"
+DEPLOYMENT, DAEMON_SET, STATEFUL_SET = "Deployment", "DaemonSet", "StatefulSet"
+LOAD_BALANCER = "LoadBalancer"
+
+# Reasons for which a container waits that time alone does not mend.
+_BAD_WAITS = frozenset(
+    {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}
+)
+_CODE = re.compile(r"\bE4\d{4}\b")
+_FIRST_DIAGNOSTIC = "E45000"
+# Reports of attempts that are over say nothing about what is there now.
+_PRESENT_REPORTS = ("reports-pre-install", "reports-pre-upgrade", "reports-test")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload of the cluster: how many of its pods are wanted, and how many are available."""
+
+    kind: str
+    name: str
+    wanted: int
+    available: int
+
+
+@dataclass(frozen=True)
+class PodState:
+    """A pod, and the reasons for which its containers wait."""
+
+    name: str
+    waits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Router:
+    """The service of the inference router: its type, and the addresses that a load balancer gave it."""
+
+    type: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Namespace azureml as it is. ``reports`` is the data of the health check's ConfigMap, None when there is none."""
+
+    workloads: tuple[Workload, ...] = ()
+    pods: tuple[PodState, ...] = ()
+    router: Router | None = None
+    reports: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """``trouble`` says what is not as it should be yet; ``codes`` are what the health check reports, worst first."""
+
+    expected: int
+    trouble: tuple[str, ...]
+    codes: tuple[str, ...] = field(default=())
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.trouble
+
+
+def expected(extension: str, settings: Mapping[str, str], *, connected: bool) -> list[tuple[str, str]]:
+    """Kind and name of what has to run for an extension of that name with those settings; ``connected`` means Arc."""
+    training, inference = is_on(settings, "enableTraining"), is_on(settings, "enableInference")
+    names = ["gateway", "metrics-controller-manager", f"{extension}-kube-state-metrics"]
+    if connected:
+        names.append("relayserver")
+    if training:
+        names.append("aml-operator")
+    if _default_on(settings, "installPromOp"):
+        names.append(f"{extension}-prometheus-operator")
+    if inference:
+        names += ["amlarc-identity-controller", "amlarc-identity-proxy", "azureml-fe-v2"]
+        names.append("inference-operator-controller-manager")
+        if is_on(settings, "nginxIngress.enabled"):
+            names.append("azureml-ingress-nginx-controller")
+    if training and _default_on(settings, "installVolcano"):
+        names += ["volcano-admission", "volcano-controllers", "volcano-scheduler"]
+    found = [(DEPLOYMENT, name) for name in names]
+    if is_on(settings, "installDcgmExporter"):
+        found.append((DAEMON_SET, f"{extension}-dcgm-exporter"))
+    if is_on(settings, "installNvidiaDevicePlugin"):
+        found.append((DAEMON_SET, "nvidia-device-plugin-daemonset"))
+    return [*found, (STATEFUL_SET, "prometheus-prom-prometheus")]
+
+
+def judge(seen: Seen, extension: str, settings: Mapping[str, str], *, connected: bool) -> Health:
+    """Whether the components are there and available, no pod loops, and the router has its address."""
+    wanted = expected(extension, settings, connected=connected)
+    there = {(w.kind, w.name): w for w in seen.workloads}
+    trouble = []
+    for kind, name in wanted:
+        found = there.get((kind, name))
+        if found is None:
+            trouble.append(f"{kind} {name} is not there")
+        elif found.available < found.wanted:
+            trouble.append(f"{kind} {name} has {found.available} of {found.wanted} available")
+    trouble += [f"pod {pod.name} is in {wait}" for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
+    if is_on(settings, "enableInference"):
+        trouble += _router_trouble(seen.router, settings)
+    codes = reported(seen.reports)
+    trouble += [f"the health check reports {code}" for code in codes if code < _FIRST_DIAGNOSTIC]
+    return Health(len(wanted), tuple(trouble), codes)
+
+
+def reported(reports: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The codes in the health check's present reports: those that stop an installation (below E45000) first."""
+    text = "\n".join((reports or {}).get(key, "") for key in _PRESENT_REPORTS)
+    return tuple(sorted(set(_CODE.findall(text))))
+
+
+def router_address(seen: Seen) -> str | None:
+    """Where the inference router is reached from outside; None when nothing gave it an address."""
+    return seen.router.addresses[0] if seen.router is not None and seen.router.addresses else None
+
+
+def _router_trouble(router: Router | None, settings: Mapping[str, str]) -> list[str]:
+    if router is None:
+        return [f"Service {ROUTER} is not there"]
+    balanced = str(settings.get("inferenceRouterServiceType", "")).lower() == LOAD_BALANCER.lower()
+    if balanced and not router.addresses:
+        return [f"Service {ROUTER} has no address of a load balancer"]
+    return []
+
+
+def _default_on(settings: Mapping[str, str], key: str) -> bool:
+    return str(settings.get(key, "true")).lower() == "true"

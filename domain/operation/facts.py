@@ -1,0 +1,73 @@
+"""What the catalogue's texts and conditions use of an operation."""
+
+from __future__ import annotations
+
+from domain.arm_ids import ArmId, compute_id, parse_arm_id
+from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, JOB, REQUEST
+from domain.extension.wanted import EXTENSION_NAME
+from domain.operation.record import Operation
+
+_SITUATIONS = {
+    "install_extension": EXTENSION,
+    "extension_ready": EXTENSION,
+    "smoke_test": JOB,
+    "smoke_test_done": JOB,
+    "attach_compute": ATTACH,
+    "compute_ready": ATTACH,
+    "detach_compute": DETACH,
+    "compute_gone": DETACH,
+}
+
+
+def situation_of(step: str) -> str:
+    """What a step of that name is about; REQUEST when the words of its errors mean nothing special."""
+    return _SITUATIONS.get(step, REQUEST)
+
+
+def facts_of(operation: Operation) -> dict[str, str]:
+    """Facts of an operation; what is not known is left out. Conditions are present (as ``yes``) or absent."""
+    found = operation.value("resolve")
+    facts = {
+        "operation": operation.id,
+        "compute": operation.compute_name or "",
+        "namespace": str(operation.attach_request.get("namespace") or ""),
+        "extension": str(operation.value("install_extension").get("extensionId") or EXTENSION_NAME).rsplit("/", 1)[-1],
+    }
+    if operation.cancel is not None:
+        reason = operation.cancel.reason
+        facts["canceled_by"] = operation.cancel.principal or "the caller"
+        facts["canceled_because"] = f" ({reason})" if reason else " for no reason given"
+    workspace = _parse(operation.workspace_id)
+    cluster = _parse(operation.cluster_id or found.get("clusterId"))
+    if workspace is not None:
+        facts |= {
+            "workspace": workspace.name,
+            "workspace_id": str(workspace),
+            "workspace_group": workspace.resource_group,
+            "subscription": workspace.subscription,
+            "compute_id": compute_id(workspace, operation.compute_name or ""),
+        }
+        if workspace.name.endswith("-") or workspace.resource_group.endswith("-"):
+            facts["name_ends_with_hyphen"] = "yes"
+    if cluster is not None:
+        facts |= {
+            "cluster": cluster.name,
+            "cluster_id": str(cluster),
+            "cluster_group": cluster.resource_group,
+            "cluster_subscription": cluster.subscription,
+            "cluster_type": cluster.resource_type.rsplit("/", 1)[-1],
+        }
+        if workspace is not None and workspace.subscription != cluster.subscription:
+            facts["cross_subscription"] = "yes"
+    if found.get("workspacePrincipal"):
+        facts["workspace_principal"] = str(found["workspacePrincipal"])
+    if "systemassigned" in str(found.get("workspaceIdentity") or "").lower():
+        facts["system_assigned_workspace"] = "yes"
+    return {name: value for name, value in facts.items() if value}
+
+
+def _parse(resource_id: object) -> ArmId | None:
+    try:
+        return parse_arm_id(str(resource_id)) if resource_id else None
+    except ValueError:
+        return None

@@ -1,0 +1,60 @@
+"""Plans: what an operation would change, in order, and what stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.operation.outcomes import Finding
+
+OK, WARNINGS, REFUSED = "ok", "warnings", "refused"
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """One change: ``action`` is create, update, delete, detach, start or stop.
+
+    The step that makes it goes by the same value, so that a plan and what is done cannot differ.
+    """
+
+    step: str
+    action: str
+    resource_id: str
+    detail: str | None = None
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """A finding as the HTTP API shows it; fields without a value are left out."""
+    return {name: value for name, value in vars(finding).items() if value is not None}
+
+
+def plan_to_json(
+    kind: str,
+    findings: Sequence[Finding],
+    changes: Sequence[PlannedChange],
+    workloads: Sequence[Mapping[str, str]] | None = None,
+) -> dict[str, Any]:
+    """The ``Plan`` of the contract. A plan that is refused changes nothing."""
+    verdict = _verdict(findings)
+    plan: dict[str, Any] = {
+        "kind": kind,
+        "verdict": verdict,
+        "findings": [finding_to_json(finding) for finding in findings],
+        "changes": [] if verdict == REFUSED else [_change_to_json(change) for change in changes],
+    }
+    if workloads is not None:
+        plan["workloads"] = [dict(each) for each in workloads]
+    return plan
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    outcomes = {finding.outcome for finding in findings}
+    if "fail" in outcomes:
+        return REFUSED
+    return WARNINGS if "warning" in outcomes else OK
+
+
+def _change_to_json(change: PlannedChange) -> dict[str, Any]:
+    told = {"step": change.step, "action": change.action, "resourceId": change.resource_id}
+    return {**told, "detail": change.detail} if change.detail else told

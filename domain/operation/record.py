@@ -1,0 +1,370 @@
+"""The record of an operation: the truth that a person reads and that a run can be resumed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.operation.outcomes import Created, Finding
+from domain.problems import Problem, problem_from_json, problem_to_json
+from domain.times import from_text, to_text
+
+NOT_STARTED, RUNNING, WAITING = "NotStarted", "Running", "Waiting"
+NEEDS_APPROVAL = "NeedsApproval"
+CANCELING, UNDOING = "Canceling", "Undoing"
+SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipped"
+LIVE = (NOT_STARTED, RUNNING, WAITING, NEEDS_APPROVAL, CANCELING, UNDOING)
+FINAL = (SUCCEEDED, FAILED, CANCELED)
+STATUSES = LIVE + FINAL
+_ROLE_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
+KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
+
+
+@dataclass(frozen=True)
+class RequestedBy:
+    """Who or what asked: ``source`` is http, event, timer, fleet or operation."""
+
+    source: str
+    principal: str | None = None
+    reason: str | None = None
+    parentId: str | None = None
+
+    def told(self) -> dict[str, str]:
+        """What the journal says of who asked; what is not known is left out."""
+        said = {"source": self.source, "principal": self.principal, "reason": self.reason}
+        return {name: value for name, value in said.items() if value}
+
+
+APPROVE, REJECT = "approve", "reject"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers have been told of it."""
+
+    step: str
+    text: str
+    asked: datetime
+    expires: datetime
+    told: bool = False
+    answer: str | None = None  # APPROVE or REJECT
+    answered: datetime | None = None
+    answered_by: RequestedBy | None = None
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Written before a call that changes something outside; what a step that is run again looks for first."""
+
+    action: str
+    resource_id: str
+    time: datetime
+
+    def same(self, other: Intent) -> bool:
+        """Whether another intent is to do the same to the same."""
+        return (self.action, self.resource_id.lower()) == (other.action, other.resource_id.lower())
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step. ``name`` is its activity's name; ``value`` and ``intents`` are internal and never shown.
+
+    ``intents`` are what the step set out to change, each thing once, the latest last. ``version``: that of the app that
+    began the step's wait, which is an engine instance of its own.
+    """
+
+    name: str
+    kind: str
+    status: str = NOT_STARTED
+    attempts: int = 0
+    bound_seconds: float | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    detail: str | None = None
+    problem: Problem | None = None
+    intents: tuple[Intent, ...] = ()
+    value: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+
+    @property
+    def intent(self) -> Intent | None:
+        """The first of the intents; most steps have one at most."""
+        return self.intents[0] if self.intents else None
+
+    def with_intent(self, intent: Intent) -> StepRecord:
+        """The step with one more intent; one that was the last already stays as it is, with its time."""
+        last = self.intents[-1] if self.intents else None
+        if last is not None and last.same(intent):
+            return self
+        return replace(self, intents=(*(i for i in self.intents if not i.same(intent)), intent))
+
+    @property
+    def over(self) -> bool:
+        """Whether the step has come to its end, whatever that was."""
+        return self.status in (SUCCEEDED, SKIPPED, FAILED, CANCELED)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When a step that has begun runs out of time."""
+        if self.started is None or self.bound_seconds is None:
+            return None
+        return self.started + timedelta(seconds=self.bound_seconds)
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One line of the append-only journal; the store numbers it."""
+
+    step: str
+    event: str
+    time: datetime
+    attempt: int | None = None
+    message: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
+
+    ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
+    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
+    what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
+    them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
+    orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:
+    why that instance does not move, while it does not.
+    """
+
+    id: str
+    kind: str
+    status: str
+    request: Mapping[str, Any]
+    fingerprint: str
+    requested_by: RequestedBy
+    created_time: datetime
+    updated_time: datetime
+    workspace_id: str | None = None
+    cluster_id: str | None = None
+    compute_name: str | None = None
+    run: int = 1
+    started_time: datetime | None = None
+    finished_time: datetime | None = None
+    steps: tuple[StepRecord, ...] = ()
+    created: tuple[Created, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    result: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    journal_length: int = 0
+    pick_ups: int = 0
+    pick_up_mark: int = 0
+    cancel: RequestedBy | None = None
+    plan_only: bool = False
+    questions: tuple[Question, ...] = ()
+    operation_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    version: str | None = None
+    held_up: str | None = None
+
+    def question(self, step_name: str) -> Question | None:
+        """What a step asks, or has asked; None when it has asked nothing."""
+        return next((q for q in self.questions if q.step == step_name), None)
+
+    def with_question(self, question: Question) -> Operation:
+        """The operation with that question put in the place of the one its step asked before."""
+        others = tuple(q for q in self.questions if q.step != question.step)
+        return replace(self, questions=(*others, question))
+
+    @property
+    def orchestrator(self) -> str:
+        """The orchestrator that takes its steps: a plan has one of its own, which only looks."""
+        return f"{self.kind}_plan" if self.plan_only else self.kind
+
+    @property
+    def attach_request(self) -> Mapping[str, Any]:
+        """What is to be attached: an attach is asked for that, a reattach makes it of what it finds (``resolve``)."""
+        if self.kind != "reattach":
+            return self.request
+        found: Mapping[str, Any] = self.value("resolve").get("attachRequest") or {}
+        return found
+
+    @property
+    def steps_over(self) -> int:
+        """How many steps have come to their end."""
+        return sum(1 for s in self.steps if s.over)
+
+    @property
+    def final(self) -> bool:
+        """Whether the operation has ended."""
+        return self.status in FINAL
+
+    @property
+    def instance_id(self) -> str:
+        """Id of the engine instance of the present run."""
+        return f"{self.id}-{self.run}"
+
+    def step(self, name: str) -> StepRecord | None:
+        """The step of that name, or None before the plan of steps is recorded."""
+        return next((s for s in self.steps if s.name == name), None)
+
+    def with_step(self, step: StepRecord) -> Operation:
+        """The operation with that step put in the place of the one of its name; a new one comes before the end."""
+        if self.step(step.name) is None:
+            end = next((i for i, s in enumerate(self.steps) if s.name == "record"), len(self.steps))
+            return replace(self, steps=(*self.steps[:end], step, *self.steps[end:]))
+        return replace(self, steps=tuple(step if s.name == step.name else s for s in self.steps))
+
+    def value(self, step_name: str) -> Mapping[str, Any]:
+        """What an earlier step left for later ones; empty when it has not run."""
+        step = self.step(step_name)
+        return step.value if step else {}
+
+    def operation_url(self, step_name: str) -> str | None:
+        """URL of Azure's long-running operation that a step has begun; None when it has begun none that can be read.
+
+        Release 0.2.0 kept those without a signature in the step's value.
+        """
+        return self.operation_urls.get(step_name) or self.value(step_name).get("operationUrl")
+
+    def with_operation_url(self, step_name: str, url: str | None) -> Operation:
+        """The operation with that URL in the place of the one that the step had begun before; None takes it away."""
+        others = {name: kept for name, kept in self.operation_urls.items() if name != step_name}
+        return replace(self, operation_urls={**others, step_name: url} if url else others)
+
+    @property
+    def granted_time(self) -> datetime | None:
+        """When this operation last set out to grant a role; None when it has granted none."""
+        intents = [i for s in self.steps for i in s.intents if i.action == "create"]
+        times = [i.time for i in intents if _ROLE_ASSIGNMENT in i.resource_id.lower()]
+        return max(times) if times else None
+
+    @property
+    def current_step(self) -> StepRecord | None:
+        """The step under way: the last one that was started and is not over."""
+        return next((s for s in reversed(self.steps) if s.status in (RUNNING, WAITING)), None)
+
+
+def operation_to_json(operation: Operation) -> dict[str, Any]:
+    """The operation as the HTTP API shows it (``Operation`` of the contract)."""
+    current = None if operation.final else operation.current_step
+    done = sum(1 for s in operation.steps if s.status in (SUCCEEDED, SKIPPED))
+    progress = {
+        "currentStep": current.name if current else None,
+        "completedSteps": done,
+        "totalSteps": len(operation.steps),
+        "detail": _detail(operation, current),
+        "counts": dict(operation.counts),
+    }
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "status": operation.status,
+        "workspaceId": operation.workspace_id,
+        "clusterId": operation.cluster_id,
+        "computeName": operation.compute_name,
+        "planOnly": operation.plan_only,
+        "request": dict(operation.request),
+        "requestedBy": vars(operation.requested_by).copy(),
+        "createdDateTime": to_text(operation.created_time),
+        "startedDateTime": to_text(operation.started_time),
+        "lastUpdateDateTime": to_text(operation.updated_time),
+        "finishedDateTime": to_text(operation.finished_time),
+        "progress": progress,
+        "steps": [_step_to_json(s) for s in operation.steps],
+        "created": [vars(c).copy() for c in operation.created],
+        "findings": [{k: v for k, v in vars(f).items() if v is not None} for f in operation.findings],
+        "result": dict(operation.result) if operation.result is not None else None,
+        "error": problem_to_json(operation.problem) if operation.problem else None,
+    }
+
+
+def _detail(operation: Operation, current: StepRecord | None) -> str | None:
+    """What an operation waits for. What holds up all of it goes before what its step was waiting for."""
+    if operation.held_up is not None and not operation.final:
+        return operation.held_up
+    return current.detail if current else None
+
+
+def _step_to_json(step: StepRecord) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "kind": step.kind,
+        "status": step.status,
+        "attempts": step.attempts,
+        "startedDateTime": to_text(step.started),
+        "finishedDateTime": to_text(step.finished),
+        "detail": step.detail,
+        "error": problem_to_json(step.problem) if step.problem else None,
+    }
+
+
+def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
+    """Steps as they are kept, internal fields included."""
+    return [
+        {
+            **_step_to_json(s),
+            "boundSeconds": s.bound_seconds,
+            "value": dict(s.value),
+            "version": s.version,
+            "intents": [{"action": i.action, "resourceId": i.resource_id, "time": to_text(i.time)} for i in s.intents],
+        }
+        for s in steps
+    ]
+
+
+def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, ...]:
+    """The inverse of ``steps_to_stored``."""
+    return tuple(
+        StepRecord(
+            name=s["name"],
+            kind=s["kind"],
+            status=s["status"],
+            attempts=s["attempts"],
+            bound_seconds=s["boundSeconds"],
+            started=from_text(s["startedDateTime"]),
+            finished=from_text(s["finishedDateTime"]),
+            detail=s["detail"],
+            problem=problem_from_json(s["error"]) if s["error"] else None,
+            intents=_intents(s),
+            value=s["value"],
+            version=s.get("version"),
+        )
+        for s in stored
+    )
+
+
+def _intents(stored: Mapping[str, Any]) -> tuple[Intent, ...]:
+    """The intents of a stored step; the first releases kept one at most."""
+    kept = stored["intents"] if "intents" in stored else [stored["intent"]] if stored["intent"] else []
+    return tuple(Intent(i["action"], i["resourceId"], from_text(i["time"])) for i in kept)
+
+
+def questions_to_stored(questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """Questions as they are kept."""
+    return [
+        {
+            **vars(q),
+            "asked": to_text(q.asked),
+            "expires": to_text(q.expires),
+            "answered": to_text(q.answered),
+            "answered_by": vars(q.answered_by) if q.answered_by else None,
+        }
+        for q in questions
+    ]
+
+
+def questions_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[Question, ...]:
+    """The inverse of ``questions_to_stored``."""
+    return tuple(
+        Question(
+            **{
+                **q,
+                "asked": from_text(q["asked"]),
+                "expires": from_text(q["expires"]),
+                "answered": from_text(q["answered"]),
+                "answered_by": RequestedBy(**q["answered_by"]) if q["answered_by"] else None,
+            }
+        )
+        for q in stored
+    )

@@ -1,0 +1,236 @@
+"""Azure Resource Manager over azure-core: one request a call, no retries of its own.
+
+Retries live in the durable loop (DESIGN rule 9). Bodies are plain JSON, because the generated clients lose what the
+operations need: provisioning errors, operation URLs, unknown job types (docs/adr/0001-which-calls-go-where.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    HeadersPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.problems import AzureAnswer
+from domain.redaction import scrub
+from gateways import clock
+from gateways.azure.identity import cloud, credential
+
+# Versions are those of the official examples the tests hold the gateways to.
+CLUSTERS_API = "2026-01-01"
+EXTENSIONS_API = "2025-03-01"
+WORKSPACES_API = "2025-12-01"
+CONNECTED_CLUSTERS_API = "2026-03-01"
+IDENTITIES_API = "2024-11-30"
+
+# Of a DELETE of a compute. Detach removes the attachment; Delete, which is never sent, would take a cluster that
+# Azure ML itself once made (domain.md 3: the SDK's default is Delete).
+DETACH_ONLY = {"underlyingResourceAction": "Detach"}
+
+_TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+# What an answer's URL is refused with when it does not lead to Azure Resource Manager.
+FOREIGN_URL = "ForeignUrl"
+_OWN_PATHS = ("/subscriptions/", "/providers/")
+# An operation URL with its signature has some 4,000 characters.
+_LONGEST_URL = 16_000
+
+
+def cluster_api(cluster: ArmId) -> str:
+    """The API version of a cluster's own provider."""
+    return CONNECTED_CLUSTERS_API if cluster.resource_type == CONNECTED_CLUSTER else CLUSTERS_API
+
+
+@dataclass(frozen=True)
+class ArmAnswer:
+    """A 2xx answer. ``operation_url`` may carry a signature: keep it where nothing shows or logs it.
+
+    It is left out when it does not lead to Azure Resource Manager; poll the resource then.
+    """
+
+    status: int
+    body: Mapping[str, Any]
+    operation_url: str | None = field(default=None, repr=False)
+    retry_after: float | None = None
+
+
+@dataclass(eq=False)
+class ArmError(Exception):
+    """Azure refused, or did not answer (``status`` 0: the work may have been done all the same)."""
+
+    status: int
+    code: str
+    message: str
+    retry_after: float | None = None
+    answer: AzureAnswer = field(default_factory=AzureAnswer)
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same request may succeed later without anybody doing anything."""
+        return self.status == 0 or self.status in _TRANSIENT_STATUSES
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the resource (or what it stands in) does not exist."""
+        return self.status == 404
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}: {self.message}"
+
+
+@lru_cache(maxsize=1)
+def _client() -> ARMPipelineClient[Any, Any]:
+    policies = [
+        RequestIdPolicy(),
+        HeadersPolicy(),
+        UserAgentPolicy("moor"),
+        BearerTokenCredentialPolicy(credential(), cloud().scope),
+    ]
+    return ARMPipelineClient(base_url=cloud().resource_manager, policies=policies)
+
+
+def get(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
+    """Read a resource. Raises ArmError."""
+    return _send("GET", resource_id, api_version, query=query)
+
+
+def find(resource_id: str, api_version: str) -> ArmAnswer | None:
+    """Read a resource that may not exist; None for a 404. Raises ArmError for everything else."""
+    try:
+        return get(resource_id, api_version)
+    except ArmError as error:
+        if error.not_found:
+            return None
+        raise
+
+
+def put(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
+    """Create or replace a resource. Raises ArmError."""
+    return _send("PUT", resource_id, api_version, body=body)
+
+
+def patch(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
+    """Change a part of a resource. Raises ArmError."""
+    return _send("PATCH", resource_id, api_version, body=body)
+
+
+def post(
+    resource_id: str, api_version: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+) -> ArmAnswer:
+    """Ask for an action on a resource. Raises ArmError."""
+    return _send("POST", resource_id, api_version, query=query, body=body)
+
+
+def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
+    """Delete a resource; 204 says that there was none. Raises ArmError."""
+    return _send("DELETE", resource_id, api_version, query=query)
+
+
+def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
+    """Every item of a collection, following ``nextLink`` to the end. Raises ArmError on any page."""
+    answer = get(resource_id, api_version, query)
+    while True:
+        value = answer.body.get("value")
+        if not isinstance(value, list):
+            raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
+        yield from value
+        next_link = answer.body.get("nextLink")
+        if not next_link:
+            return
+        answer = get_url(str(next_link))
+
+
+def get_url(url: str) -> ArmAnswer:
+    """Read an absolute URL that Azure Resource Manager gave out: an operation or a next page.
+
+    Raises ArmError, also for a URL of another host (FOREIGN_URL): the bearer token goes to Azure Resource Manager only.
+    """
+    if not _is_own(url):
+        raise ArmError(400, FOREIGN_URL, "the answer pointed at something that is not Azure Resource Manager")
+    return _request(HttpRequest("GET", url))
+
+
+def _send(
+    method: str,
+    resource_id: str,
+    api_version: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> ArmAnswer:
+    params = {"api-version": api_version, **(query or {})}
+    return _request(HttpRequest(method, cloud().resource_manager + resource_id, params=params, json=body))
+
+
+def _request(request: HttpRequest) -> ArmAnswer:
+    try:
+        response = _client().send_request(request, connection_timeout=10, read_timeout=45)
+    except AzureError as error:
+        # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
+        raise ArmError(0, type(error).__name__, scrub(str(error))) from None
+    body = _json(response)
+    retry_after = _retry_after(response.headers.get("Retry-After"))
+    if response.status_code >= 300:
+        raise _error(response.status_code, body, response.headers, retry_after)
+    url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location")
+    return ArmAnswer(response.status_code, body, url if url and _is_own(url) else None, retry_after)
+
+
+def _json(response: Any) -> Mapping[str, Any]:
+    try:
+        body = response.json() if response.content else {}
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], retry_after: float | None) -> ArmError:
+    said = body.get("error")
+    said = said if isinstance(said, dict) else body
+    code = str(said.get("code") or f"Http{status}")
+    message = scrub(str(said.get("message") or "Azure gave no reason."))
+    request_id = headers.get("x-ms-request-id")
+    correlation_id = headers.get("x-ms-correlation-request-id")
+    return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header in either of its forms; None when it is absent or makes no sense."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - clock.now()).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_own(url: str) -> bool:
+    """Whether a URL of an answer leads to a path of Azure Resource Manager itself, over the scheme it has."""
+    if len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable():
+        return False
+    try:
+        given, own = urlsplit(url), urlsplit(cloud().resource_manager)
+    except ValueError:
+        return False
+    path = unquote(given.path).lower()
+    return (
+        (given.scheme.lower(), given.netloc.lower()) == (own.scheme.lower(), own.netloc.lower())
+        and path.startswith(_OWN_PATHS)
+        and not {".", ".."} & {*path.split("/")}
+    )

@@ -1,0 +1,101 @@
+"""azure-ai-ml, for what its public API says without loss. Imported when it is first used: the import takes seconds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError, HttpResponseError
+
+from domain.arm_ids import WORKSPACE, parse_arm_id
+from domain.problems import AzureAnswer
+from gateways.azure.arm import ArmError
+from gateways.azure.identity import credential
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+# What ``compute_state`` raises; AttributeError is how 1.35 fails on a compute body that lacks ``properties``.
+UNREADABLE = (AzureError, AttributeError, ValueError)
+# As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
+_CONNECT_SECONDS, _READ_SECONDS = 10, 45
+
+
+def compute_state(workspace_id: str, compute_name: str) -> str:
+    """The provisioning state of a compute as users of the SDK see it.
+
+    Raises one of UNREADABLE.
+    """
+    return str(_client(workspace_id).compute.get(compute_name).provisioning_state)
+
+
+def submit_command(workspace_id: str, job_name: str, compute_name: str, command_line: str, image: str) -> None:
+    """Submit a command job of that name, which runs a shell command in an image. Raises ArmError."""
+    from azure.ai.ml import command
+    from azure.ai.ml.entities import Environment
+
+    job = command(
+        name=job_name,
+        display_name="Smoke test of an attach",
+        experiment_name="moor-smoke-test",
+        command=command_line,
+        compute=compute_name,
+        environment=Environment(image=image),
+    )
+    try:
+        _client(workspace_id).jobs.create_or_update(job)
+    except HttpResponseError as error:
+        raise _arm_error(error) from error
+    except AzureError as error:  # azure-ai-ml's own exceptions too: it refuses some jobs before it sends them.
+        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from error
+
+
+def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
+    """What the run history says of a job that failed; None when it says nothing.
+
+    Raises ArmError. ARM itself tells the status of a job and no reason; the SDK tells it when it streams the job.
+    """
+    from azure.ai.ml.exceptions import JobException
+
+    try:
+        _client(workspace_id).jobs.stream(job_name)
+    except JobException as error:
+        return _told(str(error))
+    except HttpResponseError as error:
+        raise _arm_error(error) from error
+    except (AzureError, ValueError, KeyError) as error:  # The data plane did not answer, or not in its own shape.
+        raise ArmError(0, type(error).__name__, str(error)) from error
+    return None
+
+
+def _told(text: str) -> AzureAnswer | None:
+    try:
+        said = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        inner = said["error"]
+        return AzureAnswer(str(inner.get("code") or "JobFailed"), str(inner.get("message") or ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return AzureAnswer("JobFailed", text.strip()) if text.strip() else None
+
+
+def _arm_error(error: HttpResponseError) -> ArmError:
+    said: Any = error.error
+    code = str(getattr(said, "code", None) or f"Http{error.status_code}")
+    message = str(getattr(said, "message", None) or error.message)
+    status = error.status_code or 0
+    return ArmError(status, code, message, answer=AzureAnswer(code, message, status))
+
+
+def _client(workspace_id: str) -> MLClient:
+    from azure.ai.ml import MLClient
+
+    workspace = parse_arm_id(workspace_id, WORKSPACE)
+    return MLClient(
+        credential(),
+        workspace.subscription,
+        workspace.resource_group,
+        workspace.name,
+        enable_telemetry=False,
+        retry_total=0,  # Retries are the step's: it looks before it sends anything again.
+        connection_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+    )

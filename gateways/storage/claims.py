@@ -1,0 +1,136 @@
+"""Claims: one live operation per compute of a workspace, and one extension change per cluster (DESIGN rule 4.1).
+
+A claim is a row: inserted if absent, released and taken over by ETag, without expiry. It carries what its operation
+was asked, so that an operation whose recording was cut short can be recorded by whoever finds the claim.
+
+A reservation is the weaker form: many operations may rely on a target as it is, and nobody may change it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+
+from gateways.storage.tables import (
+    hashed,
+    pack,
+    table,
+    unpack_json,
+)
+
+TABLE = "claims"
+_ROW = "claim"
+_USE = "use;"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim as read: which operation holds ``target``, and what that operation was accepted as."""
+
+    key: str
+    target: str
+    operation_id: str
+    accepted: Mapping[str, Any] | None
+    etag: str
+
+
+def compute_target(workspace_id: str, compute_name: str) -> str:
+    """What an attach or detach claims."""
+    return f"compute {workspace_id}/computes/{compute_name}".lower()
+
+
+def extension_target(cluster_id: str) -> str:
+    """What a change of a cluster's extension claims."""
+    return f"extension {cluster_id}".lower()
+
+
+def take(target: str, operation_id: str, accepted: Mapping[str, Any] | None = None) -> Claim | None:
+    """Insert the claim; None when there is one already, whoever holds it. Raises azure.core.exceptions.AzureError."""
+    columns = {"target": target, "operation": operation_id, "accepted": accepted}
+    entity = {"PartitionKey": hashed(target), "RowKey": _ROW, **pack(columns)}
+    try:
+        answer = table(TABLE).create_entity(entity)
+    except ResourceExistsError:
+        return None
+    return Claim(hashed(target), target, operation_id, accepted, str(answer["etag"]))
+
+
+def read(target: str) -> Claim | None:
+    """The claim on a target, or None."""
+    return _read(hashed(target))
+
+
+def take_over(stale: Claim, operation_id: str, accepted: Mapping[str, Any] | None = None) -> bool:
+    """Put another operation in the place of a stale claim's; False when somebody else was faster."""
+    columns = {"target": stale.target, "operation": operation_id, "accepted": accepted}
+    entity = {"PartitionKey": stale.key, "RowKey": _ROW, **pack(columns)}
+    try:
+        table(TABLE).update_entity(
+            entity, UpdateMode.REPLACE, etag=stale.etag, match_condition=MatchConditions.IfNotModified
+        )
+    except (ResourceModifiedError, ResourceNotFoundError):
+        return False
+    return True
+
+
+def release(claim: Claim) -> bool:
+    """Delete a claim unless it has changed since it was read; False when it has."""
+    entity = {"PartitionKey": claim.key, "RowKey": _ROW}
+    try:
+        table(TABLE).delete_entity(entity, etag=claim.etag, match_condition=MatchConditions.IfNotModified)
+    except ResourceModifiedError:
+        return False
+    except ResourceNotFoundError:
+        return True
+    return True
+
+
+def held() -> Iterator[Claim]:
+    """Every claim there is: one for each live operation and those that were left behind."""
+    for row in table(TABLE).query_entities(f"RowKey eq '{_ROW}'"):
+        yield _claim(row)
+
+
+def reserve(target: str, operation_id: str) -> None:
+    """Put down that an operation relies on the target as it is. Any number may; done again it changes nothing."""
+    entity = {"PartitionKey": hashed(target), "RowKey": f"{_USE}{operation_id}", "target": target}
+    table(TABLE).upsert_entity({**entity, "operation": operation_id})
+
+
+def unreserve(target: str, operation_id: str) -> None:
+    """Take a reservation back; one that is not there is as good."""
+    table(TABLE).delete_entity(hashed(target), f"{_USE}{operation_id}")
+
+
+def reservations(target: str) -> list[str]:
+    """Operations that rely on the target as it is."""
+    query = f"PartitionKey eq '{hashed(target)}' and RowKey gt '{_USE}' and RowKey lt '{_USE}~'"
+    return [str(row["operation"]) for row in table(TABLE).query_entities(query)]
+
+
+def reserved() -> Iterator[tuple[str, str]]:
+    """(target, operation id) of every reservation there is."""
+    for row in table(TABLE).query_entities(f"RowKey gt '{_USE}' and RowKey lt '{_USE}~'"):
+        yield str(row["target"]), str(row["operation"])
+
+
+def _read(key: str) -> Claim | None:
+    try:
+        return _claim(table(TABLE).get_entity(key, _ROW))
+    except ResourceNotFoundError:
+        return None
+
+
+def _claim(row: Any) -> Claim:
+    return Claim(
+        key=row["PartitionKey"],
+        target=row["target"],
+        operation_id=row["operation"],
+        accepted=unpack_json(row, "accepted"),
+        etag=str(row.metadata["etag"]),
+    )

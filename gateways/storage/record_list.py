@@ -1,0 +1,80 @@
+"""Pages of operations, newest first, by the most selective index there is for what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+
+from domain.operation.record import Operation
+from gateways.storage import records
+from gateways.storage.record_rows import compute_key
+
+# What no index answers is filtered after reading. So many records are read for one page; then it ends short, with a
+# position to go on from, instead of reading through everything in one request.
+MOST_READ = 500
+
+
+@dataclass(frozen=True)
+class Filter:
+    """All that is given must hold. ARM ids in canonical spelling; letter case does not count."""
+
+    statuses: tuple[str, ...] = ()
+    kind: str | None = None
+    workspace_id: str | None = None
+    cluster_id: str | None = None
+    compute_name: str | None = None
+
+    def admits(self, operation: Operation) -> bool:
+        """Whether the operation is asked for."""
+        return (
+            (not self.statuses or operation.status in self.statuses)
+            and self.kind in (None, operation.kind)
+            and _fits(self.workspace_id, operation.workspace_id)
+            and _fits(self.cluster_id, operation.cluster_id)
+            and _fits(self.compute_name, operation.compute_name)
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some operations, and the position after which the next page begins; None at the end."""
+
+    operations: tuple[Operation, ...]
+    next_position: str | None
+
+
+def page(wanted: Filter, top: int, after: str = "", most_read: int = MOST_READ) -> Page:
+    """At most ``top`` operations after a position. Raises azure.core.exceptions.AzureError."""
+    found: list[Operation] = []
+    read = 0
+    last = after
+    for position, operation_id in _candidates(wanted, after):
+        if position == last:
+            continue  # It changed its status while two indexes were read.
+        if len(found) == top or read == most_read:
+            return Page(tuple(found), last)
+        stored = records.read(operation_id)
+        read += 1
+        last = position
+        if stored is not None and wanted.admits(stored.operation):
+            found.append(stored.operation)
+    return Page(tuple(found), None)
+
+
+def _candidates(wanted: Filter, after: str) -> Iterator[tuple[str, str]]:
+    if wanted.workspace_id and wanted.compute_name:
+        return records.ids("compute", compute_key(wanted.workspace_id, wanted.compute_name), after)
+    if wanted.cluster_id:
+        return records.ids("cluster", wanted.cluster_id, after)
+    if wanted.workspace_id:
+        return records.ids("workspace", wanted.workspace_id, after)
+    if wanted.statuses:
+        return merge(*(records.ids("status", status, after) for status in wanted.statuses))
+    if wanted.kind:
+        return records.ids("kind", wanted.kind, after)
+    return records.ids("recent", "", after)
+
+
+def _fits(wanted: str | None, actual: str | None) -> bool:
+    return wanted is None or (actual is not None and wanted.lower() == actual.lower())

@@ -1,0 +1,211 @@
+"""Operations, their index and their journal in Table Storage (docs/state.md says why the rows are shaped so).
+
+All rows of table ``operations`` share one partition, so that a head, its index rows and its journal entries change in
+one transaction: what a list shows is what a get shows, and the journal has no gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableTransactionError, UpdateMode
+
+from domain.operation.record import JournalEntry, Operation
+from domain.times import to_text
+from gateways.storage.record_rows import head_row, index_keys, operation_from_row
+from gateways.storage.tables import (
+    MAX_TRANSACTION,
+    hashed,
+    pack,
+    table,
+    unpack_json,
+)
+
+TABLE = "operations"
+PARTITION = "operations"
+_WRITE_ATTEMPTS = 20
+_Row = tuple[str, dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any]]
+
+
+class OperationExists(Exception):
+    """There is an operation of this id already."""
+
+
+class Superseded(Exception):
+    """A newer run has taken the operation over: this one may not change anything any more."""
+
+
+class TooManyWriters(Exception):
+    """The record kept changing under us; the caller's retry loop tries again."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one write does: the operation after it, and the journal entries that tell of it."""
+
+    operation: Operation
+    entries: Sequence[JournalEntry] = ()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An operation as read, with the ETag of its head row."""
+
+    operation: Operation
+    etag: str
+
+
+def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
+    """Write a new operation with its index rows and first journal entries.
+
+    Raises OperationExists, RecordTooLarge or azure.core.exceptions.AzureError.
+    """
+    operation = replace(operation, journal_length=len(entries))
+    rows: list[_Row] = [("create", _entity(_head_key(operation.id), head_row(operation)))]
+    rows += [("create", _entity(key, {"operation": operation.id})) for key in index_keys(operation)]
+    rows += [("create", _journal_entity(operation.id, n, e)) for n, e in enumerate(entries, start=1)]
+    try:
+        _submit(rows)
+    except TableTransactionError as error:
+        if error.status_code == 409:
+            raise OperationExists(operation.id) from error
+        raise
+    return operation
+
+
+def read(operation_id: str) -> Stored | None:
+    """The operation of that id, or None. Raises azure.core.exceptions.AzureError."""
+    try:
+        row = table(TABLE).get_entity(PARTITION, _head_key(operation_id))
+    except ResourceNotFoundError:
+        return None
+    return Stored(operation_from_row(row), str(row.metadata["etag"]))
+
+
+def change(
+    operation_id: str,
+    run: int | None,
+    decide: Callable[[Operation], Change | None],
+    now: datetime,
+    known: Stored | None = None,
+) -> Stored:
+    """Read the operation, decide what becomes of it, and write that; anew when somebody else wrote in between.
+
+    ``run`` is the fence: a run that is not the operation's present one gets Superseded; None (people, timers) passes.
+    ``decide`` returning None writes nothing. The answer is the operation as it then stands, and may be given as
+    ``known`` to the next change: it saves the first reading, and its ETag tells when somebody else has written since.
+
+    Raises Superseded, KeyError (no such operation), TooManyWriters or azure.core.exceptions.AzureError.
+    """
+    for _ in range(_WRITE_ATTEMPTS):
+        stored, known = known or read(operation_id), None
+        if stored is None:
+            raise KeyError(operation_id)
+        if run is not None and stored.operation.run != run:
+            raise Superseded(f"run {run} of {operation_id} was taken over by run {stored.operation.run}")
+        decided = decide(stored.operation)
+        if decided is None:
+            return stored
+        # Whoever wrote in between may have looked at the clock later than we have: the journal's times never run back.
+        least = stored.operation.updated_time
+        entries = [replace(entry, time=max(entry.time, least)) for entry in decided.entries]
+        after = replace(
+            decided.operation,
+            updated_time=max(now, least, *(entry.time for entry in entries)),
+            journal_length=stored.operation.journal_length + len(entries),
+        )
+        etag = _replace(stored, after, entries)
+        if etag is not None:
+            return Stored(after, etag)
+    raise TooManyWriters(operation_id)
+
+
+def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) -> str | None:
+    """The head's new ETag; None when somebody else has written."""
+    before = stored.operation
+    head = _entity(_head_key(after.id), head_row(after))
+    condition = {"mode": UpdateMode.REPLACE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
+    rows: list[_Row] = [("update", head, condition)]
+    gone, come = set(index_keys(before)), set(index_keys(after))
+    rows += [("delete", _entity(key, {})) for key in sorted(gone - come)]
+    rows += [("create", _entity(key, {"operation": after.id})) for key in sorted(come - gone)]
+    first = before.journal_length + 1
+    rows += [("create", _journal_entity(after.id, n, e)) for n, e in enumerate(entries, start=first)]
+    try:
+        written = _submit(rows)
+    except TableTransactionError as error:
+        # 412: the head has another ETag. 404 and 409: so has an index or journal row, by the same other writer.
+        if error.status_code in (404, 409, 412):
+            return None
+        raise
+    return str(written[0]["etag"])
+
+
+def journal(operation_id: str, after: int, top: int) -> list[dict[str, Any]]:
+    """Entries with a sequence above ``after``, at most ``top``, oldest first, as the HTTP API shows them."""
+    key_range = (
+        f"PartitionKey eq '{PARTITION}' and RowKey gt '{_journal_key(operation_id, after)}'"
+        f" and RowKey lt '{_journal_key(operation_id, 99_999_999)}'"
+    )
+    pages = table(TABLE).query_entities(key_range, results_per_page=min(top, 1000))
+    entries = []
+    for row in pages:
+        entries.append(_journal_json(row))
+        if len(entries) == top:
+            break
+    return entries
+
+
+def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str, str]]:
+    """(position, operation id) of an index, newest first, beginning after a position that an earlier call gave.
+
+    ``index`` is recent, status, kind, workspace, cluster or compute. Positions sort alike in every index, so a list
+    made of several can be continued from one. Raises azure.core.exceptions.AzureError.
+    """
+    prefix = f"{index};{value if index in ('recent', 'status', 'kind') else hashed(value)};"
+    start = prefix + (after or "")
+    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{start}' and RowKey lt '{prefix}~'"
+    for row in table(TABLE).query_entities(query, results_per_page=200):
+        yield str(row["RowKey"]).removeprefix(prefix), str(row["operation"])
+
+
+def _submit(rows: list[_Row]) -> Sequence[Mapping[str, Any]]:
+    if len(rows) > MAX_TRANSACTION:
+        raise ValueError(f"a transaction of {len(rows)} rows; Table Storage takes {MAX_TRANSACTION}")
+    return table(TABLE).submit_transaction(rows)
+
+
+def _entity(row_key: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {"PartitionKey": PARTITION, "RowKey": row_key, **columns}
+
+
+def _head_key(operation_id: str) -> str:
+    return f"operation;{operation_id}"
+
+
+def _journal_key(operation_id: str, sequence: int) -> str:
+    return f"journal;{operation_id};{sequence:08d}"
+
+
+def _journal_entity(operation_id: str, sequence: int, entry: JournalEntry) -> dict[str, Any]:
+    columns = {
+        "sequence": sequence,
+        "time": to_text(entry.time),
+        "step": entry.step,
+        "event": entry.event,
+        "attempt": entry.attempt,
+        "message": entry.message,
+        "data": dict(entry.data) or None,
+    }
+    return _entity(_journal_key(operation_id, sequence), pack(columns))
+
+
+def _journal_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    entry = {name: row[name] for name in ("sequence", "time", "step", "event", "attempt", "message") if name in row}
+    data = unpack_json(row, "data")
+    return {**entry, "data": data} if data else entry

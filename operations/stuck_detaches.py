@@ -1,0 +1,58 @@
+"""Detaches that Azure did not finish in time: looked at again, and gone on with once the compute is gone at last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.operation.record import FAILED, Operation, RequestedBy
+from gateways import clock
+from gateways.azure import arm
+from gateways.azure.arm import ArmError
+from gateways.storage import claims
+from gateways.storage import record_list as operation_list
+from gateways.storage.record_list import Filter
+from operations.retry import Retried, retry
+
+logger = logging.getLogger(__name__)
+
+CODE = "DetachStuck"
+_LOOKED_AT_FOR = timedelta(days=30)
+_PAGE = 100
+
+
+def go_on_with_what_is_gone() -> list[Retried]:
+    """New runs, to be started by the caller, of stuck detaches whose compute is gone at last.
+
+    Raises azure.core.exceptions.AzureError.
+    """
+    reason = RequestedBy("timer", reason="the compute is gone at last")
+    found = [operation for operation in _stuck() if _is_gone(operation) and _is_free(operation)]
+    return [retry(operation.id, reason, operation.run) for operation in found]
+
+
+def _stuck() -> Iterator[Operation]:
+    oldest = clock.now() - _LOOKED_AT_FOR
+    for kind in ("detach", "reattach"):
+        position: str | None = ""
+        while position is not None:
+            page = operation_list.page(Filter((FAILED,), kind), _PAGE, position)
+            recent = [o for o in page.operations if o.created_time >= oldest]
+            yield from (o for o in recent if o.problem is not None and o.problem.code == CODE)
+            position = page.next_position if len(recent) == len(page.operations) else None
+
+
+def _is_gone(operation: Operation) -> bool:
+    workspace = parse_arm_id(str(operation.workspace_id), WORKSPACE)
+    try:
+        return arm.find(compute_id(workspace, str(operation.compute_name)), arm.WORKSPACES_API) is None
+    except ArmError as error:
+        logger.info("%s: whether the compute is gone cannot be told: %s", operation.id, error)
+        return False
+
+
+def _is_free(operation: Operation) -> bool:
+    """Whether no other operation has the compute: what that one does is its own business."""
+    return claims.read(claims.compute_target(str(operation.workspace_id), str(operation.compute_name))) is None

@@ -1,0 +1,168 @@
+"""Operations whose engine instance is gone or stuck, and claims that were left behind.
+
+The record is what an operation goes on from: a pick-up writes a new run - which shuts the old one out - and starts it;
+its finished steps answer from the record, and a step that was cut short looks before it acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from activities.lifecycle.notify import publish
+from domain.catalogue.explain import make_problem
+from domain.operation.facts import facts_of
+from domain.operation.record import (
+    FAILED,
+    LIVE,
+    NOT_STARTED,
+    RUNNING,
+    JournalEntry,
+    Operation,
+)
+from domain.problems import Problem
+from gateways import clock
+from gateways import durable as engine
+from gateways.host_json import orchestration_version
+from gateways.storage import claims, records
+from gateways.storage.records import Change
+from operations import accept as acceptance
+from operations import held_up
+
+# A start that is under way somewhere else gets this long before the timer steps in.
+_START_GRACE = timedelta(minutes=2)
+# An activity may still be at work when its step's deadline passes; between two steps a run needs seconds.
+_STEP_GRACE, _BETWEEN_STEPS = timedelta(minutes=10), timedelta(minutes=30)
+_MOST_PICK_UPS = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to become of a live operation: nothing, a first start, a pick-up, or its end.
+
+    ``held_up``: why its instance does not move and is left alone all the same.
+    """
+
+    action: str  # "none", "start", "pick_up" or "end"
+    problem: Problem | None = None
+    held_up: str | None = None
+
+
+NONE = Verdict("none")
+
+
+def live_operations() -> Iterator[Operation]:
+    """Every operation that has not ended. Raises azure.core.exceptions.AzureError."""
+    for status in LIVE:
+        for _, operation_id in list(records.ids("status", status)):
+            stored = records.read(operation_id)
+            if stored is not None and not stored.operation.final:
+                yield stored.operation
+
+
+def judge(operation: Operation, runtime_status: str, now: datetime, version: str | None) -> Verdict:
+    """What an engine status means for an operation that its record says is live.
+
+    ``version`` is the orchestration version of the app that is deployed. What a newer release began is left to a newer
+    one: this one would go on with steps of its own.
+    """
+    newer = held_up.newer_release(operation, version)
+    if newer is not None and runtime_status != "Terminated":
+        return Verdict("none", held_up=newer)
+    if engine.is_live(runtime_status):
+        if _overdue(operation, now):
+            return _pick_up(operation, "makes no progress")
+        return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
+    if runtime_status == "Terminated":
+        # Somebody did that on purpose, past this product: going on against their will is not for a timer. No grace: the
+        # step's wait is an instance of its own, which goes on and writes into the record at each poll.
+        return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
+    if now - operation.updated_time < _START_GRACE:
+        return NONE
+    if operation.status == NOT_STARTED and runtime_status == engine.MISSING:
+        return Verdict("start")
+    return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
+
+
+def _overdue(operation: Operation, now: datetime) -> bool:
+    step = operation.current_step
+    if step is not None and step.deadline is not None:
+        # A new run gets the grace too: the deadline it takes over may have passed long before it began.
+        return now > max(step.deadline, operation.updated_time) + _STEP_GRACE
+    return now > operation.updated_time + _BETWEEN_STEPS
+
+
+def _pick_up(operation: Operation, what: str) -> Verdict:
+    if operation.steps_over == operation.pick_up_mark and operation.pick_ups >= _MOST_PICK_UPS:
+        step = operation.current_step
+        where = f" It stands at {step.name}: {step.detail or step.status}." if step else ""
+        said = f"{what}, and {_MOST_PICK_UPS} new runs have not got further.{where}"
+        return Verdict("end", make_problem("RunKeepsStopping", {**facts_of(operation), "what": said}))
+    return Verdict("pick_up", make_problem("RunLost", {**facts_of(operation), "what": what}))
+
+
+def pick_up(operation: Operation, why: str) -> Operation | None:
+    """Write a new run of an operation, to be started by the caller; None when it has moved or ended meanwhile."""
+    moment = clock.now()
+    taken = False
+
+    def decide(seen: Operation) -> Change | None:
+        nonlocal taken
+        taken = not _has_moved(seen, operation)
+        if not taken:
+            return None
+        pick_ups = seen.pick_ups + 1 if seen.steps_over == seen.pick_up_mark else 1
+        after = replace(
+            seen,
+            run=seen.run + 1,
+            status=RUNNING,
+            pick_ups=pick_ups,
+            pick_up_mark=seen.steps_over,
+            version=orchestration_version(),
+            held_up=None,
+        )
+        return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
+
+    after = records.change(operation.id, None, decide, moment).operation
+    return after if taken else None
+
+
+def end(operation: Operation, problem: Problem) -> Operation:
+    """End an operation as failed: final state first, then tell subscribers, then give back its claims."""
+    moment = clock.now()
+
+    def decide(seen: Operation) -> Change | None:
+        if _has_moved(seen, operation):
+            return None
+        ended = replace(seen, status=FAILED, problem=seen.problem or problem, finished_time=moment)
+        return Change(ended, [JournalEntry("operation", "failed", moment, message=problem.message)])
+
+    after = records.change(operation.id, None, decide, moment).operation
+    if after.final:
+        publish(after, after.status)
+        free(after.id)
+    return after
+
+
+def _has_moved(seen: Operation, judged: Operation) -> bool:
+    """Whether an operation is not any more what was judged: the next look judges anew."""
+    return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
+
+
+def free(operation_id: str | None = None) -> list[Operation]:
+    """Release stale claims (of one operation, or all); the answer is operations found unrecorded and recorded now."""
+    recorded = []
+    for claim in claims.held():
+        if operation_id is not None and claim.operation_id != operation_id:
+            continue
+        found = acceptance.complete(claim)
+        if found is not None and found.fresh:
+            recorded.append(found.operation)
+        elif acceptance.is_stale(claim):
+            claims.release(claim)
+    for target, user in list(claims.reserved()):
+        stored = records.read(user)
+        if stored is None or stored.operation.final:
+            claims.unreserve(target, user)
+    return recorded

@@ -1,0 +1,95 @@
+"""``python -m packages.functions_host.worker``: the worker process. Started by the host only."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from packages.functions_host.wire.frames import Indexed, Invocation
+from packages.functions_host.worker import library
+from packages.functions_host.worker.channel import Channel, ChannelClosedError
+from packages.functions_host.worker.log_lines import send_logs
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Index the app, serve calls until the host is gone; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m packages.functions_host.worker", description=__doc__)
+    parser.add_argument("--channel", type=int, required=True, help="number of the inherited socket")
+    parser.add_argument("--host", type=int, required=True, help="process id of the host")
+    parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
+    options = parser.parse_args()
+    _die_with(options.host)
+    connection = socket.socket(fileno=options.channel)
+    connection.set_inheritable(False)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is not lost by a kill
+    channel = Channel(connection)
+    send_logs(channel)
+    _make_room_for(options.app)
+    return asyncio.run(_serve(channel, options.app))
+
+
+def _die_with(host: int) -> None:
+    """End when the host ends, even by SIGKILL while user code holds the interpreter; elsewhere the channel tells."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != host:
+            os._exit(1)
+
+
+def _make_room_for(app_dir: Path) -> None:
+    """The app's folder and its packages lead the search for modules, and nothing of ours is in its way."""
+    own = str(Path(__file__).resolve().parents[3])
+    sys.path[:] = [folder for folder in sys.path if folder != own]
+    packages = app_dir / ".python_packages" / "lib" / "site-packages"
+    for folder in (app_dir, packages):
+        if folder.is_dir():
+            sys.path.insert(0, str(folder))
+    for name in [name for name in sys.modules if name == "local" or name.startswith("local.")]:
+        del sys.modules[name]
+    os.chdir(app_dir)
+
+
+async def _serve(channel: Channel, app_dir: Path) -> int:
+    loop, running = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def begin(invocation: Invocation) -> None:
+        task = loop.create_task(_invoke(channel, invocation))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    def read() -> None:
+        # A function that blocks the loop stops the other calls, as on Azure, but never this thread.
+        try:
+            while True:
+                message = channel.read()
+                if isinstance(message, Invocation):
+                    loop.call_soon_threadsafe(begin, message)
+        except ChannelClosedError:
+            os._exit(0)
+
+    threading.Thread(target=read, name="channel", daemon=True).start()
+    indexed = await library.index(app_dir)
+    channel.write(indexed)
+    if isinstance(indexed, Indexed):
+        await asyncio.Event().wait()
+    return 1
+
+
+async def _invoke(channel: Channel, invocation: Invocation) -> None:
+    channel.write(await library.invoke(invocation))
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,63 @@
+"""Preflight of a detach: what may not be looked at is unknown, what may not be done is a failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from activities.checks.preflight_detach import may_detach
+from activities.runtime.step import StepAtWork
+from activities.runtime.transitions import Call
+from domain.operation.record import StepRecord
+from domain.preflight.facts import Permission
+from gateways.azure import permissions
+from gateways.azure.arm import ArmError
+from tests.making import NOW, make_operation
+
+AML = "Microsoft.MachineLearningServices/workspaces"
+
+
+def at_work(attempts: int) -> StepAtWork:
+    record = StepRecord("preflight", "do", "Running", attempts, bound_seconds=600, started=NOW)
+    operation = make_operation(kind="detach", steps=(record,), request={})
+    return StepAtWork(Call("op", 1, "preflight", 600, NOW), operation)
+
+
+@pytest.fixture
+def no_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.checks.preflight_detach.planned_pauses", lambda step: [])
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, what: str, status: int) -> None:
+    def fail(*_: object) -> None:
+        raise ArmError(status, "Refused", f"no {what}")
+
+    monkeypatch.setattr(what, fail)
+
+
+@pytest.mark.usefixtures("no_schedules")
+def test_permissions_that_may_not_be_read_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, "gateways.azure.permissions.read", 403)
+    found = may_detach(at_work(1))
+    assert (found.outcome, "no gateways.azure.permissions.read" in found.message) == ("unknown", True)
+
+
+def test_schedules_that_may_not_be_read_could_not_be_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permissions, "read", lambda scope: (Permission(("*",)),))
+    refuse(monkeypatch, "activities.checks.preflight_detach.planned_pauses", 403)
+    assert may_detach(at_work(1)).outcome == "fail"
+
+
+@pytest.mark.usefixtures("no_schedules")
+def test_an_outage_is_waited_out_and_then_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, "gateways.azure.permissions.read", 503)
+    with pytest.raises(ArmError):
+        may_detach(at_work(1))
+    assert may_detach(at_work(9)).outcome == "unknown"
+
+
+@pytest.mark.usefixtures("no_schedules")
+@pytest.mark.parametrize(("conditional", "outcome"), [(False, "pass"), (True, "unknown")])
+def test_what_the_app_holds_is_judged(monkeypatch: pytest.MonkeyPatch, conditional: bool, outcome: str) -> None:
+    held = (Permission(("*/read",)), Permission((f"{AML}/computes/*",), conditional=conditional))
+    monkeypatch.setattr(permissions, "read", lambda scope: held)
+    assert may_detach(at_work(1)).outcome == outcome

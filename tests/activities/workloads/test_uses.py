@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from activities.workloads import uses as workloads
+from domain.arm_ids import ArmId
+from domain.operation.record import StepRecord
+from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer
+from gateways.kubernetes import reader as kubernetes_work
+from gateways.kubernetes.reader import Answer
+from tests.making import WORKSPACE_ID, make_operation
+
+TARGET = f"{WORKSPACE_ID}/computes/gpu"
+
+
+@pytest.mark.parametrize(("late", "seen"), [(True, ["late-1"]), (False, [])])
+def test_a_job_that_comes_while_the_cluster_is_asked_is_seen(
+    monkeypatch: pytest.MonkeyPatch, late: bool, seen: list[str]
+) -> None:
+    """Asking a private cluster takes long, and what was listed before is listed again; otherwise it is soon enough."""
+    jobs: list[dict[str, Any]] = []
+
+    def items(path: str, version: str, query: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+        yield from jobs if path.endswith("/jobs") else ()
+
+    def work_in(cluster: ArmId, namespace: str) -> Answer:
+        properties = {"jobType": "Command", "computeId": TARGET, "status": "Running"}
+        jobs.append({"id": f"{WORKSPACE_ID}/jobs/late-1", "name": "late-1", "properties": properties})
+        return Answer([], late)
+
+    monkeypatch.setattr(arm, "items", items)
+    monkeypatch.setattr(arm, "get", lambda path, version: ArmAnswer(200, {}))
+    monkeypatch.setattr(kubernetes_work, "work_in", work_in)
+    resolved = StepRecord("resolve", "do", value={"namespace": "default"})
+    operation = make_operation(kind="detach", steps=(resolved,))
+    assert [use.name for use in workloads.uses_of(operation, TARGET)] == seen

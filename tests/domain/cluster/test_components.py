@@ -1,0 +1,116 @@
+"""The component table, mode by mode, and what counts as ready."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.cluster.components import (
+    PodState,
+    Router,
+    Seen,
+    Workload,
+    expected,
+    judge,
+    reported,
+    router_address,
+)
+
+TRAINING = {"enableTraining": "True", "nginxIngress.enabled": "true"}
+INFERENCE = {"enableInference": "True", "inferenceRouterServiceType": "LoadBalancer", "nginxIngress.enabled": "true"}
+ALWAYS = {"gateway", "metrics-controller-manager", "aml-kube-state-metrics", "prometheus-prom-prometheus"}
+VOLCANO = {"volcano-admission", "volcano-controllers", "volcano-scheduler"}
+SERVING = {
+    "amlarc-identity-controller",
+    "amlarc-identity-proxy",
+    "azureml-fe-v2",
+    "inference-operator-controller-manager",
+    "azureml-ingress-nginx-controller",
+}
+OPERATOR = {"aml-prometheus-operator"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "connected", "names"),
+    [
+        (TRAINING, False, ALWAYS | OPERATOR | VOLCANO | {"aml-operator"}),
+        (INFERENCE, False, ALWAYS | OPERATOR | SERVING),
+        ({**TRAINING, **INFERENCE}, False, ALWAYS | OPERATOR | VOLCANO | SERVING | {"aml-operator"}),
+        ({**TRAINING, "installVolcano": "False"}, False, ALWAYS | OPERATOR | {"aml-operator"}),
+        ({**TRAINING, "installPromOp": "false"}, False, ALWAYS | VOLCANO | {"aml-operator"}),
+        (
+            {**TRAINING, "installDcgmExporter": "True"},
+            False,
+            ALWAYS | OPERATOR | VOLCANO | {"aml-operator", "aml-dcgm-exporter"},
+        ),
+        (
+            {**TRAINING, "installNvidiaDevicePlugin": "True"},
+            False,
+            ALWAYS | OPERATOR | VOLCANO | {"aml-operator", "nvidia-device-plugin-daemonset"},
+        ),
+        ({"enableTraining": "True"}, True, ALWAYS | OPERATOR | VOLCANO | {"aml-operator", "relayserver"}),
+        (
+            {**INFERENCE, "nginxIngress.enabled": "false"},
+            True,
+            ALWAYS | OPERATOR | SERVING - {"azureml-ingress-nginx-controller"} | {"relayserver"},
+        ),
+    ],
+)
+def test_what_has_to_run(settings: dict[str, str], connected: bool, names: set[str]) -> None:
+    assert {name for _, name in expected("aml", settings, connected=connected)} == names
+
+
+def running(settings: dict[str, str], **more: Any) -> Seen:
+    workloads = tuple(Workload(kind, name, 1, 1) for kind, name in expected("aml", settings, connected=False))
+    return replace(Seen(workloads, router=Router("LoadBalancer", ("20.1.2.3",)), reports={}), **more)
+
+
+def trouble(settings: dict[str, str], seen: Seen) -> tuple[str, ...]:
+    return judge(seen, "aml", settings, connected=False).trouble
+
+
+def test_all_that_has_to_run_runs() -> None:
+    for settings in (TRAINING, INFERENCE):
+        health = judge(running(settings), "aml", settings, connected=False)
+        assert health.ready
+        assert health.expected == len(expected("aml", settings, connected=False))
+    assert router_address(running(INFERENCE)) == "20.1.2.3"
+
+
+def test_what_is_missing_or_not_available() -> None:
+    seen = running(TRAINING)
+    without = replace(seen, workloads=seen.workloads[1:])
+    assert trouble(TRAINING, without) == ("Deployment gateway is not there",)
+    half = replace(seen, workloads=(Workload("Deployment", "gateway", 3, 2), *seen.workloads[1:]))
+    assert trouble(TRAINING, half) == ("Deployment gateway has 2 of 3 available",)
+
+
+@pytest.mark.parametrize("wait", ["CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull"])
+def test_pods_that_do_not_mend_by_themselves(wait: str) -> None:
+    assert trouble(TRAINING, running(TRAINING, pods=(PodState("p", (wait,)),))) == (f"pod p is in {wait}",)
+
+
+def test_pods_that_are_starting_are_no_trouble() -> None:
+    assert trouble(TRAINING, running(TRAINING, pods=(PodState("p", ("ContainerCreating",)),))) == ()
+
+
+def test_the_router() -> None:
+    assert trouble(INFERENCE, running(INFERENCE, router=None)) == ("Service azureml-fe is not there",)
+    bare = running(INFERENCE, router=Router("LoadBalancer"))
+    assert trouble(INFERENCE, bare) == ("Service azureml-fe has no address of a load balancer",)
+    inside = {**INFERENCE, "inferenceRouterServiceType": "ClusterIP"}
+    assert trouble(inside, running(inside, router=Router("ClusterIP"))) == ()
+    assert trouble(TRAINING, running(TRAINING, router=None)) == ()
+
+
+def test_codes_of_the_health_check() -> None:
+    reports = {"reports-pre-install": '[{"code": "E45003"}]', "reports-test": "E40001 and E45003"}
+    assert reported(reports) == ("E40001", "E45003")
+    assert trouble(TRAINING, running(TRAINING, reports=reports)) == ("the health check reports E40001",)
+    diagnostic = judge(running(TRAINING, reports={"reports-test": "E45003"}), "aml", TRAINING, connected=False)
+    assert diagnostic.ready
+    assert diagnostic.codes == ("E45003",)
+    assert reported({"reports-pre-delete": "E40001", "reports-pre-rollback": "E40002"}) == ()
+    assert reported(None) == ()

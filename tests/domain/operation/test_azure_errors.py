@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.operation.azure_errors import outcome_of_error
+from domain.operation.outcomes import Again, Stop
+from domain.problems import AzureAnswer
+
+ANSWER = AzureAnswer("c", "m", 403, "r", "k")
+
+
+@pytest.mark.parametrize("status", [0, 408, 429, 500, 502, 503, 504])
+def test_outages_and_throttling_are_waited_out_as_told(status: int) -> None:
+    assert outcome_of_error(status, "X", "no", 17.0, ANSWER) == Again(
+        17.0,
+        outcome_of_error(status, "X", "no", None, ANSWER).detail,  # type: ignore[union-attr]
+    )
+
+
+def test_a_wait_that_makes_no_sense_is_cut() -> None:
+    outcome = outcome_of_error(429, "TooManyRequests", "", 10_000_000, ANSWER)
+    assert isinstance(outcome, Again)
+    assert outcome.after == 3600
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("AnotherOperationInProgress", ""),
+        ("OperationNotAllowed", ""),
+        ("Conflict", "an earlier operation for the same extension still in progress"),
+        ("Conflict", "unable to create new content in namespace azureml because it is being terminated"),
+        ("Conflict", "cannot re-use a name that is still in use"),
+    ],
+)
+def test_a_conflict_with_somebody_at_work_is_waited_out(code: str, message: str) -> None:
+    assert isinstance(outcome_of_error(409, code, message, None, ANSWER), Again)
+
+
+def test_a_conflict_that_time_does_not_cure_stops() -> None:
+    outcome = outcome_of_error(409, "RoleAssignmentExists", "The role assignment already exists.", None, ANSWER)
+    assert isinstance(outcome, Stop)
+
+
+def test_a_403_names_the_missing_action_and_scope() -> None:
+    text = (
+        "The client 'a' with object id 'b' does not have authorization to perform action "
+        "'Microsoft.KubernetesConfiguration/extensions/write' over scope '/subscriptions/s/x' or the scope is invalid."
+    )
+    outcome = outcome_of_error(403, "AuthorizationFailed", text, None, ANSWER)
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "MoorIdentityLacksRole"
+    assert "Microsoft.KubernetesConfiguration/extensions/write at /subscriptions/s/x" in outcome.problem.message
+    assert outcome.problem.command is not None
+    assert outcome.problem.azure == ANSWER
+
+
+def test_what_is_not_known_stops_with_what_azure_said() -> None:
+    outcome = outcome_of_error(400, "BadRequest", "The namespace is wrong.", None, ANSWER)
+    assert isinstance(outcome, Stop)
+    assert "The namespace is wrong." in outcome.problem.message
+    assert not outcome.problem.transient
+
+
+def test_words_mean_what_they_mean_in_their_situation() -> None:
+    text = "extension not installed"
+    known = outcome_of_error(400, "BadRequest", text, None, ANSWER, "attach", {"cluster": "aks"})
+    assert isinstance(known, Stop)
+    assert known.problem.code == "WorkspaceIdentityLacksRole"
+    assert "on cluster aks" in known.problem.message
+    assert known.problem.azure == ANSWER
+    elsewhere = outcome_of_error(400, "BadRequest", text, None, ANSWER)
+    assert isinstance(elsewhere, Stop)
+    assert elsewhere.problem.code == "AzureRefused"
+
+
+def test_an_outage_is_waited_out_whatever_its_words() -> None:
+    outcome = outcome_of_error(500, "InternalServerError", "internal server error", None, ANSWER, "attach")
+    assert outcome == Again(None, "Azure answered 500 (InternalServerError)")
+
+
+def test_what_the_catalogue_calls_transient_is_waited_out() -> None:
+    text = "Principal 1 does not exist in the directory 2."
+    assert isinstance(outcome_of_error(400, "PrincipalNotFound", text, None, ANSWER), Again)
+
+
+def test_a_refusal_by_policy_is_not_a_missing_role() -> None:
+    outcome = outcome_of_error(403, "RequestDisallowedByPolicy", "Resource 'x' was disallowed by policy.", None, ANSWER)
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "DisallowedByPolicy"

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from domain.operation.deadlines import (
+    approval_timeout,
+    bound_of,
+    drain_deadline,
+    duration,
+)
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("PT30M", 0.5), ("PT8H", 8), ("P2D", 48), ("P1DT12H", 36), ("PT90S", 0.025)]
+)
+def test_durations_are_read(text: str, hours: float) -> None:
+    assert duration(text) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["", "8 hours of work", "PT", "-PT5M", "1 day, 12:00:00"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"duration|timedelta"):
+        duration(text)
+
+
+def test_left_out_the_contracts_defaults_hold() -> None:
+    assert drain_deadline({}) == timedelta(hours=24)
+    assert approval_timeout({}) == timedelta(days=3)
+
+
+def test_steps_that_wait_for_workloads_or_people_have_the_requests_time() -> None:
+    request = {"workloads": {"policy": "wait", "deadline": "PT9H", "onDeadline": "fail"}, "approvalTimeout": "PT2H"}
+    assert bound_of(request, "drain", 60.0) == 10 * HOUR
+    assert bound_of(request, "approval", 60.0) == 3 * HOUR
+    assert bound_of(request, "detach_compute", 60.0) == 10 * HOUR
+    assert bound_of(request, "survey", 60.0) == 60.0
+    assert bound_of({"workloads": {"policy": "refuse"}}, "drain", 60.0) == 60.0
+
+
+def test_a_question_at_the_deadline_gets_its_own_time() -> None:
+    request = {"workloads": {"policy": "wait", "deadline": "PT9H", "onDeadline": "approve"}, "approvalTimeout": "PT2H"}
+    assert bound_of(request, "drain", 60.0) == 12 * HOUR

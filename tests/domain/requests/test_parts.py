@@ -1,0 +1,115 @@
+"""The parts of an attach request: extension, smoke test, instance types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.requests.models import parse_request, request_to_json
+from tests.domain.asking import (
+    ATTACH,
+    BAD,
+    attach,
+    violations,
+    wrong,
+)
+
+
+def test_what_an_extension_leaves_out_is_filled_in() -> None:
+    assert attach(extension={})["extension"] == {
+        "manage": "ensure",
+        "name": "azureml",
+        "releaseTrain": "stable",
+        "configurationSettings": {"enableTraining": "True"},
+        "configurationProtectedSettings": {},
+    }
+    assert "extension" not in attach()
+    assert "clusterPurpose" not in attach()
+
+
+def test_settings_are_one_in_every_json_form() -> None:
+    def settings(value: Any) -> Any:
+        return attach(extension={"configurationSettings": {"x": value}})["extension"]["configurationSettings"]["x"]
+
+    assert settings(True) == settings("True") == "True"
+    assert settings(False) == "False"
+    assert settings(3) == settings(3.0) == settings("3") == "3"
+    assert settings(1.5) == "1.5"
+
+
+def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
+    given = {
+        "manage": "update",
+        "version": "1.1.91",
+        "configurationSettings": {
+            "enableInference": True,
+            "sslCname": "a.b.c",
+            "inferenceRouterServiceType": "NodePort",
+        },
+        "configurationProtectedSettings": {
+            "sslCertPemFile": "https://KV-1.vault.azure.net:443/secrets/Cert/",
+            "sslKeyPemFile": "https://kv-1.vault.azure.net/secrets/key/0123456789abcdef0123456789abcdef",
+        },
+    }
+    once = attach(extension=given, clusterPurpose="devTest")
+    assert once["extension"]["configurationProtectedSettings"]["sslCertPemFile"] == (
+        "https://kv-1.vault.azure.net/secrets/cert"
+    )
+    assert request_to_json(parse_request("attach", once)) == once
+
+
+def test_a_smoke_test_of_training_needs_training() -> None:
+    assert attach(smokeTest="training")["smokeTest"] == "training"
+    inference = {"enableInference": True, "allowInsecureConnections": True, "inferenceRouterServiceType": "ClusterIP"}
+    asked = {**ATTACH, "extension": {"configurationSettings": inference}}
+    assert violations("attach", asked) == []
+    (found,) = violations("attach", {**asked, "smokeTest": "training"})
+    assert (found.target, "enableTraining" in found.message) == ("/smokeTest", True)
+
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "2Gi"}},
+}
+
+
+def test_instance_types_are_kept_as_text() -> None:
+    gpu = {**SMALL, "nodeSelector": {"pool": "gpu"}}
+    gpu["resources"] = {**gpu["resources"], "limits": {"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": 1}}
+    once = attach(createNamespace=True, instanceTypes=[SMALL, {**gpu, "name": "gpu"}], defaultInstanceType="small")
+    assert once["createNamespace"] is True
+    assert once["defaultInstanceType"] == "small"
+    small, other = once["instanceTypes"]
+    assert small["resources"] == {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "2", "memory": "2Gi"},
+    }
+    assert other["nodeSelector"] == {"pool": "gpu"}
+    assert other["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert request_to_json(parse_request("attach", once)) == once
+
+
+@pytest.mark.parametrize(
+    ("types", "targets"),
+    [
+        ("text", {"/instanceTypes"}),
+        ([1], {"/instanceTypes/0"}),
+        ([{**SMALL, "name": "Not"}], {"/instanceTypes/0/name"}),
+        ([{**SMALL, "name": 1}], {"/instanceTypes/0/name"}),
+        ([{**SMALL, "x": 1}], {"/instanceTypes/0/x"}),
+        ([{**SMALL, "nodeSelector": {"a": 1}}], {"/instanceTypes/0/nodeSelector/a"}),
+        ([SMALL, SMALL], {"/instanceTypes/1/name"}),
+        (
+            [
+                {
+                    "name": "a",
+                    "resources": {"requests": {"cpu": True, "memory": 1.5}, "limits": {"cpu": 1, "memory": "1Gi"}},
+                }
+            ],
+            {"/instanceTypes/0/resources/requests/cpu", "/instanceTypes/0/resources/requests/memory"},
+        ),
+    ],
+)
+def test_instance_types_are_refused_where_they_are_wrong(types: Any, targets: set[str]) -> None:
+    assert wrong("attach", {**ATTACH, "instanceTypes": types}) == dict.fromkeys(targets, BAD)

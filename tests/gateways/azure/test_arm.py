@@ -1,0 +1,164 @@
+"""The gateway to Azure Resource Manager, against a server of its own."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+from azure.mgmt.core import ARMPipelineClient
+
+from gateways.azure import arm
+from gateways.azure.arm import FOREIGN_URL, ArmError
+from gateways.azure.identity import Cloud
+
+SIGNED = "api-version=2025-12-01&service=new&t=638999999999999999&c=MIIsecret&s=secret-s&h=secret-h"
+PATH = "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l/computeOperationsStatus/id"
+
+
+@dataclass
+class Server:
+    """Answers every request alike and keeps what was asked."""
+
+    url: str
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = "{}"
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kept.asked.append(self.path)
+            self.send_response(kept.status)
+            for name, value in kept.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(kept.body.encode())))
+            self.end_headers()
+            self.wfile.write(kept.body.encode())
+
+        do_DELETE = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept = Server(f"http://127.0.0.1:{http.server_port}")
+    use(monkeypatch, kept.url)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    yield kept
+    http.shutdown()
+    http.server_close()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the gateway call that URL; without a token, which would not be sent over plain http."""
+    client: ARMPipelineClient[Any, Any] = ARMPipelineClient(base_url=url, policies=[])
+    monkeypatch.setattr(arm, "_client", lambda: client)
+    monkeypatch.setattr(arm, "cloud", lambda: Cloud(url))
+
+
+@pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
+def test_an_operation_is_polled_with_its_signature(server: Server, header: str) -> None:
+    server.status, server.headers = 202, {header: f"{server.url}{PATH}?{SIGNED}"}
+    url = arm.delete("/subscriptions/s/x", "2025-12-01").operation_url
+    assert url == f"{server.url}{PATH}?{SIGNED}"
+    server.status, server.headers, server.body = 200, {}, '{"status": "Succeeded"}'
+    assert arm.get_url(url).body == {"status": "Succeeded"}
+    assert server.asked[-1] == f"{PATH}?{SIGNED}"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "https://{host}{path}",
+        "http://evil.example{path}",
+        "http://{host}.evil.example{path}",
+        "http://{host}@evil.example{path}",
+        "http://evil.example@{host}{path}",
+        "http://{host}:1{path}",
+        "http://[{host}{path}",
+        "//{host}{path}",
+        "{path}",
+        "http://{host}/metadata/endpoints?x=y",
+        "http://{host}/subscriptions/../metadata/endpoints",
+        "http://{host}/subscriptions/%2e%2E/metadata/endpoints",
+        "http://{host}{path}?c=" + "x" * 20_000,
+        "http://{host}{path}\r\nHost: evil.example",
+        "http://{host}{path}?é",
+    ],
+)
+def test_what_does_not_lead_to_azure_is_neither_kept_nor_followed(server: Server, foreign: str) -> None:
+    url = foreign.format(host=server.url.removeprefix("http://"), path=PATH)
+    assert not arm._is_own(url)
+    with pytest.raises(ArmError) as refused:
+        arm.get_url(url)
+    assert refused.value.code == FOREIGN_URL
+    assert "evil" not in str(refused.value)
+    assert server.asked == []
+    if url.isascii() and url.isprintable():
+        server.status, server.headers = 202, {"Location": url}
+        assert arm.delete("/subscriptions/s/x", "2025-12-01").operation_url is None
+
+
+def test_azure_may_spell_its_host_and_path_in_any_case(server: Server) -> None:
+    assert arm._is_own(f"{server.url.upper()}/SUBSCRIPTIONS/s?x=y")
+    assert arm._is_own(f"{server.url}/providers/p?x=y")
+
+
+def test_a_redirection_is_not_followed(server: Server) -> None:
+    server.status, server.headers = 302, {"Location": f"{server.url}/subscriptions/elsewhere"}
+    with pytest.raises(ArmError) as refused:
+        arm.get_url(f"{server.url}{PATH}?{SIGNED}")
+    assert refused.value.status == 302
+    assert server.asked == [f"{PATH}?{SIGNED}"]
+
+
+def test_no_error_repeats_a_signature(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither when Azure quotes the URL nor when nobody answers: the transport's words have it."""
+    caplog.set_level(logging.INFO)
+    server.status, server.body = 403, f'{{"error": {{"code": "X", "message": "no: {PATH}?{SIGNED}"}}}}'
+    with pytest.raises(ArmError) as refused:
+        arm.get_url(f"{server.url}{PATH}?{SIGNED}")
+    assert "secret" not in f"{refused.value} {refused.value.answer}"
+    assert "s=REDACTED" in str(refused.value)
+
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        use(monkeypatch, url)
+        with pytest.raises(ArmError) as silent:
+            arm.get_url(f"{url}{PATH}?{SIGNED}")
+    assert silent.value.status == 0
+    assert "secret" not in f"{silent.value} {silent.value.__cause__} {silent.value.answer}"
+    assert silent.value.__suppress_context__
+    assert "secret" not in caplog.text
+
+
+def test_a_transport_that_quotes_the_url_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As requests words a failed handshake: the whole path and query stand in it."""
+    words = (
+        f"HTTPSConnectionPool(host='x', port=443): Max retries exceeded with url: {PATH}?{SIGNED} (Caused by SSLError)"
+    )
+
+    class Client:
+        def send_request(self, *_: Any, **__: Any) -> Any:
+            raise ServiceRequestError(words)
+
+    monkeypatch.setattr(arm, "_client", Client)
+    with pytest.raises(ArmError) as silent:
+        arm.get("/subscriptions/s", "2025-12-01")
+    assert silent.value.status == 0
+    assert "s=REDACTED" in silent.value.message
+    assert "secret" not in str(silent.value)

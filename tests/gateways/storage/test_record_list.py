@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.operation.record import Operation, RequestedBy
+from gateways.storage import record_list as operation_list
+from gateways.storage import records
+from gateways.storage.record_list import Filter
+from gateways.storage.records import Stored
+from tests.conftest import Tables
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def recorded(tables: Tables) -> None:
+    for number in range(6):
+        made = NOW + timedelta(minutes=number)
+        name = f"compute{number}"
+        records.insert(
+            Operation(f"op-{number}", "attach", "Running", {}, "f", RequestedBy("http"), made, made, "/w", "/c", name),
+            [],
+        )
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_page_ends_short_when_much_is_read_for_little_and_can_be_continued() -> None:
+    wanted = Filter(compute_name="compute1")
+    first = operation_list.page(wanted, top=10, most_read=3)
+    assert first.operations == ()
+    assert first.next_position is not None
+
+    second = operation_list.page(wanted, top=10, after=first.next_position, most_read=3)
+    assert [operation.id for operation in second.operations] == ["op-1"]
+    assert second.next_position is None
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_full_page_at_the_very_end_has_no_next() -> None:
+    assert operation_list.page(Filter(), top=6).next_position is None
+    assert operation_list.page(Filter(), top=5).next_position is not None
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_most_selective_index_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = records.read
+
+    def counting(operation_id: str) -> Stored | None:
+        read.append(operation_id)
+        return real(operation_id)
+
+    monkeypatch.setattr(records, "read", counting)
+    page = operation_list.page(Filter(statuses=("Running",), workspace_id="/W", compute_name="Compute3"), top=10)
+    assert [operation.id for operation in page.operations] == read == ["op-3"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_operation_that_is_found_under_two_statuses_is_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It changed its status between the reading of two indexes.
+    real = records.ids
+    monkeypatch.setattr(records, "ids", lambda index, value, after: real("status", "Running", after))
+    page = operation_list.page(Filter(statuses=("Running", "Waiting")), top=10)
+    assert [operation.id for operation in page.operations] == [f"op-{number}" for number in reversed(range(6))]

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from domain.operation.record import Operation, StepRecord
+from gateways import clock
+from gateways.storage import claims, records
+from gateways.storage.records import Change
+from operations import watch as watching
+from operations.watch import Verdict
+from tests.conftest import Tables
+from tests.making import CLUSTER_ID, NOW, accepted, make_operation, make_submission
+
+LATER = NOW + timedelta(minutes=5)
+AT_WORK = StepRecord("compute_ready", "until", "Waiting", 4, 3600.0, started=NOW, detail="Azure ML attaches")
+
+
+def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
+    return watching.judge(operation, runtime_status, now, "2.0")
+
+
+def running(**fields: object) -> Operation:
+    return replace(make_operation(status="Running", steps=(AT_WORK,)), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["Running", "Pending", "Suspended", "ContinuedAsNew"])
+def test_an_operation_at_work_is_left_alone(status: str) -> None:
+    assert judge(running(), status, LATER).action == "none"
+
+
+@pytest.mark.parametrize("status", ["Missing", "Failed", "Completed", "Canceled"])
+def test_an_operation_whose_instance_is_gone_is_picked_up(status: str) -> None:
+    verdict = judge(running(), status, LATER)
+    assert verdict.action == "pick_up"
+    assert verdict.problem is not None
+    assert status.lower() in verdict.problem.message
+
+
+def test_a_run_that_was_written_a_moment_ago_may_still_be_starting() -> None:
+    assert judge(running(), "Missing", NOW + timedelta(seconds=30)).action == "none"
+
+
+def test_an_operation_that_was_never_started_is_started() -> None:
+    assert judge(make_operation(), "Missing", LATER).action == "start"
+    assert judge(make_operation(), "Missing", NOW).action == "none"
+
+
+def test_what_somebody_terminated_is_ended_and_not_taken_up_again() -> None:
+    verdict = judge(running(), "Terminated", LATER)
+    assert verdict.action == "end"
+    assert judge(running(), "Terminated", NOW) == verdict, "also right after a write: the step's wait goes on writing"
+    assert verdict.problem is not None
+    assert verdict.problem.code == "RunTerminated"
+
+
+def test_a_run_beyond_its_steps_bound_is_picked_up_although_it_is_running() -> None:
+    assert judge(running(), "Running", NOW + timedelta(minutes=65)).action == "none"
+    assert judge(running(), "Running", NOW + timedelta(minutes=75)).action == "pick_up"
+
+
+def test_a_run_that_hangs_between_two_steps_is_picked_up() -> None:
+    between = running(steps=(replace(AT_WORK, status="Succeeded"),))
+    assert judge(between, "Running", NOW + timedelta(minutes=20)).action == "none"
+    assert judge(between, "Running", NOW + timedelta(minutes=40)).action == "pick_up"
+
+
+def test_after_five_pick_ups_without_progress_it_fails_with_what_is_known() -> None:
+    assert judge(running(pick_ups=4), "Failed", LATER).action == "pick_up"
+    verdict = judge(running(pick_ups=5), "Failed", LATER)
+    assert verdict.action == "end"
+    assert verdict.problem is not None
+    assert verdict.problem.code == "RunKeepsStopping"
+    assert "compute_ready: Azure ML attaches" in verdict.problem.message
+
+
+def test_progress_begins_the_count_anew(tables: Tables) -> None:
+    operation = accepted()
+    steps = (replace(AT_WORK, status="Succeeded"), AT_WORK)
+    records.change(
+        operation.id, None, lambda o: Change(replace(o, status="Running", steps=steps, pick_ups=5, pick_up_mark=0)), NOW
+    )
+    seen = records.read(operation.id)
+    assert seen is not None
+    resumed = watching.pick_up(seen.operation, "is missing")
+    assert resumed is not None
+    assert (resumed.run, resumed.pick_ups, resumed.pick_up_mark) == (2, 1, 1)
+
+
+def test_a_pick_up_writes_the_new_run_and_says_so(tables: Tables) -> None:
+    operation = accepted()
+    resumed = watching.pick_up(operation, "is missing")
+    assert resumed is not None
+    assert resumed.instance_id == f"{operation.id}-2"
+    assert records.journal(operation.id, 0, 10)[-1]["event"] == "resumed"
+
+
+def test_of_two_watchers_one_picks_up(tables: Tables) -> None:
+    operation = accepted()
+    assert watching.pick_up(operation, "is missing") is not None
+    assert watching.pick_up(operation, "is missing") is None
+
+
+def test_an_operation_that_moved_meanwhile_is_not_touched(tables: Tables) -> None:
+    operation = accepted()
+    records.change(operation.id, 1, lambda o: Change(replace(o, status="Succeeded")), NOW)
+    assert watching.pick_up(operation, "is missing") is None
+    problem = judge(running(), "Terminated", LATER).problem
+    assert problem is not None
+    assert watching.end(operation, problem).status == "Succeeded"
+
+
+def test_an_end_is_recorded_and_gives_back_what_was_held(tables: Tables) -> None:
+    operation = accepted()
+    claims.take(claims.extension_target(CLUSTER_ID), operation.id)
+    claims.reserve("x", operation.id)
+    problem = judge(running(), "Terminated", LATER).problem
+    assert problem is not None
+    ended = watching.end(operation, problem)
+    assert ended.status == "Failed"
+    assert ended.finished_time is not None
+    assert list(claims.held()) == []
+    assert list(claims.reserved()) == []
+    assert list(watching.live_operations()) == []
+
+
+def test_stale_claims_and_reservations_are_freed_and_live_ones_kept(tables: Tables) -> None:
+    live, over = accepted(compute_name="one"), accepted(compute_name="two")
+    for operation in (live, over):
+        claims.reserve("x", operation.id)
+    records.change(over.id, None, lambda o: Change(replace(o, status="Failed")), NOW)
+    assert watching.free() == []
+    assert [c.operation_id for c in claims.held()] == [live.id]
+    assert list(claims.reserved()) == [("x", live.id)]
+
+
+def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:
+    from operations.accept import _accepted_fields
+
+    target = claims.compute_target(make_submission().workspace_id, "gpu")
+    claims.take(target, "lost", _accepted_fields(make_submission(), "lost", "print"))
+    assert [o.id for o in watching.free()] == ["lost"]
+    assert [o.id for o in watching.live_operations()] == ["lost"]
+    assert clock.now() >= next(watching.live_operations()).created_time
+
+
+def test_a_new_run_gets_time_although_the_deadline_it_took_over_has_passed() -> None:
+    picked_up = running(updated_time=NOW + timedelta(minutes=75), pick_ups=1)
+    assert judge(picked_up, "Running", NOW + timedelta(minutes=80)).action == "none"
+    assert judge(picked_up, "Running", NOW + timedelta(minutes=86)).action == "pick_up"

@@ -1,0 +1,119 @@
+"""Answers of the HTTP API: JSON bodies, the error envelope, and the URLs that answers point to."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import azure.functions as func
+from azure.core.exceptions import AzureError
+
+from domain.operation.record import Operation, operation_to_json
+from domain.violations import INVALID, Refused, Violation
+from gateways.storage.settings import StorageSettingError
+from operations.accept import ClaimContested
+
+logger = logging.getLogger(__name__)
+
+# Seconds. Reads are cheap and steps take minutes: this is how late a caller may learn of the end.
+RETRY_AFTER = 2
+_RETRY_AFTER_OUTAGE = 5
+
+
+@dataclass(eq=False)
+class HttpError(Exception):
+    """An answer in the error envelope. ``operation_url`` points to the operation that stands in the way."""
+
+    status: int
+    code: str
+    message: str
+    target: str | None = None
+    details: tuple[Violation, ...] = ()
+    operation_id: str | None = None
+    operation_url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
+    """The answer of ``work``; what it raises on purpose, and an outage of storage, in the error envelope."""
+    try:
+        return await work
+    except HttpError as error:
+        return _envelope(error)
+    except Refused as refused:
+        return _envelope(_refusal(refused))
+    except (AzureError, StorageSettingError, ClaimContested) as error:
+        logger.warning("storage did not serve a request: %s: %s", type(error).__name__, error)
+        return _envelope(
+            HttpError(
+                503,
+                "StorageUnavailable",
+                # Not "nothing was done": a claim may stand already, from which the timer makes the operation.
+                "The tables that hold operations do not answer. Send the same request again: if it was taken all the "
+                "same, the answer will be its operation.",
+                headers={"Retry-After": str(_RETRY_AFTER_OUTAGE)},
+            )
+        )
+
+
+def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    """A JSON answer. Bytes, because the Functions host rewrites text that parses as JSON."""
+    data = json.dumps(body, separators=(",", ":")).encode()
+    return func.HttpResponse(data, status_code=status, headers=headers, mimetype="application/json")
+
+
+def operation_answer(status: int, operation: Operation, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    """An operation as a status monitor, with Retry-After while it is not finished."""
+    return json_answer(status, operation_to_json(operation), {**(headers or {}), **retry_after(operation)})
+
+
+def retry_after(operation: Operation) -> dict[str, str]:
+    """When to ask again; nothing when the operation has ended."""
+    return {} if operation.final else {"Retry-After": str(RETRY_AFTER)}
+
+
+def operation_url(base: str, operation_id: str) -> str:
+    """Absolute URL of an operation. Ids hold no character that would need escaping."""
+    return f"{base}/operations/{operation_id}"
+
+
+def base_url(req: func.HttpRequest, route_segments: int) -> str:
+    """The URL under which this API is served, as the caller reached it: theirs without query and route."""
+    url: str = req.url
+    parts = urlsplit(url)
+    kept = parts.path.rstrip("/").split("/")[:-route_segments]
+    return urlunsplit((parts.scheme, parts.netloc, "/".join(kept), "", ""))
+
+
+def _refusal(refused: Refused) -> HttpError:
+    first = refused.violations[0]
+    if len(refused.violations) == 1:
+        return HttpError(400, refused.code, _sentence(first), first.target, refused.violations)
+    if refused.code == INVALID:
+        message = f"{len(refused.violations)} fields cannot be accepted; details lists them."
+    else:
+        message = f"{len(refused.violations)} fields are not available in this release; details lists them."
+    return HttpError(400, refused.code, message, details=refused.violations)
+
+
+def _sentence(violation: Violation) -> str:
+    return f"{violation.target}: {violation.message}" if violation.target else violation.message
+
+
+def _envelope(error: HttpError) -> func.HttpResponse:
+    fields: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "target": error.target,
+        "details": [vars(violation) for violation in error.details] or None,
+        "operationId": error.operation_id,
+        "operationLocation": error.operation_url,
+    }
+    headers = {"x-ms-error-code": error.code, **error.headers}
+    if error.operation_url:
+        headers["Operation-Location"] = error.operation_url
+    return json_answer(error.status, {"error": {k: v for k, v in fields.items() if v is not None}}, headers)
