@@ -1,1 +1,1 @@
-"""The stack of a developer's machine and of CI: Azurite, the simulated Azure, the local Functions host. Never deployed."""
+"""The stack of a developer's machine and of CI: Azurite, simulated Azure, local Functions host. Never deployed."""

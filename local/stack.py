@@ -39,8 +39,8 @@ class Options:
     over the app's settings; an empty value leaves one out. ``event_workspaces`` may be named by the tags of clusters.
     ``duplicate_activities`` is the share of activity messages that are delivered twice, drawn from ``seed``.
     ``call_hook`` is the URL that is asked about every call (packages/controls/call_hook.py). ``front_of_tables`` is
-    given Azurite's port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is any free one.
-    ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in real seconds.
+    given Azurite's port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is
+    any free one. ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in real seconds.
     """
 
     factor: float = 200.0

@@ -1,4 +1,4 @@
-"""Prints per recorded file how many exchanges agree, differ and are left out: ``python -m packages.functions_host.tests.conformance.report``.
+"""How many recorded exchanges agree, differ and are left out, per file: ``make conformance``.
 
 Every module of this package named ``durable_*`` or ``host_*`` takes part with its list ``CHECKS``.
 """
