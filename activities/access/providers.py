@@ -8,7 +8,7 @@ from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome
 from domain.operation.plan import PlannedChange
-from domain.preflight.surroundings import providers_for, unregistered
+from domain.preflight.providers import providers_for, unregistered
 from gateways.azure import arm
 
 API = "2025-03-01"

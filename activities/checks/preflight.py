@@ -28,7 +28,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.preflight.facts import ExtensionFacts, Facts, Unread, VaultFacts
-from domain.preflight.run import refusal, run_checks
+from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
 from gateways.azure import arm, permissions
 from gateways.azure import subscription as regions

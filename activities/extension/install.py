@@ -28,7 +28,6 @@ from domain.extension.changes import difference
 from domain.extension.checks import UNKNOWN, WARNING
 from domain.extension.keys import CERTIFICATE
 from domain.extension.wanted import EXTENSION_TYPE, UPDATE, Wanted
-from domain.operation.azure_errors import answers_in
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -40,7 +39,7 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Intent
 from domain.preflight.facts import ExtensionFacts
-from domain.problems import AzureAnswer, Problem
+from domain.problems import AzureAnswer, Problem, answers_in
 from gateways.azure import arm
 from gateways.storage import claims
 
