@@ -9,7 +9,7 @@ import re
 import azure.durable_functions as df
 import azure.functions as func
 
-from domain.requests.models import OPERATION_ID
+from domain.requests.fields import OPERATION_ID
 from domain.version import VERSION
 from gateways.storage import record_list as operation_list
 from gateways.storage import records
