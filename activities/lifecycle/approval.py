@@ -135,7 +135,7 @@ def _answered(step: StepAtWork, question: Question) -> Done | Stop:
     reason = question.answered_by.reason if question.answered_by else None
     because = f" ({reason})" if reason else ""
     if question.answer == APPROVE:
-        return Done({"approvedBy": who}, detail=f"approved by {who}{because}")
+        return Done(detail=f"approved by {who}{because}")
     told = {**step.facts, "rejected_by": who, "rejected_because": because or " for no reason given"}
     return Stop(make_problem("ApprovalRejected", told))
 

@@ -158,10 +158,10 @@ def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]
 
 
 def _in_cluster(operation: Operation) -> Answer:
-    namespace = operation.value("resolve").get("namespace")
+    namespace = operation.resolved.namespace
     if operation.cluster_id is None or not namespace:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return kubernetes_work.work_in(parse_arm_id(operation.cluster_id), str(namespace))
+    return kubernetes_work.work_in(parse_arm_id(operation.cluster_id), namespace)
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:
