@@ -19,6 +19,7 @@ from domain.operation.record import (
     Operation,
     RequestedBy,
 )
+from domain.operation.steps import not_needed
 from domain.times import from_text, to_text
 from gateways import clock
 from gateways.host_json import orchestration_version
@@ -198,6 +199,7 @@ def _insert(accepted: Mapping[str, Any]) -> Operation:
         cluster_id=accepted["clusterId"],
         compute_name=accepted["computeName"],
         plan_only=accepted.get("planOnly", False),
+        left_out=not_needed(accepted["request"]),
         version=orchestration_version(),
     )
     return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])

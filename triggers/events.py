@@ -12,11 +12,11 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
+from domain.operation.steps import WAKE
 from gateways import durable as engine
 from gateways.settings import read_settings
 from gateways.storage import cluster_events as reactions
 from gateways.storage.cluster_events import Reaction
-from orchestrators.run import WAKE
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()

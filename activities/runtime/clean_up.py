@@ -41,6 +41,7 @@ _MOST_RECORDS = 200
 _PAUSE = 15.0
 
 Clean = Callable[[StepAtWork, ArmId], Outcome]
+Removed = Callable[[StepAtWork, ArmId], list[str]]
 
 
 def _clean_up(option: str) -> Callable[[Clean], Callable[[StepAtWork], Outcome]]:
@@ -68,26 +69,34 @@ def _clean_up(option: str) -> Callable[[Clean], Callable[[StepAtWork], Outcome]]
     return decorate
 
 
-def planned_clean_up(step: StepAtWork) -> list[PlannedChange]:
-    """What the steps here remove once the compute is gone, as it is now. Raises ArmError for what may pass."""
-    asked, cluster_id = step.operation.request.get("cleanUp") or {}, step.operation.cluster_id
-    if cluster_id is None:
-        return []
-    planned: list[PlannedChange] = []
-    for option, look in _PLANNED.items():
-        if not asked.get(option):
-            continue
-        try:
-            found = look(step, parse_arm_id(cluster_id))
-        except (ArmError, KubernetesError) as error:
-            if error.transient:
-                raise ArmError(error.status, type(error).__name__, str(error)) from error
-            continue  # The step itself leaves it then, and says so.
-        planned += [PlannedChange(name, "delete", each) for name, each in found]
-    return planned
+def _planned(option: str, step_name: str) -> Callable[[Removed], Callable[[StepAtWork], list[PlannedChange]]]:
+    """The plan of such a step: what it removes once the compute is gone, as it is now.
+
+    The plan raises ArmError for what may pass.
+    """
+
+    def decorate(removed: Removed) -> Callable[[StepAtWork], list[PlannedChange]]:
+        @functools.wraps(removed)
+        def plan_of(step: StepAtWork) -> list[PlannedChange]:
+            asked, cluster_id = step.operation.request.get("cleanUp") or {}, step.operation.cluster_id
+            if not asked.get(option) or cluster_id is None:
+                return []
+            try:
+                found = removed(step, parse_arm_id(cluster_id))
+            except (ArmError, KubernetesError) as error:
+                if error.transient:
+                    raise ArmError(error.status, type(error).__name__, str(error)) from error
+                return []  # The step itself leaves it then, and says so.
+            return [PlannedChange(step_name, "delete", each) for each in found]
+
+        return plan_of
+
+    return decorate
 
 
-def _planned_types(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
+@_planned("instanceTypes", "remove_instance_types")
+def planned_type_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
+    """The instance types that ``remove_instance_types`` deletes."""
     makers = _makers_of_types(step)
     if not makers or user_of_cluster(step.operation, but=target_of(step)) is not None:
         return []
@@ -95,30 +104,26 @@ def _planned_types(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
     if isinstance(api, Unreachable):
         return []
     with closing(api):
-        return [("remove_instance_types", instance_type_id(cluster, name)) for name in _made_types(api, makers)]
+        return [instance_type_id(cluster, name) for name in _made_types(api, makers)]
 
 
-def _planned_extension(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
+@_planned("extension", "remove_extension")
+def planned_extension_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
+    """The extension, when ``remove_extension`` deletes it."""
     target = _installed(step, cluster)
     if target is None or arm.find(target, arm.EXTENSIONS_API) is None:
         return []
     held = claims.read(claims.extension_target(str(cluster))) is not None
     used = held or user_of_cluster(step.operation, but=target_of(step)) is not None
-    return [] if used else [("remove_extension", target)]
+    return [] if used else [target]
 
 
-def _planned_roles(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
+@_planned("roleAssignments", "remove_roles")
+def planned_role_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
+    """The role assignments that ``remove_roles`` deletes."""
     there, makers = _granted(step), list(_attaches(step.operation))
     kept = not there or user_of_roles(step.operation, makers, but=target_of(step)) is not None
-    return [] if kept else [("remove_roles", each) for each in there]
-
-
-# In the order of the steps in orchestrators/detach.py.
-_PLANNED: dict[str, Callable[[StepAtWork, ArmId], list[tuple[str, str]]]] = {
-    "instanceTypes": _planned_types,
-    "extension": _planned_extension,
-    "roleAssignments": _planned_roles,
-}
+    return [] if kept else there
 
 
 @_clean_up("roleAssignments")

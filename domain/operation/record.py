@@ -72,7 +72,8 @@ class StepRecord:
     """One step. ``name`` is its activity's name; ``value`` and ``intents`` are internal and never shown.
 
     ``intents`` are what the step set out to change, each thing once, the latest last. ``version``: that of the app that
-    began the step's wait, which is an engine instance of its own.
+    began the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run
+    go back to an earlier one.
     """
 
     name: str
@@ -87,6 +88,7 @@ class StepRecord:
     intents: tuple[Intent, ...] = ()
     value: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
+    backs: int = 0
 
     @property
     def intent(self) -> Intent | None:
@@ -94,11 +96,29 @@ class StepRecord:
         return self.intents[0] if self.intents else None
 
     def with_intent(self, intent: Intent) -> StepRecord:
-        """The step with one more intent; one that was the last already stays as it is, with its time."""
+        """The step with one more intent; the last one stays as it is, with its time, if it is of this same beginning.
+
+        A step that has begun again - a retry, a run that went back - sends anew what it had sent before.
+        """
         last = self.intents[-1] if self.intents else None
-        if last is not None and last.same(intent):
+        if last is not None and last.same(intent) and not self.is_earlier(last):
             return self
         return replace(self, intents=(*(i for i in self.intents if not i.same(intent)), intent))
+
+    def is_earlier(self, intent: Intent) -> bool:
+        """Whether an intent of this step is older than its present beginning."""
+        return self.started is not None and intent.time < self.started
+
+    def begun_again(self) -> StepRecord:
+        """The step as it is before it begins, with nothing but what it set out to change, and its counters."""
+        return StepRecord(
+            self.name,
+            self.kind,
+            attempts=self.attempts,
+            bound_seconds=self.bound_seconds,
+            intents=self.intents,
+            backs=self.backs,
+        )
 
     @property
     def over(self) -> bool:
@@ -128,6 +148,8 @@ class JournalEntry:
 @dataclass(frozen=True)
 class Operation:
     """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
+
+    ``left_out`` are names of steps that the request does not need. They are in no list and are not taken.
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
     counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
@@ -166,6 +188,7 @@ class Operation:
     operation_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     version: str | None = None
     held_up: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""
@@ -307,6 +330,7 @@ def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
             "boundSeconds": s.bound_seconds,
             "value": dict(s.value),
             "version": s.version,
+            "backs": s.backs,
             "intents": [{"action": i.action, "resourceId": i.resource_id, "time": to_text(i.time)} for i in s.intents],
         }
         for s in steps
@@ -329,6 +353,7 @@ def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, 
             intents=_intents(s),
             value=s["value"],
             version=s.get("version"),
+            backs=s.get("backs", 0),
         )
         for s in stored
     )

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
 from domain.extension.secret_ids import parse_secret_id
 from domain.extension.wanted import wire_text
-from domain.operation.deadlines import duration
+from domain.requests.durations import duration
 
 # Table Storage and ARM take other control characters badly; nobody types them on purpose.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -34,8 +34,8 @@ from domain.extension.wanted import (
     RELEASE_TRAIN,
     is_on,
 )
-from domain.operation.deadlines import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE
 from domain.requests import fields as values
+from domain.requests.durations import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
 
 # What a caller may choose as an operation's id: legal in table keys, engine instance ids and URLs as it stands.

@@ -62,6 +62,7 @@ def head_row(operation: Operation) -> dict[str, Any]:
             OPERATION_URLS: dict(operation.operation_urls) or None,
             "version": operation.version,
             "heldUp": operation.held_up,
+            "leftOut": list(operation.left_out),
         }
     )
 
@@ -99,6 +100,7 @@ def operation_from_row(row: Mapping[str, Any]) -> Operation:
         operation_urls=unpack_json(row, OPERATION_URLS) or {},  # Rows up to release 0.2.0 do not have it.
         version=row.get("version"),
         held_up=unpack_text(row, "heldUp"),
+        left_out=tuple(unpack_json(row, "leftOut") or ()),  # Rows up to release 0.2.0 do not have it.
     )
 
 

@@ -14,12 +14,12 @@ from domain.operation.record import (
     Operation,
     RequestedBy,
 )
+from domain.operation.steps import WAKE
 from domain.requests.models import Decision, parse
 from domain.requests.strict_json import read_json
 from gateways import durable as engine
 from operations.cancel import cancel
 from operations.retry import Retried, retry
-from orchestrators.run import WAKE
 from triggers.http.answers import HttpError, answered, operation_answer
 from triggers.http.body import principal, read_body
 from triggers.http.queries import find_operation
