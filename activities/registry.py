@@ -65,8 +65,8 @@ class Binding:
 
     A retry answers finished steps from the record and begins the others again, but: ``taken_anew``: a new run takes the
     step whatever it came to before. ``begun_for``: the step only began what that later one waits for; when that one
-    failed, it is begun anew. ``redone``: the step is done again after its ``undo``. It made nothing: what steps make and
-    an undo removes stands among what the operation created, and retry sees it there.
+    failed, it is begun anew. ``redone``: the step is done again after its ``undo``. It made nothing: what steps make
+    and an undo removes stands among what the operation created, and retry sees it there.
     """
 
     step: Step
