@@ -13,35 +13,53 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 import azure.durable_functions as df
 from azure.durable_functions import DurableOrchestrationClient
 
-from activities.access.providers import planned_registrations, providers, register_providers, registration_state
-from activities.access.relay import ensure_relay, planned_relay
-from activities.access.roles import grant_compute_roles, grant_workspace_roles, planned_compute_grants, planned_grants
-from activities.access.undo import undo_relay, undo_roles
+from activities.access.providers import planned_registrations, providers, register_providers
+from activities.access.relay import ensure_relay, planned_relay, undo_relay
+from activities.access.roles import (
+    grant_compute_roles,
+    grant_workspace_roles,
+    planned_compute_grants,
+    planned_grants,
+    planned_role_removal,
+    remove_roles,
+    undo_roles,
+)
 from activities.checks.plan import Planner, plan
 from activities.checks.preflight import preflight
-from activities.cluster.changes import planned_objects
-from activities.cluster.components import apply_instance_types, components_healthy, ensure_namespace
+from activities.cluster.components import components_healthy
+from activities.cluster.instance_types import (
+    apply_instance_types,
+    planned_instance_types,
+    planned_type_removal,
+    remove_instance_types,
+    undo_instance_types,
+)
 from activities.cluster.legacy_objects import cleanup_legacy, planned_cleanup
 from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster, start_operations
+from activities.cluster.namespace import ensure_namespace, planned_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret, planned_copy
-from activities.cluster.undo import undo_instance_types, undo_namespace
-from activities.compute.attach import attach_compute, compute_ready, find_compute, planned_attach, resolve
+from activities.compute.attach import (
+    attach_compute,
+    compute_ready,
+    find_compute,
+    planned_attach,
+    resolve,
+    undo_compute,
+)
 from activities.compute.detach import compute_gone, detach_compute, planned_detach
 from activities.compute.snapshot import snapshot
-from activities.extension.install import extension_ready, install_extension, outlook
+from activities.extension.install import (
+    extension_ready,
+    install_extension,
+    outlook,
+    planned_extension_removal,
+    remove_extension,
+    undo_extension,
+)
 from activities.lifecycle.approval import approval
 from activities.lifecycle.ending import claim, record, release
 from activities.lifecycle.notify import notify
-from activities.runtime.clean_up import (
-    planned_extension_removal,
-    planned_role_removal,
-    planned_type_removal,
-    remove_extension,
-    remove_instance_types,
-    remove_roles,
-)
 from activities.runtime.step import StepAtWork, Work, run_step
-from activities.runtime.undo import undo_compute, undo_extension
 from activities.workloads.drain import drain, find_orphans, planned_cancels
 from activities.workloads.endpoints import delete_endpoints, planned_deletions
 from activities.workloads.schedules import pause_schedules, planned_pauses, planned_resumes, resume_schedules
@@ -51,6 +69,7 @@ from domain.operation import steps
 from domain.operation.outcomes import RAISED, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.steps import Step
+from gateways.azure.subscription import registration_state
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +100,8 @@ class Binding:
 def _planned_registrations(step: StepAtWork) -> Sequence[PlannedChange]:
     if not step.operation.attach_request.get("registerProviders"):
         return ()
-    return planned_registrations(step, {name: registration_state(step, name) for name in providers(step)})
+    subscription = step.operation.cluster.subscription
+    return planned_registrations(step, {name: registration_state(subscription, name) for name in providers(step)})
 
 
 def _planned_extension(step: StepAtWork) -> Sequence[PlannedChange]:
@@ -119,8 +139,13 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(steps.INSTALL_EXTENSION, install_extension, plan=_planned_extension, undo=steps.UNDO_EXTENSION),
     Binding(steps.EXTENSION_READY, extension_ready),
     Binding(steps.COMPONENTS_HEALTHY, components_healthy),
-    Binding(steps.ENSURE_NAMESPACE, ensure_namespace, plan=planned_objects, undo=steps.UNDO_NAMESPACE),
-    Binding(steps.APPLY_INSTANCE_TYPES, apply_instance_types, undo=steps.UNDO_INSTANCE_TYPES),
+    Binding(steps.ENSURE_NAMESPACE, ensure_namespace, plan=planned_namespace, undo=steps.UNDO_NAMESPACE),
+    Binding(
+        steps.APPLY_INSTANCE_TYPES,
+        apply_instance_types,
+        plan=planned_instance_types,
+        undo=steps.UNDO_INSTANCE_TYPES,
+    ),
     Binding(steps.ATTACH_COMPUTE, attach_compute, plan=_planned_attach, undo=steps.UNDO_COMPUTE),
     Binding(steps.COMPUTE_READY, compute_ready),
     Binding(steps.GRANT_COMPUTE_ROLES, grant_compute_roles, plan=planned_compute_grants, undo=steps.UNDO_ROLES),
