@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.runtime import locks as holding
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from domain.access.relay import (
     API_VERSION,
     CONNECTION_STRING_SETTING,

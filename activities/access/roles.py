@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from activities.access.relay import planned_relay_id
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from domain.access.relay import API_VERSION as RELAY_API
 from domain.access.roles import (
     API_VERSION,

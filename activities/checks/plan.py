@@ -10,7 +10,7 @@ from activities.access.roles import planned_compute_grants, planned_grants
 from activities.cluster.changes import planned_objects
 from activities.cluster.legacy_objects import planned_cleanup
 from activities.cluster.tls_secret import planned_copy
-from activities.compute.attach import find_compute, planned_attach
+from activities.compute.attach import planned_attach
 from activities.compute.detach import planned_detach
 from activities.extension.install import outlook
 from activities.runtime.clean_up import planned_clean_up
@@ -21,6 +21,7 @@ from activities.workloads.schedules import planned_pauses, planned_resumes
 from activities.workloads.smoke_test import planned_smoke_test
 from domain.operation.outcomes import Done, Outcome
 from domain.operation.plan import PlannedChange, plan_to_json
+from gateways.azure.computes import find_compute
 
 Planner = Callable[[StepAtWork], Sequence[PlannedChange]]
 
@@ -50,7 +51,7 @@ def _extension(step: StepAtWork) -> Sequence[PlannedChange]:
 
 
 def _attach(step: StepAtWork) -> Sequence[PlannedChange]:
-    change = planned_attach(step, find_compute(step))
+    change = planned_attach(step, find_compute(step.operation.compute_id))
     return (change,) if change is not None else ()
 
 
@@ -60,7 +61,7 @@ def _attach_anew(step: StepAtWork) -> Sequence[PlannedChange]:
 
 
 def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
-    change = planned_detach(step, find_compute(step))
+    change = planned_detach(step, find_compute(step.operation.compute_id))
     return (change,) if change is not None else ()
 
 

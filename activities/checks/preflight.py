@@ -13,7 +13,6 @@ from activities.access.providers import providers, registration_state
 from activities.access.roles import look_ahead
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.changes import view
-from activities.compute.attach import find_compute
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
 from activities.extension.update import wanted_of
@@ -30,9 +29,9 @@ from domain.operation.outcomes import (
 from domain.preflight.facts import ExtensionFacts, Facts, Unread, VaultFacts
 from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
-from gateways.azure import arm, permissions
-from gateways.azure import subscription as regions
+from gateways.azure import arm, permissions, subscription
 from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
 from gateways.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -91,11 +90,11 @@ def gather(step: StepAtWork) -> Gathered:
     readings: dict[str, Callable[[], Any]] = {
         "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,
         "cluster": lambda: arm.get(str(cluster), arm.cluster_api(cluster)).body,
-        "compute": lambda: find_compute(step),
+        "compute": lambda: find_compute(step.operation.compute_id),
         "extension": lambda: outlook(step)[0],
         "kubernetes": lambda: view(step),
-        "sizes": lambda: regions.vm_sizes(cluster.subscription, location),
-        "versions": lambda: regions.kubernetes_versions(cluster.subscription, location),
+        "sizes": lambda: subscription.vm_sizes(cluster.subscription, location),
+        "versions": lambda: subscription.kubernetes_versions(cluster.subscription, location),
         "trusted_access": lambda: [] if connected else list(arm.items(bindings, arm.CLUSTERS_API)),
         "workspace_roles": lambda: look_ahead(step),
         "workspace_permissions": lambda: permissions.read(workspace),

@@ -19,7 +19,6 @@ from activities.extension.update import (
     wanted_of,
 )
 from activities.runtime import locks as holding
-from activities.runtime.long_running import WAITING, poll
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, MANAGED_CLUSTER, ArmId, parse_arm_id
 from domain.catalogue import entry as catalogue
@@ -41,6 +40,7 @@ from domain.operation.record import Intent
 from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem, answers_in
 from gateways.azure import arm
+from gateways.azure.long_running import WAITING, poll
 from gateways.storage import claims
 
 API = arm.EXTENSIONS_API

@@ -8,8 +8,7 @@ from typing import Any
 
 from activities.access.relay import relay_parts
 from activities.extension.protected_settings import Secrets, protected_settings
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
     EXTENSION,

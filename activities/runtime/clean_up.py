@@ -11,7 +11,6 @@ from contextlib import closing
 
 from activities.access.undo import all_made
 from activities.cluster.reach import instance_type_id, made_by_operation
-from activities.compute.attach import target_of
 from activities.runtime import locks as holding
 from activities.runtime.dependents import user_of_cluster, user_of_roles
 from activities.runtime.step import StepAtWork
@@ -89,7 +88,7 @@ def planned_clean_up(step: StepAtWork) -> list[PlannedChange]:
 
 def _planned_types(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
     makers = _makers_of_types(step)
-    if not makers or user_of_cluster(step.operation, but=target_of(step)) is not None:
+    if not makers or user_of_cluster(step.operation, but=step.operation.compute_id) is not None:
         return []
     api = kubernetes.connect(cluster)
     if isinstance(api, Unreachable):
@@ -103,13 +102,13 @@ def _planned_extension(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]
     if target is None or arm.find(target, arm.EXTENSIONS_API) is None:
         return []
     held = claims.read(claims.extension_target(str(cluster))) is not None
-    used = held or user_of_cluster(step.operation, but=target_of(step)) is not None
+    used = held or user_of_cluster(step.operation, but=step.operation.compute_id) is not None
     return [] if used else [("remove_extension", target)]
 
 
 def _planned_roles(step: StepAtWork, cluster: ArmId) -> list[tuple[str, str]]:
     there, makers = _granted(step), list(_attaches(step.operation))
-    kept = not there or user_of_roles(step.operation, makers, but=target_of(step)) is not None
+    kept = not there or user_of_roles(step.operation, makers, but=step.operation.compute_id) is not None
     return [] if kept else [("remove_roles", each) for each in there]
 
 

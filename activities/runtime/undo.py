@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 
 from activities.runtime import locks as holding
 from activities.runtime.dependents import user_of_cluster
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.workloads.uses import refusal
 from domain.arm_ids import EXTENSION
 from domain.operation.outcomes import (

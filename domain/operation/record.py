@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.arm_ids import WORKSPACE, ArmId, compute_id, parse_arm_id
 from domain.operation.outcomes import Created, Finding
 from domain.problems import Problem, problem_from_json, problem_to_json
 from domain.times import from_text, to_text
@@ -188,6 +189,16 @@ class Operation:
             return self.request
         found: Mapping[str, Any] = self.value("resolve").get("attachRequest") or {}
         return found
+
+    @property
+    def workspace(self) -> ArmId:
+        """The workspace. Raises ValueError when the operation names none."""
+        return parse_arm_id(str(self.workspace_id), WORKSPACE)
+
+    @property
+    def compute_id(self) -> str:
+        """ARM id of the compute. Raises ValueError when the operation names no workspace."""
+        return compute_id(self.workspace, str(self.compute_name))
 
     @property
     def steps_over(self) -> int:
