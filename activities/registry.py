@@ -6,12 +6,11 @@ The order of the bindings means nothing: orchestrators list the steps in the ord
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 import azure.durable_functions as df
-from azure.durable_functions import DurableOrchestrationClient
 
 from activities.access.providers import planned_registrations, providers, register_providers
 from activities.access.relay import ensure_relay, planned_relay, undo_relay
@@ -35,18 +34,12 @@ from activities.cluster.instance_types import (
     undo_instance_types,
 )
 from activities.cluster.legacy_objects import cleanup_legacy, planned_cleanup
-from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster, start_operations
+from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster
 from activities.cluster.namespace import ensure_namespace, planned_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret, planned_copy
-from activities.compute.attach import (
-    attach_compute,
-    compute_ready,
-    find_compute,
-    planned_attach,
-    resolve,
-    undo_compute,
-)
+from activities.compute.attach import attach_compute, compute_ready, planned_attach, undo_compute
 from activities.compute.detach import compute_gone, detach_compute, planned_detach
+from activities.compute.resolve import resolve
 from activities.compute.snapshot import snapshot
 from activities.extension.install import (
     extension_ready,
@@ -57,24 +50,24 @@ from activities.extension.install import (
     undo_extension,
 )
 from activities.lifecycle.approval import approval
-from activities.lifecycle.ending import claim, record, release
-from activities.lifecycle.notify import notify
+from activities.lifecycle.claim import claim, release
+from activities.lifecycle.ending import notify, record
 from activities.runtime.step import StepAtWork, Work, run_step
-from activities.workloads.drain import drain, find_orphans, planned_cancels
+from activities.workloads.drain import drain, planned_cancels
 from activities.workloads.endpoints import delete_endpoints, planned_deletions
 from activities.workloads.schedules import pause_schedules, planned_pauses, planned_resumes, resume_schedules
 from activities.workloads.smoke_test import planned_smoke_test, smoke_test, smoke_test_done, undo_smoke_test
-from activities.workloads.uses import survey
+from activities.workloads.uses import find_orphans, survey
 from domain.operation import steps
 from domain.operation.outcomes import RAISED, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.steps import Step
+from gateways.azure.computes import find_compute
 from gateways.azure.subscription import registration_state
 
 logger = logging.getLogger(__name__)
 
 Activity = Callable[[dict[str, Any]], dict[str, Any]]
-Starter = Callable[[dict[str, Any], DurableOrchestrationClient], Awaitable[dict[str, Any]]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -111,12 +104,14 @@ def _planned_extension(step: StepAtWork) -> Sequence[PlannedChange]:
 
 def _planned_attach(step: StepAtWork) -> Sequence[PlannedChange]:
     # What has the name now will be gone when a reattach comes to it.
-    change = planned_attach(step, None if step.operation.kind == "reattach" else find_compute(step))
+    change = planned_attach(
+        step, None if step.operation.kind == "reattach" else find_compute(step.operation.compute_id)
+    )
     return (change,) if change is not None else ()
 
 
 def _planned_detach(step: StepAtWork) -> Sequence[PlannedChange]:
-    change = planned_detach(step, find_compute(step))
+    change = planned_detach(step, find_compute(step.operation.compute_id))
     return (change,) if change is not None else ()
 
 
@@ -225,16 +220,6 @@ def _answering(work: Activity) -> Activity:
     return _named(activity, work)
 
 
-def _answering_starter(work: Starter) -> Starter:
-    async def activity(call: dict[str, Any], client: DurableOrchestrationClient) -> dict[str, Any]:
-        try:
-            return await work(call, client)
-        except Exception as error:
-            return _raised(call, error)
-
-    return _named(activity, work)
-
-
 def _named(activity: F, work: Callable[..., Any]) -> F:
     """Name and text of the work, and annotations as the worker takes them.
 
@@ -250,6 +235,3 @@ for _binding in BINDINGS:
     bp.activity_trigger(input_name="call")(_answering(_step(_binding)))
 bp.activity_trigger(input_name="call")(_answering(look_at_cluster))
 bp.activity_trigger(input_name="call")(_answering(settle_cluster))
-bp.activity_trigger(input_name="call")(
-    bp.durable_client_input(client_name="client")(_answering_starter(start_operations))
-)

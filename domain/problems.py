@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from domain.redaction import scrub
+
 
 @dataclass(frozen=True)
 class AzureAnswer:
@@ -44,3 +46,19 @@ def problem_from_json(fields: Mapping[str, Any]) -> Problem:
     """The inverse of ``problem_to_json``."""
     azure = fields.get("azure")
     return Problem(**{**fields, "azure": AzureAnswer(**azure) if azure else None})
+
+
+def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
+    """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
+    answers = []
+    if error.get("code") or error.get("message"):
+        answers.append(AzureAnswer(_text(error.get("code")), _text(error.get("message")), status))
+    inner = error.get("details")
+    for detail in [*(inner if isinstance(inner, list) else []), error.get("innererror"), error.get("innerError")]:
+        if isinstance(detail, Mapping):
+            answers += answers_in(detail, status)
+    return answers
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else scrub(str(value))

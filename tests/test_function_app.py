@@ -26,7 +26,7 @@ from orchestrators.blueprint import ORCHESTRATORS
 from tests.triggers.http.http_app import functions as http_functions
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = ("triggers", "orchestrators", "activities", "gateways", "domain")
+PRODUCT = ("triggers", "operations", "orchestrators", "activities", "gateways", "domain")
 # Who may import whom (orchestrators reach activities by name only).
 MAY_IMPORT = {
     "function_app": {"triggers", "orchestrators", "activities"},

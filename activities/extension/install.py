@@ -19,8 +19,7 @@ from activities.extension.protected_settings import (
 from activities.extension.update import update_extension
 from activities.runtime import locks
 from activities.runtime.dependents import user_of_cluster
-from activities.runtime.long_running import WAITING, poll, wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import (
     attaches,
     clean_up,
@@ -45,7 +44,6 @@ from domain.extension.wanted import (
     wanted_extension,
 )
 from domain.extension.wire import protected_to_send, version_properties, wire_settings
-from domain.operation.azure_errors import answers_in
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -57,9 +55,10 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Intent
 from domain.preflight.facts import ExtensionFacts
-from domain.problems import AzureAnswer, Problem
+from domain.problems import AzureAnswer, Problem, answers_in
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
+from gateways.azure.long_running import WAITING, poll
 from gateways.settings import read_settings
 from gateways.storage import claims
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
 from domain.operation.outcomes import Created, Finding
 from domain.problems import Problem, problem_from_json, problem_to_json
 from domain.times import from_text, to_text
@@ -217,6 +217,16 @@ class Operation:
     def cluster(self) -> ArmId:
         """The cluster that the operation works on. Raises ValueError before that is known."""
         return parse_arm_id(str(self.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+
+    @property
+    def workspace(self) -> ArmId:
+        """The workspace. Raises ValueError when the operation names none."""
+        return parse_arm_id(str(self.workspace_id), WORKSPACE)
+
+    @property
+    def compute_id(self) -> str:
+        """ARM id of the compute. Raises ValueError when the operation names no workspace."""
+        return compute_id(self.workspace, str(self.compute_name))
 
     @property
     def steps_over(self) -> int:

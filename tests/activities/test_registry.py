@@ -23,19 +23,9 @@ def raising(call: dict[str, Any]) -> dict[str, Any]:
     raise KeyError("secret")
 
 
-async def raising_starter(call: dict[str, Any], client: Any) -> dict[str, Any]:
-    """The same with a client."""
-    raise KeyError("secret")
-
-
 def test_an_exception_is_an_answer_and_its_text_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert registry._answering(raising)(CALL) == {"kind": "raised"}
     assert "op: first raised" in caplog.text
-    assert "KeyError: 'secret'" in caplog.text
-
-
-async def test_so_it_is_with_a_client(caplog: pytest.LogCaptureFixture) -> None:
-    assert await registry._answering_starter(raising_starter)(CALL, None) == {"kind": "raised"}
     assert "KeyError: 'secret'" in caplog.text
 
 

@@ -14,8 +14,8 @@ from azure.core.exceptions import AzureError
 
 from domain.operation.record import Operation, operation_to_json
 from domain.violations import INVALID, Refused, Violation
+from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
-from operations.accept import ClaimContested
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, REQUEST
 from domain.operation import steps
 from domain.operation.steps import BY_NAME, HOUR, bound_of, not_needed, situation_of
-from domain.requests.models import parse_request, request_to_json
+from domain.requests.parsing import parse_request, request_to_json
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID
 
 ARC_ID = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/arc"

@@ -22,7 +22,7 @@ from tests.triggers.http.http_app import (
     detach_body,
 )
 from triggers.http import models as answer_models
-from triggers.http.body import LARGEST_BODY
+from triggers.http.request import LARGEST_BODY
 
 JSON = {"Content-Type": "application/json"}
 
