@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from activities.lifecycle.notify import publish
+from activities.lifecycle.ending import publish
+from activities.runtime import locks
 from domain.catalogue.explain import make_problem
 from domain.operation.facts import facts_of
 from domain.operation.record import (
@@ -27,7 +28,6 @@ from gateways import durable as engine
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
 from gateways.storage.records import Change
-from operations import accept as acceptance
 from operations import held_up
 
 # A start that is under way somewhere else gets this long before the timer steps in.
@@ -156,10 +156,10 @@ def free(operation_id: str | None = None) -> list[Operation]:
     for claim in claims.held():
         if operation_id is not None and claim.operation_id != operation_id:
             continue
-        found = acceptance.complete(claim)
+        found = locks.complete(claim)
         if found is not None and found.fresh:
             recorded.append(found.operation)
-        elif acceptance.is_stale(claim):
+        elif locks.is_stale(claim):
             claims.release(claim)
     for target, user in list(claims.reserved()):
         stored = records.read(user)

@@ -12,7 +12,7 @@ import azure.functions as func
 from domain.operation.record import Operation
 from gateways import clock
 from gateways import durable as engine
-from gateways.durable import EngineError
+from gateways.durable import EngineError, start_recorded
 from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
 from gateways.storage import cluster_events as reactions
@@ -21,7 +21,6 @@ from operations import stuck_detaches as stuck
 from operations import watch as watching
 from operations.watch import Verdict
 from triggers.events import react
-from triggers.starting import start_recorded
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()

@@ -21,21 +21,26 @@ from activities.runtime.transitions import (
     begin,
     finish,
     journal_entry,
+    unfinished_before,
 )
 from domain.access.propagation import LACKS_ROLE, is_spreading
 from domain.catalogue.explain import make_problem
 from domain.operation.azure_errors import outcome_of_error
-from domain.operation.facts import facts_of, situation_of
+from domain.operation.facts import facts_of
 from domain.operation.outcomes import (
     DONE,
+    MOST_BACKS,
     SUPERSEDED,
     Again,
+    Back,
     Outcome,
     Stop,
     again,
+    back,
     stop,
 )
 from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.steps import situation_of
 from domain.times import from_text, in_words
 from gateways import clock
 from gateways.azure.arm import ArmError
@@ -48,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE = 15.0
+# How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
+_VISIBLE_WITHIN = 60.0
 
 
 @dataclass
@@ -75,6 +82,11 @@ class StepAtWork:
         """Whether this is the last attempt before the step's deadline ends it: time to say what else there is."""
         started, bound = self.record.started, self.record.bound_seconds or self.call.bound
         return started is not None and (self.call.now - started).total_seconds() >= bound
+
+    @property
+    def may_go_back(self) -> bool:
+        """Whether this step may have the run go back once more; else that ends it."""
+        return self.record.backs < MOST_BACKS
 
     @property
     def failed_before(self) -> bool:
@@ -133,7 +145,10 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
             logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
             return DONE
         if step.over:
-            return _answer(step)
+            return _answer(call, begun.operation)
+        unfinished = unfinished_before(begun.operation, step)
+        if unfinished is not None:
+            return back(unfinished)
         at_work = StepAtWork(call, begun.operation, begun)
         outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
@@ -150,9 +165,11 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
+    if isinstance(outcome, Back) and not finished.over:
+        return back(outcome.step)
     if not finished.over:
         return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
-    return _answer(finished)
+    return _answer(call, after)
 
 
 def _call(fields: Mapping[str, Any]) -> Call:
@@ -168,6 +185,7 @@ def _call(fields: Mapping[str, Any]) -> Call:
         undo=fields.get("undo", False),
         cancelable=fields.get("cancelable", False),
         plan=plan,
+        planned=tuple(fields.get("planned", ())),
         problem=fields.get("problem"),
     )
 
@@ -201,10 +219,12 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 
 
-def _answer(step: StepRecord) -> dict[str, Any]:
-    if step.problem is not None:
-        return stop(step.problem)
-    return DONE
+def _answer(call: Call, operation: Operation) -> dict[str, Any]:
+    """What a step that is over has come to; the first of a run brings the steps that are not taken, too."""
+    step = operation.step(call.step)
+    assert step is not None
+    answer = stop(step.problem) if step.problem is not None else DONE
+    return {**answer, "leftOut": list(operation.left_out)} if call.plan and operation.left_out else answer
 
 
 def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
@@ -229,3 +249,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
 def _back_off(attempts: int) -> float:
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
+
+
+def wait_for_earlier_attempt(step: StepAtWork) -> Again | None:
+    """Before a request is sent again: wait until the first would show, if it got through."""
+    if step.intent is None:
+        return None
+    age = (clock.now() - step.intent.time).total_seconds()
+    if age >= _VISIBLE_WITHIN:
+        return None
+    return Again(min(15.0, _VISIBLE_WITHIN - age + 1), "looking whether an earlier attempt of this step got through")
