@@ -28,6 +28,8 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
+from domain.operation.record import Operation
+from domain.operation.results import ComponentsSeen, ComputeReady, as_text
 from domain.problems import AzureAnswer, Problem
 from gateways import clock
 from gateways.azure import arm
@@ -82,8 +84,7 @@ def compute_ready(step: StepAtWork) -> Outcome:
         return Again(None, "the compute does not show yet")
     state = state_of(found.body)
     if state == "succeeded":
-        seen = step.operation.value("components_healthy")
-        return Done({**_result(found.body, target), **seen})
+        return Done(_result(found.body, step.operation))
     if state in ("failed", "canceled") or progress.error is not None:
         problem = _attach_failed(step, found.body, progress.error)
         return _take_away(step, target, problem) or Stop(problem)
@@ -102,12 +103,13 @@ def _in_use(step: StepAtWork) -> str | None:
 
 def _attach_body(step: StepAtWork) -> dict[str, Any]:
     request = step.operation.attach_request
-    location = step.operation.value("resolve").get("location")
+    resolved = step.operation.resolved
+    location = resolved.location
     properties: dict[str, Any] = {
         "computeType": "Kubernetes",
         "computeLocation": location,
         "resourceId": step.operation.cluster_id,
-        "properties": _kubernetes_properties(request, step.operation.value("resolve").get("keptInstanceTypes")),
+        "properties": _kubernetes_properties(request, resolved.kept_instance_types),
     }
     if request.get("description"):
         properties["description"] = request["description"]
@@ -120,7 +122,7 @@ def _attach_body(step: StepAtWork) -> dict[str, Any]:
     return body
 
 
-def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, Any] | None) -> dict[str, Any]:
+def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {"namespace": request["namespace"]}
     if request.get("defaultInstanceType"):
         properties["defaultInstanceType"] = request["defaultInstanceType"]
@@ -131,14 +133,16 @@ def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, 
     return properties
 
 
-def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
+def _result(body: Mapping[str, Any], operation: Operation) -> ComputeReady:
     properties = body["properties"]
-    return {
-        "computeId": target,
-        "provisioningState": properties.get("provisioningState"),
-        "namespace": (properties.get("properties") or {}).get("namespace"),
-        "principalId": (body.get("identity") or {}).get("principalId"),
-    }
+    seen = operation.result_of(ComponentsSeen)
+    return ComputeReady(
+        operation.compute_id,
+        as_text(properties.get("provisioningState")),
+        as_text((properties.get("properties") or {}).get("namespace")),
+        as_text((body.get("identity") or {}).get("principalId")),
+        seen.router_address if seen is not None else None,
+    )
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:

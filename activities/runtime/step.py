@@ -16,7 +16,6 @@ from azure.core.exceptions import AzureError
 
 from activities.runtime.transitions import (
     CANCELED_CODE,
-    FAILED_BEFORE,
     Call,
     begin,
     finish,
@@ -93,7 +92,7 @@ class StepAtWork:
         """Whether somebody has asked to retry this step after it failed, and it has changed nothing since."""
         started = self.record.started
         changed = any(started is not None and intent.time >= started for intent in self.record.intents)
-        return bool(self.record.value.get(FAILED_BEFORE)) and not changed
+        return self.record.failed_before and not changed
 
     @property
     def facts(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.record import REJECT, Operation
+from domain.operation.results import DetachStarted, Drained
 from domain.requests.durations import approval_timeout, drain_deadline
 from domain.times import in_words
 from domain.workloads.policy import (
@@ -66,14 +67,15 @@ def planned_cancels(step: StepAtWork) -> list[PlannedChange]:
 
 def is_forced(operation: Operation) -> bool:
     """Whether the compute is to be detached although jobs use it: by the request, or as its deadline came to."""
-    steps = ("drain", "detach_compute")
-    return policy_of(operation.request).jobs == FORCE or any(operation.value(s).get("forced") for s in steps)
+    drained, started = operation.result_of(Drained), operation.result_of(DetachStarted)
+    by_deadline = (drained is not None and drained.forced) or (started is not None and started.forced)
+    return policy_of(operation.request).jobs == FORCE or by_deadline
 
 
 def held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     """What keeps a compute whose jobs are waited for from being detached now; None when no job is left.
 
-    At the deadline the answer is a stop, a question, or ``Done`` with ``forced``.
+    At the deadline the answer is a stop, a question, or ``Done`` with a ``Drained`` that is forced.
 
     Raises ArmError when it cannot be told what uses the compute: that counts as busy.
     """
@@ -85,7 +87,9 @@ def held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
         if waited < deadline or policy.on_deadline != FORCE:
             raise
         found = Finding("computeUse", "unknown", f"What uses the compute cannot be told: {error}.")
-        return Done({"forced": True}, "the deadline passed: goes on without knowing what is left", findings=(found,))
+        return Done(
+            Drained(forced=True), "the deadline passed: goes on without knowing what is left", findings=(found,)
+        )
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
@@ -125,7 +129,7 @@ def _at_deadline(step: StepAtWork, policy: Policy, left: Sequence[Use], waited: 
 
 def _forced(left: Sequence[Use], detail: str) -> Done:
     found = tuple(Finding("jobOnCompute", "warning", f"{use} is left to itself.") for use in left)
-    return Done({"forced": True}, detail=detail, findings=found)
+    return Done(Drained(forced=True), detail=detail, findings=found)
 
 
 def _cancel(step: StepAtWork, job: Use) -> None:

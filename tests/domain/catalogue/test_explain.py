@@ -10,8 +10,10 @@ import pytest
 from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST, fill_command
 from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
 from domain.catalogue.render import SECTIONS, rendered
+from domain.operation.codec import encode
 from domain.operation.facts import facts_of
 from domain.operation.record import StepRecord
+from domain.operation.results import ExtensionSent, Resolved
 from domain.problems import AzureAnswer, answers_in
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
 
@@ -21,7 +23,7 @@ OTHER_SUBSCRIPTION = CLUSTER_ID.replace(SUB, "99999999-2222-3333-4444-5555555555
 
 
 def resolved(identity: str) -> StepRecord:
-    return StepRecord("resolve", "do", value={"workspaceIdentity": identity})
+    return StepRecord("resolve", "do", value=encode(Resolved(workspace_identity=identity)))
 
 
 def test_an_extension_that_is_not_seen_is_a_missing_role() -> None:
@@ -125,7 +127,7 @@ def test_facts_are_quoted_in_commands() -> None:
 
 def test_facts_of_an_operation() -> None:
     installed = StepRecord(
-        "install_extension", "do", value={"extensionId": f"{CLUSTER_ID}/providers/x/extensions/mine"}
+        "install_extension", "do", value=encode(ExtensionSent(f"{CLUSTER_ID}/providers/x/extensions/mine"))
     )
     facts = facts_of(make_operation(steps=(installed,)))
     assert facts["extension"] == "mine"
@@ -134,7 +136,9 @@ def test_facts_of_an_operation() -> None:
     assert (facts["workspace"], facts["workspace_group"], facts["subscription"]) == ("ws", "rg", SUB)
     assert "cross_subscription" not in facts
     detach = facts_of(
-        make_operation(cluster_id=None, steps=(StepRecord("resolve", "do", value={"clusterId": CLUSTER_ID}),))
+        make_operation(
+            cluster_id=None, steps=(StepRecord("resolve", "do", value=encode(Resolved(cluster_id=CLUSTER_ID))),)
+        )
     )
     assert detach["cluster_id"] == CLUSTER_ID
     assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
