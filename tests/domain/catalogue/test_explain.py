@@ -135,11 +135,8 @@ def test_facts_of_an_operation() -> None:
     assert (facts["cluster"], facts["cluster_group"], facts["cluster_subscription"]) == ("aks", "rg", SUB)
     assert (facts["workspace"], facts["workspace_group"], facts["subscription"]) == ("ws", "rg", SUB)
     assert "cross_subscription" not in facts
-    detach = facts_of(
-        make_operation(
-            cluster_id=None, steps=(StepRecord("resolve", "do", value=encode(Resolved(cluster_id=CLUSTER_ID))),)
-        )
-    )
+    resolved = StepRecord("resolve", "do", value=encode(Resolved(cluster_id=CLUSTER_ID)))
+    detach = facts_of(make_operation(cluster_id=None, steps=(resolved,)))
     assert detach["cluster_id"] == CLUSTER_ID
     assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
     assert "cluster" not in facts_of(make_operation(cluster_id=None))
@@ -181,3 +178,9 @@ def test_every_key_that_is_raised_is_in_the_catalogue() -> None:
         assert set(raised) <= keys, path
     with pytest.raises(KeyError):
         make_problem("NoSuchKey", {})
+
+
+def test_what_cannot_be_read_of_a_step_keeps_no_failure_from_being_told() -> None:
+    broken = tuple(StepRecord(name, "do", value={"location": 5}) for name in ("resolve", "install_extension"))
+    facts = facts_of(make_operation(kind="reattach", steps=broken))
+    assert (facts["workspace"], facts["cluster"], facts["extension"]) == ("ws", "aks", "azureml")

@@ -147,12 +147,12 @@ def test_no_hostile_value_is_anything_but_a_value_of_the_type_or_one_error(kind:
 
 
 def refusal(kind: type[Any], stored: Any) -> str | None:
-    """What decoding says of a value; None when it is of the type, and then it is stored as it was."""
+    """What decoding says of a value; None when it is of the type, and can be stored again."""
     try:
         read = decode(kind, stored)
     except CodecError as error:
         return str(error)
-    assert encode(read) == stored
+    assert decode(kind, encode(read)) == read
     return None
 
 
