@@ -12,13 +12,11 @@ from packages.simulated_azure import seed
 from packages.simulated_azure.access import rbac
 from packages.simulated_azure.arm import (
     faults,
+    long_running,
     request_log,
     resources,
     scripts,
     signatures,
-)
-from packages.simulated_azure.arm import (
-    long_running as operations,
 )
 from packages.simulated_azure.providers.machine_learning import jobs
 from packages.simulated_azure.world import World, iso
@@ -153,7 +151,7 @@ class Control:
         live = [item for item in self._world.store.values("operation") if item["status"] == "InProgress"]
         found = [item["id"] for item in live if resource.search(item["resourceId"])]
         for identifier in found:
-            operations.finish(self._world, identifier, None)
+            long_running.finish(self._world, identifier, None)
         return web.json_response({"value": found})
 
     async def _faults(self, request: web.Request) -> web.Response:

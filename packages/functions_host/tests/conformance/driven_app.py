@@ -12,7 +12,7 @@ from typing import Any
 from azure_functions_runtime.bindings import meta as library
 
 from packages.functions_host.worker.protos import PROTOS, ParameterBinding, TypedData
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 library.load_binding_registry()
 RECORDED = Path(__file__).parent / "recorded" / "durable"

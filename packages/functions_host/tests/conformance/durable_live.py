@@ -18,9 +18,9 @@ from packages.controls.clock import ScaledClock
 from packages.functions_host.durable.api.client import Client
 from packages.functions_host.durable.api.management import ManagementApi
 from packages.functions_host.durable.engine import Engine
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.durable.replay import Names
 from packages.functions_host.durable.store import Store
-from packages.functions_host.durable.timestamps import ticks_from_text
 from packages.functions_host.tests.conformance import masks
 from packages.functions_host.tests.conformance.checks import Check, Tally, first_difference
 from packages.functions_host.tests.conformance.driven_app import DrivenApp

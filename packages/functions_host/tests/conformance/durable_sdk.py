@@ -15,7 +15,7 @@ from packages.functions_host.tests.conformance.recordings import (
     as_call,
     load,
 )
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 
 async def check(file: str) -> Tally:

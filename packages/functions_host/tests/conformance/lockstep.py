@@ -18,10 +18,10 @@ from packages.functions_host.durable.api.client import Client
 from packages.functions_host.durable.api.management import ManagementApi
 from packages.functions_host.durable.api.urls import Webhooks
 from packages.functions_host.durable.engine import Engine
-from packages.functions_host.durable.history import RESULT_KEYS, Event
+from packages.functions_host.durable.protocol.history import RESULT_KEYS, Event
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.durable.replay import HTTP_ACTIVITY, Names
 from packages.functions_host.durable.store import ActivityMessage, Message, Store
-from packages.functions_host.durable.timestamps import ticks_from_text
 from packages.functions_host.tests.conformance import masks
 from packages.functions_host.tests.conformance.checks import Tally
 from packages.functions_host.tests.conformance.driven_app import DrivenApp, recorded_failure

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from packages.functions_host.dotnet import durable_json as dotnet_json
-from packages.functions_host.durable import context_json, history
+from packages.functions_host.dotnet import durable_json
 from packages.functions_host.durable.api.urls import Webhooks, url_encode
-from packages.functions_host.durable.timestamps import text_from_ticks, ticks_from_text, whole_seconds
+from packages.functions_host.durable.protocol import context_json, history
+from packages.functions_host.durable.protocol.timestamps import text_from_ticks, ticks_from_text, whole_seconds
 
 
 @pytest.mark.parametrize(
@@ -64,16 +64,16 @@ def test_status_bodies_cut_to_seconds() -> None:
     ],
 )
 def test_numbers_are_written_as_net_writes_them(value: float, text: str) -> None:
-    assert dotnet_json.compact({"v": [value]}) == f'{{"v":[{text}]}}'
+    assert durable_json.compact({"v": [value]}) == f'{{"v":[{text}]}}'
 
 
 def test_json_is_compact_and_leaves_letters_as_they_are() -> None:
-    assert dotnet_json.compact({"ü": ["中", None, True, 1, 'a"b\n']}) == '{"ü":["中",null,true,1,"a\\"b\\n"]}'
-    assert dotnet_json.compact("\u2028") == '"\\u2028"'
+    assert durable_json.compact({"ü": ["中", None, True, 1, 'a"b\n']}) == '{"ü":["中",null,true,1,"a\\"b\\n"]}'
+    assert durable_json.compact("\u2028") == '"\\u2028"'
 
 
 def test_json_indents_by_two_and_keeps_empty_containers_short() -> None:
-    assert dotnet_json.indented({"a": {"b": [1, {}], "c": []}}) == (
+    assert durable_json.indented({"a": {"b": [1, {}], "c": []}}) == (
         '{\n  "a": {\n    "b": [\n      1,\n      {}\n    ],\n    "c": []\n  }\n}'
     )
 
@@ -94,7 +94,7 @@ def test_json_indents_by_two_and_keeps_empty_containers_short() -> None:
     ],
 )
 def test_a_stored_text_shows_as_its_json_or_as_itself(text: str | None, shown: Any) -> None:
-    assert dotnet_json.lenient(text) == shown
+    assert durable_json.lenient(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_stored_text_shows_as_its_json_or_as_itself(text: str | None, shown: A
     ],
 )
 def test_bad_json_is_told_as_newtonsoft_tells_it(text: str, message: str) -> None:
-    with pytest.raises(dotnet_json.InvalidJson) as caught:
-        dotnet_json.loads(text)
+    with pytest.raises(durable_json.InvalidJson) as caught:
+        durable_json.loads(text)
     assert caught.value.message == message
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.durable.timestamps import ticks_from_text
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.extension.front import Front
 from packages.functions_host.extension.listener import Listener
 from packages.functions_host.extension.moments import Moments
