@@ -18,6 +18,7 @@ from packages.simulated_azure.arm import (
     scripts,
     signatures,
 )
+from packages.simulated_azure.json_merge import merge
 from packages.simulated_azure.providers.machine_learning import jobs
 from packages.simulated_azure.world import World, iso
 
@@ -99,7 +100,7 @@ class Control:
         found = resources.find(self._world, change["id"])
         if found is None:
             return web.json_response(None, status=404)
-        _merge(found["body"], change["body"])
+        merge(found["body"], change["body"])
         resources.save(self._world, found)
         return web.json_response(found)
 
@@ -191,13 +192,3 @@ async def explain_errors(request: web.Request, handler: Any) -> web.StreamRespon
     except (ValueError, KeyError, TypeError, re.error) as error:
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
     return response
-
-
-def _merge(target: dict[str, Any], change: dict[str, Any]) -> None:
-    for name, value in change.items():
-        if value is None:
-            target.pop(name, None)
-        elif isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value)
-        else:
-            target[name] = value

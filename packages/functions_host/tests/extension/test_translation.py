@@ -115,9 +115,9 @@ def test_answers_without_times_stay(translation: Translation, body: bytes) -> No
 
 
 def test_a_query_is_in_real_time(translation: Translation) -> None:
-    query = "taskHub=moor&createdTimeFrom=2026-11-20T00%3A15%3A00.000000Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
+    query = "taskHub=hub&createdTimeFrom=2026-11-20T00%3A15%3A00.000000Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
     assert translation.query(query) == (
-        "taskHub=moor&createdTimeFrom=2026-11-20T00%3A00%3A01.5Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
+        "taskHub=hub&createdTimeFrom=2026-11-20T00%3A00%3A01.5Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
     )
     assert translation.query("") == ""
 
