@@ -16,7 +16,7 @@ from packages.functions_host.functions import serve
 from packages.functions_host.http.cors import Cors
 from packages.functions_host.http.throttle import Throttle
 from packages.functions_host.settings import HostJson, NameResolver
-from packages.functions_host.tests.conformance.host_http import function, serving
+from packages.functions_host.tests.conformance.host.http import function, serving
 from packages.functions_host.tests.process import wait_for
 
 APP = Path(__file__).parents[1] / "web_app"

@@ -8,7 +8,7 @@ from typing import Any
 
 import azure.functions as func
 
-RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "host" / "http.jsonl"
+RECORDED = Path(__file__).resolve().parents[2] / "recorded" / "host" / "http.jsonl"
 RECORDS = [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").split("\n") if line.strip()]
 RESULTS = [record for record in RECORDS if record["kind"] == "result"]
 

@@ -26,7 +26,7 @@ from packages.functions_host.http.web import WebEdge
 from packages.functions_host.keys import KeyRing
 from packages.functions_host.settings import HostJson, NameResolver
 from packages.functions_host.tests.conformance.checks import Check, Tally
-from packages.functions_host.tests.conformance.recorded_host import load_host
+from packages.functions_host.tests.conformance.host.recordings import load_host
 
 APP = Path(__file__).parent / "http_app"
 FILE = "http.jsonl"

@@ -6,7 +6,7 @@ import functools
 import json
 from typing import Any
 
-from packages.functions_host.tests.conformance.recordings import RECORDED
+from packages.functions_host.tests.conformance.checks import RECORDED
 
 
 @functools.cache

@@ -22,11 +22,11 @@ from packages.functions_host.durable.protocol.history import RESULT_KEYS, Event
 from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.durable.replay import HTTP_ACTIVITY, Names
 from packages.functions_host.durable.store import ActivityMessage, Message, Store
-from packages.functions_host.tests.conformance import masks
 from packages.functions_host.tests.conformance.checks import Tally
-from packages.functions_host.tests.conformance.driven_app import DrivenApp, recorded_failure
-from packages.functions_host.tests.conformance.exchanges import Front, compare_exchange
-from packages.functions_host.tests.conformance.recordings import (
+from packages.functions_host.tests.conformance.durable import masks
+from packages.functions_host.tests.conformance.durable.driven_app import DrivenApp, recorded_failure
+from packages.functions_host.tests.conformance.durable.exchanges import Front, compare_exchange
+from packages.functions_host.tests.conformance.durable.recordings import (
     ORIGIN,
     Call,
     app_of,

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from packages.functions_host.dotnet.dates import NetDate
 from packages.functions_host.settings import NameResolver
 from packages.functions_host.tests.conformance.checks import Check, Tally
-from packages.functions_host.tests.conformance.recorded_host import load_host
+from packages.functions_host.tests.conformance.host.recordings import load_host
 from packages.functions_host.timers.listeners import ScheduleMonitor, TimerListener
 from packages.functions_host.timers.schedules import (
     ScheduleError,

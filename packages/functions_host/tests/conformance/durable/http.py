@@ -19,18 +19,18 @@ from packages.functions_host.durable.api.rpc import RPC_PATH
 from packages.functions_host.durable.engine import Engine
 from packages.functions_host.durable.replay import Names
 from packages.functions_host.durable.store import Store
-from packages.functions_host.tests.conformance import masks
 from packages.functions_host.tests.conformance.checks import Check, Tally
-from packages.functions_host.tests.conformance.driven_app import DrivenApp
-from packages.functions_host.tests.conformance.exchanges import (
+from packages.functions_host.tests.conformance.durable import masks
+from packages.functions_host.tests.conformance.durable.driven_app import DrivenApp
+from packages.functions_host.tests.conformance.durable.exchanges import (
     Front,
     compare_exchange,
     learn_id,
     masked,
     substitute,
 )
-from packages.functions_host.tests.conformance.lockstep import WEBHOOKS
-from packages.functions_host.tests.conformance.recordings import load
+from packages.functions_host.tests.conformance.durable.lockstep import WEBHOOKS
+from packages.functions_host.tests.conformance.durable.recordings import load
 
 _RPC_ORIGIN = "http://127.0.0.1:17071"
 # Instances that were started without being written down, before the request of the given note or section.

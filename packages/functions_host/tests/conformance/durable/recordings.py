@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RECORDED = Path(__file__).parent / "recorded"
+from packages.functions_host.tests.conformance.checks import RECORDED
+
 DURABLE = RECORDED / "durable"
 ORIGIN = "http://localhost:7071"
 SCENARIOS = sorted(path.name for path in DURABLE.glob("s*.jsonl"))

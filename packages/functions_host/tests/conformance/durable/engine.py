@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from packages.functions_host.tests.conformance.checks import Check, Tally
-from packages.functions_host.tests.conformance.lockstep import LockStep
-from packages.functions_host.tests.conformance.recordings import SCENARIOS
+from packages.functions_host.tests.conformance.durable.lockstep import LockStep
+from packages.functions_host.tests.conformance.durable.recordings import SCENARIOS
 
 
 def _make(file: str) -> Check:

@@ -15,7 +15,7 @@ from packages.functions_host.eventgrid import EventGridFunction
 from packages.functions_host.http.requests import parse_query
 from packages.functions_host.http.results import HttpAnswer
 from packages.functions_host.tests.conformance.checks import Check, Tally
-from packages.functions_host.tests.conformance.recorded_host import load_host
+from packages.functions_host.tests.conformance.host.recordings import load_host
 from packages.functions_host.wire.typed_data import TypedData
 
 FILE = "eventgrid.jsonl"

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from packages.functions_host.tests.conformance.checks import Check, Tally
-from packages.functions_host.tests.conformance.driven_app import DrivenApp
-from packages.functions_host.tests.conformance.recordings import (
+from packages.functions_host.tests.conformance.durable.driven_app import DrivenApp
+from packages.functions_host.tests.conformance.durable.recordings import (
     SCENARIOS,
     Call,
     app_of,

@@ -6,23 +6,22 @@ import asyncio
 import importlib.util
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from azure_functions_runtime.bindings import meta as library
 
+from packages.functions_host.tests.conformance.durable.recordings import DURABLE
 from packages.functions_host.worker.protos import PROTOS, ParameterBinding, TypedData
 from packages.functions_host.workers.errors import WorkerError
 
 library.load_binding_registry()
-RECORDED = Path(__file__).parent / "recorded" / "durable"
 
 
 class DrivenApp:
     """Orchestrators and activities of one module of the recordings."""
 
     def __init__(self, module: str = "function_app") -> None:
-        path = RECORDED / "app" / f"{module}.py"
+        path = DURABLE / "app" / f"{module}.py"
         spec = importlib.util.spec_from_file_location(f"driven_{module}", path)
         assert spec is not None
         assert spec.loader is not None
@@ -73,8 +72,8 @@ def failure(error: Exception) -> WorkerError:
 def activity_failure(error: Exception) -> WorkerError:
     """As the recording's worker reported it: its own frame, then those of the app at the usual site folder."""
     pipe = '  File "/home/site/wwwroot/worker.py", line 40, in handle\n    r = fn(arg)\n        ^^^^^^^\n'
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if str(RECORDED) in frame.filename]
-    frames = "".join(traceback.format_list(own)).replace(str(RECORDED / "app"), "/home/site/wwwroot")
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if str(DURABLE) in frame.filename]
+    frames = "".join(traceback.format_list(own)).replace(str(DURABLE / "app"), "/home/site/wwwroot")
     return WorkerError(type(error).__name__, str(error), pipe + frames)
 
 

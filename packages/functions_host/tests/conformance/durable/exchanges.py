@@ -12,9 +12,9 @@ from yarl import URL
 
 from packages.functions_host.durable.api.management import ManagementApi
 from packages.functions_host.durable.api.urls import BASE_PATH
-from packages.functions_host.tests.conformance import masks
 from packages.functions_host.tests.conformance.checks import Tally
-from packages.functions_host.tests.conformance.recordings import ORIGIN
+from packages.functions_host.tests.conformance.durable import masks
+from packages.functions_host.tests.conformance.durable.recordings import ORIGIN
 
 # Content-Length follows from the body, which is compared; Date and Server were not recorded.
 _HEADERS = ("Content-Type", "Location", "Retry-After", "x-ms-continuation-token")

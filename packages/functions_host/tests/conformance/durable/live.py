@@ -21,17 +21,17 @@ from packages.functions_host.durable.engine import Engine
 from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.durable.replay import Names
 from packages.functions_host.durable.store import Store
-from packages.functions_host.tests.conformance import masks
 from packages.functions_host.tests.conformance.checks import Check, Tally, first_difference
-from packages.functions_host.tests.conformance.driven_app import DrivenApp
-from packages.functions_host.tests.conformance.exchanges import (
+from packages.functions_host.tests.conformance.durable import masks
+from packages.functions_host.tests.conformance.durable.driven_app import DrivenApp
+from packages.functions_host.tests.conformance.durable.exchanges import (
     Front,
     learn_id,
     masked,
     substitute,
 )
-from packages.functions_host.tests.conformance.lockstep import WEBHOOKS
-from packages.functions_host.tests.conformance.recordings import SCENARIOS, load
+from packages.functions_host.tests.conformance.durable.lockstep import WEBHOOKS
+from packages.functions_host.tests.conformance.durable.recordings import SCENARIOS, load
 
 FACTOR = 3.0
 _DEADLINE = 15.0
