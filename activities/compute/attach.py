@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities.access.roles import user_principal
 from activities.compute import spreading
 from activities.compute.reattach import effective
 from activities.runtime.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.runtime.step import StepAtWork
+from activities.runtime.undo import revert_in_time
+from activities.workloads.uses import refusal
 from domain.access.roles import user_identity
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
@@ -37,8 +38,10 @@ from domain.preflight.cluster import BUSY_STATES
 from domain.preflight.computes import LEGACY_TYPE, in_the_way, state_of
 from domain.problems import AzureAnswer, Problem
 from gateways.azure import arm
+from gateways.azure.role_assignments import user_principal
 
 API = arm.WORKSPACES_API
+COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 # AKS is the type of computes attached by Azure Machine Learning v1.
 _DETACHABLE = ("kubernetes", LEGACY_TYPE)
 
@@ -109,7 +112,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
     """Ask Azure ML to attach the cluster, unless the compute is there already."""
     target = target_of(step)
     found = arm.find(target, API)
-    made = (Created("Microsoft.MachineLearningServices/workspaces/computes", target),)
+    made = (Created(COMPUTE, target),)
     if found is not None:
         taken = _name_taken(found.body, step)
         if taken is not None:
@@ -162,6 +165,16 @@ def compute_ready(step: StepAtWork) -> Outcome:
         problem = _attach_failed(step, found.body, progress.error)
         return spreading.take_away(step, target, problem) or Stop(problem)
     return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
+
+
+def undo_compute(step: StepAtWork) -> Outcome:
+    """Detach the compute that this operation attached, unless somebody uses it by now."""
+    return revert_in_time(step, COMPUTE, API, _in_use, arm.DETACH_ONLY)
+
+
+def _in_use(step: StepAtWork) -> str | None:
+    refused = refusal(step, target_of(step))
+    return refused.problem.message if refused is not None else None
 
 
 def _workspace(step: StepAtWork) -> ArmId:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
 from domain.operation.outcomes import Created, Finding
 from domain.problems import Problem, problem_from_json, problem_to_json
 from domain.times import from_text, to_text
@@ -188,6 +189,11 @@ class Operation:
             return self.request
         found: Mapping[str, Any] = self.value("resolve").get("attachRequest") or {}
         return found
+
+    @property
+    def cluster(self) -> ArmId:
+        """The cluster that the operation works on. Raises ValueError before that is known."""
+        return parse_arm_id(str(self.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
 
     @property
     def steps_over(self) -> int:

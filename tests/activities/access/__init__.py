@@ -1,0 +1,1 @@
+"""Modules of this package are named after what they are about."""
