@@ -8,7 +8,7 @@ from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER
 from domain.operation.outcomes import Again, Done, Outcome
 from domain.operation.plan import PlannedChange
-from domain.preflight.surroundings import providers_for, unregistered
+from domain.preflight.providers import providers_for, unregistered
 from gateways.azure import arm
 from gateways.azure.subscription import PROVIDERS_API, registration_state
 

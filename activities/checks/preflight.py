@@ -30,7 +30,7 @@ from domain.operation.outcomes import (
 )
 from domain.preflight.cluster_api import types_refused
 from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Unread, VaultFacts
-from domain.preflight.run import refusal, run_checks
+from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
 from gateways.azure import arm, permissions
 from gateways.azure.arm import ArmError

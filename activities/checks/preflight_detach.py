@@ -15,7 +15,7 @@ from domain.operation.outcomes import (
 )
 from domain.preflight import detach
 from domain.preflight.check import FAIL, PASS
-from domain.preflight.run import refusal
+from domain.preflight.table import refusal
 from gateways.azure import permissions
 from gateways.azure.arm import ArmError
 

@@ -23,8 +23,8 @@ from domain.arm_ids import (
 from domain.catalogue.entry import ATTACH
 from domain.catalogue.explain import explain, make_problem
 from domain.cluster import instance_types
+from domain.compute.resource import LEGACY_TYPE, cluster_under, difference, provisioning_errors, state_of
 from domain.extension.cluster_facts import facts_to_keep
-from domain.operation.azure_errors import answers_in
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -35,7 +35,6 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.preflight.cluster import BUSY_STATES
-from domain.preflight.computes import LEGACY_TYPE, in_the_way, state_of
 from domain.problems import AzureAnswer, Problem
 from gateways.azure import arm
 from gateways.azure.role_assignments import user_principal
@@ -258,14 +257,6 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
     return Done(read, cluster_id=cluster_under(compute))
 
 
-def cluster_under(compute: Mapping[str, Any]) -> str | None:
-    """Id of the cluster that a compute is attached to; None when it names none that can be one."""
-    try:
-        return str(parse_arm_id(str(compute["properties"].get("resourceId")), MANAGED_CLUSTER, CONNECTED_CLUSTER))
-    except ValueError:
-        return None
-
-
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
     properties = cluster.get("properties", {})
     state = str(properties.get("provisioningState", ""))
@@ -285,7 +276,7 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     leaving = _compute_leaving(compute)
     if leaving is not None:
         return leaving
-    problem = in_the_way(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
+    problem = difference(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
     if problem is None or (problem.code == "ComputeFailed" and step.intent is not None):
         return None  # A failure of this step's own attempt is for compute_ready to explain.
     return Stop(problem)
@@ -293,12 +284,3 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
 
 def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
     return explain(ATTACH, [*provisioning_errors(compute), *([error] if error else [])], step.facts)
-
-
-def provisioning_errors(compute: Mapping[str, Any]) -> list[AzureAnswer]:
-    """What a compute itself says of what failed: more than the operation that failed does."""
-    said = []
-    for entry in compute.get("properties", {}).get("provisioningErrors") or []:
-        if isinstance(entry, Mapping) and isinstance(entry.get("error"), Mapping):
-            said += answers_in(entry["error"])
-    return said

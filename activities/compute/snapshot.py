@@ -11,7 +11,7 @@ from domain.arm_ids import parse_arm_id
 from domain.compute.attachment import Attachment, merge, postable
 from domain.extension.wanted import ENSURE, Wanted
 from domain.operation.outcomes import Done, Finding, Outcome
-from domain.requests.models import parse_request, request_to_json
+from domain.requests.parsing import parse_request, request_to_json
 from domain.violations import Refused
 from gateways.azure.arm import ArmError
 from gateways.azure.extensions import find_extension

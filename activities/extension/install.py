@@ -45,7 +45,6 @@ from domain.extension.wanted import (
     wanted_extension,
 )
 from domain.extension.wire import protected_to_send, version_properties, wire_settings
-from domain.operation.azure_errors import answers_in
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -57,7 +56,7 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Intent
 from domain.preflight.facts import ExtensionFacts
-from domain.problems import AzureAnswer, Problem
+from domain.problems import AzureAnswer, Problem, answers_in
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
 from gateways.settings import read_settings

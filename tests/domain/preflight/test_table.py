@@ -10,8 +10,7 @@ import pytest
 
 from domain.operation.outcomes import Finding
 from domain.preflight.facts import ExtensionFacts, Unread
-from domain.preflight.run import refusal, run_checks
-from domain.preflight.table import CHECK_NAMES, CHECKS, SETTINGS_CHECKS
+from domain.preflight.table import CHECK_NAMES, CHECKS, SETTINGS_CHECKS, refusal, run_checks
 from gateways.settings import SettingError, read_settings
 from tests.domain.preflight.clusters import cluster, facts
 
