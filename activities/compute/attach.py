@@ -8,14 +8,14 @@ such a name within that time is made once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from activities.compute.resolve import compute_leaving
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import revert_in_time
 from activities.workloads.uses import refusal
-from domain.access.propagation import LACKS_ROLE, is_spreading
+from domain.access.propagation import LACKS_ROLE, is_spreading, seconds_to_wait
 from domain.catalogue.entry import ATTACH
 from domain.catalogue.explain import explain
 from domain.cluster import instance_types
@@ -34,8 +34,6 @@ from gateways.azure import arm
 from gateways.azure.long_running import WAITING, poll
 
 COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
-# Most assignments have effect by then; attaching too early costs a failed attach and a detach.
-_USUALLY_SPREAD_AFTER = timedelta(minutes=5)
 _CREATE, _REMOVE = "create", "detach"
 
 
@@ -160,10 +158,7 @@ def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAns
 
 def _wait_for_roles(step: StepAtWork) -> Again | None:
     """Wait until roles that this operation granted have had the time they usually take; None when they have."""
-    granted = step.operation.granted_time
-    if granted is None:
-        return None
-    left = (granted + _USUALLY_SPREAD_AFTER - clock.now()).total_seconds()
+    left = seconds_to_wait(step.operation.granted_time, clock.now())
     return Again(min(60.0, left + 1), "roles granted minutes ago have yet to spread") if left > 0 else None
 
 
