@@ -119,7 +119,7 @@ def _anew(step: StepRecord) -> StepRecord:
     if step.status in (SUCCEEDED, SKIPPED) and step.name not in _TAKEN_ANEW:
         return replace(step, backs=0)
     value = {**step.value, FAILED_BEFORE: True} if step.status == FAILED else step.value
-    return replace(step.begun_again(), value=value, backs=0)
+    return replace(step.begun_again(), value=value, backs=0, since=None)
 
 
 _TAKEN_ANEW = frozenset(b.step.name for b in BINDINGS if b.taken_anew)

@@ -23,6 +23,7 @@ from domain.operation.steps import (
     RECORD,
     REGISTER_PROVIDERS,
     RELEASE,
+    REMOVE_FAILED_COMPUTE,
     RESOLVE,
     SMOKE_TEST,
     SMOKE_TEST_DONE,
@@ -50,6 +51,7 @@ STEPS = (
     COMPONENTS_HEALTHY,  # what Azure calls installed may still be starting
     ENSURE_NAMESPACE,  # an attach does not look for it, and jobs fail without it
     APPLY_INSTANCE_TYPES,  # the cluster learns what they are some minutes after the installation
+    REMOVE_FAILED_COMPUTE,  # of this attach: compute_ready goes back to it
     ATTACH_COMPUTE,  # needs the extension: without it Azure fails the attach under false names
     COMPUTE_READY,
     GRANT_COMPUTE_ROLES,  # the compute's own identity is there once the compute is

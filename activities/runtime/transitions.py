@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from domain.operation.outcomes import (
-    MOST_BACKS,
     Again,
     Ask,
     Back,
@@ -113,10 +112,7 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
         outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
     if isinstance(outcome, Back):
-        earlier = _earlier(operation, step, outcome)
-        if earlier:
-            return _back(operation, step, call, outcome, earlier, moment)
-        outcome = Stop(outcome.problem)
+        return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
         return _waiting(operation, step, call, outcome, moment)
     if isinstance(outcome, Stop):
@@ -134,24 +130,17 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     return _done(operation, step, call, outcome, moment)
 
 
-def _earlier(operation: Operation, step: StepRecord, outcome: Back) -> frozenset[str]:
-    """Names of the steps that begin again: from the one to go back to, this one included; none when that is over.
+def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, moment: datetime) -> Change:
+    """Steps from the one to go back to, to this one, begin again.
 
     Raises ValueError for a step that does not come before this one: a bug.
     """
     names = [s.name for s in operation.steps]
-    if step.backs >= MOST_BACKS or outcome.step not in names:  # A list of an earlier release may not have it.
-        return frozenset()
     first, last = names.index(outcome.step), names.index(step.name)
     if first >= last:
         raise ValueError(f"{step.name} goes back to {outcome.step}, which does not come before it")
-    return frozenset(names[first : last + 1])
-
-
-def _back(
-    operation: Operation, step: StepRecord, call: Call, outcome: Back, earlier: frozenset[str], moment: datetime
-) -> Change:
-    steps = tuple(s.begun_again() if s.name in earlier else s for s in operation.steps)
+    again = {*names[first : last + 1]}
+    steps = tuple(s.begun_again() if s.name in again else s for s in operation.steps)
     steps = tuple(replace(s, backs=s.backs + 1) if s.name == step.name else s for s in steps)
     after = replace(operation, steps=steps, status=_status(operation, call, RUNNING), counts={})
     message = f"back to {outcome.step}: {outcome.detail}"

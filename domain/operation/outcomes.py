@@ -97,13 +97,13 @@ class Stop:
 class Back:
     """The run goes on from an earlier step, named ``step``: what it and the steps after it came to holds no more.
 
-    Their records begin again, intents kept. A step has the run go back so often at most (``MOST_BACKS``); after that it
-    ends with ``problem``.
+    Their records begin again, intents kept. A step has the run go back ``MOST_BACKS`` times at most; after that it ends
+    with ``problem``, or, without one, looks again until its deadline.
     """
 
     step: str
     detail: str
-    problem: Problem
+    problem: Problem | None = None
 
 
 Outcome = Done | Again | Stop | Back

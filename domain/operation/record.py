@@ -74,7 +74,7 @@ class StepRecord:
 
     ``intents`` are what the step set out to change, each thing once, the latest last. ``version``: that of the app that
     began the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run
-    go back to an earlier one.
+    go back to an earlier one. ``since``: when a step that began again for that reason had begun first.
     """
 
     name: str
@@ -90,6 +90,7 @@ class StepRecord:
     value: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     backs: int = 0
+    since: datetime | None = None
 
     @property
     def intent(self) -> Intent | None:
@@ -119,7 +120,13 @@ class StepRecord:
             bound_seconds=self.bound_seconds,
             intents=self.intents,
             backs=self.backs,
+            since=self.first_started,
         )
+
+    @property
+    def first_started(self) -> datetime | None:
+        """When the step began, however often the run has gone back since; a retry by a person begins it anew."""
+        return self.since or self.started
 
     @property
     def over(self) -> bool:
@@ -347,6 +354,7 @@ def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
             "value": dict(s.value),
             "version": s.version,
             "backs": s.backs,
+            "since": to_text(s.since),
             "intents": [{"action": i.action, "resourceId": i.resource_id, "time": to_text(i.time)} for i in s.intents],
         }
         for s in steps
@@ -370,6 +378,7 @@ def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, 
             value=s["value"],
             version=s.get("version"),
             backs=s.get("backs", 0),
+            since=from_text(s.get("since")),
         )
         for s in stored
     )
