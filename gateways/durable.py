@@ -45,7 +45,7 @@ async def start(
 ) -> None:
     """Start an instance unless one of this id is live; without a ``version`` with host.json's. Raises EngineError.
 
-    A finished instance of this id is replaced (durable.md, 2): callers' ids are such that this does no harm.
+    The engine replaces a finished instance of this id: callers' ids are such that this does no harm.
     """
     try:
         await client.start_new(orchestrator, instance_id=instance_id, client_input=dict(fields), version=version)
@@ -88,7 +88,7 @@ async def stop(client: DurableOrchestrationClient, instance_id: str, reason: str
 async def purge_finished(client: DurableOrchestrationClient, since: datetime, until: datetime) -> int:
     """Delete the history of instances created in between that have finished; how many. Raises EngineError.
 
-    The statuses are always given: without them the engine deletes running instances too (durable.md, 2).
+    The statuses are always given: without them the engine deletes running instances too.
     """
     try:
         result = await client.purge_instance_history_by(since, until, list(_FINISHED))

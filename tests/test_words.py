@@ -39,6 +39,7 @@ IDIOM = re.compile(r"\b(?:" + "|".join(INSTEAD).replace(" ", r"\s+") + r")\b", r
 ELSEWHERE = re.compile(r"\bDESIGN\b|\b[Rr]ule \d+\.\d|\b(?:see|in|by) the reference\b|\breference[,:] |\bdomain facts\b")
 PAGE = re.compile(r"(?<![\w/.:-])(?:[\w.-]+/)*[\w.-]+\.md\b")
 LINK = re.compile(r"https?://\S+")
+NAME = re.compile(r"(`+)[^`]+\1")
 # Pages of other repositories, which a comment names together with the repository.
 OTHERS_PAGES = {
     "conditions-format.md",
@@ -76,7 +77,8 @@ def texts_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def idioms_in(text: str) -> Iterator[tuple[int, str, str]]:
-    """Line within the text, what was found, and what to use."""
+    """Line within the text, what was found, and what to use. Names in back-ticks are no words."""
+    text = NAME.sub(lambda name: "`" + "\n" * name[0].count("\n"), text)
     for found in IDIOM.finditer(text):
         use = next(use for idiom, use in INSTEAD.items() if re.fullmatch(idiom.replace(" ", r"\s+"), found[0], re.I))
         yield text.count("\n", 0, found.start()), " ".join(found[0].split()), use
@@ -141,6 +143,7 @@ def test_nothing_cites_a_page_that_is_not_here() -> None:
         ('x = f"It is there: {x}, and " f"will do"', [(1, "is there"), (1, "will do")]),
         ("x = (\n    'whether it takes '\n    'back'\n)", [(2, "takes back")]),
         ("told = anew(by_itself)", []),
+        ('"""``told``: whether it is `told`.\n\n``anew\n`` told."""', [(4, "told")]),
         ("# Retold, atlas, foretold.", []),
     ],
 )

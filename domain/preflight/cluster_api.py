@@ -29,12 +29,12 @@ def namespace(facts: Facts) -> Judgement:
     command = f"kubectl create namespace {name}"
     if seen.unreachable is not None:
         return cannot_tell(
-            f"Whether namespace {name} is there cannot be seen from here.",
+            f"Whether namespace {name} exists cannot be seen from here.",
             "Look; an attach does not make it, and jobs fail without it.",
             f"kubectl get namespace {name}",
         )
     if seen.phase == "Active":
-        return passes(f"Namespace {name} is there.")
+        return passes(f"Namespace {name} exists.")
     if seen.phase is not None:
         return passes(f"Namespace {name} is {seen.phase}: an attach waits for the end of that.")
     if not facts.request.get("createNamespace"):
@@ -59,13 +59,13 @@ def instance_types(facts: Facts) -> Judgement:
     seen = known(facts.kubernetes, "the cluster's API")
     if seen.unreachable is not None:
         return cannot_tell(
-            "Which instance types are there cannot be seen from here.",
+            "Which instance types exist cannot be seen from here.",
             "Look from a machine that reaches the cluster.",
             "kubectl get instancetypes",
         )
     if seen.types_problem is not None:
         return fails_as(seen.types_problem)
-    return passes("The instance types asked for are there or can be made.")
+    return passes("The instance types asked for exist or can be created.")
 
 
 def legacy_objects(facts: Facts) -> Judgement:

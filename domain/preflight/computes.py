@@ -27,7 +27,7 @@ def compute_name(facts: Facts) -> Judgement:
 
 
 def existing_compute(facts: Facts) -> Judgement:
-    """A compute of this name: adopted when it is what is asked for, else in the way."""
+    """A compute of this name: adopted when it is what is asked for, else a conflict."""
     compute = known(facts.compute, "the compute of this name")
     if compute is None:
         return passes(f"The workspace has no compute {facts.compute_name}.")
@@ -37,24 +37,24 @@ def existing_compute(facts: Facts) -> Judgement:
             "Nothing is to be done.",
         )
     if facts.reattach:
-        return passes(f"The compute {facts.compute_name} is there: it is detached and attached anew.")
+        return passes(f"The compute {facts.compute_name} exists: it is detached and attached again.")
     problem = in_the_way(compute, str(facts.cluster_id), facts.request, facts.words)
     if problem is not None:
         return fails_as(problem)
     other = _described_otherwise(compute, facts.request)
     if other:
         return warns(
-            f"The compute {facts.compute_name} is there already and is adopted with its own {other}.",
-            "Detach it and attach it anew for these to change: a compute cannot be changed in place.",
+            f"The compute {facts.compute_name} exists already and is adopted with its own {other}.",
+            "Detach it and attach it again for these to change: a compute cannot be changed in place.",
             f"az resource show --ids {facts.workspace_id}/computes/{facts.compute_name}",
         )
-    return passes(f"The compute {facts.compute_name} is there already, on this cluster and namespace: it is adopted.")
+    return passes(f"The compute {facts.compute_name} exists already, on this cluster and namespace: it is adopted.")
 
 
 def in_the_way(
     compute: Mapping[str, Any], cluster_id: str, request: Mapping[str, Any], words: Mapping[str, str]
 ) -> Problem | None:
-    """Why a compute that is there cannot be what is asked for; None when it can.
+    """Why an existing compute cannot be what is asked for; None when it can.
 
     A compute's configuration cannot be changed in place (troubleshooting guide): another cluster, namespace or identity
     takes a detach and an attach.

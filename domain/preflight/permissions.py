@@ -49,7 +49,7 @@ def needed_on_cluster(facts: Facts) -> Iterator[str]:
 
 
 def _undoes(facts: Facts) -> bool:
-    """Whether what was made is to be taken back when the operation fails."""
+    """Whether what was made is to be reverted when the operation fails."""
     return facts.request.get("onFailure") == "undo"
 
 

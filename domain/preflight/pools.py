@@ -193,7 +193,7 @@ def gpu_instance_types(facts: Facts) -> Judgement:
     if str(wanted_extension(facts.request).settings.get("installNvidiaDevicePlugin", "")).lower() != "true":
         return warns(
             f"{names} need the NVIDIA device plug-in, which the extension will not install.",
-            "See that the plug-in is there, or set installNvidiaDevicePlugin=true.",
+            "See that the plug-in is installed, or set installNvidiaDevicePlugin=true.",
             "kubectl get daemonsets --all-namespaces",
         )
     return passes(f"Node pools with GPUs: {', '.join(pool.name for pool in with_gpus)}.")

@@ -19,7 +19,7 @@ _KNOWN_AS = {"workspaceRoles": "WorkspaceIdentityLacksRole-moor"}
 def run_checks(facts: Facts, hard: Collection[str] = (), checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """A finding of every check, and those of the extension's settings.
 
-    A warning of a check in ``hard`` is a failure. So is what cannot be told, of a check in ``hard`` or of one that the
+    A warning of a check in ``hard`` is a failure. So is what is unknown, of a check in ``hard`` or of one that the
     request depends on: not knowing is no success.
     """
     found = [finding for check in checks for finding in _findings(check, facts, hard)]
@@ -32,7 +32,7 @@ def _findings(check: Check, facts: Facts, hard: Collection[str]) -> Iterator[Fin
     try:
         judged = check.judge(facts)
     except CannotTell as why:
-        judged = cannot_tell(f"Cannot be told: {why}.", "Remove the cause, or look by yourself.", _look(facts))
+        judged = cannot_tell(f"Unknown: {why}.", "Remove the cause, or check it yourself.", _look(facts))
     finding = _hardened(judged.finding(check.name), hard)
     if finding.outcome == UNKNOWN and check.depends(facts):
         finding = replace(finding, outcome=FAIL, message=f"{finding.message} What is asked for depends on it.")

@@ -1,4 +1,4 @@
-"""Every check there is, in the order in which findings are told."""
+"""Every check, in the order of the findings in a record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check
 CHECKS = (
     Check("computeName", "the compute's name follows the rules", FAIL, computes.compute_name),
     Check(
-        "existingCompute", "a compute of this name: adopted, in the way, or of a legacy type", FAIL,
+        "existingCompute", "a compute of this name: adopted, different, or of a legacy type", FAIL,
         computes.existing_compute,
     ),
     Check("clusterSubscription", "cluster and workspace are in one subscription", FAIL, cluster.subscription),
@@ -59,7 +59,7 @@ CHECKS = (
         "workspaceRoles", "roles of the workspace's user-assigned identity on the cluster and its relay", FAIL,
         access.workspace_roles,
     ),
-    Check("extension", "the extension: missing, as asked for, or in the way", FAIL, surroundings.extension),
+    Check("extension", "the extension: missing, as asked for, or different", FAIL, surroundings.extension),
     Check(
         "keyVaultSecrets", "secrets in Key Vault that the extension gets: there, readable, and fit to be used", FAIL,
         access.key_vault_secrets, access.takes_secrets,

@@ -1,4 +1,4 @@
-"""Single values of requests: what each may be, in the words that a caller is told. Raise PydanticCustomError."""
+"""Single values of requests: what each may be, in the words that a caller reads. Raise PydanticCustomError."""
 
 from __future__ import annotations
 

@@ -239,12 +239,12 @@ class DetachRequest(_Model):
 
 
 def _unless_given(default: str) -> Any:
-    """Left out it stays as it is; the contract has the default of a first installation all the same."""
+    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
     return Field(default_factory=lambda: None, json_schema_extra={"default": default})
 
 
 class ExtensionChanges(_Model):
-    """What changes of an extension that is there; ``manage`` left out brings it in line."""
+    """What changes of an existing extension; ``manage`` left out brings it in line."""
 
     manage: Literal["ensure", "update", "require"] = _unless_given("ensure")
     name: ResourceName = _unless_given(EXTENSION_NAME)
@@ -274,7 +274,7 @@ class ReattachRequest(_Model):
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
-        """The rules of instance types and of single settings; those of all together wait for what is there."""
+        """The rules of instance types and of single settings; those of all together need the existing ones."""
         if not isinstance(body, dict):
             return []
         found = instance_types.violations(body.get("instanceTypes"), body.get("defaultInstanceType"))
@@ -288,7 +288,7 @@ class ReattachRequest(_Model):
 
 
 class Decision(_Model):
-    """What a person says to an operation that is there."""
+    """What a person says to an operation."""
 
     reason: Reason = _LEFT_OUT
 

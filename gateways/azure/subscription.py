@@ -47,7 +47,7 @@ def kubernetes_versions(subscription: str, location: str) -> tuple[Version, ...]
 
 
 def forget() -> None:
-    """Read machine sizes anew at their next use."""
+    """Read machine sizes again at their next use."""
     with _lock:
         _kept.clear()
 

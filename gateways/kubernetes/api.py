@@ -1,6 +1,6 @@
 """The Kubernetes API of a managed cluster, through lightkube. Imported when it is first used.
 
-The kubeconfig is asked for anew each time and kept nowhere; nothing of it is run (an ``exec`` entry only says that the
+The kubeconfig is read again each time and kept nowhere; nothing of it is run (an ``exec`` entry only says that the
 cluster takes Entra tokens), and only its server, authority and static token are used.
 """
 
@@ -65,7 +65,7 @@ class Unreachable:
 
 @dataclass(eq=False)
 class KubernetesError(Exception):
-    """The API refused a request, or did not answer (``status`` 0: it may have been done all the same)."""
+    """The API refused a request, or did not answer (``status`` 0: the work may have been done nevertheless)."""
 
     status: int
     reason: str
@@ -82,7 +82,7 @@ class KubernetesError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A namespace (``spec`` is empty, ``phase`` Active or Terminating) or an instance type that is there."""
+    """A namespace (``spec`` is empty, ``phase`` Active or Terminating) or an instance type that exists."""
 
     name: str
     spec: Mapping[str, Any]
@@ -128,7 +128,7 @@ class Api:
         return Found(name, {}, dict(found.metadata.annotations or {}), phase or "Active")
 
     def create_namespace(self, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
-        """Make a namespace; KubernetesError 409 when it is there."""
+        """Make a namespace; KubernetesError 409 when it exists."""
         from lightkube.models.meta_v1 import ObjectMeta
         from lightkube.resources.core_v1 import Namespace
 

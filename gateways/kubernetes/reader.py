@@ -1,4 +1,4 @@
-"""What runs in a cluster for a compute: told by its API, by a command in a private one, or by nobody."""
+"""What runs in a cluster for a compute: as its API answers, or a command in a private cluster, or unknown."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from gateways.kubernetes import api as kubernetes
 from gateways.kubernetes import run_command as kubernetes_commands
 from gateways.kubernetes.api import KubernetesError, Unreachable
 
-# A hiccup is no reason to go without the cluster's word: it is asked so often, with so many seconds in between.
+# A transient error is no reason to go without the cluster's answer: so many attempts, so many seconds apart.
 _ATTEMPTS, _PAUSE = 3, 2.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What runs there, or why that cannot be told; ``late``: a command in the cluster was run, which takes its time."""
+    """What runs there, or why that is unknown; ``late``: a command in the cluster was run, which takes its time."""
 
     found: list[ClusterObject] | Unreachable
     late: bool = False
 
 
 def work_in(cluster: ArmId, namespace: str) -> Answer:
-    """The workloads of a namespace, whose ever they are.
+    """The workloads of a namespace, whoever owns them.
 
-    A cluster that is gone, or whose API goes on not answering as it should, is one that cannot be asked.
+    A cluster that is gone, or whose API still fails after the attempts, cannot be asked.
     """
     attempt = 1
     while True:

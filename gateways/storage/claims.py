@@ -1,4 +1,4 @@
-"""Claims: one live operation per compute of a workspace, and one extension change per cluster (DESIGN rule 4.1).
+"""Claims: one live operation per compute of a workspace, and one extension change per cluster.
 
 A claim is a row: inserted if absent, released and taken over by ETag, without expiry. It carries what its operation
 was asked, so that an operation whose recording was cut short can be recorded by whoever finds the claim.

@@ -22,7 +22,7 @@ from packages.functions_host.worker_process import WorkerOptions, WorkerProcess,
 
 HOST_API_REASON = "This function was programmatically called via the host APIs."
 THREADS = {"PYTHON_THREADPOOL_THREAD_COUNT": "1000"}
-"""What the host sets for its worker where the app has not (measured: reference, deploy.md 7)."""
+"""What the host sets for its worker where the app has not (as measured on the real host)."""
 MOST_STARTS = 3
 """So many workers in a row may end before they have indexed the app; then the host gives up, as the real one does."""
 _BACK_OFF = 0.5

@@ -11,7 +11,7 @@ ENTRIES = (
         code="ApprovalRejected",
         situations=(MOOR,),
         cause="The operation was rejected by {rejected_by}{rejected_because}.",
-        remedy="Nothing was changed that is not put back. Retry asks anew.",
+        remedy="Nothing: what it changed is reverted. Retry asks again.",
         command=_RETRY,
     ),
     Entry(
@@ -26,7 +26,7 @@ ENTRIES = (
         code="ApprovalTimedOut",
         situations=(MOOR,),
         cause="Nobody had answered by {until}: {question}",
-        remedy="Retry asks anew; approvalTimeout in the request says how long an answer may take.",
+        remedy="Retry asks again; approvalTimeout in the request says how long an answer may take.",
         command=_RETRY,
     ),
 )

@@ -1,4 +1,4 @@
-"""What Moor itself finds in the way of an extension: its settings, and the secrets they refer to."""
+"""What Moor itself finds wrong with an extension: its settings, and the secrets they refer to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Moor itself finds in the way: an operation refused or ended without Azure having said so."""
+"""What Moor itself finds: an operation refused or ended without Azure having said so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENTRIES = (
         code="OperationCanceled",
         situations=(MOOR,),
         cause="The operation was canceled: {canceled_by} asked for it{canceled_because}.",
-        remedy="Nothing: what it made is taken back, or kept, as the request said. Retry goes on with it.",
+        remedy="Nothing: what it made is reverted, or kept, as the request said. Retry continues it.",
         command=_JOURNAL,
     ),
     Entry(
@@ -105,7 +105,7 @@ ENTRIES = (
     Entry(
         code="ComputeFailed",
         situations=(MOOR,),
-        cause="The compute {compute} is there already, in state {state}.",
+        cause="The compute {compute} exists already, in state {state}.",
         remedy="Detach it, then attach again: a failed compute does not recover.",
         command=_DETACH,
     ),
@@ -184,7 +184,7 @@ ENTRIES = (
         code="RunTerminated",
         situations=(MOOR,),
         cause="The engine instance of this operation was terminated in the engine",
-        remedy="Read the journal for what was done; retry goes on with it.",
+        remedy="Read the journal for what was done; retry continues it.",
         command=_JOURNAL,
         transient=True,
     ),
@@ -200,7 +200,7 @@ ENTRIES = (
         code="RunLost",
         situations=(MOOR,),
         cause="The engine instance of this operation {what}",
-        remedy="Nothing is to be done: a new run goes on from the record.",
+        remedy="Nothing is to be done: a new run resumes from the record.",
         command=_JOURNAL,
         transient=True,
     ),

@@ -137,7 +137,7 @@ SURROUNDINGS = (
         "fail", "It differs.",
     ),
     Case("extension", "being changed", facts(extension=CREATING_EXTENSION), "warning", "being installed"),
-    Case("extension", "will do", facts(extension=ExtensionFacts()), "pass", "will do"),
+    Case("extension", "as asked for", facts(extension=ExtensionFacts()), "pass", "exists as asked for"),
     Case("extension", "cannot be read", facts(extension=DOWN), "unknown", "503"),
     Case("workspaceRoles", "system-assigned", facts(), "pass", "needs no role"),
     Case("workspaceRoles", "all there", facts(workspace_roles=Seen(met=NEEDS)), "pass", "has the roles"),
