@@ -41,7 +41,7 @@ CHECKS = (
         "kubernetesApi", "the app reaches the cluster's API and is let in", UNKNOWN, cluster_api.cluster_api,
         cluster_api.asks_for_objects,
     ),
-    Check("namespace", "the compute's namespace: there, or to be made", FAIL, cluster_api.namespace),
+    Check("namespace", "the compute's namespace: exists, or is to be made", FAIL, cluster_api.namespace),
     Check(
         "instanceTypes", "instance types asked for: none is another's and different", FAIL, cluster_api.instance_types
     ),
@@ -61,7 +61,7 @@ CHECKS = (
     ),
     Check("extension", "the extension: missing, as asked for, or different", FAIL, surroundings.extension),
     Check(
-        "keyVaultSecrets", "secrets in Key Vault that the extension gets: there, readable, and fit to be used", FAIL,
+        "keyVaultSecrets", "secrets in Key Vault that the extension gets: present, readable, and fit to be used", FAIL,
         access.key_vault_secrets, access.takes_secrets,
     ),
     Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
