@@ -19,7 +19,6 @@ from gateways.storage import cluster_events as reactions
 from operations import held_up
 from operations import stuck_detaches as stuck
 from operations import watch as watching
-from operations.watch import Verdict
 from triggers.events import react
 from triggers.starting import start_recorded
 
@@ -35,19 +34,28 @@ _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """See that every live operation has an engine instance at work, and free what nobody holds any more."""
     for operation in await asyncio.to_thread(lambda: list(watching.live_operations())):
-        runtime_status = await engine.status(client, operation.instance_id)
-        verdict = watching.judge(operation, runtime_status, clock.now(), orchestration_version())
         try:
-            await _carry_out(client, operation, verdict)
+            await _look_at(client, operation)
         except EngineError as error:  # The next look tries again; the other operations need not wait for it.
             logger.warning("%s: %s", operation.id, error)
+    for operation in await asyncio.to_thread(watching.cut_off, clock.now()):
+        try:
+            runtime_status = await engine.status(client, operation.instance_id)
+        except EngineError as error:
+            logger.warning("%s: %s", operation.id, error)
+            continue
+        if watching.abandoned(operation, runtime_status, clock.now()):
+            logger.warning("%s: has ended, and its run has not taken its last steps", operation.id)
+            await asyncio.to_thread(watching.close, operation)
     for operation in await asyncio.to_thread(watching.free):
         await engine.start_operation(client, operation)
     for reaction in await asyncio.to_thread(lambda: list(reactions.pending())):
         await react(client, reaction)
 
 
-async def _carry_out(client: df.DurableOrchestrationClient, operation: Operation, verdict: Verdict) -> None:
+async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) -> None:
+    runtime_status = await engine.status(client, operation.instance_id)
+    verdict = watching.judge(operation, runtime_status, clock.now(), orchestration_version())
     if verdict.action == "start":
         await engine.start_operation(client, operation)
     if verdict.problem is None:
