@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.operation.codec import decode, encode
 from domain.operation.record import (
     NOT_STARTED,
     JournalEntry,
@@ -173,7 +174,7 @@ def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str
         "kind": submission.kind,
         "request": dict(submission.request),
         "fingerprint": fingerprint,
-        "requestedBy": vars(submission.requested_by),
+        "requestedBy": encode(submission.requested_by),
         "workspaceId": submission.workspace_id,
         "clusterId": submission.cluster_id,
         "computeName": submission.compute_name,
@@ -184,7 +185,7 @@ def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str
 
 def _insert(accepted: Mapping[str, Any]) -> Operation:
     created = from_text(str(accepted["createdTime"]))
-    requested_by = RequestedBy(**accepted["requestedBy"])
+    requested_by = decode(RequestedBy, accepted["requestedBy"])
     operation = Operation(
         id=accepted["id"],
         kind=accepted["kind"],

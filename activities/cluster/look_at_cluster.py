@@ -15,7 +15,7 @@ from domain.compute.names import compute_name_for
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.outcomes import Again, again
 from domain.operation.record import NOT_STARTED, RequestedBy
-from domain.requests.models import parse_request, request_to_json
+from domain.requests.parsing import parse_request, request_to_json
 from domain.times import from_text
 from domain.violations import Refused
 from gateways import durable as engine

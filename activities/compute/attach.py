@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities.access.roles import user_principal
 from activities.compute import spreading
 from activities.compute.reattach import effective
 from activities.runtime.long_running import WAITING, poll, wait_for_earlier_attempt
 from activities.runtime.step import StepAtWork
+from activities.runtime.undo import revert_in_time
+from activities.workloads.uses import refusal
 from domain.access.roles import user_identity
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
@@ -22,8 +23,8 @@ from domain.arm_ids import (
 from domain.catalogue.entry import ATTACH
 from domain.catalogue.explain import explain, make_problem
 from domain.cluster import instance_types
+from domain.compute.resource import LEGACY_TYPE, cluster_under, difference, provisioning_errors, state_of
 from domain.extension.cluster_facts import facts_to_keep
-from domain.operation.azure_errors import answers_in
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -34,11 +35,12 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.preflight.cluster import BUSY_STATES
-from domain.preflight.computes import LEGACY_TYPE, in_the_way, state_of
 from domain.problems import AzureAnswer, Problem
 from gateways.azure import arm
+from gateways.azure.role_assignments import user_principal
 
 API = arm.WORKSPACES_API
+COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 # AKS is the type of computes attached by Azure Machine Learning v1.
 _DETACHABLE = ("kubernetes", LEGACY_TYPE)
 
@@ -109,7 +111,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
     """Ask Azure ML to attach the cluster, unless the compute is there already."""
     target = target_of(step)
     found = arm.find(target, API)
-    made = (Created("Microsoft.MachineLearningServices/workspaces/computes", target),)
+    made = (Created(COMPUTE, target),)
     if found is not None:
         taken = _name_taken(found.body, step)
         if taken is not None:
@@ -162,6 +164,16 @@ def compute_ready(step: StepAtWork) -> Outcome:
         problem = _attach_failed(step, found.body, progress.error)
         return spreading.take_away(step, target, problem) or Stop(problem)
     return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
+
+
+def undo_compute(step: StepAtWork) -> Outcome:
+    """Detach the compute that this operation attached, unless somebody uses it by now."""
+    return revert_in_time(step, COMPUTE, API, _in_use, arm.DETACH_ONLY)
+
+
+def _in_use(step: StepAtWork) -> str | None:
+    refused = refusal(step, target_of(step))
+    return refused.problem.message if refused is not None else None
 
 
 def _workspace(step: StepAtWork) -> ArmId:
@@ -245,14 +257,6 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
     return Done(read, cluster_id=cluster_under(compute))
 
 
-def cluster_under(compute: Mapping[str, Any]) -> str | None:
-    """Id of the cluster that a compute is attached to; None when it names none that can be one."""
-    try:
-        return str(parse_arm_id(str(compute["properties"].get("resourceId")), MANAGED_CLUSTER, CONNECTED_CLUSTER))
-    except ValueError:
-        return None
-
-
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
     properties = cluster.get("properties", {})
     state = str(properties.get("provisioningState", ""))
@@ -272,7 +276,7 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     leaving = _compute_leaving(compute)
     if leaving is not None:
         return leaving
-    problem = in_the_way(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
+    problem = difference(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
     if problem is None or (problem.code == "ComputeFailed" and step.intent is not None):
         return None  # A failure of this step's own attempt is for compute_ready to explain.
     return Stop(problem)
@@ -280,12 +284,3 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
 
 def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
     return explain(ATTACH, [*provisioning_errors(compute), *([error] if error else [])], step.facts)
-
-
-def provisioning_errors(compute: Mapping[str, Any]) -> list[AzureAnswer]:
-    """What a compute itself says of what failed: more than the operation that failed does."""
-    said = []
-    for entry in compute.get("properties", {}).get("provisioningErrors") or []:
-        if isinstance(entry, Mapping) and isinstance(entry.get("error"), Mapping):
-            said += answers_in(entry["error"])
-    return said

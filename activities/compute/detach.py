@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from activities.compute.attach import (
-    API,
-    find_compute,
-    provisioning_errors,
-    target_of,
-)
+from activities.compute.attach import API, find_compute, target_of
 from activities.runtime.long_running import WAITING, poll
 from activities.runtime.step import StepAtWork
 from activities.workloads.drain import held_back, is_forced
 from activities.workloads.uses import refusal
 from domain.catalogue.entry import DETACH
 from domain.catalogue.explain import explain, make_problem
+from domain.compute.resource import provisioning_errors, state_of
 from domain.operation.outcomes import (
     Again,
     Done,
@@ -25,7 +21,6 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from domain.preflight.computes import state_of
 from domain.times import from_text, in_words, to_text
 from domain.workloads.policy import policy_of
 from gateways import clock

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from activities.cluster import tls_secret as keep_tls_secret
-from activities.extension.install import find_extension
+from activities.cluster.tls_secret import legacy_tls
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
 from domain.catalogue.explain import make_problem
@@ -20,13 +19,14 @@ from domain.compute.attachment import (
 from domain.operation.outcomes import Finding, Stop
 from domain.operation.record import SKIPPED, SUCCEEDED, Operation
 from domain.problems import Problem
+from gateways.azure.extensions import find_extension
 
 
 def effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> dict[str, Any] | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
-    legacy_tls, hindrance = keep_tls_secret.look(cluster) if request.get("cleanupLegacy") else (False, None)
-    merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), legacy_tls))
+    has_tls, hindrance = legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
+    merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), has_tls))
     refused = list(merged.refused)
     if hindrance is not None:
         refused.append(f"/cleanupLegacy: the certificate of v1 cannot be kept: {hindrance}")
@@ -35,7 +35,7 @@ def effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> d
     return {
         "attachRequest": dict(merged.request),
         "keptInstanceTypes": dict(merged.kept_types),
-        "legacyTls": legacy_tls,
+        "legacyTls": has_tls,
         "clusterId": str(cluster),
     }
 

@@ -7,26 +7,22 @@ them. So the attach waits a while first, and one that fails under such a name wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from activities.runtime.step import LACKS_ROLE, StepAtWork, is_spreading
+from activities.runtime.step import StepAtWork
+from domain.access.propagation import LACKS_ROLE, is_spreading, seconds_to_wait
 from domain.operation.outcomes import Again
 from domain.problems import Problem
 from gateways import clock
 from gateways.azure import arm
 
-# Most assignments have effect by then; attaching too early costs a failed attach and a detach.
-_USUALLY_SPREAD_AFTER = timedelta(minutes=5)
 _CREATE, _REMOVE = "create", "detach"
 
 
 def wait_for_roles(step: StepAtWork) -> Again | None:
     """Wait until roles that this operation granted have had the time they usually take; None when they have."""
-    granted = step.operation.granted_time
-    if granted is None:
-        return None
-    left = (granted + _USUALLY_SPREAD_AFTER - clock.now()).total_seconds()
+    left = seconds_to_wait(step.operation.granted_time, clock.now())
     return Again(min(60.0, left + 1), "roles granted minutes ago have yet to spread") if left > 0 else None
 
 
@@ -45,7 +41,7 @@ def take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
         return None
     if step.failed_before:
         return _remove(step, target, f"attaching again, as asked, after this: {problem.message}")
-    if problem.code != LACKS_ROLE or not is_spreading(step.operation, sent):
+    if problem.code != LACKS_ROLE or not is_spreading(step.operation.granted_time, sent):
         return None
     return _remove(step, target, f"attaching again when the roles have spread, after this: {problem.message}")
 

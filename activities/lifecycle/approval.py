@@ -10,7 +10,6 @@ from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import NO_ANSWER_CODE
 from domain.arm_ids import same_resource
 from domain.catalogue.explain import make_problem
-from domain.operation.deadlines import approval_timeout
 from domain.operation.outcomes import (
     Again,
     Ask,
@@ -25,6 +24,7 @@ from domain.operation.record import (
     Question,
     RequestedBy,
 )
+from domain.requests.durations import approval_timeout
 from domain.times import to_text
 from gateways import clock
 from gateways.settings import Settings, read_settings

@@ -10,7 +10,6 @@ from activities.lifecycle.approval import ask
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import in_use, uses_of
 from domain.catalogue.explain import make_problem
-from domain.operation.deadlines import approval_timeout, drain_deadline
 from domain.operation.outcomes import (
     Again,
     Done,
@@ -20,6 +19,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.record import REJECT, Operation
+from domain.requests.durations import approval_timeout, drain_deadline
 from domain.times import in_words
 from domain.workloads.policy import (
     APPROVE,

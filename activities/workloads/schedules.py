@@ -8,10 +8,10 @@ from typing import Any
 from activities.compute.attach import find_compute, target_of
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import batch_deployments
+from domain.compute.resource import state_of
 from domain.operation.outcomes import Done, Finding, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.record import SUCCEEDED, Operation
-from domain.preflight.computes import state_of
 from domain.workloads.uses import starts_work_on, use_by_batch_deployment
 from gateways.azure import arm
 from gateways.azure.arm import ArmError

@@ -104,7 +104,7 @@ def test_a_pick_up_writes_the_new_run_and_says_so(tables: Tables) -> None:
     resumed = watching.pick_up(operation, "is missing")
     assert resumed is not None
     assert resumed.instance_id == f"{operation.id}-2"
-    assert records.journal(operation.id, 0, 10)[-1]["event"] == "resumed"
+    assert records.journal(operation.id, 0, 10)[-1].event == "resumed"
 
 
 def test_of_two_watchers_one_picks_up(tables: Tables) -> None:

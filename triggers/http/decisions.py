@@ -14,7 +14,8 @@ from domain.operation.record import (
     Operation,
     RequestedBy,
 )
-from domain.requests.models import Decision, parse
+from domain.requests.models import Decision
+from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
 from gateways import durable as engine
 from operations.cancel import cancel

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
 from domain.operation.record import KINDS, STATUSES
-from domain.requests.models import MODELS, OPERATION_ID
+from domain.requests.fields import OPERATION_ID
+from domain.requests.parsing import MODELS
 from domain.violations import INVALID, NOT_YET, Refused, Violation
 from gateways.storage.record_list import Filter
 

@@ -10,13 +10,9 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from domain.operation.record import RequestedBy
-from domain.requests.models import (
-    OPERATION_ID,
-    AttachRequest,
-    Request,
-    parse_request,
-    request_to_json,
-)
+from domain.requests.fields import OPERATION_ID
+from domain.requests.models import AttachRequest, Request
+from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.strict_json import read_json
 from domain.violations import INVALID, Refused, Violation
 from operations.accept import Conflict, Submission, accept

@@ -77,7 +77,7 @@ def stored() -> Operation:
 
 
 def events() -> list[str]:
-    return [e["event"] for e in records.journal("op", 0, 100) if e["step"] == "approval"]
+    return [e.event for e in records.journal("op", 0, 100) if e.step == "approval"]
 
 
 def refused(answer: Operation | Refusal) -> str:

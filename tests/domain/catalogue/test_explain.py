@@ -10,10 +10,9 @@ import pytest
 from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST, fill_command
 from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
 from domain.catalogue.render import SECTIONS, rendered
-from domain.operation.azure_errors import answers_in
 from domain.operation.facts import facts_of, situation_of
 from domain.operation.record import StepRecord
-from domain.problems import AzureAnswer
+from domain.problems import AzureAnswer, answers_in
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
 
 ROOT = Path(__file__).parents[3]

@@ -4,12 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.operation.deadlines import (
-    approval_timeout,
-    bound_of,
-    drain_deadline,
-    duration,
-)
+from domain.operation.deadlines import bound_of
+from domain.requests.durations import approval_timeout, drain_deadline, duration
 
 HOUR = 3600.0
 
