@@ -1,4 +1,4 @@
-"""Going on with an operation because a person asks: from the step it stands at, with the same record."""
+"""Continue an operation because a person asks: from the step it stands at, with the same record."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from gateways.host_json import orchestration_version
 from gateways.storage import records
 from gateways.storage.records import Change
 
-# Steps that a new run takes whatever they came to before: the claim may have gone, and the end is told anew.
+# Steps that a new run takes whatever they came to before: the claim may have gone, and the end is published again.
 _TAKEN_ANEW = frozenset({"claim", "record", "notify", "release"})
-# A step that only began what a later one waits for: when that failed, it is begun anew, and not looked for.
+# A step that only began what a later one waits for: when that failed, it begins again, and is not looked for.
 _BEGUN_FOR = {"smoke_test": "smoke_test_done"}
 
 
-# Steps that take back what another has done, other than by removing what was made.
+# Steps that revert what another has done, other than by removing what was made.
 _TAKES_BACK = {"resume_schedules": "pause_schedules"}
 
 
@@ -42,9 +42,9 @@ class Retried:
 
 
 def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -> Retried:
-    """Write a new run that goes on where the operation stands; one that succeeded has nothing to go on with.
+    """Write a new run that continues where the operation stands; one that succeeded has nothing left to do.
 
-    With ``of_run`` only that run is gone on with: of two that ask, the second finds another one.
+    With ``of_run`` only that run is continued: of two that ask, the second finds another one.
 
     The fence shuts the present run out, whether or not its engine instance still works: asking while all is well costs
     a poll and nothing else. Steps that were not finished get their whole time again.
@@ -81,7 +81,7 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
 
 
 def _answered(operation: Operation) -> tuple[Question, ...]:
-    """The questions whose steps are finished; what was refused, or not answered in time, is asked anew."""
+    """The questions whose steps are finished; what was refused, or not answered in time, is asked again."""
     return tuple(q for q in operation.questions if (s := operation.step(q.step)) is not None and s.status == SUCCEEDED)
 
 
@@ -93,7 +93,7 @@ def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
         for step in operation.steps
         if not step.name.startswith("undo_") and (step.name not in _TAKES_BACK or step.name in planned)
     ]
-    # What was taken back has to be done again, and taken back again; but not what waits for the compute's return.
+    # What was reverted has to be done again, and reverted again; but not what waits for the compute's return.
     gone = operation.step("compute_gone")
     stays = gone is None or gone.status not in (SUCCEEDED, SKIPPED)
     taken_back = {

@@ -24,13 +24,13 @@ STEPS = (
     do("grant_workspace_roles"),  # first: what is granted spreads while the extension is being installed
     do("cleanup_legacy"),  # when asked: the extension fails over what v1 has left
     do("install_extension", within=5 * HOUR),  # waits while somebody else changes it, for as long as that may take
-    until("extension_ready", within=4 * HOUR),  # the service gives up by itself, in most cases after 15 minutes
+    until("extension_ready", within=4 * HOUR),  # the service gives up, in most cases after 15 minutes
     until("components_healthy", within=30 * MINUTE),  # what Azure calls installed may still be starting
     do("ensure_namespace"),  # an attach does not look for it, and jobs fail without it
     do("apply_instance_types"),  # the cluster learns what they are some minutes after the installation
     do("attach_compute"),  # needs the extension: without it Azure fails the attach under false names
     until("compute_ready", within=3 * HOUR),  # attaches of more than 100 minutes have been reported
-    do("grant_compute_roles"),  # the compute's own identity is there once the compute is
+    do("grant_compute_roles"),  # the compute's own identity exists once the compute does
     do("smoke_test"),  # when asked: a small job proves what Azure only says
     until("smoke_test_done", within=1 * HOUR),
     undo("undo_smoke_test", within=30 * MINUTE),  # first: a job that runs keeps the compute from being detached

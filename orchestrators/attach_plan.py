@@ -21,5 +21,5 @@ STEPS = (
 
 
 def attach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Resolve what is there, run the checks, list what an attach would change."""
+    """Resolve what exists, run the checks, list what an attach would change."""
     return (yield from run_operation(context, steps_of(context, STEPS, ATTACH_PLAN_1_0)))

@@ -28,7 +28,7 @@ STEPS = (
     do("snapshot"),  # so that it can be attached again as it was
     do("detach_compute"),  # looks once more: a job may have come since
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
-    do("find_orphans", cancelable=False),  # a job may have slipped in all the same
+    do("find_orphans", cancelable=False),  # a job may have slipped in nevertheless
     do("remove_instance_types", cancelable=False),  # these three when asked, and only what Moor itself made
     until("remove_extension", within=2 * HOUR, cancelable=False),
     do("remove_roles", cancelable=False),  # last: the others may need them

@@ -22,5 +22,5 @@ STEPS = (
 
 
 def detach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Resolve what is there, list what uses the compute and what a detach would change."""
+    """Resolve what exists, list what uses the compute and what a detach would change."""
     return (yield from run_operation(context, steps_of(context, STEPS, DETACH_PLAN_1_0)))

@@ -18,7 +18,7 @@ from orchestrators.run import (
 
 STEPS = (
     do("claim"),
-    do("resolve"),  # what is to be attached: what is there, with the request's changes; kept, for it will be gone
+    do("resolve"),  # what is to be attached: what exists, with the request's changes; kept, for it will be gone
     do("preflight"),  # of both halves, before anything is changed
     do("survey"),
     ask("approval", within=24 * HOUR),
@@ -28,7 +28,7 @@ STEPS = (
     do("detach_compute"),  # looks once more: a job may have come since
     until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
     do("find_orphans", cancelable=False),
-    # The second half. Nothing of it is taken back: there is nothing to go back to, and a retry goes on with it.
+    # The second half. Nothing of it is reverted: nothing is left to go back to, and a retry continues it.
     do("register_providers", within=1 * HOUR),
     do("ensure_relay"),
     do("grant_workspace_roles"),

@@ -21,5 +21,5 @@ STEPS = (
 
 
 def reattach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Resolve what is there, run the checks of both halves, list what a reattach would change."""
+    """Resolve what exists, run the checks of both halves, list what a reattach would change."""
     return (yield from run_operation(context, STEPS))

@@ -1,12 +1,12 @@
 """The step machinery of every operation: do, until and ask, and the loop that takes them in order.
 
-Code of this package is replayed: no I/O, clock, random, environment or module state in it (DESIGN rule 8). Activities
+Code of this package is replayed: no I/O, clock, random, environment or module state in it. Activities
 answer ``{"kind": "done" | "again" | "stop" | "superseded" | "raised", ...}`` (domain/operation/outcomes.py) and keep
 everything else in the operation's record, so that histories stay short and hold nothing secret.
 
 No activity of this app raises: what its code raises, it answers (activities/registry.py). So when an activity fails
-towards the orchestrator, its worker has died under it, or was ended together with another function that ran too long
-(reference, deploy.md 7). That says nothing of the step.
+towards the orchestrator, its worker has died under it, or was ended together with another function that ran too long.
+That says nothing of the step.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def until(name: str, *, within: float, cancelable: bool = True) -> Step:
 
 
 def undo(name: str, *, within: float) -> Step:
-    """An until that takes back, after a failure, what this operation made."""
+    """An until that reverts, after a failure, what this operation made."""
     return Step(name, "until", within, undo=True)
 
 
@@ -127,7 +127,7 @@ def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
 
 
 def wait_until(context: DurableOrchestrationContext) -> Generator[Any, Any, Outcome | None]:
-    """Poll once, wait once for the interval or a ``wake`` event, and continue as new (reference: durable.md, waits)."""
+    """Poll once, wait once for the interval or a ``wake`` event, and continue as new."""
     call = context.get_input()
     outcome, trouble = yield from _attempt(context, call, Trouble(call.get("errors", 0), call.get("deaths", 0)))
     if outcome["kind"] != "again":
@@ -148,7 +148,7 @@ def _attempt(
     """One call of the step's activity: its answer, and what has gone wrong in a row by now."""
     try:
         outcome = yield context.call_activity(call["step"], {**call, "now": context.current_utc_datetime.isoformat()})
-    except Exception:  # The engine raises a plain Exception; its text is not to be parsed (durable.md, 3).
+    except Exception:  # The engine raises a plain Exception; its text is not to be parsed.
         trouble = replace(before, deaths=before.deaths + 1)
     else:
         if outcome["kind"] != "raised":

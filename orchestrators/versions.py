@@ -1,4 +1,4 @@
-"""Step tables of earlier orchestration versions: what they started goes on as it began (host.json, defaultVersion).
+"""Step tables of earlier orchestration versions: what they started continues as it began (host.json, defaultVersion).
 
 An instance has the version that was the default when it was started. Its history holds that version's steps, and
 replays with no others. A table may go once no instance of its version can be under way any more.

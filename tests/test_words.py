@@ -36,7 +36,9 @@ INSTEAD = {
 }
 IDIOM = re.compile(r"\b(?:" + "|".join(INSTEAD).replace(" ", r"\s+") + r")\b", re.IGNORECASE)
 # Design notes that never were in this repository, by name or by number.
-ELSEWHERE = re.compile(r"\bDESIGN\b|\b[Rr]ule \d+\.\d|\b(?:see|in|by) the reference\b|\breference[,:] |\bdomain facts\b")
+ELSEWHERE = re.compile(
+    r"\bDESIGN\b|\b[Rr]ule \d+\.\d|\b(?:see|in|by) the reference\b|\breference[,:] |\bdomain facts\b"
+)
 PAGE = re.compile(r"(?<![\w/.:-])(?:[\w.-]+/)*[\w.-]+\.md\b")
 LINK = re.compile(r"https?://\S+")
 NAME = re.compile(r"(`+)[^`]+\1")

@@ -1,4 +1,4 @@
-"""Azure ML computes: resolve what is there, attach, and see the attach through to its true end."""
+"""Azure ML computes: resolve what exists, attach, and see the attach through to its true end."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _resolve(step: StepAtWork) -> Outcome:
         if isinstance(merged, Stop):
             return merged
         return Done({**read, **merged, "computeId": target_of(step)}, cluster_id=str(cluster_id))
-    return Done(read, detail="the compute is there already" if compute else None)
+    return Done(read, detail="the compute exists already" if compute else None)
 
 
 def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
-    """Ask Azure ML to attach the cluster, unless the compute is there already."""
+    """Ask Azure ML to attach the cluster, unless the compute exists already."""
     target = target_of(step)
     found = arm.find(target, API)
     made = (Created(COMPUTE, target),)
@@ -119,7 +119,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
     change = planned_attach(step, found.body if found is not None else None)
     if change is None:
         if step.intent is None:
-            return Done(detail="the compute is there already")
+            return Done(detail="the compute exists already")
         return Done(detail="an earlier attempt of this step got through", created=made)
     too_early = wait_for_earlier_attempt(step) or spreading.wait_for_roles(step)
     if too_early is not None:
@@ -130,7 +130,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
 
 
 def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
-    """What ``attach_compute`` changes, by the compute as it is; None when it is there already."""
+    """What ``attach_compute`` changes, by the compute as it is; None when it exists already."""
     if compute is not None and state_of(compute) != "deleting":
         return None
     return PlannedChange("attach_compute", "create", target_of(step), f"attaches {step.operation.cluster_id}")
@@ -272,7 +272,7 @@ def _compute_leaving(compute: Mapping[str, Any]) -> Again | None:
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
-    """Why a compute of this name that is there already cannot be what the request asks for; None when it can."""
+    """Why a compute of this name that exists already cannot be what the request asks for; None when it can."""
     leaving = _compute_leaving(compute)
     if leaving is not None:
         return leaving

@@ -53,7 +53,7 @@ def unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Finding
     resolved = operation.value("resolve")
     body = postable(operation.attach_request, resolved.get("keptInstanceTypes") or {})
     way_on = (
-        f"The compute is detached and not attached again. POST /api/operations/{operation.id}/retry goes on with the "
+        f"The compute is detached and not attached again. POST /api/operations/{operation.id}/retry continues with the "
         "attach; by hand, send result.attachRequest to POST /api/attach."
     )
     message = f"{operation.compute_name} is detached from its workspace and not attached again."

@@ -34,7 +34,7 @@ def is_under_way(step: StepAtWork) -> bool:
 def take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
     """Detach what failed, so that it can be attached again; None when the failure is for good.
 
-    A failed compute does not recover, and one that is there cannot be changed: detach, then attach (vendor's guide).
+    A failed compute does not recover, and an existing one cannot be changed: detach, then attach (vendor's guide).
     """
     sent = _last_sent(step, target)
     if sent is None:
@@ -53,7 +53,7 @@ def _remove(step: StepAtWork, target: str, why: str) -> Again:
 
 
 def attach_again(step: StepAtWork, target: str, body: Callable[[], Mapping[str, Any]]) -> Again:
-    """Attach anew what this step has taken away, now that it does not show."""
+    """Attach again what this step has taken away, now that it does not show."""
     if step.record.intents[-1].action == _REMOVE:
         step.intend(_CREATE, target)
         arm.put(target, arm.WORKSPACES_API, body())

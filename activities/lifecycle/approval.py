@@ -31,7 +31,7 @@ from gateways.settings import Settings, read_settings
 from gateways.storage import records
 from gateways.storage.records import Change
 
-# What a lost event costs at most; an answer that is told of is seen at once.
+# What a lost event costs at most; an answer whose event arrives is seen at once.
 _POLL = 300.0
 
 

@@ -24,7 +24,7 @@ def notify(step: StepAtWork) -> Outcome:
 
 
 def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...]:
-    """Publish ``Moor.Operation<what>``, but not of plans; the finding is there only when that failed.
+    """Publish ``Moor.Operation<what>``, but not of plans; a finding only when that failed.
 
     ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
     """

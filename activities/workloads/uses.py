@@ -85,7 +85,7 @@ def _told(uses: list[Use] | Stop, refused: Stop | None) -> Done:
 
 
 def refusal(step: StepAtWork, target: str, policy: Policy = NO_POLICY) -> Stop | None:
-    """Why the compute may not be detached now; None when nothing that uses it is in the way.
+    """Why the compute may not be detached now; None when nothing that uses it prevents that.
 
     Raises ArmError while a failed listing is still worth repeating.
     """
@@ -100,7 +100,7 @@ def _refused(step: StepAtWork, uses: list[Use] | Stop, policy: Policy) -> Stop |
 
 
 def _findings(uses: Sequence[Use], standing: Sequence[Use] = ()) -> tuple[Finding, ...]:
-    """A finding of each use: one that is in the way is a failure, one that cannot be told is unknown."""
+    """A finding of each use: one that prevents the detach is a failure, one that Moor cannot judge is unknown."""
     return tuple(
         Finding(f"{u.type}OnCompute", "unknown" if not u.clear else "fail" if u in standing else "warning", str(u))
         for u in uses[:_KEPT]
@@ -197,5 +197,5 @@ def _unknown(step: StepAtWork, error: ArmError) -> Stop:
 
 
 def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
-    """The problem of uses that are in the way."""
+    """The problem of uses that prevent the detach."""
     return make_problem("ComputeInUse", {**step.facts, "uses": listed(uses)})

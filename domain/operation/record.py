@@ -46,7 +46,7 @@ APPROVE, REJECT = "approve", "reject"
 
 @dataclass(frozen=True)
 class Question:
-    """What an operation asks a person, and the answer once there is one. ``told``: subscribers have been notified of it."""
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it."""
 
     step: str
     text: str

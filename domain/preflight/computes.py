@@ -31,7 +31,7 @@ def existing_compute(facts: Facts) -> Judgement:
             "Nothing is to be done.",
         )
     if facts.reattach:
-        return passes(f"The compute {facts.compute_name} is there: it is detached and attached anew.")
+        return passes(f"The compute {facts.compute_name} exists: it is detached and attached again.")
     problem = difference(compute, str(facts.cluster_id), facts.request, facts.words)
     if problem is not None:
         return fails_as(problem)
@@ -42,4 +42,4 @@ def existing_compute(facts: Facts) -> Judgement:
             "Detach it and attach it again for these to change: a compute cannot be changed in place.",
             f"az resource show --ids {facts.workspace_id}/computes/{facts.compute_name}",
         )
-    return passes(f"The compute {facts.compute_name} is there already, on this cluster and namespace: it is adopted.")
+    return passes(f"The compute {facts.compute_name} exists already, on this cluster and namespace: it is adopted.")

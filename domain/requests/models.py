@@ -191,7 +191,7 @@ def _unless_given(default: str) -> Any:
 
 
 class ExtensionChanges(Model):
-    """What changes of an extension that is there; ``manage`` left out brings it in line."""
+    """What changes of an existing extension; ``manage`` left out brings it in line."""
 
     manage: Literal["ensure", "update", "require"] = _unless_given("ensure")
     name: ResourceName = _unless_given(EXTENSION_NAME)
@@ -235,7 +235,7 @@ class ReattachRequest(Model):
 
 
 class Decision(Model):
-    """What a person says to an operation that is there."""
+    """What a person says to an operation."""
 
     reason: Reason = LEFT_OUT
 

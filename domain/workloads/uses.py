@@ -24,7 +24,7 @@ CLUSTER_WORK = "clusterWork"
 
 @dataclass(frozen=True)
 class Workload:
-    """How people are told of a workload: a job, an endpoint, a deployment, an object in the cluster."""
+    """What people read about a workload: a job, an endpoint, a deployment, an object in the cluster."""
 
     type: str
     name: str

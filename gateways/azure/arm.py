@@ -1,7 +1,8 @@
 """Azure Resource Manager over azure-core: one request a call, no retries of its own.
 
-Retries live in the durable loop, which survives a restart and keeps no thread while it waits. Bodies are plain JSON, because the generated clients lose what the
-operations need: provisioning errors, operation URLs, unknown job types (docs/adr/0001-which-calls-go-where.md).
+Retries live in the durable loop, which survives a restart and keeps no thread waiting. Bodies are plain JSON, because
+the generated clients lose what the operations need: provisioning errors, operation URLs, unknown job types
+(docs/adr/0001-which-calls-go-where.md).
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def read(cluster_id: str) -> Reaction | None:
 def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
     """Note that a look covered ``seen`` events; the answer tells whether more came. None: there is no row.
 
-    A cluster found alive has outlived the deletions that events reported before. Raises ReactionContested or AzureError.
+    A cluster found alive has outlived the deletions that events reported. Raises ReactionContested or AzureError.
     """
     for _ in range(_TRIES):
         row = _row(cluster_id)
