@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 import azure.durable_functions as df
-from azure.durable_functions import DurableOrchestrationClient
 
 from activities.access.providers import register_providers
 from activities.access.relay import ensure_relay, undo_relay
@@ -17,28 +16,28 @@ from activities.checks.preflight import preflight
 from activities.cluster.components import components_healthy
 from activities.cluster.instance_types import apply_instance_types, remove_instance_types, undo_instance_types
 from activities.cluster.legacy_objects import cleanup_legacy
-from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster, start_operations
+from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster
 from activities.cluster.namespace import ensure_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret
-from activities.compute.attach import attach_compute, compute_ready, resolve, undo_compute
+from activities.compute.attach import attach_compute, compute_ready, undo_compute
 from activities.compute.detach import compute_gone, detach_compute
+from activities.compute.resolve import resolve
 from activities.compute.snapshot import snapshot
 from activities.extension.install import extension_ready, install_extension, remove_extension, undo_extension
 from activities.lifecycle.approval import approval
-from activities.lifecycle.ending import claim, record, release
-from activities.lifecycle.notify import notify
+from activities.lifecycle.claim import claim, release
+from activities.lifecycle.ending import notify, record
 from activities.runtime.step import Work, run_step
-from activities.workloads.drain import drain, find_orphans
+from activities.workloads.drain import drain
 from activities.workloads.endpoints import delete_endpoints
 from activities.workloads.schedules import pause_schedules, resume_schedules
 from activities.workloads.smoke_test import smoke_test, smoke_test_done, undo_smoke_test
-from activities.workloads.uses import survey
+from activities.workloads.uses import find_orphans, survey
 from domain.operation.outcomes import RAISED
 
 logger = logging.getLogger(__name__)
 
 Activity = Callable[[dict[str, Any]], dict[str, Any]]
-Starter = Callable[[dict[str, Any], DurableOrchestrationClient], Awaitable[dict[str, Any]]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 STEPS: tuple[Work, ...] = (
@@ -114,16 +113,6 @@ def _answering(work: Activity) -> Activity:
     return _named(activity, work)
 
 
-def _answering_starter(work: Starter) -> Starter:
-    async def activity(call: dict[str, Any], client: DurableOrchestrationClient) -> dict[str, Any]:
-        try:
-            return await work(call, client)
-        except Exception as error:
-            return _raised(call, error)
-
-    return _named(activity, work)
-
-
 def _named(activity: F, work: Callable[..., Any]) -> F:
     """Name and text of the work, and annotations as the worker takes them.
 
@@ -139,6 +128,3 @@ for _work in STEPS:
     bp.activity_trigger(input_name="call")(_answering(_step(_work)))
 bp.activity_trigger(input_name="call")(_answering(look_at_cluster))
 bp.activity_trigger(input_name="call")(_answering(settle_cluster))
-bp.activity_trigger(input_name="call")(
-    bp.durable_client_input(client_name="client")(_answering_starter(start_operations))
-)

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.runtime import locks
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import revert
 from domain.access.relay import (
     API_VERSION,

@@ -8,8 +8,7 @@ from typing import Any
 
 from activities.access.relay import planned_relay_id
 from activities.runtime.dependents import user_of_roles
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import attaches, clean_up, kept_behind, made_for, planned_clean_up, revert
 from domain.access.relay import API_VERSION as RELAY_API
 from domain.access.roles import (

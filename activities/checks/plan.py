@@ -11,7 +11,7 @@ from activities.cluster.instance_types import planned_instance_types, planned_ty
 from activities.cluster.legacy_objects import planned_cleanup
 from activities.cluster.namespace import planned_namespace
 from activities.cluster.tls_secret import planned_copy
-from activities.compute.attach import find_compute, planned_attach
+from activities.compute.attach import planned_attach
 from activities.compute.detach import planned_detach
 from activities.extension.install import outlook, planned_extension_removal
 from activities.runtime.step import StepAtWork
@@ -21,6 +21,7 @@ from activities.workloads.schedules import planned_pauses, planned_resumes
 from activities.workloads.smoke_test import planned_smoke_test
 from domain.operation.outcomes import Done, Outcome
 from domain.operation.plan import PlannedChange, plan_to_json
+from gateways.azure.computes import find_compute
 from gateways.azure.subscription import registration_state
 
 Planner = Callable[[StepAtWork], Sequence[PlannedChange]]
@@ -53,7 +54,7 @@ def _extension(step: StepAtWork) -> Sequence[PlannedChange]:
 
 
 def _attach(step: StepAtWork) -> Sequence[PlannedChange]:
-    change = planned_attach(step, find_compute(step))
+    change = planned_attach(step, find_compute(step.operation.compute_id))
     return (change,) if change is not None else ()
 
 
@@ -63,7 +64,7 @@ def _attach_anew(step: StepAtWork) -> Sequence[PlannedChange]:
 
 
 def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
-    change = planned_detach(step, find_compute(step))
+    change = planned_detach(step, find_compute(step.operation.compute_id))
     return (change,) if change is not None else ()
 
 

@@ -13,7 +13,6 @@ from activities.access.providers import providers
 from activities.access.roles import look_ahead
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import look
-from activities.compute.attach import find_compute
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
 from activities.runtime.step import StepAtWork
@@ -34,6 +33,7 @@ from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
 from gateways.azure import arm, permissions
 from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
 from gateways.azure.subscription import kubernetes_versions, registration_state, vm_sizes
 from gateways.kubernetes import reader
 from gateways.kubernetes.api import Api, Unreachable
@@ -95,7 +95,7 @@ def gather(step: StepAtWork) -> Gathered:
     readings: dict[str, Callable[[], Any]] = {
         "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,
         "cluster": lambda: arm.get(str(cluster), arm.cluster_api(cluster)).body,
-        "compute": lambda: find_compute(step),
+        "compute": lambda: find_compute(step.operation.compute_id),
         "extension": lambda: outlook(step)[0],
         "kubernetes": lambda: view(step),
         "sizes": lambda: vm_sizes(cluster.subscription, location),

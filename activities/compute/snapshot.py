@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from activities.compute.attach import find_compute
 from activities.extension.protected_settings import sent_by_earlier_operations
 from activities.runtime.step import StepAtWork
 from activities.runtime.undo import made_for
@@ -14,6 +13,7 @@ from domain.operation.outcomes import Done, Finding, Outcome
 from domain.requests.parsing import parse_request, request_to_json
 from domain.violations import Refused
 from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
 from gateways.azure.extensions import find_extension
 
 _ATTEMPTS = 4
@@ -27,7 +27,7 @@ def snapshot(step: StepAtWork) -> Outcome:
     certificate only the cluster has - is a finding with the reasons, and keeps nothing from being detached.
     """
     operation = step.operation
-    compute = find_compute(step)
+    compute = find_compute(step.operation.compute_id)
     if compute is None or operation.cluster_id is None:
         return Done(detail="there is nothing to remember", skipped=True)
     extension, findings = None, []

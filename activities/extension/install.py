@@ -19,8 +19,7 @@ from activities.extension.protected_settings import (
 from activities.extension.update import update_extension
 from activities.runtime import locks
 from activities.runtime.dependents import user_of_cluster
-from activities.runtime.long_running import WAITING, poll, wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import (
     attaches,
     clean_up,
@@ -59,6 +58,7 @@ from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem, answers_in
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
+from gateways.azure.long_running import WAITING, poll
 from gateways.settings import read_settings
 from gateways.storage import claims
 

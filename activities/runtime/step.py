@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE = 15.0
+# How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
+_VISIBLE_WITHIN = 60.0
 
 
 @dataclass
@@ -229,3 +231,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
 def _back_off(attempts: int) -> float:
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
+
+
+def wait_for_earlier_attempt(step: StepAtWork) -> Again | None:
+    """Before a request is sent again: wait until the first would show, if it got through."""
+    if step.intent is None:
+        return None
+    age = (clock.now() - step.intent.time).total_seconds()
+    if age >= _VISIBLE_WITHIN:
+        return None
+    return Again(min(15.0, _VISIBLE_WITHIN - age + 1), "looking whether an earlier attempt of this step got through")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from activities.compute.attach import find_compute, target_of
 from activities.lifecycle.approval import ask
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import in_use, uses_of
@@ -35,19 +34,15 @@ from domain.workloads.policy import (
     to_cancel,
 )
 from domain.workloads.uses import (
-    CLUSTER_WORK,
-    IMAGE_BUILDS,
-    JOB,
     Use,
 )
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
 
 # Azure ML tells nobody when a job ends: its jobs are listed again after so many seconds.
 _WHILE_CANCELING, _WHILE_WAITING = 30.0, 120.0
-# Readings of what was left; then that is a finding and no failure. So much of it the record keeps.
-_ATTEMPTS, _MOST_TOLD = 4, 50
 
 
 def drain(step: StepAtWork) -> Outcome:
@@ -55,7 +50,7 @@ def drain(step: StepAtWork) -> Outcome:
     policy = policy_of(step.operation.request)
     if not policy.waits:
         return Done(detail=f"the policy is {policy.jobs}: nothing is waited for", skipped=True)
-    if find_compute(step) is None:
+    if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     return held_back(step, policy) or Done(detail="no job uses the compute")
 
@@ -63,9 +58,9 @@ def drain(step: StepAtWork) -> Outcome:
 def planned_cancels(step: StepAtWork) -> list[PlannedChange]:
     """The jobs that ``drain`` cancels, as they are now. Raises ArmError."""
     policy = policy_of(step.operation.request)
-    if policy.jobs != CANCEL or find_compute(step) is None:
+    if policy.jobs != CANCEL or find_compute(step.operation.compute_id) is None:
         return []
-    jobs = to_cancel(uses_of(step.operation, target_of(step)), policy)
+    jobs = to_cancel(uses_of(step.operation, step.operation.compute_id), policy)
     return [PlannedChange("drain", "stop", job.id, "cancelled; its end is waited for") for job in jobs]
 
 
@@ -85,7 +80,7 @@ def held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     waited = (step.call.now - _begun(step)).total_seconds()
     deadline = drain_deadline(step.operation.request).total_seconds()
     try:
-        uses = uses_of(step.operation, target_of(step))
+        uses = uses_of(step.operation, step.operation.compute_id)
     except ArmError as error:
         if waited < deadline or policy.on_deadline != FORCE:
             raise
@@ -139,41 +134,3 @@ def _cancel(step: StepAtWork, job: Use) -> None:
         # It has ended meanwhile, or is gone: the next look tells. Whatever else Azure refuses is for the step to tell.
         if error.status not in (400, 404, 409):
             raise
-
-
-def find_orphans(step: StepAtWork) -> Outcome:
-    """Look, now that the compute is gone, for what was left to it: forced, or slipped in at the last moment."""
-    if step.operation.value("compute_gone").get("alreadyGone"):
-        return Done(detail="this operation detached nothing", skipped=True)
-    try:
-        left = [use for use in uses_of(step.operation, target_of(step)) if use.clear][:_MOST_TOLD]
-    except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
-            raise
-        message = f"Whether work was left to the compute is unknown: {error}."
-        return Done(findings=(Finding("orphanedWork", "unknown", message),))
-    if not left:
-        return Done(detail="nothing was left to the compute")
-    return Done(
-        {"orphaned": [use.told() for use in left]},
-        f"orphaned: {listed(left)}",
-        findings=tuple(_orphan(step.operation, use) for use in left),
-    )
-
-
-def _orphan(operation: Operation, use: Use) -> Finding:
-    url = f"?api-version={arm.WORKSPACES_API}'"
-    remedy, command = "Delete it, or attach a compute of the same name and namespace again.", "delete"
-    message = f"{use} was left to the compute that is gone."
-    if use.type == CLUSTER_WORK:
-        kind, name = use.name.split(" ", 1)
-        namespace = operation.value("resolve").get("namespace")
-        return Finding(
-            "orphanedWork", "warning", message, remedy, f"kubectl delete {kind.lower()} {name} -n {namespace}"
-        )
-    if use.type == JOB:
-        remedy, command = "Cancel it, and look for its pods in the cluster: nobody watches them any more.", "post"
-        url = f"/cancel{url}"
-    if use.type == IMAGE_BUILDS:
-        remedy, command = "Have the workspace build its images elsewhere.", "get"
-    return Finding("orphanedWork", "warning", message, remedy, f"az rest --method {command} --url '{use.id}{url}")

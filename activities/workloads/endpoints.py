@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities.compute.attach import find_compute, target_of
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import served_by, still_served
 from domain.operation.outcomes import Again, Done, Outcome
@@ -13,6 +12,7 @@ from domain.operation.plan import PlannedChange
 from domain.workloads.policy import DELETE, listed, policy_of
 from domain.workloads.uses import BATCH_DEPLOYMENT, ENDPOINT, Use
 from gateways.azure import arm
+from gateways.azure.computes import find_compute
 
 _API = arm.WORKSPACES_API
 _PAUSE = 15.0
@@ -26,7 +26,7 @@ def delete_endpoints(step: StepAtWork) -> Outcome:
     """
     if policy_of(step.operation.request).endpoints != DELETE:
         return Done(detail="the request does not ask for it", skipped=True)
-    if find_compute(step) is None:
+    if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     left = _to_delete(step)
     if not left:
@@ -61,7 +61,7 @@ def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
 
 
 def _to_delete(step: StepAtWork) -> list[Use]:
-    uses = served_by(str(step.operation.workspace_id), target_of(step))
+    uses = served_by(str(step.operation.workspace_id), step.operation.compute_id)
     return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
 
 

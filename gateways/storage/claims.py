@@ -136,3 +136,7 @@ def _claim(row: Any) -> Claim:
         accepted=unpack_json(row, "accepted"),
         etag=str(row.metadata["etag"]),
     )
+
+
+class ClaimContested(Exception):
+    """The claim kept changing hands; asking again settles it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities import registry as blueprint
+from activities import registry
 from orchestrators.run import Step, do, run_operation
 from tests.orchestrators.driver import FakeContext, Scheduled, drive
 
@@ -20,30 +20,20 @@ def raising(call: dict[str, Any]) -> dict[str, Any]:
     raise KeyError("secret")
 
 
-async def raising_starter(call: dict[str, Any], client: Any) -> dict[str, Any]:
-    """The same with a client."""
-    raise KeyError("secret")
-
-
 def test_an_exception_is_an_answer_and_its_text_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    assert blueprint._answering(raising)(CALL) == {"kind": "raised"}
+    assert registry._answering(raising)(CALL) == {"kind": "raised"}
     assert "op: first raised" in caplog.text
-    assert "KeyError: 'secret'" in caplog.text
-
-
-async def test_so_it_is_with_a_client(caplog: pytest.LogCaptureFixture) -> None:
-    assert await blueprint._answering_starter(raising_starter)(CALL, None) == {"kind": "raised"}
     assert "KeyError: 'secret'" in caplog.text
 
 
 def test_what_does_not_raise_is_answered_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        assert blueprint._answering(lambda call: {"kind": "done", "of": call["step"]})(CALL)["of"] == "first"
+        assert registry._answering(lambda call: {"kind": "done", "of": call["step"]})(CALL)["of"] == "first"
     assert caplog.text == ""
 
 
 def test_a_bug_is_counted_by_the_orchestrator_that_hears_of_it() -> None:
-    activity: Callable[[dict[str, Any]], dict[str, Any]] = blueprint._answering(raising)
+    activity: Callable[[dict[str, Any]], dict[str, Any]] = registry._answering(raising)
     steps: tuple[Step, ...] = (do("first"), do("last", always=True))
     context = FakeContext({"operation": "op", "run": 1})
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from activities.runtime import locks
+from activities.runtime.locks import Accepted
 from domain.operation.record import Operation
 from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations import accept as acceptance
-from operations.accept import Accepted, Conflict, accept
+from operations.accept import Conflict, accept
 from tests.conftest import Tables
 from tests.making import NOW, accepted, make_submission
 
@@ -117,7 +119,7 @@ def test_a_claim_whose_recording_was_cut_short_is_recorded_by_the_next(
     assert isinstance(answer, Accepted)
     assert answer.fresh
     assert answer.operation.id == left.operation_id
-    assert not acceptance.is_stale(left)
+    assert not locks.is_stale(left)
 
 
 def test_somebody_elses_cut_short_request_is_not_lost_to_a_conflicting_one(

@@ -168,7 +168,7 @@ def test_last_steps_that_a_run_did_not_take_are_taken(tables: Tables, sent: list
     ]
     assert list(claims.held()) == []
     assert list(claims.reserved()) == []
-    journal = [(e["step"], e["event"]) for e in records.journal(operation.id, 0, 20)][1:]
+    journal = [(e.step, e.event) for e in records.journal(operation.id, 0, 20)][1:]
     assert journal == [("notify", "succeeded"), ("release", "started"), ("release", "succeeded")]
     assert watching.cut_off(later) == []
     watching.close(closed)

@@ -16,8 +16,8 @@ from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation,
 from domain.problems import problem_to_json
 from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
+from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
-from operations.accept import ClaimContested
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from domain.requests import models as requests
 from domain.requests import parsing
 from domain.requests.fields import OPERATION_ID
 from domain.version import API_VERSION
-from triggers.http import models as answer_models
+from triggers.http import models
 from triggers.http.queries import (
     DEFAULT_ENTRIES,
     DEFAULT_OPERATIONS,
@@ -62,9 +62,9 @@ def document(server_url: str) -> dict[str, Any]:
 # Rendering takes 10 ms, and anybody may ask.
 @lru_cache(maxsize=1)
 def _schemas() -> dict[str, Any]:
-    models = [*parsing.MODELS.values(), requests.Decision, *answer_models.MODELS]
+    shapes = [*parsing.MODELS.values(), requests.Decision, *models.MODELS]
     _, rendered = models_json_schema(
-        [(model, "validation") for model in models],
+        [(model, "validation") for model in shapes],
         ref_template=_SCHEMAS + "{model}",
         schema_generator=_Untitled,
     )

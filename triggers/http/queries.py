@@ -11,8 +11,7 @@ import azure.functions as func
 
 from domain.requests.fields import OPERATION_ID
 from domain.version import VERSION
-from gateways.storage import record_list as operation_list
-from gateways.storage import records
+from gateways.storage import record_list, records
 from gateways.storage.records import Stored
 from triggers.http.answers import (
     HttpError,
@@ -68,7 +67,7 @@ async def _list(req: func.HttpRequest) -> func.HttpResponse:
     top = parameters.take("top", whole_number(1, MOST_OPERATIONS), DEFAULT_OPERATIONS)
     after = parameters.take("continuationToken", read_position, "")
     parameters.check()
-    page = await asyncio.to_thread(operation_list.page, wanted, top, after)
+    page = await asyncio.to_thread(record_list.page, wanted, top, after)
     body = {"value": [operation_to_json(operation) for operation in page.operations]}
     if page.next_position is None:
         return json_answer(200, body)

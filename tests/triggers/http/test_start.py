@@ -23,7 +23,7 @@ from tests.triggers.http.http_app import (
 )
 from triggers.http import models as answer_models
 from triggers.http.answers import operation_to_json
-from triggers.http.body import LARGEST_BODY
+from triggers.http.request import LARGEST_BODY
 
 JSON = {"Content-Type": "application/json"}
 

@@ -1,4 +1,4 @@
-"""Azure's long-running operations: start and poll are separate steps, and the operation URL is what lies between."""
+"""Azure's long-running operations: what their URLs answer about them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from activities.runtime.step import StepAtWork
-from domain.operation.outcomes import Again
 from domain.problems import AzureAnswer
 from domain.redaction import scrub
-from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
 
 logger = logging.getLogger(__name__)
-
 WAITING, OVER = "waiting", "over"
 _ENDED = frozenset({"succeeded", "failed", "canceled", "cancelled"})
-# How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
-_VISIBLE_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +59,3 @@ def poll(operation_url: str | None) -> Progress:
     said = said if isinstance(said, dict) else {}
     code, message = said.get("code") or status, said.get("message") or f"the operation ended as {status}"
     return Progress(OVER, error=AzureAnswer(str(code), scrub(str(message)), answer.status))
-
-
-def wait_for_earlier_attempt(step: StepAtWork) -> Again | None:
-    """Before a request is sent again: wait until the first would show, if it got through."""
-    if step.intent is None:
-        return None
-    age = (clock.now() - step.intent.time).total_seconds()
-    if age >= _VISIBLE_WITHIN:
-        return None
-    return Again(min(15.0, _VISIBLE_WITHIN - age + 1), "looking whether an earlier attempt of this step got through")

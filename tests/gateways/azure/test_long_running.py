@@ -5,15 +5,10 @@ from typing import Any
 
 import pytest
 
-from activities.runtime.long_running import (
-    OVER,
-    WAITING,
-    Progress,
-    poll,
-)
 from domain.problems import AzureAnswer
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.azure.long_running import OVER, WAITING, Progress, poll
 
 URL = "https://management.azure.com/subscriptions/s/x?api-version=1&t=1&c=2&s=secret&h=4"
 
