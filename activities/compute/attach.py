@@ -38,7 +38,7 @@ _CREATE, _REMOVE = "create", "detach"
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
-    """Ask Azure ML to attach the cluster, unless the compute is there already."""
+    """Ask Azure ML to attach the cluster, unless the compute exists already."""
     target = step.operation.compute_id
     found = arm.find(target, arm.WORKSPACES_API)
     made = (Created(COMPUTE, target),)
@@ -142,7 +142,7 @@ def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
-    """Why a compute of this name that is there already cannot be what the request asks for; None when it can."""
+    """Why a compute of this name that exists already cannot be what the request asks for; None when it can."""
     leaving = compute_leaving(compute)
     if leaving is not None:
         return leaving
@@ -170,7 +170,7 @@ def _attaches_again(step: StepAtWork) -> bool:
 def _take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
     """Detach what failed, so that it can be attached again; None when the failure is for good.
 
-    A failed compute does not recover, and one that is there cannot be changed: detach, then attach (vendor's guide).
+    A failed compute does not recover, and an existing one cannot be changed: detach, then attach (vendor's guide).
     """
     sent = _last_sent(step, target)
     if sent is None:
@@ -189,7 +189,7 @@ def _remove(step: StepAtWork, target: str, why: str) -> Again:
 
 
 def _attach_again(step: StepAtWork, target: str, body: Callable[[], Mapping[str, Any]]) -> Again:
-    """Attach anew what this step has taken away, now that it does not show."""
+    """Attach again what this step has taken away, now that it does not show."""
     if step.record.intents[-1].action == _REMOVE:
         step.intend(_CREATE, target)
         arm.put(target, arm.WORKSPACES_API, body())

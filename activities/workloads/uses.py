@@ -212,7 +212,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
-        message = f"Whether work was left to the compute cannot be told: {error}."
+        message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))
     if not left:
         return Done(detail="nothing was left to the compute")
