@@ -21,7 +21,7 @@ def workspace_roles(facts: Facts) -> Judgement:
         needs = [need for need, _ in seen.unclear]
         return cannot_tell(
             f"Whether the workspace's identity has {in_words(needs)} is unknown: {seen.unclear[0][1]}.",
-            "Look whether it has the roles; if not, grant them.",
+            "Check whether it has the roles; if not, grant them.",
             commands(needs),
         )
     if seen.met:

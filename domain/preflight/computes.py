@@ -13,9 +13,9 @@ from domain.preflight.facts import Facts, known
 def compute_name(facts: Facts) -> Judgement:
     """The rules for names of Kubernetes computes."""
     if re.match(PATTERN, facts.compute_name):
-        return passes(f"{facts.compute_name} is a good name for a compute.")
+        return passes(f"{facts.compute_name} is a valid name for a compute.")
     return fails(
-        f"{facts.compute_name} is no name for a Kubernetes compute.",
+        f"{facts.compute_name} is not a valid name for a Kubernetes compute.",
         "Choose 2 to 16 letters, digits and hyphens, a letter first, no hyphen last.",
     )
 
@@ -28,7 +28,7 @@ def existing_compute(facts: Facts) -> Judgement:
     if state_of(compute) == "deleting":
         return warns(
             f"A compute {facts.compute_name} is being detached: an attach waits for the end of that.",
-            "Nothing is to be done.",
+            "Do nothing.",
         )
     if facts.reattach:
         return passes(f"The compute {facts.compute_name} exists: it is detached and attached again.")

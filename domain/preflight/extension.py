@@ -14,7 +14,7 @@ def extension(facts: Facts) -> Judgement:
     if found.waits is not None:
         return warns(
             f"The extension is not at rest: an attach waits ({found.waits}).",
-            "Nothing is to be done.",
+            "Do nothing.",
             f"az k8s-extension list --cluster-name {facts.cluster_id.name} --resource-group "
             f"{facts.cluster_id.resource_group} --cluster-type {facts.cluster_id.resource_type.rsplit('/', 1)[-1]}",
         )

@@ -22,7 +22,7 @@ ENTRIES = (
         code="ClusterNotConnected",
         situations=(MOOR,),
         cause="The Azure Arc cluster {cluster} is {status} (last seen: {since}): nothing reaches it.",
-        remedy="See that the agents in namespace azure-arc run and reach Azure, then start the attach again.",
+        remedy="Check that the agents in namespace azure-arc run and reach Azure, then start the attach again.",
         command="kubectl get pods --namespace azure-arc",
         documentation=_ARC_GUIDE,
     ),

@@ -25,7 +25,7 @@ ENTRIES = (
     Entry(
         code="ApprovalTimedOut",
         situations=(MOOR,),
-        cause="Nobody had answered by {until}: {question}",
+        cause="Nobody answered by {until}: {question}",
         remedy="Retry asks again; approvalTimeout in the request says how long an answer may take.",
         command=_RETRY,
     ),

@@ -18,14 +18,14 @@ ENTRIES = (
     Entry(
         code="WorkspaceNotFound",
         situations=(MOOR,),
-        cause="There is no workspace {workspace_id}, or the app's identity may not see it.",
+        cause="Workspace {workspace_id} does not exist, or the app's identity may not see it.",
         remedy="Check the id of the workspace and the roles of the app's identity.",
         command="az resource show --ids {workspace_id}",
     ),
     Entry(
         code="ClusterNotFound",
         situations=(MOOR,),
-        cause="There is no cluster {cluster_id}, or the app's identity may not see it.",
+        cause="Cluster {cluster_id} does not exist, or the app's identity may not see it.",
         remedy="Check the id of the cluster and the roles of the app's identity.",
         command="az resource show --ids {cluster_id}",
     ),
@@ -112,7 +112,7 @@ ENTRIES = (
     Entry(
         code="NothingToReattach",
         situations=(MOOR,),
-        cause="Workspace {workspace} has no compute {compute}: there is nothing to keep and nothing to change.",
+        cause="Workspace {workspace} has no compute {compute}: nothing to keep and nothing to change.",
         remedy="Attach the cluster with POST /api/attach.",
         command=_COMPUTE,
     ),
@@ -142,7 +142,7 @@ ENTRIES = (
         code="DetachStuck",
         situations=(MOOR,),
         cause="Azure ML took the detach and has not finished it: asked {since}, {waited} ago. Last seen: {detail}.",
-        remedy="Moor looks every hour whether the compute is gone, and ends the operation then. Should it stay, open a "
+        remedy="Wait: Moor looks every hour whether the compute is gone, and ends the operation then. If it stays, open a "
         "support request with the compute's id: nothing but Azure ML can finish it.",
         command="az rest --method get --url '{compute_id}?api-version=2025-12-01'",
         transient=True,
@@ -200,7 +200,7 @@ ENTRIES = (
         code="RunLost",
         situations=(MOOR,),
         cause="The engine instance of this operation {what}",
-        remedy="Nothing is to be done: a new run resumes from the record.",
+        remedy="Do nothing: a new run resumes from the record.",
         command=_JOURNAL,
         transient=True,
     ),

@@ -56,11 +56,11 @@ SURROUNDINGS = (
         facts(
             kubernetes=replace(SEEN, phase=None, may_create_namespaces=False), request={"createNamespace": True}
         ),
-        "fail", "may not make it",
+        "fail", "may not create it",
     ),
     Case(
         "namespace", "missing, to be made",
-        facts(kubernetes=replace(SEEN, phase=None), request={"createNamespace": True}), "pass", "will be made",
+        facts(kubernetes=replace(SEEN, phase=None), request={"createNamespace": True}), "pass", "will be created",
     ),
     Case("namespace", "on its way out", facts(kubernetes=replace(SEEN, phase="Terminating")), "pass", "waits"),
     Case("namespace", "not seen", facts(kubernetes=UNSEEN), "unknown"),
