@@ -64,7 +64,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question to a person, who may answer until it expires. ``told``: subscribers have been told of it."""
+    """A question to a person, who may answer until it expires. ``told``: subscribers know of it."""
 
     text: str
     expires: datetime

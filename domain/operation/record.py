@@ -46,7 +46,7 @@ APPROVE, REJECT = "approve", "reject"
 
 @dataclass(frozen=True)
 class Question:
-    """What an operation asks a person, and the answer once there is one. ``told``: subscribers have been told of it."""
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it."""
 
     step: str
     text: str
@@ -168,7 +168,7 @@ class Operation:
     ``left_out`` are names of steps that the request does not need. They are in no list and are not taken.
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
-    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
+    counts how often the run was started again since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
     what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
     them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
     orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:
