@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from domain.redaction import scrub
+
 
 @dataclass(frozen=True)
 class AzureAnswer:
@@ -14,8 +16,8 @@ class AzureAnswer:
     code: str | None = None
     message: str | None = None
     status: int | None = None
-    requestId: str | None = None
-    correlationId: str | None = None
+    request_id: str | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,35 @@ class Problem:
     azure: AzureAnswer | None = None
 
 
+_AZURE_NAMES = {"request_id": "requestId", "correlation_id": "correlationId"}
+
+
 def problem_to_json(problem: Problem) -> dict[str, Any]:
-    """The problem as the HTTP API shows it; fields without a value are left out."""
+    """The problem as the HTTP API and the engine's histories have it; fields without a value are left out."""
     fields = asdict(problem)
     if problem.azure is not None:
-        fields["azure"] = {k: v for k, v in fields["azure"].items() if v is not None}
+        fields["azure"] = {_AZURE_NAMES.get(k, k): v for k, v in fields["azure"].items() if v is not None}
     return {k: v for k, v in fields.items() if v not in (None, {}) and not (k == "transient" and not v)}
 
 
 def problem_from_json(fields: Mapping[str, Any]) -> Problem:
     """The inverse of ``problem_to_json``."""
     azure = fields.get("azure")
-    return Problem(**{**fields, "azure": AzureAnswer(**azure) if azure else None})
+    known = {name: azure.get(_AZURE_NAMES.get(name, name)) for name in vars(AzureAnswer())} if azure else {}
+    return Problem(**{**fields, "azure": AzureAnswer(**known) if azure else None})
+
+
+def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
+    """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
+    answers = []
+    if error.get("code") or error.get("message"):
+        answers.append(AzureAnswer(_text(error.get("code")), _text(error.get("message")), status))
+    inner = error.get("details")
+    for detail in [*(inner if isinstance(inner, list) else []), error.get("innererror"), error.get("innerError")]:
+        if isinstance(detail, Mapping):
+            answers += answers_in(detail, status)
+    return answers
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else scrub(str(value))

@@ -5,6 +5,7 @@ All calls of the product to the engine are here: azure-functions-durable 2.x ren
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,6 +25,8 @@ _FINISHED = (
     OrchestrationRuntimeStatus.Terminated,
     OrchestrationRuntimeStatus.Canceled,
 )
+# An engine that is slow to take an operation does not keep the caller waiting.
+_SECONDS = 10
 
 
 class EngineError(Exception):
@@ -45,7 +48,7 @@ async def start(
 ) -> None:
     """Start an instance unless one of this id is live; without a ``version`` with host.json's. Raises EngineError.
 
-    A finished instance of this id is replaced (durable.md, 2): callers' ids are such that this does no harm.
+    A finished instance of this id is replaced: callers' ids are such that this does no harm.
     """
     try:
         await client.start_new(orchestrator, instance_id=instance_id, client_input=dict(fields), version=version)
@@ -88,7 +91,7 @@ async def stop(client: DurableOrchestrationClient, instance_id: str, reason: str
 async def purge_finished(client: DurableOrchestrationClient, since: datetime, until: datetime) -> int:
     """Delete the history of instances created in between that have finished; how many. Raises EngineError.
 
-    The statuses are always given: without them the engine deletes running instances too (durable.md, 2).
+    The statuses are always given: without them the engine deletes running instances too.
     """
     try:
         result = await client.purge_instance_history_by(since, until, list(_FINISHED))
@@ -102,3 +105,15 @@ async def _is_live(client: DurableOrchestrationClient, instance_id: str) -> bool
         return is_live(await status(client, instance_id))
     except EngineError:
         return False
+
+
+async def start_recorded(client: DurableOrchestrationClient, operation: Operation) -> None:
+    """Start the engine instance of an operation's present run, if the engine takes it in time.
+
+    When that fails nothing is lost: the watch timer starts what stands recorded.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await start_operation(client, operation)
+    except (EngineError, TimeoutError) as error:
+        logger.warning("%s: is recorded and not started yet: %r", operation.id, error)

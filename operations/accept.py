@@ -13,17 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from activities.runtime.locks import Accepted, complete, insert, left_over
+from domain.operation.codec import encode
 from domain.operation.record import (
-    NOT_STARTED,
-    JournalEntry,
     Operation,
     RequestedBy,
 )
-from domain.times import from_text, to_text
+from domain.requests.models import AttachRequest, Request
+from domain.requests.parsing import request_to_json
+from domain.times import to_text
 from gateways import clock
-from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
-from gateways.storage.claims import Claim
+from gateways.storage.claims import Claim, ClaimContested
 
 _TRIES = 10
 _CASELESS = frozenset({"workspaceId", "clusterId", "computeName", "userAssignedIdentityId"})
@@ -43,12 +44,19 @@ class Submission:
     plan_only: bool = False
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """``fresh``: this call made the record, and its caller has to start the operation's engine instance."""
-
-    operation: Operation
-    fresh: bool
+def submission_of(
+    kind: str, request: Request, requested_by: RequestedBy, operation_id: str | None = None
+) -> Submission:
+    """The submission of a parsed request."""
+    return Submission(
+        kind=kind,
+        request=request_to_json(request),
+        workspace_id=request.workspaceId,
+        compute_name=request.computeName,
+        requested_by=requested_by,
+        cluster_id=request.clusterId if isinstance(request, AttachRequest) else None,
+        operation_id=operation_id,
+    )
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,6 @@ class Conflict:
     holder: Operation
     same_id: bool = False
     fresh: bool = False
-
-
-class ClaimContested(Exception):
-    """The claim kept changing hands; asking again settles it."""
 
 
 def accept(submission: Submission) -> Accepted | Conflict:
@@ -104,37 +108,6 @@ def accept(submission: Submission) -> Accepted | Conflict:
     raise ClaimContested(target)
 
 
-def complete(claim: Claim) -> Accepted | None:
-    """The operation that holds a claim, recorded now if that was cut short; None when there is none to be had."""
-    known = records.read(claim.operation_id)
-    if known is not None:
-        return Accepted(known.operation, fresh=False)
-    if claim.accepted is None:
-        return None
-    try:
-        return Accepted(_insert(claim.accepted), fresh=True)
-    except records.OperationExists:
-        known = records.read(claim.operation_id)
-        return Accepted(known.operation, fresh=False) if known else None
-
-
-def is_stale(claim: Claim) -> bool:
-    """Whether a claim is left over: its operation has ended, or never had this claim."""
-    known = records.read(claim.operation_id)
-    if known is None:
-        return claim.accepted is None
-    return left_over(claim, known.operation)
-
-
-def left_over(claim: Claim, holder: Operation) -> bool:
-    """Whether a claim outlived the operation that holds it, or never was that operation's."""
-    if holder.final:
-        return True
-    # Two requests under one id for two computes: one became the record, the other's claim is left over.
-    own = claims.compute_target(holder.workspace_id or "", holder.compute_name or "")
-    return claim.accepted is not None and claim.target != own
-
-
 def fingerprint_of(submission: Submission) -> str:
     """Equal for requests that ask for the same thing; why it is asked does not count, nor the case of ARM ids."""
     asked = {k: _folded(k, v) for k, v in submission.request.items() if k != "reason"}
@@ -158,7 +131,7 @@ def _known(operation: Operation, fingerprint: str) -> Accepted | Conflict:
 
 def _record(accepted: Mapping[str, Any], claim: Claim | None = None) -> Accepted | Conflict:
     try:
-        return Accepted(_insert(accepted), fresh=True)
+        return Accepted(insert(accepted), fresh=True)
     except records.OperationExists:
         known = records.read(str(accepted["id"]))
         assert known is not None
@@ -173,31 +146,10 @@ def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str
         "kind": submission.kind,
         "request": dict(submission.request),
         "fingerprint": fingerprint,
-        "requestedBy": vars(submission.requested_by),
+        "requestedBy": encode(submission.requested_by),
         "workspaceId": submission.workspace_id,
         "clusterId": submission.cluster_id,
         "computeName": submission.compute_name,
         "planOnly": submission.plan_only,
         "createdTime": to_text(clock.now()),
     }
-
-
-def _insert(accepted: Mapping[str, Any]) -> Operation:
-    created = from_text(str(accepted["createdTime"]))
-    requested_by = RequestedBy(**accepted["requestedBy"])
-    operation = Operation(
-        id=accepted["id"],
-        kind=accepted["kind"],
-        status=NOT_STARTED,
-        request=accepted["request"],
-        fingerprint=accepted["fingerprint"],
-        requested_by=requested_by,
-        created_time=created,
-        updated_time=created,
-        workspace_id=accepted["workspaceId"],
-        cluster_id=accepted["clusterId"],
-        compute_name=accepted["computeName"],
-        plan_only=accepted.get("planOnly", False),
-        version=orchestration_version(),
-    )
-    return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])

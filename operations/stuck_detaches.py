@@ -11,8 +11,7 @@ from domain.operation.record import FAILED, Operation, RequestedBy
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.storage import claims
-from gateways.storage import record_list as operation_list
+from gateways.storage import claims, record_list
 from gateways.storage.record_list import Filter
 from operations.retry import Retried, retry
 
@@ -38,7 +37,7 @@ def _stuck() -> Iterator[Operation]:
     for kind in ("detach", "reattach"):
         position: str | None = ""
         while position is not None:
-            page = operation_list.page(Filter((FAILED,), kind), _PAGE, position)
+            page = record_list.page(Filter((FAILED,), kind), _PAGE, position)
             recent = [o for o in page.operations if o.created_time >= oldest]
             yield from (o for o in recent if o.problem is not None and o.problem.code == CODE)
             position = page.next_position if len(recent) == len(page.operations) else None

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from activities.lifecycle.notify import publish
+from activities.lifecycle.ending import publish
+from activities.runtime import locks
 from domain.catalogue.explain import make_problem
 from domain.operation.facts import facts_of
 from domain.operation.record import (
@@ -24,12 +25,10 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.problems import Problem
-from gateways import clock
-from gateways import durable as engine
+from gateways import clock, durable
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
 from gateways.storage.records import Change
-from operations import accept as acceptance
 from operations import held_up
 
 # A start that is under way somewhere else gets this long before the timer steps in.
@@ -72,7 +71,7 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
     newer = held_up.newer_release(operation, version)
     if newer is not None and runtime_status != "Terminated":
         return Verdict("none", held_up=newer)
-    if engine.is_live(runtime_status):
+    if durable.is_live(runtime_status):
         if _overdue(operation, now):
             return _pick_up(operation, "makes no progress")
         return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
@@ -82,7 +81,7 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
         return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
     if now - operation.updated_time < _START_GRACE:
         return NONE
-    if operation.status == NOT_STARTED and runtime_status == engine.MISSING:
+    if operation.status == NOT_STARTED and runtime_status == durable.MISSING:
         return Verdict("start")
     return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
 
@@ -159,7 +158,7 @@ def cut_off(now: datetime) -> list[Operation]:
 
 def abandoned(operation: Operation, runtime_status: str, now: datetime) -> bool:
     """Whether the run of an operation that has ended will not take its last steps any more."""
-    return not engine.is_live(runtime_status) or now > operation.updated_time + _BETWEEN_STEPS
+    return not durable.is_live(runtime_status) or now > operation.updated_time + _BETWEEN_STEPS
 
 
 def close(operation: Operation) -> Operation:
@@ -187,8 +186,11 @@ def close(operation: Operation) -> Operation:
 
 
 def _last_steps(operation: Operation) -> list[StepRecord]:
-    """The steps after the end is written, as far as they are not over; empty for an operation that is live."""
-    return [s for s in operation.steps if s.name in ("notify", "release") and not s.over] if operation.final else []
+    """The steps after ``record``, as far as they are not over; empty until that step has written the end."""
+    recorded = operation.step("record")
+    if recorded is None or not recorded.over:
+        return []
+    return [step for step in operation.steps if step.name in ("notify", "release") and not step.over]
 
 
 def _has_moved(seen: Operation, judged: Operation) -> bool:
@@ -203,10 +205,10 @@ def free() -> list[Operation]:
     """
     recorded = []
     for claim in claims.held():
-        found = acceptance.complete(claim)
+        found = locks.complete(claim)
         if found is not None and found.fresh:
             recorded.append(found.operation)
-        elif acceptance.is_stale(claim) and not _is_closing(claim.operation_id):
+        elif locks.is_stale(claim) and not _is_closing(claim.operation_id):
             claims.release(claim)
     _unreserve(None)
     return recorded
@@ -220,7 +222,7 @@ def _is_closing(operation_id: str) -> bool:
 def _give_back(operation_id: str) -> None:
     """Release all that an operation holds, when it has ended."""
     for claim in claims.held():
-        if claim.operation_id == operation_id and acceptance.is_stale(claim):
+        if claim.operation_id == operation_id and locks.is_stale(claim):
             claims.release(claim)
     _unreserve(operation_id)
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.runtime.locks import Accepted
 from domain.operation.record import Operation, RequestedBy
-from operations.accept import Accepted, Submission, accept
+from operations.accept import Submission, accept
 
 SUB = "11111111-2222-3333-4444-555555555555"
 WORKSPACE_ID = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"

@@ -12,11 +12,15 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
-from gateways import durable as engine
+from domain.operation.outcomes import RAISED
+from domain.operation.record import NOT_STARTED, RequestedBy
+from domain.operation.steps import WAKE
+from domain.requests.parsing import parse_request
+from gateways import durable
 from gateways.settings import read_settings
-from gateways.storage import cluster_events as reactions
+from gateways.storage import cluster_events
 from gateways.storage.cluster_events import Reaction
-from orchestrators.run import WAKE
+from operations.accept import Conflict, accept, submission_of
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
@@ -48,8 +52,39 @@ async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrat
 async def react(client: df.DurableOrchestrationClient, reaction: Reaction) -> None:
     """Have a cluster looked at: by a new instance, or by the one under way, which is told to hurry."""
     fields = {"cluster": reaction.cluster_id, "seen": reaction.seen}
-    await engine.start(client, "cluster_changed", reaction.instance_id, fields)
-    await engine.wake(client, f"{reaction.instance_id}:look_at_cluster", WAKE)
+    await durable.start(client, "cluster_changed", reaction.instance_id, fields)
+    await durable.wake(client, f"{reaction.instance_id}:look_at_cluster", WAKE)
+
+
+@bp.activity_trigger(input_name="call")
+@bp.durable_client_input(client_name="client")
+async def start_operations(call: dict, client: df.DurableOrchestrationClient) -> dict:  # type: ignore[type-arg]
+    """Accept the requests that a look at a cluster called for, and start their operations; the answer has their ids.
+
+    The annotations are plain types because the worker refuses ``dict[str, Any]``.
+    """
+    try:
+        started = [await _start(client, asked) for asked in call["requests"]]
+    except Exception as error:  # What fails towards the orchestrator was not the activity then (orchestrators/run.py).
+        logger.error("event: start_operations raised", exc_info=error)
+        return dict(RAISED)
+    return {"kind": "done", "operations": [operation_id for operation_id in started if operation_id is not None]}
+
+
+async def _start(client: df.DurableOrchestrationClient, asked: Mapping[str, Any]) -> str | None:
+    """Accept a request and start its operation; None when another operation has the compute."""
+    request = parse_request(asked["kind"], asked["request"])
+    requested_by = RequestedBy("event", reason=request.reason)
+    decided = await asyncio.to_thread(accept, submission_of(asked["kind"], request, requested_by, asked["id"]))
+    if isinstance(decided, Conflict):
+        logger.info("event: operation %s has compute %s already", decided.holder.id, request.computeName)
+        operation = decided.holder
+    else:
+        operation = decided.operation
+    # Not fresh and not started: an earlier call of this activity has accepted it and got no further.
+    if decided.fresh or operation.status == NOT_STARTED:
+        await durable.start_operation(client, operation)
+    return None if isinstance(decided, Conflict) else operation.id
 
 
 def _happened(event: Any) -> datetime | None:
@@ -78,4 +113,4 @@ def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) 
         logger.info("event: subject %s is no cluster", subject)
         return None
     # One row for every spelling of the id: the samples of one page differ in it.
-    return reactions.note(cluster.key, deleted=action in _DELETED, written=action in _WRITTEN, happened=happened)
+    return cluster_events.note(cluster.key, deleted=action in _DELETED, written=action in _WRITTEN, happened=happened)

@@ -1,115 +1,74 @@
-"""Azure ML computes: resolve what is there, attach, and see the attach through to its true end."""
+"""Attach: ask Azure ML for the compute, and see the attach through to its true end.
+
+Role assignments take minutes to have effect everywhere. Azure ML, too, goes by roles that may not have spread; it then
+fails the attach under the same false names as without them. So the attach waits a while first, and for one that fails
+under such a name within that time the run goes back and makes it once more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from activities.access.roles import user_principal
-from activities.compute import spreading
-from activities.compute.reattach import effective
-from activities.runtime.long_running import WAITING, poll, wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
-from domain.access.roles import user_identity
-from domain.arm_ids import (
-    CONNECTED_CLUSTER,
-    MANAGED_CLUSTER,
-    WORKSPACE,
-    ArmId,
-    compute_id,
-    parse_arm_id,
-)
+from activities.compute.resolve import compute_leaving
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
+from activities.runtime.undo import revert_in_time
+from activities.workloads.uses import refusal
+from domain.access.propagation import LACKS_ROLE, is_spreading, seconds_to_wait
 from domain.catalogue.entry import ATTACH
-from domain.catalogue.explain import explain, make_problem
+from domain.catalogue.explain import explain
 from domain.cluster import instance_types
-from domain.extension.cluster_facts import facts_to_keep
-from domain.operation.azure_errors import answers_in
+from domain.compute.resource import difference, provisioning_errors, state_of
 from domain.operation.outcomes import (
     Again,
+    Back,
     Created,
     Done,
-    Finding,
     Outcome,
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from domain.preflight.cluster import BUSY_STATES
-from domain.preflight.computes import LEGACY_TYPE, in_the_way, state_of
+from domain.operation.steps import ATTACH_COMPUTE, REMOVE_FAILED_COMPUTE
 from domain.problems import AzureAnswer, Problem
+from gateways import clock
 from gateways.azure import arm
+from gateways.azure.computes import find_compute
+from gateways.azure.long_running import WAITING, poll
 
-API = arm.WORKSPACES_API
-# AKS is the type of computes attached by Azure Machine Learning v1.
-_DETACHABLE = ("kubernetes", LEGACY_TYPE)
+COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 
 
-def resolve(step: StepAtWork) -> Outcome:
-    """Read the workspace, the compute and (to attach) the cluster, and wait until they are at rest.
+def remove_failed_compute(step: StepAtWork) -> Outcome:
+    """Detach the compute that this operation attached and that has failed, so that it can be attached again.
 
-    A plan waits for nothing, and what would stop an operation is a finding of it.
+    A failed compute does not recover, and one that is there cannot be changed: detach, then attach
+    (https://learn.microsoft.com/azure/machine-learning/how-to-attach-kubernetes-to-workspace).
     """
-    outcome = _resolve(step)
-    if step.operation.plan_only and isinstance(outcome, Stop):
-        problem = outcome.problem
-        finding = Finding("resolve", "fail", problem.message, problem.remedy, problem.command)
-        return Done({"refused": True}, findings=(finding,))
-    return outcome
-
-
-def _resolve(step: StepAtWork) -> Outcome:
-    workspace = _workspace(step)
-    found = arm.find(str(workspace), API)
+    target = step.operation.compute_id
+    if _last_sent(step) is None:
+        return Done(detail="this operation has attached none", skipped=True)
+    found = find_compute(target)
     if found is None:
-        return Stop(make_problem("WorkspaceNotFound", step.facts))
-    compute = arm.find(target_of(step), API)
-    if step.operation.kind == "detach":
-        return _resolve_detach(compute.body if compute else None, found.body, step)
-    attached = step.operation.kind == "reattach"
-    if attached:
-        stopped = _not_to_reattach(compute.body if compute else None, step)
-        if stopped is not None:
-            return stopped
-    named = cluster_under(compute.body) if attached and compute is not None else step.operation.cluster_id
-    cluster_id = parse_arm_id(str(named), MANAGED_CLUSTER, CONNECTED_CLUSTER)
-    cluster = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
-    if cluster is None:
-        return Stop(make_problem("ClusterNotFound", {**step.facts, "cluster_id": str(cluster_id)}))
-    busy = _cluster_busy(cluster.body) or (_compute_leaving(compute.body) if compute and not attached else None)
-    if busy is not None and not step.operation.plan_only:
-        return busy
-    read = {
-        "location": found.body.get("location"),
-        "clusterLocation": cluster.body.get("location"),
-        "cluster": facts_to_keep(cluster.body),
-        "clusterSpelling": cluster.body.get("id"),
-        **_workspace_facts(found.body),
-    }
-    if attached and compute is not None:
-        merged = effective(step, compute.body, cluster_id)
-        if isinstance(merged, Stop):
-            return merged
-        return Done({**read, **merged, "computeId": target_of(step)}, cluster_id=str(cluster_id))
-    return Done(read, detail="the compute is there already" if compute else None)
-
-
-def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:
-    """What later steps need of the workspace: who it acts as, where its images and data are."""
-    properties = workspace.get("properties") or {}
-    user = user_identity(workspace)
-    return {
-        "workspaceIdentity": (workspace.get("identity") or {}).get("type"),
-        "workspaceUser": user,
-        "workspacePrincipal": user_principal(user, workspace) if user else None,
-        "containerRegistry": properties.get("containerRegistry"),
-        "storageAccount": properties.get("storageAccount"),
-    }
+        return Done(detail="the compute is gone")
+    state = state_of(found)
+    if state == "deleting":
+        return Again(None, "Azure ML detaches the compute that failed")
+    if state == "succeeded":
+        return Done(detail="the compute is ready meanwhile", skipped=True)
+    too_early = wait_for_earlier_attempt(step)
+    if too_early is not None:
+        return too_early
+    step.intend("detach", target)
+    answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
+    return Again(answer.retry_after, "Azure ML detaches the compute that failed")
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
     """Ask Azure ML to attach the cluster, unless the compute is there already."""
-    target = target_of(step)
-    found = arm.find(target, API)
-    made = (Created("Microsoft.MachineLearningServices/workspaces/computes", target),)
+    target = step.operation.compute_id
+    found = arm.find(target, arm.WORKSPACES_API)
+    made = (Created(COMPUTE, target),)
     if found is not None:
         taken = _name_taken(found.body, step)
         if taken is not None:
@@ -119,11 +78,11 @@ def attach_compute(step: StepAtWork) -> Outcome:
         if step.intent is None:
             return Done(detail="the compute is there already")
         return Done(detail="an earlier attempt of this step got through", created=made)
-    too_early = wait_for_earlier_attempt(step) or spreading.wait_for_roles(step)
+    too_early = wait_for_earlier_attempt(step) or _wait_for_roles(step)
     if too_early is not None:
         return too_early
     step.intend(change.action, change.resource_id)
-    answer = arm.put(target, API, _attach_body(step))
+    answer = arm.put(target, arm.WORKSPACES_API, _attach_body(step))
     return Done(created=made, operation_url=answer.operation_url)
 
 
@@ -131,46 +90,48 @@ def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> Plann
     """What ``attach_compute`` changes, by the compute as it is; None when it is there already."""
     if compute is not None and state_of(compute) != "deleting":
         return None
-    return PlannedChange("attach_compute", "create", target_of(step), f"attaches {step.operation.cluster_id}")
-
-
-def find_compute(step: StepAtWork) -> Mapping[str, Any] | None:
-    """The operation's compute as it is now. Raises ArmError."""
-    found = arm.find(target_of(step), API)
-    return found.body if found is not None else None
+    return PlannedChange("attach_compute", "create", step.operation.compute_id, f"attaches {step.operation.cluster_id}")
 
 
 def compute_ready(step: StepAtWork) -> Outcome:
     """See the attach through: the operation has ended and the compute itself says Succeeded."""
-    target = target_of(step)
-    again = spreading.is_under_way(step)
-    progress = poll(None if again else step.operation.operation_url("attach_compute"))
+    target = step.operation.compute_id
+    progress = poll(step.operation.operation_url(ATTACH_COMPUTE.name))
     if progress.state == WAITING:
         return Again(progress.retry_after, "Azure ML attaches the cluster")
-    found = arm.find(target, API)
+    found = find_compute(target)
     if found is None:
-        if again:
-            return spreading.attach_again(step, target, lambda: _attach_body(step))
         if progress.error is not None:
             return Stop(_attach_failed(step, {}, progress.error))
         return Again(None, "the compute does not show yet")
-    state = state_of(found.body)
+    state = state_of(found)
     if state == "succeeded":
         seen = step.operation.value("components_healthy")
-        return Done({**_result(found.body, target), **seen})
+        return Done({**_result(found, target), **seen})
     if state in ("failed", "canceled") or progress.error is not None:
-        problem = _attach_failed(step, found.body, progress.error)
-        return spreading.take_away(step, target, problem) or Stop(problem)
-    return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
+        return _failed(step, _attach_failed(step, found, progress.error))
+    return Again(None, f"the compute is {found['properties'].get('provisioningState')}")
 
 
-def _workspace(step: StepAtWork) -> ArmId:
-    return parse_arm_id(str(step.operation.workspace_id), WORKSPACE)
+def _failed(step: StepAtWork, problem: Problem) -> Back | Stop:
+    """The end of an attach that failed; back to it, when a person asks for that or roles have yet to spread."""
+    sent = _last_sent(step)
+    if sent is not None and step.failed_before:
+        return Back(REMOVE_FAILED_COMPUTE.name, f"attached again, as asked, after this: {problem.message}", problem)
+    if sent is not None and problem.code == LACKS_ROLE and is_spreading(step.operation.granted_time, sent):
+        why = f"attached again when the roles have spread, after this: {problem.message}"
+        return Back(REMOVE_FAILED_COMPUTE.name, why, problem)
+    return Stop(problem)
 
 
-def target_of(step: StepAtWork) -> str:
-    """ARM id of the operation's compute."""
-    return compute_id(_workspace(step), str(step.operation.compute_name))
+def undo_compute(step: StepAtWork) -> Outcome:
+    """Detach the compute that this operation attached, unless somebody uses it by now."""
+    return revert_in_time(step, COMPUTE, arm.WORKSPACES_API, _in_use, arm.DETACH_ONLY)
+
+
+def _in_use(step: StepAtWork) -> str | None:
+    refused = refusal(step, step.operation.compute_id)
+    return refused.problem.message if refused is not None else None
 
 
 def _attach_body(step: StepAtWork) -> dict[str, Any]:
@@ -214,65 +175,12 @@ def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
     }
 
 
-def _not_to_reattach(compute: Mapping[str, Any] | None, step: StepAtWork) -> Stop | Again | None:
-    """Why the compute cannot be reattached, or not yet."""
-    if compute is None:
-        return Stop(make_problem("NothingToReattach", step.facts))
-    kind = str(compute.get("properties", {}).get("computeType", "unknown"))
-    if kind.lower() not in ("kubernetes", LEGACY_TYPE) or cluster_under(compute) is None:
-        return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
-    if state_of(compute) in ("creating", "updating", "deleting") and not step.operation.plan_only:
-        return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
-    return None
-
-
-def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, Any], step: StepAtWork) -> Outcome:
-    if compute is None:
-        return Done(detail="the compute is gone already")
-    kind = str(compute.get("properties", {}).get("computeType", "unknown"))
-    if kind.lower() not in _DETACHABLE:
-        return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
-    if state_of(compute) in ("creating", "updating") and not step.operation.plan_only:
-        return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
-    resource = compute["properties"].get("resourceId")
-    namespace = (compute["properties"].get("properties") or {}).get("namespace")
-    read = {
-        "location": workspace.get("location"),
-        "clusterId": resource,
-        "namespace": namespace,
-        **_workspace_facts(workspace),
-    }
-    return Done(read, cluster_id=cluster_under(compute))
-
-
-def cluster_under(compute: Mapping[str, Any]) -> str | None:
-    """Id of the cluster that a compute is attached to; None when it names none that can be one."""
-    try:
-        return str(parse_arm_id(str(compute["properties"].get("resourceId")), MANAGED_CLUSTER, CONNECTED_CLUSTER))
-    except ValueError:
-        return None
-
-
-def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
-    properties = cluster.get("properties", {})
-    state = str(properties.get("provisioningState", ""))
-    if state.lower() in BUSY_STATES:
-        return Again(None, f"the cluster is {state}")
-    if str(properties.get("connectivityStatus", "")).lower() == "connecting":
-        return Again(None, "the cluster is Connecting to Azure Arc")
-    return None
-
-
-def _compute_leaving(compute: Mapping[str, Any]) -> Again | None:
-    return Again(None, "a compute of this name is being detached") if state_of(compute) == "deleting" else None
-
-
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     """Why a compute of this name that is there already cannot be what the request asks for; None when it can."""
-    leaving = _compute_leaving(compute)
+    leaving = compute_leaving(compute)
     if leaving is not None:
         return leaving
-    problem = in_the_way(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
+    problem = difference(compute, str(step.operation.cluster_id), step.operation.attach_request, step.facts)
     if problem is None or (problem.code == "ComputeFailed" and step.intent is not None):
         return None  # A failure of this step's own attempt is for compute_ready to explain.
     return Stop(problem)
@@ -282,10 +190,13 @@ def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAns
     return explain(ATTACH, [*provisioning_errors(compute), *([error] if error else [])], step.facts)
 
 
-def provisioning_errors(compute: Mapping[str, Any]) -> list[AzureAnswer]:
-    """What a compute itself says of what failed: more than the operation that failed does."""
-    said = []
-    for entry in compute.get("properties", {}).get("provisioningErrors") or []:
-        if isinstance(entry, Mapping) and isinstance(entry.get("error"), Mapping):
-            said += answers_in(entry["error"])
-    return said
+def _wait_for_roles(step: StepAtWork) -> Again | None:
+    """Wait until roles that this operation granted have had the time they usually take; None when they have."""
+    left = seconds_to_wait(step.operation.granted_time, clock.now())
+    return Again(min(60.0, left + 1), "roles granted minutes ago have yet to spread") if left > 0 else None
+
+
+def _last_sent(step: StepAtWork) -> datetime | None:
+    """When this operation last asked Azure ML for the compute; None when it has not."""
+    attach = step.operation.step(ATTACH_COMPUTE.name)
+    return attach.intents[-1].time if attach is not None and attach.intents else None

@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from activities.compute.attach import (
-    API,
-    find_compute,
-    provisioning_errors,
-    target_of,
-)
-from activities.runtime.long_running import WAITING, poll
 from activities.runtime.step import StepAtWork
-from activities.workloads.drain import held_back, is_forced
+from activities.workloads.drain import came_since, is_forced
 from activities.workloads.uses import refusal
 from domain.catalogue.entry import DETACH
 from domain.catalogue.explain import explain, make_problem
+from domain.compute.resource import provisioning_errors, state_of
 from domain.operation.outcomes import (
     Again,
     Done,
@@ -25,11 +19,12 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from domain.preflight.computes import state_of
 from domain.times import from_text, in_words, to_text
 from domain.workloads.policy import policy_of
 from gateways import clock
 from gateways.azure import arm
+from gateways.azure.computes import find_compute
+from gateways.azure.long_running import WAITING, poll
 
 # A compute that does not show may be one that does not show yet, or that comes back: it is looked at once more after
 # so many seconds, alone and among the workspace's computes.
@@ -46,25 +41,24 @@ def planned_detach(step: StepAtWork, compute: Mapping[str, Any] | None) -> Plann
     """What ``detach_compute`` changes, by the compute as it is; None when it is gone or going."""
     if compute is None or state_of(compute) == "deleting":
         return None
-    return PlannedChange("detach_compute", "detach", target_of(step), "the cluster itself stays")
+    return PlannedChange("detach_compute", "detach", step.operation.compute_id, "the cluster itself stays")
 
 
 def detach_compute(step: StepAtWork) -> Outcome:
     """Ask Azure ML to detach the compute. Looks for uses once more, because the last survey may be old by now."""
-    target = target_of(step)
-    found = find_compute(step)
+    target = step.operation.compute_id
+    found = find_compute(target)
     if found is None:
         return Done({"alreadyGone": step.intent is None}, detail="the compute is gone", skipped=step.intent is None)
     change = planned_detach(step, found)
     if change is None:
         return Done(detail="the compute is being detached already")
     held = _held(step)
-    if held is not None and not (isinstance(held, Done) and held.value.get("forced")):
+    if held is not None:
         return held
     step.intend(change.action, change.resource_id)
-    answer = arm.delete(target, API, arm.DETACH_ONLY)
-    forced = held if isinstance(held, Done) else Done()
-    return Done(forced.value, forced.detail, findings=forced.findings, operation_url=answer.operation_url)
+    answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
+    return Done(operation_url=answer.operation_url)
 
 
 def _held(step: StepAtWork) -> Outcome | None:
@@ -72,7 +66,7 @@ def _held(step: StepAtWork) -> Outcome | None:
     policy = policy_of(step.operation.request)
     if is_forced(step.operation):
         return None
-    return held_back(step, policy) if policy.waits else refusal(step, target_of(step), policy)
+    return came_since(step, policy) if policy.waits else refusal(step, step.operation.compute_id, policy)
 
 
 def compute_gone(step: StepAtWork) -> Outcome:
@@ -86,7 +80,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     under_way = progress.state == WAITING
     if under_way and _age(step) < _BELIEVED:
         return Again(progress.retry_after, "Azure ML detaches the compute")
-    found = find_compute(step)
+    found = find_compute(step.operation.compute_id)
     if found is not None and under_way:
         return _not_yet(step, Again(progress.retry_after, "Azure ML detaches the compute"))
     if found is None:
@@ -111,7 +105,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
 
 
 def _gone(step: StepAtWork, *, already: bool) -> Outcome:
-    target, moment = target_of(step), clock.now()
+    target, moment = step.operation.compute_id, clock.now()
     if already:
         return Done({"computeId": target, "detached": True, "alreadyGone": True}, skipped=True)
     since = step.record.value.get("goneSince")
@@ -120,7 +114,9 @@ def _gone(step: StepAtWork, *, already: bool) -> Outcome:
     waited = (moment - from_text(str(since))).total_seconds()
     if waited < _LOOK_AGAIN:
         return Again(_LOOK_AGAIN - waited, "the compute is gone; looking once more")
-    if any(_name(compute) == _name({"id": target}) for compute in arm.items(target.rpartition("/")[0], API)):
+    if any(
+        _name(compute) == _name({"id": target}) for compute in arm.items(target.rpartition("/")[0], arm.WORKSPACES_API)
+    ):
         return _not_yet(step, Again(None, "the workspace still lists the compute"))
     return Done({"computeId": target, "detached": True, "alreadyGone": False})
 

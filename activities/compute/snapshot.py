@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from activities.compute.attach import find_compute
-from activities.extension.install import find_extension
-from activities.extension.update import sent_by_earlier_operations
-from activities.runtime.clean_up import made_for
+from activities.extension.protected_settings import sent_by_earlier_operations
 from activities.runtime.step import StepAtWork
+from activities.runtime.undo import made_for
 from domain.access.roles import ROLE_ASSIGNMENT
 from domain.arm_ids import parse_arm_id
 from domain.compute.attachment import Attachment, merge, postable
 from domain.extension.wanted import ENSURE, Wanted
 from domain.operation.outcomes import Done, Finding, Outcome
-from domain.requests.models import parse_request, request_to_json
+from domain.requests.parsing import parse_request, request_to_json
 from domain.violations import Refused
 from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
+from gateways.azure.extensions import find_extension
 
 _ATTEMPTS = 4
 
@@ -27,7 +27,7 @@ def snapshot(step: StepAtWork) -> Outcome:
     certificate only the cluster has - is a finding with the reasons, and keeps nothing from being detached.
     """
     operation = step.operation
-    compute = find_compute(step)
+    compute = find_compute(step.operation.compute_id)
     if compute is None or operation.cluster_id is None:
         return Done(detail="there is nothing to remember", skipped=True)
     extension, findings = None, []
@@ -38,7 +38,7 @@ def snapshot(step: StepAtWork) -> Outcome:
             raise
         findings.append(_unread(error))
     asked = {"workspaceId": operation.workspace_id, "computeName": operation.compute_name}
-    sent = sent_by_earlier_operations(step, Wanted()) if extension is not None else {}
+    sent = sent_by_earlier_operations(operation, Wanted()) if extension is not None else {}
     merged = merge(asked, Attachment(compute, operation.cluster_id, extension, sent=sent))
     if merged.refused:
         return _without(merged.refused)

@@ -1,16 +1,14 @@
-"""Questions to people: asked by a step, answered over HTTP. The answer is a row first; waking the step is a hint."""
+"""Questions to people: a step asks and waits for the answer, which operations/decide.py puts into the record."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from activities.lifecycle.notify import publish
+from activities.lifecycle.ending import publish
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import NO_ANSWER_CODE
 from domain.arm_ids import same_resource
 from domain.catalogue.explain import make_problem
-from domain.operation.deadlines import approval_timeout
 from domain.operation.outcomes import (
     Again,
     Ask,
@@ -20,27 +18,16 @@ from domain.operation.outcomes import (
 )
 from domain.operation.record import (
     APPROVE,
-    JournalEntry,
     Operation,
     Question,
-    RequestedBy,
 )
+from domain.requests.durations import approval_timeout
 from domain.times import to_text
 from gateways import clock
 from gateways.settings import Settings, read_settings
-from gateways.storage import records
-from gateways.storage.records import Change
 
 # What a lost event costs at most; an answer that is told of is seen at once.
 _POLL = 300.0
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why an answer is not taken."""
-
-    code: str
-    message: str
 
 
 def approval(step: StepAtWork) -> Outcome:
@@ -88,46 +75,6 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
 
 def _waiting(text: str, expires: datetime) -> str:
     return f"waits for approval until {to_text(expires)}: {text}"
-
-
-def decide(operation_id: str, answer: str, by: RequestedBy) -> Operation | Refusal:
-    """Put down a person's answer to what an operation asks; the same answer again changes nothing.
-
-    An answer counts when it is down before the question expires and before the step has given up: the record decides.
-
-    Raises KeyError (no such operation) or azure.core.exceptions.AzureError.
-    """
-    moment = clock.now()
-    refusal: Refusal | None = None
-
-    def put(seen: Operation) -> Change | None:
-        nonlocal refusal
-        question = next((q for q in reversed(seen.questions) if q.answer is None), None)
-        refusal = None
-        if any(q.answer == answer for q in seen.questions[-1:]):
-            return None
-        refusal = _refusal(seen, question, answer, by)
-        if refusal is not None or question is None:
-            return None
-        answered = replace(question, answer=answer, answered=moment, answered_by=by)
-        entry = JournalEntry(question.step, "decided", moment, message=answer, data=by.told())
-        return Change(seen.with_question(answered), [entry])
-
-    operation = records.change(operation_id, None, put, moment).operation
-    return refusal or operation
-
-
-def _refusal(operation: Operation, question: Question | None, answer: str, by: RequestedBy) -> Refusal | None:
-    if question is None or operation.final:
-        if operation.questions and not operation.final:
-            return Refusal("AlreadyDecided", f"The answer was {operation.questions[-1].answer}.")
-        return Refusal("NotWaitingForApproval", "The operation does not wait for an approval.")
-    if clock.now() >= question.expires:
-        return Refusal("ApprovalExpired", f"The time for an answer ended at {to_text(question.expires)}.")
-    asker = operation.requested_by.principal
-    if answer == APPROVE and asker is not None and by.principal is not None and asker.lower() == by.principal.lower():
-        return Refusal("ApproverIsRequester", f"{by.principal} asked for the operation; somebody else has to approve.")
-    return None
 
 
 def _answered(step: StepAtWork, question: Question) -> Done | Stop:

@@ -1,38 +1,34 @@
-"""Table Storage: the beginning and the end of every operation."""
+"""The end of every operation: its record is closed, and subscribers of the Event Grid topic are told (CloudEvents)."""
 
 from __future__ import annotations
 
-from activities.compute.reattach import in_between, unfinished
-from activities.lifecycle.notify import publish
-from activities.runtime import locks as holding
+import logging
+from dataclasses import replace
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE
-from domain.catalogue.explain import make_problem
+from domain.compute.attachment import command, postable
 from domain.operation.outcomes import (
     Done,
     Ending,
     Finding,
     Outcome,
-    Stop,
 )
 from domain.operation.record import (
     CANCELED,
     FAILED,
+    SKIPPED,
     SUCCEEDED,
     Operation,
 )
-from domain.problems import problem_from_json
-from gateways.azure import machine_learning as ml_client
-from gateways.storage import claims
+from domain.problems import Problem, problem_from_json
+from gateways.azure import event_topic, machine_learning
+from gateways.settings import read_settings
 
-
-def claim(step: StepAtWork) -> Outcome:
-    """Hold the operation's compute, and tell subscribers that the operation has begun."""
-    operation = step.operation
-    holder = holding.obtain(_own_targets(operation)[0], operation.id)
-    if holder is not None:
-        return Stop(make_problem("OperationConflict", {**step.facts, "holder": holder.id, "holder_kind": holder.kind}))
-    return Done(findings=publish(operation, "Started"))
+logger = logging.getLogger(__name__)
 
 
 def record(step: StepAtWork) -> Outcome:
@@ -43,8 +39,8 @@ def record(step: StepAtWork) -> Outcome:
         problem = problem_from_json(step.call.problem)
     if problem is not None:
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
-        if operation.kind == "reattach" and in_between(operation):
-            told, finding, result = unfinished(operation, problem)
+        if operation.kind == "reattach" and _in_between(operation):
+            told, finding, result = _unfinished(operation, problem)
             return Done(findings=(finding,), ending=Ending(status, result, told))
         return Done(ending=Ending(status, problem=problem))
     if operation.plan_only:
@@ -59,31 +55,74 @@ def record(step: StepAtWork) -> Outcome:
     return Done(ending=Ending(SUCCEEDED, summary))
 
 
-def release(step: StepAtWork) -> Outcome:
-    """Give back the claims of an operation that has ended."""
-    for target in _own_targets(step.operation):
-        holding.give_back(target, step.operation.id)
-    return Done()
-
-
-def _own_targets(operation: Operation) -> list[str]:
-    """What an operation may hold, its compute first."""
-    assert operation.workspace_id is not None
-    assert operation.compute_name is not None
-    targets = [claims.compute_target(operation.workspace_id, operation.compute_name)]
-    if operation.cluster_id is not None:
-        targets.append(claims.extension_target(operation.cluster_id))
-    return targets
-
-
 def _read_by_sdk(operation: Operation) -> tuple[Finding, ...]:
     """Whether the people who will use the compute can read it: they go by azure-ai-ml."""
     assert operation.workspace_id is not None
     assert operation.compute_name is not None
     check = "computeReadBySdk"
     try:
-        state = ml_client.compute_state(operation.workspace_id, operation.compute_name)
-    except ml_client.UNREADABLE as error:
+        state = machine_learning.compute_state(operation.workspace_id, operation.compute_name)
+    except machine_learning.UNREADABLE as error:
         message = f"azure-ai-ml could not read the compute ({type(error).__name__})."
         return (Finding(check, "unknown", message, remedy="Read it with `az ml compute show`."),)
     return (Finding(check, "pass", f"azure-ai-ml reads the compute as {state}."),)
+
+
+def _in_between(operation: Operation) -> bool:
+    """Whether Azure was asked to detach, so that a reattach that ends now leaves nothing attached."""
+    asked, gone = operation.step("detach_compute"), operation.step("compute_gone")
+    ready = operation.step("compute_ready")
+    left = (asked is not None and bool(asked.intents)) or (gone is not None and gone.status in (SUCCEEDED, SKIPPED))
+    return left and (ready is None or ready.status != SUCCEEDED)
+
+
+def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Finding, dict[str, Any]]:
+    """The end of a reattach that is only half done: the problem with the way on, the same by hand, and the body."""
+    resolved = operation.value("resolve")
+    body = postable(operation.attach_request, resolved.get("keptInstanceTypes") or {})
+    way_on = (
+        f"The compute is detached and not attached again. POST /api/operations/{operation.id}/retry goes on with the "
+        "attach; by hand, send result.attachRequest to POST /api/attach."
+    )
+    message = f"{operation.compute_name} is detached from its workspace and not attached again."
+    finding = Finding("reattach", "fail", message, way_on, command(operation.attach_request))
+    result = {"computeId": resolved.get("computeId"), "attached": False, "attachRequest": body}
+    remedy = f"{problem.remedy} {way_on}" if problem.remedy else way_on
+    return replace(problem, remedy=remedy), finding, {k: v for k, v in result.items() if v is not None}
+
+
+def notify(step: StepAtWork) -> Outcome:
+    """Tell subscribers how the operation ended. A topic that does not answer is noted and fails nothing."""
+    if read_settings().events_topic_endpoint is None:
+        return Done(detail="MOOR_EVENTS_TOPIC_ENDPOINT is not set", skipped=True)
+    return Done(findings=publish(step.operation, step.operation.status))
+
+
+def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...]:
+    """Publish ``Moor.Operation<what>``, but not of plans; the finding is there only when that failed.
+
+    ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
+    """
+    endpoint = read_settings().events_topic_endpoint
+    if endpoint is None or operation.plan_only:
+        return ()
+    data: dict[str, Any] = {
+        "operationId": operation.id,
+        "kind": operation.kind,
+        "status": "Running" if what == "Started" else operation.status,
+        "workspaceId": operation.workspace_id,
+        "clusterId": operation.cluster_id,
+        "computeName": operation.compute_name,
+    }
+    if operation.problem is not None:
+        data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
+    event_id = f"{operation.instance_id}-{what.lower()}{of and '-' + of}"
+    try:
+        event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)
+    except AzureError as error:
+        logger.warning("%s: event %s was not published: %s", operation.id, event_id, type(error).__name__)
+        message = f"The event Moor.Operation{what} was not published ({type(error).__name__})."
+        # Two checks: of one that is made again the record keeps the last word only.
+        check = "startPublished" if what == "Started" else "endPublished"
+        return (Finding(check, "warning", message, remedy="Check MOOR_EVENTS_TOPIC_ENDPOINT."),)
+    return ()

@@ -1,14 +1,24 @@
 """What a live operation holds: its compute, and the cluster's extension while it changes it or relies on it.
 
+A claim carries what its operation was accepted as: whoever finds one whose recording was cut short records it.
+
 Who changes the extension takes the claim and then looks for reservations; who relies on it reserves and then looks for
 a claim. Each writes before it looks, so of two that come at once at least one sees the other and waits.
 """
 
 from __future__ import annotations
 
-from domain.operation.record import Operation
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.operation.codec import decode
+from domain.operation.record import NOT_STARTED, JournalEntry, Operation, RequestedBy
+from domain.operation.steps import not_needed
+from domain.times import from_text
+from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
-from operations.accept import ClaimContested, complete, left_over
+from gateways.storage.claims import Claim, ClaimContested
 
 _TRIES = 10
 
@@ -66,3 +76,65 @@ def _other_user(target: str, operation_id: str) -> Operation | None:
         if stored is not None and not stored.operation.final:
             return stored.operation
     return None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """``fresh``: this call made the record, and its caller has to start the operation's engine instance."""
+
+    operation: Operation
+    fresh: bool
+
+
+def complete(claim: Claim) -> Accepted | None:
+    """The operation that holds a claim, recorded now if that was cut short; None when there is none to be had."""
+    known = records.read(claim.operation_id)
+    if known is not None:
+        return Accepted(known.operation, fresh=False)
+    if claim.accepted is None:
+        return None
+    try:
+        return Accepted(insert(claim.accepted), fresh=True)
+    except records.OperationExists:
+        known = records.read(claim.operation_id)
+        return Accepted(known.operation, fresh=False) if known else None
+
+
+def is_stale(claim: Claim) -> bool:
+    """Whether a claim is left over: its operation has ended, or never had this claim."""
+    known = records.read(claim.operation_id)
+    if known is None:
+        return claim.accepted is None
+    return left_over(claim, known.operation)
+
+
+def left_over(claim: Claim, holder: Operation) -> bool:
+    """Whether a claim outlived the operation that holds it, or never was that operation's."""
+    if holder.final:
+        return True
+    # Two requests under one id for two computes: one became the record, the other's claim is left over.
+    own = claims.compute_target(holder.workspace_id or "", holder.compute_name or "")
+    return claim.accepted is not None and claim.target != own
+
+
+def insert(accepted: Mapping[str, Any]) -> Operation:
+    """Record an operation as its claim says that it was accepted. Raises OperationExists."""
+    created = from_text(str(accepted["createdTime"]))
+    requested_by = decode(RequestedBy, accepted["requestedBy"])
+    operation = Operation(
+        id=accepted["id"],
+        kind=accepted["kind"],
+        status=NOT_STARTED,
+        request=accepted["request"],
+        fingerprint=accepted["fingerprint"],
+        requested_by=requested_by,
+        created_time=created,
+        updated_time=created,
+        workspace_id=accepted["workspaceId"],
+        cluster_id=accepted["clusterId"],
+        compute_name=accepted["computeName"],
+        plan_only=accepted.get("planOnly", False),
+        left_out=not_needed(accepted["request"]),
+        version=orchestration_version(),
+    )
+    return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])

@@ -10,7 +10,6 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -22,20 +21,26 @@ from activities.runtime.transitions import (
     begin,
     finish,
     journal_entry,
+    unfinished_before,
 )
+from domain.access.propagation import LACKS_ROLE, is_spreading
 from domain.catalogue.explain import make_problem
 from domain.operation.azure_errors import outcome_of_error
-from domain.operation.facts import facts_of, situation_of
+from domain.operation.facts import facts_of
 from domain.operation.outcomes import (
     DONE,
+    MOST_BACKS,
     SUPERSEDED,
     Again,
+    Back,
     Outcome,
     Stop,
     again,
+    back,
     stop,
 )
-from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
+from domain.operation.steps import situation_of
 from domain.times import from_text, in_words
 from gateways import clock
 from gateways.azure.arm import ArmError
@@ -46,12 +51,10 @@ from gateways.storage.tables import is_outage
 
 logger = logging.getLogger(__name__)
 
-# What Azure ML's false names for a missing role stand for.
-LACKS_ROLE = "WorkspaceIdentityLacksRole"
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE = 15.0
-# Role assignments take up to ten minutes to have effect (Azure RBAC troubleshooting guide), and then some.
-_ROLES_SPREAD_WITHIN = timedelta(minutes=15)
+# How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
+_VISIBLE_WITHIN = 60.0
 
 
 @dataclass
@@ -80,12 +83,22 @@ class StepAtWork:
         started, bound = self.record.started, self.record.bound_seconds or self.call.bound
         return started is not None and (self.call.now - started).total_seconds() >= bound
 
+    def may_go_back(self, to: str) -> bool:
+        """Whether this step may have the run go back once more, to a step that the operation has.
+
+        One that an earlier release began may not have it.
+        """
+        return self.record.backs < MOST_BACKS and self.operation.step(to) is not None
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether all that this step set out to change is of an earlier beginning: the run went back, or a retry."""
+        return bool(self.record.intents) and all(self.record.is_earlier(intent) for intent in self.record.intents)
+
     @property
     def failed_before(self) -> bool:
-        """Whether somebody has asked to retry this step after it failed, and it has changed nothing since."""
-        started = self.record.started
-        changed = any(started is not None and intent.time >= started for intent in self.record.intents)
-        return bool(self.record.value.get(FAILED_BEFORE)) and not changed
+        """Whether somebody has asked to retry this step after it failed."""
+        return bool(self.record.value.get(FAILED_BEFORE))
 
     @property
     def facts(self) -> dict[str, str]:
@@ -137,7 +150,10 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
             logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
             return DONE
         if step.over:
-            return _answer(step)
+            return _answer(call, begun.operation)
+        unfinished = unfinished_before(begun.operation, step)
+        if unfinished is not None:
+            return back(unfinished)
         at_work = StepAtWork(call, begun.operation, begun)
         outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
@@ -154,9 +170,11 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
+    if isinstance(outcome, Back) and finished.status == NOT_STARTED:
+        return back(outcome.step)
     if not finished.over:
         return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
-    return _answer(finished)
+    return _answer(call, after)
 
 
 def _call(fields: Mapping[str, Any]) -> Call:
@@ -172,17 +190,9 @@ def _call(fields: Mapping[str, Any]) -> Call:
         undo=fields.get("undo", False),
         cancelable=fields.get("cancelable", False),
         plan=plan,
+        planned=tuple(fields.get("planned", ())),
         problem=fields.get("problem"),
     )
-
-
-def is_spreading(operation: Operation, moment: datetime) -> bool:
-    """Whether a role that this operation granted may not have its effect everywhere yet.
-
-    Within that time, and only then, being refused for want of a role is no answer.
-    """
-    granted = operation.granted_time
-    return granted is not None and moment - granted < _ROLES_SPREAD_WITHIN
 
 
 def _canceled(step: StepAtWork) -> Stop | None:
@@ -190,7 +200,7 @@ def _canceled(step: StepAtWork) -> Stop | None:
     call = step.call
     if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
         return None
-    if call.kind == "do" and step.intent is not None:
+    if call.kind == "do" and step.intent is not None and not step.begins_again:
         return None  # Its request may be on its way; between the polls of an until there is none.
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
@@ -207,21 +217,28 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
             error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
         )
         role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
-        if role_missing and is_spreading(step.operation, clock.now()):
+        if role_missing and is_spreading(step.operation.granted_time, clock.now()):
             return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
         return outcome
     except SettingError as error:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 
 
-def _answer(step: StepRecord) -> dict[str, Any]:
-    if step.problem is not None:
-        return stop(step.problem)
-    return DONE
+def _answer(call: Call, operation: Operation) -> dict[str, Any]:
+    """What a step that is over has come to; the first of a run brings the steps that are not taken, too."""
+    step = operation.step(call.step)
+    assert step is not None
+    answer = stop(step.problem) if step.problem is not None else DONE
+    return {**answer, "leftOut": list(operation.left_out)} if call.plan and operation.left_out else answer
 
 
 def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
-    """Turn another attempt after the step's deadline into its end; give the others a pause that fits."""
+    """Turn another attempt after the step's deadline into its end; give the others a pause that fits.
+
+    A step that may not go back once more ends, or looks again.
+    """
+    if isinstance(outcome, Back) and not step.may_go_back(outcome.step):
+        outcome = Stop(outcome.problem) if outcome.problem is not None else Again(None, outcome.detail)
     if not isinstance(outcome, Again):
         return outcome
     call, started = step.call, step.record.started
@@ -242,3 +259,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
 def _back_off(attempts: int) -> float:
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
+
+
+def wait_for_earlier_attempt(step: StepAtWork) -> Again | None:
+    """Before a request is sent again: wait until the first would show, if it got through."""
+    if step.intent is None:
+        return None
+    age = (clock.now() - step.intent.time).total_seconds()
+    if age >= _VISIBLE_WITHIN:
+        return None
+    return Again(min(15.0, _VISIBLE_WITHIN - age + 1), "looking whether an earlier attempt of this step got through")

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from activities.compute.attach import find_compute, target_of
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import batch_deployments
+from domain.compute.resource import state_of
 from domain.operation.outcomes import Done, Finding, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.record import SUCCEEDED, Operation
-from domain.preflight.computes import state_of
 from domain.workloads.uses import starts_work_on, use_by_batch_deployment
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
 
 _PAUSE, _RESUME = "stop", "start"
 
 
 def pause_schedules(step: StepAtWork) -> Outcome:
     """Disable every schedule that would start work on the compute while it is drained, or after it is gone."""
-    if find_compute(step) is None:
+    if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     changes = planned_pauses(step)
     for change in changes:
@@ -70,7 +70,7 @@ def _stays(step: StepAtWork) -> bool:
     failed = [s for name in ("detach_compute", "compute_gone") if (s := step.operation.step(name)) and s.problem]
     if not failed or any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
         return False
-    found = find_compute(step)
+    found = find_compute(step.operation.compute_id)
     return found is not None and state_of(found) != "deleting"
 
 
@@ -81,7 +81,7 @@ def paused_by(operation: Operation) -> list[str]:
 
 
 def _starting(step: StepAtWork) -> Iterator[Mapping[str, Any]]:
-    workspace, target = str(step.operation.workspace_id), target_of(step)
+    workspace, target = str(step.operation.workspace_id), step.operation.compute_id
     deployed = [use.id for d in batch_deployments(workspace) if (use := use_by_batch_deployment(d, target)) is not None]
     endpoints = [each.rpartition("/deployments/")[0] for each in deployed]
     for schedule in arm.items(f"{workspace}/schedules", arm.WORKSPACES_API, {"listViewType": "EnabledOnly"}):

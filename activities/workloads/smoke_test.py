@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from activities.runtime.long_running import wait_for_earlier_attempt
-from activities.runtime.step import StepAtWork
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.entry import JOB
 from domain.catalogue.explain import explain, make_problem
@@ -20,8 +19,7 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.problems import AzureAnswer
 from domain.times import in_words
-from gateways.azure import arm
-from gateways.azure import machine_learning as ml_client
+from gateways.azure import arm, machine_learning
 from gateways.azure.arm import ArmError
 
 # Needs nothing of the workspace's registry: an image alone is not built, and Microsoft's registry is open.
@@ -59,7 +57,9 @@ def smoke_test(step: StepAtWork) -> Outcome:
         if too_early is not None:
             return too_early
     step.intend("create", job_id)
-    ml_client.submit_command(str(operation.workspace_id), _name(job_id), str(operation.compute_name), COMMAND, IMAGE)
+    machine_learning.submit_command(
+        str(operation.workspace_id), _name(job_id), str(operation.compute_name), COMMAND, IMAGE
+    )
     return Done(value, detail=f"job {_name(job_id)} is submitted")
 
 
@@ -106,7 +106,7 @@ def undo_smoke_test(step: StepAtWork) -> Outcome:
 
 def _failed(step: StepAtWork, words: Mapping[str, str]) -> Outcome:
     try:
-        said = ml_client.job_error(str(step.operation.workspace_id), words["job"])
+        said = machine_learning.job_error(str(step.operation.workspace_id), words["job"])
     except ArmError as error:
         if error.transient and _waited(step) < _ASKED_FOR:
             return Again(error.retry_after, f"the error of job {words['job']} cannot be read yet ({error.code})")

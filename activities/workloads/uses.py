@@ -26,6 +26,8 @@ from domain.workloads.policy import (
     policy_of,
 )
 from domain.workloads.uses import (
+    CLUSTER_WORK,
+    IMAGE_BUILDS,
     JOB,
     Use,
     use_by_batch_deployment,
@@ -35,7 +37,7 @@ from domain.workloads.uses import (
 )
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import reader as kubernetes_work
+from gateways.kubernetes import reader
 from gateways.kubernetes.api import Unreachable
 from gateways.kubernetes.reader import Answer
 
@@ -161,7 +163,7 @@ def _in_cluster(operation: Operation) -> Answer:
     namespace = operation.value("resolve").get("namespace")
     if operation.cluster_id is None or not namespace:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return kubernetes_work.work_in(parse_arm_id(operation.cluster_id), str(namespace))
+    return reader.work_in(parse_arm_id(operation.cluster_id), str(namespace))
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:
@@ -199,3 +201,41 @@ def _unknown(step: StepAtWork, error: ArmError) -> Stop:
 def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
     """The problem of uses that are in the way."""
     return make_problem("ComputeInUse", {**step.facts, "uses": listed(uses)})
+
+
+def find_orphans(step: StepAtWork) -> Outcome:
+    """Look, now that the compute is gone, for what was left to it: forced, or slipped in at the last moment."""
+    if step.operation.value("compute_gone").get("alreadyGone"):
+        return Done(detail="this operation detached nothing", skipped=True)
+    try:
+        left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
+    except ArmError as error:
+        if error.transient and step.record.attempts < _ATTEMPTS:
+            raise
+        message = f"Whether work was left to the compute cannot be told: {error}."
+        return Done(findings=(Finding("orphanedWork", "unknown", message),))
+    if not left:
+        return Done(detail="nothing was left to the compute")
+    return Done(
+        {"orphaned": [use.told() for use in left]},
+        f"orphaned: {listed(left)}",
+        findings=tuple(_orphan(step.operation, use) for use in left),
+    )
+
+
+def _orphan(operation: Operation, use: Use) -> Finding:
+    url = f"?api-version={arm.WORKSPACES_API}'"
+    remedy, command = "Delete it, or attach a compute of the same name and namespace again.", "delete"
+    message = f"{use} was left to the compute that is gone."
+    if use.type == CLUSTER_WORK:
+        kind, name = use.name.split(" ", 1)
+        namespace = operation.value("resolve").get("namespace")
+        return Finding(
+            "orphanedWork", "warning", message, remedy, f"kubectl delete {kind.lower()} {name} -n {namespace}"
+        )
+    if use.type == JOB:
+        remedy, command = "Cancel it, and look for its pods in the cluster: nobody watches them any more.", "post"
+        url = f"/cancel{url}"
+    if use.type == IMAGE_BUILDS:
+        remedy, command = "Have the workspace build its images elsewhere.", "get"
+    return Finding("orphanedWork", "warning", message, remedy, f"az rest --method {command} --url '{use.id}{url}")

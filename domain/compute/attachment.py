@@ -14,6 +14,7 @@ from typing import Any
 
 from domain.arm_ids import parse_arm_id
 from domain.cluster import instance_types
+from domain.compute.resource import LEGACY_TYPE
 from domain.extension import rules
 from domain.extension.keys import CERTIFICATE, PRIVATE_KEY
 from domain.extension.remembered import settings_to_keep
@@ -27,7 +28,6 @@ from domain.extension.wanted import (
     is_on,
 )
 from domain.extension.wire import protected_name
-from domain.preflight.computes import LEGACY_TYPE
 
 # What v1 keeps its router's certificate and key in (namespace default), and our own copy in the extension's namespace.
 LEGACY_TLS_SECRET, KEPT_TLS_SECRET = "azuremlfessl", "moor-azuremlfessl"

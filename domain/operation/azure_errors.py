@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from domain.catalogue.entry import REQUEST, fill_text
 from domain.catalogue.explain import find, make_problem, problem_of
 from domain.operation.outcomes import Again, Stop
 from domain.problems import AzureAnswer
-from domain.redaction import scrub
 
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_TOLD = 3600.0
@@ -42,19 +40,3 @@ def outcome_of_error(
     if entry.transient:
         return Again(wait, fill_text(entry.cause, {**words, **said}))
     return Stop(problem_of(entry, {**words, **said}, answer))
-
-
-def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
-    """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
-    answers = []
-    if error.get("code") or error.get("message"):
-        answers.append(AzureAnswer(_text(error.get("code")), _text(error.get("message")), status))
-    inner = error.get("details")
-    for detail in [*(inner if isinstance(inner, list) else []), error.get("innererror"), error.get("innerError")]:
-        if isinstance(detail, Mapping):
-            answers += answers_in(detail, status)
-    return answers
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else scrub(str(value))

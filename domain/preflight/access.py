@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from domain.access.roles import commands, in_words
+from domain.access.roles import commands, in_words, user_identity
 from domain.catalogue.explain import make_problem
-from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes
+from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
 
 
@@ -44,3 +44,22 @@ def takes_secrets(facts: Facts) -> bool:
     asked = (facts.request.get("extension") or {}).get("configurationProtectedSettings")
     changes = isinstance(facts.extension, Unread) or facts.extension.change is not None
     return bool(asked) and changes
+
+
+def workspace_identity(facts: Facts) -> Judgement:
+    """Which of several user-assigned identities the workspace uses."""
+    workspace = known(facts.workspace, "the workspace")
+    users = list((workspace.get("identity") or {}).get("userAssignedIdentities") or {})
+    primary = str((workspace.get("properties") or {}).get("primaryUserAssignedIdentity") or "")
+    used = user_identity(workspace)
+    if used is None:
+        return passes("The workspace acts as its own identity.")
+    if len(users) < 2:
+        return passes(f"The workspace acts as {used}.")
+    first = "the first, because none of them is named as primary"
+    why = "its primary one" if used.lower() == primary.lower() else first
+    return warns(
+        f"The workspace has {len(users)} user-assigned identities; {used} is used, {why}: roles have to be its own.",
+        "Grant roles on the cluster to that identity.",
+        f"az resource show --ids {facts.workspace_id} --query identity.userAssignedIdentities",
+    )

@@ -148,3 +148,28 @@ def _trusted(facts: Facts) -> bool:
         and ML_WORKLOAD.lower() in {str(role).lower() for role in properties.get("roles") or []}
         for properties in (binding.get("properties") or {} for binding in facts.trusted_access)
     )
+
+
+def outbound(facts: Facts) -> Judgement:
+    """What the cluster has to reach (network requirements of Azure/AML-Kubernetes); nobody can see that from here."""
+    region, workspace = "<region>", "<workspaceId>"
+    if not isinstance(facts.workspace, Unread):
+        region = str(facts.workspace.get("location") or region)
+        workspace = str((facts.workspace.get("properties") or {}).get("workspaceId") or workspace)
+    hosts = (
+        f"{workspace}.workspace.{region}.api.azureml.ms",
+        f"{region}.experiments.azureml.net",
+        f"{region}.api.azureml.ms",
+        "the workspace's storage (blob)",
+        "the workspace's container registry (login and data)",
+        "pypi.org",
+    )
+    proxy = None
+    if not isinstance(facts.cluster, Unread):
+        proxy = (facts.cluster.get("properties") or {}).get("httpProxyConfig")
+    through = " through its proxy, which must leave out 127.0.0.1 and localhost," if proxy else ""
+    return cannot_tell(
+        f"The cluster has to reach on port 443{through}: {', '.join(hosts)}.",
+        "Open them in the firewall, and in the proxy if there is one.",
+        f"kubectl run reach --rm --stdin --restart=Never --image=curlimages/curl -- -sI https://{hosts[2]}",
+    )

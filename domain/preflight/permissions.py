@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from domain.arm_ids import ArmId
 from domain.preflight.check import Judgement, cannot_tell, fails, passes
 from domain.preflight.facts import Facts, Permission, Unread, known
-from domain.preflight.surroundings import unregistered
+from domain.preflight.providers import unregistered
 
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _EXTENSIONS = "Microsoft.KubernetesConfiguration/extensions"

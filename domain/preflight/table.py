@@ -1,9 +1,28 @@
-"""Every check there is, in the order in which findings are told."""
+"""Every check there is, in the order in which findings are told, and what comes of them."""
 
 from __future__ import annotations
 
-from domain.preflight import access, cluster, cluster_api, computes, permissions, pools, surroundings
-from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from domain.catalogue.explain import make_problem
+from domain.operation.outcomes import Finding
+from domain.preflight import (
+    access,
+    cluster,
+    cluster_api,
+    computes,
+    extension,
+    permissions,
+    pools,
+    providers,
+)
+from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check, cannot_tell
+from domain.preflight.facts import CannotTell, Facts, Unread
+from domain.problems import Problem
+
+# Failures that go by a code of their own, the one under which Azure's false names are explained.
+_KNOWN_AS = {"workspaceRoles": "WorkspaceIdentityLacksRole-moor"}
 
 CHECKS = (
     Check("computeName", "the compute's name follows the rules", FAIL, computes.compute_name),
@@ -51,21 +70,21 @@ CHECKS = (
     ),
     Check("openShift", "OpenShift: security context constraints", UNKNOWN, pools.open_shift),
     Check(
-        "providers", "resource providers registered, or registration asked for", FAIL, surroundings.providers,
-        surroundings.registers,
+        "providers", "resource providers registered, or registration asked for", FAIL, providers.providers,
+        providers.registers,
     ),
-    Check("workspaceIdentity", "one identity that the workspace acts as", WARNING, surroundings.workspace_identity),
+    Check("workspaceIdentity", "one identity that the workspace acts as", WARNING, access.workspace_identity),
     Check(
         "workspaceRoles", "roles of the workspace's user-assigned identity on the cluster and its relay", FAIL,
         access.workspace_roles,
     ),
-    Check("extension", "the extension: missing, as asked for, or in the way", FAIL, surroundings.extension),
+    Check("extension", "the extension: missing, as asked for, or in the way", FAIL, extension.extension),
     Check(
         "keyVaultSecrets", "secrets in Key Vault that the extension gets: there, readable, and fit to be used", FAIL,
         access.key_vault_secrets, access.takes_secrets,
     ),
     Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
-    Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, surroundings.outbound),
+    Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, cluster.outbound),
 )  # fmt: skip
 
 # Checks of the extension's settings against the cluster (domain/extension/checks.py), made when the extension
@@ -87,3 +106,56 @@ SETTINGS_CHECKS = (
     "unknownSetting",
 )
 CHECK_NAMES = frozenset({*(check.name for check in CHECKS), *SETTINGS_CHECKS})
+
+
+def run_checks(facts: Facts, hard: Collection[str] = (), checks: Sequence[Check] = CHECKS) -> list[Finding]:
+    """A finding of every check, and those of the extension's settings.
+
+    A warning of a check in ``hard`` is a failure. So is what cannot be told, of a check in ``hard`` or of one that the
+    request depends on: not knowing is no success.
+    """
+    found = [finding for check in checks for finding in _findings(check, facts, hard)]
+    if not isinstance(facts.extension, Unread):
+        found += [_hardened(finding, hard) for finding in facts.extension.findings]
+    return found
+
+
+def _findings(check: Check, facts: Facts, hard: Collection[str]) -> Iterator[Finding]:
+    try:
+        judged = check.judge(facts)
+    except CannotTell as why:
+        judged = cannot_tell(f"Cannot be told: {why}.", "Remove the cause, or look by yourself.", _look(facts))
+    finding = _hardened(judged.finding(check.name), hard)
+    if finding.outcome == UNKNOWN and check.depends(facts):
+        finding = replace(finding, outcome=FAIL, message=f"{finding.message} What is asked for depends on it.")
+    yield finding
+
+
+def _hardened(finding: Finding, hard: Collection[str]) -> Finding:
+    if finding.check in hard and finding.outcome in (WARNING, UNKNOWN):
+        return replace(finding, outcome=FAIL)
+    return finding
+
+
+def _look(facts: Facts) -> str:
+    return f"az resource show --ids {facts.cluster_id}"
+
+
+def refusal(
+    findings: Sequence[Finding], words: Mapping[str, str], known: Mapping[str, Problem] | None = None
+) -> Problem | None:
+    """Why the findings stop the operation: the first failure, and how many more there are. None when none failed.
+
+    ``known`` are problems by the names of the checks that failed with them; they keep their codes and Azure's words.
+    """
+    failed = [finding for finding in findings if finding.outcome == FAIL]
+    if not failed:
+        return None
+    first, more = failed[0], len(failed) - 1
+    rest = f" ({more} more: {', '.join(finding.check for finding in failed[1:])})" if more else ""
+    problem = make_problem("PreflightFailed", {**words, "cause": first.message + rest})
+    if first.check in _KNOWN_AS:
+        problem = replace(make_problem(_KNOWN_AS[first.check], words), message=first.message + rest)
+    if known and first.check in known:
+        problem = replace(known[first.check], message=first.message + rest)
+    return replace(problem, remedy=first.remedy or problem.remedy, command=first.command or problem.command)

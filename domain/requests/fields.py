@@ -1,18 +1,21 @@
-"""Single values of requests: what each may be, in the words that a caller is told. Raise PydanticCustomError."""
+"""The fields of requests: what each may be, in the words that a caller is told. Raise PydanticCustomError."""
 
 from __future__ import annotations
 
 import math
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
+from domain.compute.names import PATTERN
 from domain.extension.secret_ids import parse_secret_id
 from domain.extension.wanted import wire_text
-from domain.operation.deadlines import duration
+from domain.requests.durations import duration
+from domain.violations import Violation
 
 # Table Storage and ARM take other control characters badly; nobody types them on purpose.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -100,3 +103,72 @@ def tags(found: dict[str, str]) -> dict[str, str]:
     if len(found) > 50 or any(len(value) > 256 for value in found.values()):
         raise PydanticCustomError("tags", "must be 50 at most, with values of 256 characters at most")
     return found
+
+
+# What a caller may choose as an operation's id: legal in table keys, engine instance ids and URLs as it stands.
+OPERATION_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+USER_ASSIGNED_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+NOT_YET_TYPE = "not_available_yet"
+NOT_YET_TEXT = "is described by the contract and not available in this release"
+# A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
+LEFT_OUT: Any = Field(default_factory=lambda: None)
+
+
+def choice(*served: str | bool, later: tuple[str | bool, ...] = ()) -> BeforeValidator:
+    """Only these values, the type counting too (0 is not false); ``later`` ones are refused by name."""
+
+    def check(value: Any) -> Any:
+        if any(value == choice and type(value) is type(choice) for choice in served):
+            return value
+        if any(value == choice and type(value) is type(choice) for choice in later):
+            raise PydanticCustomError(NOT_YET_TYPE, f"The value {_as_json(value)} {NOT_YET_TEXT}.")
+        raise PydanticCustomError("choice", f"must be {' or '.join(_as_json(choice) for choice in served)}")
+
+    return BeforeValidator(check)
+
+
+def _as_json(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+
+
+WorkspaceId = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(workspace)]
+ClusterId = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+ComputeName = Annotated[str, StringConstraints(pattern=PATTERN)]
+ExistingComputeName = Annotated[str, StringConstraints(min_length=2, max_length=24, pattern=r"^[A-Za-z0-9-]+$")]
+Namespace = Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Description = Annotated[str, StringConstraints(max_length=1024), AfterValidator(printable)]
+Wait = Annotated[str, AfterValidator(wait), WithJsonSchema({"type": "string", "format": "duration"})]
+Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(printable)]
+TagName = Annotated[str, AfterValidator(printable)]
+TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable)]
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=50)]
+# Tags of a compute that is there: one violation for all of them.
+AnyTags = Annotated[dict[TagName, TagName], AfterValidator(tags)]
+SettingValue = Annotated[
+    str, BeforeValidator(setting), WithJsonSchema({"type": ["string", "boolean", "number"]}, mode="validation")
+]
+SecretReference = Annotated[
+    str, AfterValidator(secret_id), WithJsonSchema({"type": "string", "format": "uri"}, mode="validation")
+]
+Quantity = Annotated[str, BeforeValidator(quantity), WithJsonSchema({"type": ["string", "integer"]}, mode="validation")]
+NullableQuantity = Annotated[
+    str | None,
+    BeforeValidator(nullable_quantity),
+    WithJsonSchema({"type": ["string", "integer", "null"]}, mode="validation"),
+]
+ResourceName = Annotated[str, AfterValidator(named)]
+Version = Annotated[str, AfterValidator(version)]
+# Left out it is production, but for small clusters, which the extension itself is installed on as devTest.
+PURPOSE: Any = Field(default_factory=lambda: None, json_schema_extra={"default": "production"})
+
+
+class Model(BaseModel):
+    """What every request has in common; ``later_fields`` are those that the contract has and this release does not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def rules(cls, body: Any) -> list[Violation]:
+        """What is wrong with a body beyond its shape, as far as the shape lets it be judged."""
+        return []

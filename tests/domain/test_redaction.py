@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.operation.azure_errors import answers_in
+from domain.problems import answers_in
 from domain.redaction import scrub
 
 URL = "https://management.azure.com/subscriptions/s/providers/P/locations/l/computeOperationsStatus/id"

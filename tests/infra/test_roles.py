@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.access.roles import BUILT_IN
-from domain.preflight.surroundings import AKS_PROVIDERS, ARC_PROVIDERS
+from domain.preflight.providers import AKS_PROVIDERS, ARC_PROVIDERS
 from packages.simulated_azure.access.action_patterns import fits
 from packages.simulated_azure.access.role_conditions import Asked, attributes, parse
 from tests.scenarios.role_use import Seen, judge, table

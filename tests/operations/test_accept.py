@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from activities.runtime import locks
+from activities.runtime.locks import Accepted
 from domain.operation.record import Operation
 from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations import accept as acceptance
-from operations.accept import Accepted, Conflict, accept
+from operations.accept import Conflict, accept
 from tests.conftest import Tables
 from tests.making import NOW, accepted, make_submission
 
@@ -27,7 +29,7 @@ def test_an_accepted_operation_is_claimed_and_recorded(tables: Tables) -> None:
     assert stored.operation == answer.operation
     held = list(claims.held())
     assert [c.operation_id for c in held] == [answer.operation.id]
-    assert [e["event"] for e in records.journal(answer.operation.id, 0, 10)] == ["accepted"]
+    assert [e.event for e in records.journal(answer.operation.id, 0, 10)] == ["accepted"]
 
 
 def test_the_same_request_at_once_from_many_is_one_operation(tables: Tables) -> None:
@@ -117,7 +119,7 @@ def test_a_claim_whose_recording_was_cut_short_is_recorded_by_the_next(
     assert isinstance(answer, Accepted)
     assert answer.fresh
     assert answer.operation.id == left.operation_id
-    assert not acceptance.is_stale(left)
+    assert not locks.is_stale(left)
 
 
 def test_somebody_elses_cut_short_request_is_not_lost_to_a_conflicting_one(
@@ -142,3 +144,13 @@ def test_the_case_of_an_id_deeper_down_makes_no_other_request(tables: Tables) ->
     answer = accept(make_submission(request={**make_submission().request, "identity": folded}))
     assert isinstance(answer, Accepted)
     assert answer.operation.id == first.id
+
+
+def test_an_operation_is_accepted_without_the_steps_that_its_request_does_not_need(tables: Tables) -> None:
+    asked = {**make_submission().request, "smokeTest": "training"}
+    left_out = accepted(request=asked).left_out
+    assert {"ensure_relay", "cleanup_legacy", "drain"} <= {*left_out}
+    assert not {"smoke_test", "attach_compute"} & {*left_out}
+    stored = records.read(next(c.operation_id for c in claims.held()))
+    assert stored is not None
+    assert stored.operation.left_out == left_out

@@ -12,7 +12,8 @@ import sys
 from unittest.mock import patch
 
 from domain.operation.record import RequestedBy
-from domain.requests.models import AttachRequest, parse_request, request_to_json
+from domain.requests.models import AttachRequest
+from domain.requests.parsing import parse_request, request_to_json
 from gateways.storage import claims, records
 from operations import accept as acceptance
 from operations.accept import Submission

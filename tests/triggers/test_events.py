@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 import pytest
 
+from domain.operation.record import RequestedBy
 from gateways.settings import read_settings
-from gateways.storage import cluster_events as reactions
+from gateways.storage import cluster_events, records
+from gateways.storage.records import Change
 from local.subscription import OPERATIONS
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID
+from tests.triggers.http.http_app import Engine
 from triggers import events
 
 ARC_ID = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge"
@@ -38,7 +42,7 @@ def noted(subject: str | None, action: Any = TAGGED, kind: str = WRITE, **data: 
 def test_a_tag_written_by_the_tags_api_is_noted_in_both_spellings(cluster: str, below: str, action: str) -> None:
     assert noted(cluster + below, action) == cluster.lower()
     assert noted(cluster.replace("resourceGroups", "resourcegroups") + below, action) == cluster.lower()
-    row = reactions.read(cluster)
+    row = cluster_events.read(cluster)
     assert row is not None
     assert (row.seen, row.deleted, row.written_time) == (2, False, None)
 
@@ -100,7 +104,7 @@ def test_only_a_tag_event_may_have_the_tags_below_its_subject() -> None:
 )
 def test_what_happened_is_kept_with_its_time(action: str, deleted: bool, written: bool) -> None:
     assert noted(CLUSTER_ID, action) == CLUSTER_ID.lower()
-    row = reactions.read(CLUSTER_ID)
+    row = cluster_events.read(CLUSTER_ID)
     assert row is not None
     assert row.deleted is deleted
     assert (row.deleted_time, row.written_time) == (NOW if deleted else None, NOW if written else None)
@@ -133,3 +137,53 @@ def test_when_it_happened_is_read_in_both_schemas(event: Any, told: datetime | N
 
 def test_the_stack_subscribes_to_what_the_app_acts_on() -> None:
     assert {each.lower() for each in OPERATIONS} == events.CALLS_FOR_A_LOOK
+
+
+def asked(operation_id: str = "an-id", **changes: Any) -> dict[str, Any]:
+    """A request as a look at a cluster answers it."""
+    body = {"workspaceId": WORKSPACE_ID, "clusterId": CLUSTER_ID, "computeName": "gpu", "reason": "a tag", **changes}
+    return {"id": operation_id, "kind": "attach", "request": body}
+
+
+async def start(engine: Engine, *requests: dict[str, Any]) -> dict[str, Any]:
+    # The SDK makes the client from text of the binding around the function: this is the function itself.
+    inner: Any = events.start_operations._function.get_user_function().__wrapped__
+    answer: dict[str, Any] = await inner({"requests": [*requests]}, client=engine)
+    return answer
+
+
+async def test_what_a_look_calls_for_is_accepted_and_started() -> None:
+    engine = Engine()
+    assert await start(engine, asked()) == {"kind": "done", "operations": ["an-id"]}
+    assert [instance for _, instance, *_ in engine.started] == ["an-id-1"]
+    stored = records.read("an-id")
+    assert stored is not None
+    assert (stored.operation.kind, stored.operation.cluster_id) == ("attach", CLUSTER_ID)
+    assert stored.operation.requested_by == RequestedBy("event", reason="a tag")
+
+
+async def test_asked_again_it_is_the_same_operation_whatever_has_become_of_it() -> None:
+    engine = Engine()
+    await start(engine, asked())
+    assert await start(engine, asked()) == {"kind": "done", "operations": ["an-id"]}
+    records.change("an-id", None, lambda o: Change(replace(o, status="Failed")), NOW)
+    assert await start(engine, asked()) == {"kind": "done", "operations": ["an-id"]}
+    # The second call did not know whether the first had started it; the third knows.
+    assert [instance for _, instance, *_ in engine.started] == ["an-id-1", "an-id-1"]
+
+
+async def test_a_compute_that_another_operation_has_is_left_to_it() -> None:
+    engine = Engine()
+    await start(engine, asked("first"))
+    records.change("first", None, lambda o: Change(replace(o, status="Running")), NOW)
+    answer = await start(engine, asked("second", namespace="other"), asked("third", computeName="cpu"))
+    assert answer == {"kind": "done", "operations": ["third"]}
+    assert records.read("second") is None
+    assert [instance for _, instance, *_ in engine.started] == ["first-1", "third-1"]
+
+
+async def test_an_engine_that_does_not_take_it_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    engine = Engine(failing=True)
+    assert await start(engine, asked()) == {"kind": "raised"}
+    assert "event: start_operations raised" in caplog.text
+    assert records.read("an-id") is not None

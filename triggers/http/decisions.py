@@ -7,24 +7,24 @@ import asyncio
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.lifecycle.approval import Refusal, decide
 from domain.operation.record import (
     APPROVE,
     REJECT,
     Operation,
     RequestedBy,
 )
-from domain.requests.models import Decision, parse
+from domain.operation.steps import WAKE
+from domain.requests.models import Decision
+from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
-from gateways import durable as engine
+from gateways import durable
+from gateways.durable import start_recorded
 from operations.cancel import cancel
+from operations.decide import Refusal, decide
 from operations.retry import Retried, retry
-from orchestrators.run import WAKE
 from triggers.http.answers import HttpError, answered, operation_answer
-from triggers.http.body import principal, read_body
 from triggers.http.queries import find_operation
-from triggers.http.request import Parameters
-from triggers.starting import start_recorded
+from triggers.http.request import Parameters, principal, read_body
 
 bp = df.Blueprint()
 
@@ -75,7 +75,7 @@ async def _wake(client: df.DurableOrchestrationClient, operation: Operation) -> 
     """A hint only: without it the waiter sees the decision at its next poll."""
     step = operation.current_step
     if step is not None:
-        await engine.wake(client, f"{operation.instance_id}:{step.name}", WAKE)
+        await durable.wake(client, f"{operation.instance_id}:{step.name}", WAKE)
 
 
 async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -104,5 +104,5 @@ async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
         raise HttpError(409, "NothingToRetry", "The operation has succeeded: there is nothing to go on with.", "id")
     await start_recorded(client, retried.operation)
     if not before.final:
-        await engine.stop(client, before.instance_id, f"run {retried.run} has taken over")
+        await durable.stop(client, before.instance_id, f"run {retried.run} has taken over")
     return operation_answer(202, retried.operation)

@@ -11,9 +11,10 @@ from pydantic_core import CoreSchema
 
 from domain.operation.record import STATUSES
 from domain.requests import models as requests
-from domain.requests.models import OPERATION_ID
+from domain.requests import parsing
+from domain.requests.fields import OPERATION_ID
 from domain.version import API_VERSION
-from triggers.http import models as answer_models
+from triggers.http import models
 from triggers.http.queries import (
     DEFAULT_ENTRIES,
     DEFAULT_OPERATIONS,
@@ -61,9 +62,9 @@ def document(server_url: str) -> dict[str, Any]:
 # Rendering takes 10 ms, and anybody may ask.
 @lru_cache(maxsize=1)
 def _schemas() -> dict[str, Any]:
-    models = [*requests.MODELS.values(), requests.Decision, *answer_models.MODELS]
+    shapes = [*parsing.MODELS.values(), requests.Decision, *models.MODELS]
     _, rendered = models_json_schema(
-        [(model, "validation") for model in models],
+        [(model, "validation") for model in shapes],
         ref_template=_SCHEMAS + "{model}",
         schema_generator=_Untitled,
     )
@@ -160,7 +161,7 @@ def _list_operations() -> dict[str, Any]:
         "summary": "Operations, newest first.",
         "parameters": [
             {**_query("status", statuses), "style": "form", "explode": False},
-            _query("kind", {**_TEXT, "enum": list(requests.MODELS)}),
+            _query("kind", {**_TEXT, "enum": list(parsing.MODELS)}),
             _query("workspaceId", _TEXT),
             _query("clusterId", _TEXT),
             _query("computeName", _TEXT),

@@ -11,7 +11,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from domain.version import VERSION
-from gateways import durable as engine
+from gateways import durable
 from gateways.azure.identity import cloud, credential
 from gateways.settings import read_settings
 from gateways.storage import records
@@ -81,7 +81,7 @@ async def _passes(name: str, client: df.DurableOrchestrationClient) -> bool:
 async def _run(name: str, client: df.DurableOrchestrationClient) -> bool:
     try:
         if name == _ENGINE:
-            await engine.status(client, "health")  # No instance has this id: what counts is that there is an answer.
+            await durable.status(client, "health")  # No instance has this id: what counts is that there is an answer.
         else:
             await asyncio.get_running_loop().run_in_executor(_threads, CHECKS[name])
     except Exception as error:  # Whatever it is: the check fails, and only the log says why.

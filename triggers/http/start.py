@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from domain.operation.record import RequestedBy
-from domain.requests.models import (
-    OPERATION_ID,
-    AttachRequest,
-    Request,
-    parse_request,
-    request_to_json,
-)
+from domain.requests.fields import OPERATION_ID
+from domain.requests.models import Request
+from domain.requests.parsing import parse_request
 from domain.requests.strict_json import read_json
 from domain.violations import INVALID, Refused, Violation
-from operations.accept import Conflict, Submission, accept
+from gateways.durable import start_recorded
+from operations.accept import Conflict, Submission, accept, submission_of
 from triggers.http.answers import (
     HttpError,
     answered,
@@ -27,9 +25,7 @@ from triggers.http.answers import (
     operation_answer,
     operation_url,
 )
-from triggers.http.body import principal, read_body
-from triggers.http.request import Parameters, read_plan
-from triggers.starting import start_recorded
+from triggers.http.request import Parameters, principal, read_body, read_plan
 
 bp = df.Blueprint()
 
@@ -84,16 +80,8 @@ def _submission(req: func.HttpRequest, kind: str) -> Submission:
         raise Refused([*refused.violations, *violations]) from refused
     if violations:
         raise Refused(violations)
-    return Submission(
-        kind=kind,
-        request=request_to_json(request),
-        workspace_id=request.workspaceId,
-        compute_name=request.computeName,
-        requested_by=_requested_by(req.headers, request),
-        cluster_id=request.clusterId if isinstance(request, AttachRequest) else None,
-        operation_id=req.headers.get(_OPERATION_ID_HEADER),
-        plan_only=plan_only,
-    )
+    asked = submission_of(kind, request, _requested_by(req.headers, request), req.headers.get(_OPERATION_ID_HEADER))
+    return replace(asked, plan_only=plan_only)
 
 
 def _read_plan(query: Mapping[str, str]) -> tuple[bool, list[Violation]]:

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from activities.cluster import look_at_cluster as clusters
-from activities.cluster.look_at_cluster import look_at_cluster
+from activities.cluster.look_at_cluster import _detach_all, look_at_cluster
+from domain.arm_ids import parse_arm_id
+from domain.requests.parsing import parse_request
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
-from gateways.storage import cluster_events as reactions
+from gateways.storage import cluster_events
 from tests.conftest import Tables
-from tests.making import CLUSTER_ID, NOW
+from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID
 
 HOUR = 3600.0
-GIVEN_UP = {"kind": "done", "alive": False, "operations": []}
+GIVEN_UP: dict[str, Any] = {"kind": "done", "alive": False, "requests": []}
+DETACH = [{"id": "an-id", "kind": "detach", "request": {}}]
 # The engine's clocks: that of the instance that waits starts after that of the instance that has begun it, as recorded
 # of the real extension (o_sub 22:08:18.1349, its o_child 22:08:18.8939).
 A_MOMENT = 0.759
@@ -32,42 +34,86 @@ def look(after: float) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def not_found(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arm, "find", lambda *_: None)
-    monkeypatch.setattr(clusters, "_detach_all", lambda _: ["a-detach"])
+    monkeypatch.setattr("activities.cluster.look_at_cluster._detach_all", lambda _: DETACH)
 
 
 @pytest.mark.parametrize("after", [0.0, A_MOMENT, 31.0, 599.0])
 def test_a_cluster_just_made_that_does_not_show_yet_is_looked_at_again(after: float) -> None:
-    reactions.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
+    cluster_events.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
     assert look(after) == {"kind": "again", "after": 30.0}
 
 
 def test_one_that_never_shows_was_not_deleted() -> None:
-    reactions.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
+    cluster_events.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
     assert look(600.0) == GIVEN_UP
 
 
 def test_one_that_shows_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    reactions.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
+    cluster_events.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
     body = {"id": CLUSTER_ID, "properties": {"provisioningState": "Succeeded"}}
     monkeypatch.setattr(arm, "find", lambda *_: ArmAnswer(200, body))
-    assert look(A_MOMENT) == {"kind": "done", "alive": True, "operations": []}
+    assert look(A_MOMENT) == {"kind": "done", "alive": True, "requests": []}
 
 
 @pytest.mark.parametrize("after", [0.0, A_MOMENT, 600.0])
 def test_one_that_was_deleted_is_gone_at_once(after: float) -> None:
-    reactions.note(CLUSTER_ID, deleted=True, happened=NOW)
-    assert look(after) == {**GIVEN_UP, "operations": ["a-detach"]}
+    cluster_events.note(CLUSTER_ID, deleted=True, happened=NOW)
+    assert look(after) == {**GIVEN_UP, "requests": DETACH}
 
 
 def test_one_that_was_made_again_after_its_deletion_may_not_show_yet() -> None:
-    reactions.note(CLUSTER_ID, deleted=True, happened=NOW - timedelta(minutes=1))
-    reactions.settle(CLUSTER_ID, 1, alive=False)
-    reactions.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
+    cluster_events.note(CLUSTER_ID, deleted=True, happened=NOW - timedelta(minutes=1))
+    cluster_events.settle(CLUSTER_ID, 1, alive=False)
+    cluster_events.note(CLUSTER_ID, deleted=False, written=True, happened=NOW)
     assert look(A_MOMENT) == {"kind": "again", "after": 30.0}
-    assert look(600.0) == {**GIVEN_UP, "operations": ["a-detach"]}
+    assert look(600.0) == {**GIVEN_UP, "requests": DETACH}
 
 
 def test_the_last_word_is_the_deletion() -> None:
-    reactions.note(CLUSTER_ID, deleted=False, written=True, happened=NOW - timedelta(minutes=1))
-    reactions.note(CLUSTER_ID, deleted=True, happened=NOW)
-    assert look(A_MOMENT) == {**GIVEN_UP, "operations": ["a-detach"]}
+    cluster_events.note(CLUSTER_ID, deleted=False, written=True, happened=NOW - timedelta(minutes=1))
+    cluster_events.note(CLUSTER_ID, deleted=True, happened=NOW)
+    assert look(A_MOMENT) == {**GIVEN_UP, "requests": DETACH}
+
+
+def ready(**more: Any) -> ArmAnswer:
+    return ArmAnswer(200, {"id": CLUSTER_ID, "properties": {"provisioningState": "Succeeded"}, **more})
+
+
+@pytest.fixture
+def tagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster whose tags ask for a workspace that has no compute yet."""
+    tags = {"moor-workspace": WORKSPACE_ID, "moor-compute": "gpu"}
+    monkeypatch.setattr(arm, "find", lambda path, _: ready(tags=tags) if path == CLUSTER_ID else None)
+
+
+def test_tags_ask_for_an_attach_in_a_workspace_that_is_listed(tagged: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
+    first, second = (look(A_MOMENT)["requests"] for _ in range(2))
+    assert [(asked["kind"], asked["request"]["computeName"]) for asked in first] == [("attach", "gpu")]
+    assert parse_request("attach", first[0]["request"]).workspaceId == WORKSPACE_ID
+    assert first[0]["id"] != second[0]["id"], "each look asks for an operation of its own"
+
+
+def test_tags_ask_for_nothing_in_a_workspace_that_is_not_listed(tagged: None, caplog: pytest.LogCaptureFixture) -> None:
+    assert look(A_MOMENT) == {"kind": "done", "alive": True, "requests": []}
+    assert "MOOR_EVENT_WORKSPACES does not list" in caplog.text
+
+
+def test_a_compute_that_is_there_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
+    monkeypatch.setattr(arm, "find", lambda *_: ready(tags={"moor-workspace": WORKSPACE_ID}))
+    assert look(A_MOMENT)["requests"] == []
+
+
+def test_the_computes_of_a_cluster_that_is_gone_are_detached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
+    kubernetes = {"computeType": "Kubernetes", "resourceId": CLUSTER_ID.upper()}
+    computes = [
+        {"name": "gpu", "properties": kubernetes},
+        {"name": "vm", "properties": {**kubernetes, "computeType": "VirtualMachine"}},
+        {"name": "other", "properties": {**kubernetes, "resourceId": f"{CLUSTER_ID}2"}},
+    ]
+    monkeypatch.setattr(arm, "items", lambda *_: iter(computes))
+    (asked,) = _detach_all(parse_arm_id(CLUSTER_ID))
+    assert (asked["kind"], asked["request"]["computeName"]) == ("detach", "gpu")
+    assert asked["request"]["reason"] == f"the cluster {CLUSTER_ID} was deleted"

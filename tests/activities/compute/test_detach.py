@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from activities.compute import detach as detaching
+from activities.compute import detach
 from activities.compute.detach import compute_gone
-from activities.runtime.long_running import OVER, WAITING, Progress
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
 from domain.operation.outcomes import (
@@ -20,6 +19,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.record import Intent, StepRecord
 from domain.problems import AzureAnswer
+from gateways.azure.long_running import OVER, WAITING, Progress
 from tests.making import NOW, make_operation
 
 URL = "https://management.azure.com/subscriptions/s/x?s=signature"
@@ -40,9 +40,9 @@ def see(monkeypatch: pytest.MonkeyPatch) -> Any:
             polled.append(url)
             return progress
 
-        monkeypatch.setattr(detaching, "poll", poll)
+        monkeypatch.setattr(detach, "poll", poll)
         compute = None if state is None else {"properties": {"provisioningState": state}}
-        monkeypatch.setattr(detaching, "find_compute", lambda _: compute)
+        monkeypatch.setattr(detach, "find_compute", lambda _: compute)
         call = Call("op", 1, "compute_gone", 43_200.0, NOW + timedelta(seconds=after), "until")
         told = compute_gone(StepAtWork(call, operation))
         assert polled == [URL]

@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.lifecycle.approval import (
-    Refusal,
-    approval,
-    ask,
-    decide,
-    required_by,
-)
+from activities.lifecycle.approval import approval, ask, required_by
 from activities.runtime.step import StepAtWork, run_step
 from domain.operation.outcomes import Outcome, Stop
 from domain.operation.record import (
@@ -28,6 +22,7 @@ from gateways import clock
 from gateways.settings import Settings
 from gateways.storage import records
 from gateways.storage.records import Change
+from operations.decide import decide
 from operations.retry import retry
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
@@ -77,12 +72,7 @@ def stored() -> Operation:
 
 
 def events() -> list[str]:
-    return [e["event"] for e in records.journal("op", 0, 100) if e["step"] == "approval"]
-
-
-def refused(answer: Operation | Refusal) -> str:
-    assert isinstance(answer, Refusal)
-    return answer.code
+    return [e.event for e in records.journal("op", 0, 100) if e.step == "approval"]
 
 
 def asked() -> None:
@@ -134,38 +124,6 @@ def test_an_answer_recorded_while_the_step_gave_up_counts(time: Clock) -> None:
 
     assert poll(overtaken)["kind"] == "again"
     assert poll() == {"kind": "done"}
-
-
-def test_the_same_answer_twice_is_one_and_another_one_is_refused() -> None:
-    asked()
-    decide("op", APPROVE, GRACE)
-    before = stored()
-    assert isinstance(decide("op", APPROVE, GRACE), Operation)
-    assert stored() == before
-    assert refused(decide("op", REJECT, GRACE)) == "AlreadyDecided"
-
-
-def test_an_answer_too_late_is_refused_and_changes_nothing(time: Clock) -> None:
-    asked()
-    time.moment += HOUR
-    before = stored()
-    assert refused(decide("op", APPROVE, GRACE)) == "ApprovalExpired"
-    assert stored() == before
-
-
-def test_an_answer_to_what_was_not_asked_is_refused() -> None:
-    assert refused(decide("op", APPROVE, GRACE)) == "NotWaitingForApproval"
-
-
-def test_whoever_asked_for_it_may_reject_and_not_approve() -> None:
-    asked()
-    assert refused(decide("op", APPROVE, RequestedBy("http", "Ada@example.net"))) == "ApproverIsRequester"
-    assert isinstance(decide("op", REJECT, ADA), Operation)
-
-
-def test_where_nobody_is_signed_in_nobody_is_known_to_be_the_requester() -> None:
-    asked()
-    assert isinstance(decide("op", APPROVE, RequestedBy("http")), Operation)
 
 
 def test_retry_asks_anew_what_was_rejected(time: Clock) -> None:

@@ -13,7 +13,8 @@ from domain.compute.attachment import (
     postable,
     protected_lost,
 )
-from domain.requests.models import AttachRequest, parse_request, request_to_json
+from domain.requests.models import AttachRequest
+from domain.requests.parsing import parse_request, request_to_json
 
 GROUP = "/subscriptions/0c0ffee0-0000-4000-8000-000000000001/resourceGroups/rg/providers"
 WORKSPACE = f"{GROUP}/Microsoft.MachineLearningServices/workspaces/ws"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.preflight.check import Check
-from domain.preflight.run import run_checks
-from domain.preflight.table import CHECKS
+from domain.preflight.table import CHECKS, run_checks
 from tests.domain.preflight.case import Case
 from tests.domain.preflight.cases_of_clusters import CLUSTERS
 from tests.domain.preflight.cases_of_surroundings import SURROUNDINGS

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.requests.models import AttachRequest, DetachRequest, parse_request
+from domain.requests.models import AttachRequest, DetachRequest
+from domain.requests.parsing import parse_request
 from tests.domain.asking import (
     ARC,
     ATTACH,

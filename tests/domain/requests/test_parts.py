@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.requests.models import parse_request, request_to_json
+from domain.requests.parsing import parse_request, request_to_json
 from tests.domain.asking import (
     ATTACH,
     BAD,

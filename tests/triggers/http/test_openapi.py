@@ -10,7 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from domain.requests.models import MODELS, Request
+from domain.requests.models import Request
+from domain.requests.parsing import MODELS
 from tests.triggers.http.http_app import functions
 from triggers.http import not_available as http_later
 from triggers.http.openapi import document
