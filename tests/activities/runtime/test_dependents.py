@@ -26,7 +26,7 @@ def compute(workspace: str, name: str, cluster: str = CLUSTER_ID, user: str | No
 
 
 def azure(monkeypatch: pytest.MonkeyPatch, own: Any = (), other: Any = (), user: str | None = None) -> None:
-    identity = {"userAssignedIdentities": {user: {}}} if user else {}
+    identity: dict[str, Any] = {"userAssignedIdentities": {user: {}}} if user else {}
     workspaces = [{"id": WORKSPACE_ID, "name": "ws"}, {"id": OTHER_ID, "name": "other", "identity": identity}]
     lists = {WORKSPACES: workspaces, f"{WORKSPACE_ID}/computes": own, f"{OTHER_ID}/computes": other}
     FakeArm(lists=lists).install(monkeypatch)
