@@ -18,7 +18,7 @@ def registering(asked: bool = True) -> StepAtWork:
 def azure(monkeypatch: pytest.MonkeyPatch, *states: str) -> FakeArm:
     names = providers(registering())
     bodies = {f"{PLACE}/{name}": {"registrationState": state} for name, state in zip(names, states, strict=True)}
-    posts = {f"{PLACE}/{name}/register": {} for name in names}
+    posts: dict[str, object] = {f"{PLACE}/{name}/register": {} for name in names}
     return FakeArm({**bodies, **posts}).install(monkeypatch)
 
 
