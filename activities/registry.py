@@ -9,27 +9,25 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 import azure.durable_functions as df
 
 from activities.access.providers import register_providers
-from activities.access.relay import ensure_relay
-from activities.access.roles import grant_compute_roles, grant_workspace_roles
-from activities.access.undo import undo_relay, undo_roles
+from activities.access.relay import ensure_relay, undo_relay
+from activities.access.roles import grant_compute_roles, grant_workspace_roles, remove_roles, undo_roles
 from activities.checks.plan import plan
 from activities.checks.preflight import preflight
-from activities.cluster.components import apply_instance_types, components_healthy, ensure_namespace
+from activities.cluster.components import components_healthy
+from activities.cluster.instance_types import apply_instance_types, remove_instance_types, undo_instance_types
 from activities.cluster.legacy_objects import cleanup_legacy
 from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster
+from activities.cluster.namespace import ensure_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret
-from activities.cluster.undo import undo_instance_types, undo_namespace
-from activities.compute.attach import attach_compute, compute_ready
+from activities.compute.attach import attach_compute, compute_ready, undo_compute
 from activities.compute.detach import compute_gone, detach_compute
 from activities.compute.resolve import resolve
 from activities.compute.snapshot import snapshot
-from activities.extension.install import extension_ready, install_extension
+from activities.extension.install import extension_ready, install_extension, remove_extension, undo_extension
 from activities.lifecycle.approval import approval
 from activities.lifecycle.claim import claim, release
 from activities.lifecycle.ending import notify, record
-from activities.runtime.clean_up import remove_extension, remove_instance_types, remove_roles
 from activities.runtime.step import Work, run_step
-from activities.runtime.undo import undo_compute, undo_extension
 from activities.workloads.drain import drain
 from activities.workloads.endpoints import delete_endpoints
 from activities.workloads.schedules import pause_schedules, resume_schedules

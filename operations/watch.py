@@ -186,8 +186,11 @@ def close(operation: Operation) -> Operation:
 
 
 def _last_steps(operation: Operation) -> list[StepRecord]:
-    """The steps after the end is written, as far as they are not over; empty for an operation that is live."""
-    return [s for s in operation.steps if s.name in ("notify", "release") and not s.over] if operation.final else []
+    """The steps after ``record``, as far as they are not over; empty until that step has written the end."""
+    recorded = operation.step("record")
+    if recorded is None or not recorded.over:
+        return []
+    return [step for step in operation.steps if step.name in ("notify", "release") and not step.over]
 
 
 def _has_moved(seen: Operation, judged: Operation) -> bool:

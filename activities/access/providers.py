@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from activities.runtime.step import StepAtWork
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER
 from domain.operation.outcomes import Again, Done, Outcome
 from domain.operation.plan import PlannedChange
 from domain.preflight.providers import providers_for, unregistered
 from gateways.azure import arm
+from gateways.azure.subscription import PROVIDERS_API, registration_state
 
-API = "2025-03-01"
 # Registration takes a minute or a few.
 _PAUSE = 20.0
 
@@ -24,10 +24,10 @@ def register_providers(step: StepAtWork) -> Outcome:
     """
     if not step.operation.attach_request.get("registerProviders"):
         return Done(detail="not asked for")
-    states = {name: registration_state(step, name) for name in providers(step)}
+    states = {name: registration_state(step.operation.cluster.subscription, name) for name in providers(step)}
     for change in planned_registrations(step, states):
         step.intend(change.action, change.resource_id)
-        arm.post(f"{change.resource_id}/register", API)
+        arm.post(f"{change.resource_id}/register", PROVIDERS_API)
     waiting = unregistered(states)
     if waiting:
         return Again(_PAUSE, f"Azure registers {', '.join(waiting)}")
@@ -38,7 +38,7 @@ def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[P
     """What ``register_providers`` changes, by the registration states; nothing unless the request asks for it."""
     if not step.operation.attach_request.get("registerProviders"):
         return []
-    scope = f"/subscriptions/{_cluster(step).subscription}/providers"
+    scope = f"/subscriptions/{step.operation.cluster.subscription}/providers"
     return [
         PlannedChange("register_providers", "update", f"{scope}/{name}", "registers the resource provider")
         for name in unregistered(states)
@@ -48,14 +48,4 @@ def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[P
 
 def providers(step: StepAtWork) -> tuple[str, ...]:
     """The resource providers that the operation needs."""
-    return providers_for(_cluster(step).resource_type == CONNECTED_CLUSTER)
-
-
-def registration_state(step: StepAtWork, namespace: str) -> str:
-    """Whether a resource provider is Registered, Registering, NotRegistered, ... Raises ArmError."""
-    found = arm.get(f"/subscriptions/{_cluster(step).subscription}/providers/{namespace}", API)
-    return str(found.body.get("registrationState") or "unknown")
-
-
-def _cluster(step: StepAtWork) -> ArmId:
-    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+    return providers_for(step.operation.cluster.resource_type == CONNECTED_CLUSTER)

@@ -1,6 +1,6 @@
-"""The relay of an Azure Arc cluster: made before the extension, which needs its connection string to be of any use.
+"""The relay of an Azure Arc cluster: made before the extension, which needs its connection string; planned, reverted.
 
-The connection string is fetched right before it is sent and held by nobody afterwards.
+The connection string is fetched right before it is sent and kept nowhere afterwards.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities.runtime import locks as holding
+from activities.runtime import locks
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
+from activities.runtime.undo import revert
 from domain.access.relay import (
     API_VERSION,
     CONNECTION_STRING_SETTING,
     HYBRID_CONNECTION,
+    OWN_CONNECTION_STRING,
     RELAY,
     RELAY_RULE,
     Relay,
@@ -24,9 +26,9 @@ from domain.access.relay import (
     relay_settings,
     rule_body,
 )
-from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId, parse_arm_id
 from domain.catalogue.explain import make_problem
-from domain.extension.wanted import EXTENSION_TYPE, REQUIRE, wanted_extension
+from domain.extension.wanted import REQUIRE, wanted_extension
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -37,16 +39,16 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
+from gateways.azure.extensions import find_extension
 from gateways.storage import claims
 
-_OWN_CONNECTION = "relayServerConnectionString"
 _HELD_PAUSE = 30.0
 _FAILED = frozenset({"failed", "canceled", "disabled"})
 
 
 def ensure_relay(step: StepAtWork) -> Outcome:
     """Have namespace, hybrid connection and authorisation rule of an Arc cluster, as the CLI makes them."""
-    cluster = parse_arm_id(str(step.operation.cluster_id))
+    cluster = step.operation.cluster
     needless = _needless(step, cluster)
     if needless is not None:
         return Done(detail=needless, skipped=True)
@@ -54,18 +56,18 @@ def ensure_relay(step: StepAtWork) -> Outcome:
     if found is not None:
         return Done(_value(found) if found.namespace else {}, "the extension is there already", skipped=True)
     # Whoever installs the extension makes its relay: two at once would both take it for theirs.
-    other = holding.obtain(claims.extension_target(str(cluster)), step.operation.id)
+    other = locks.obtain(claims.extension_target(str(cluster)), step.operation.id)
     if other is not None:
         return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
-    if installed_extension(cluster) is not None:
+    if find_extension(cluster) is not None:
         return Again(None, "the extension has just been installed")
     return _make(step, relay_of(_as_spelt(step, cluster)), str(step.operation.value("resolve").get("clusterLocation")))
 
 
 def planned_relay(step: StepAtWork) -> list[PlannedChange]:
     """What ``ensure_relay`` would make. Raises ArmError."""
-    cluster = parse_arm_id(str(step.operation.cluster_id))
-    if _needless(step, cluster) is not None or installed_extension(cluster) is not None:
+    cluster = step.operation.cluster
+    if _needless(step, cluster) is not None or find_extension(cluster) is not None:
         return []
     relay = relay_of(_as_spelt(step, cluster))
     missing = [t for t in (relay.namespace, relay.connection, relay.rule) if arm.find(t, API_VERSION) is None]
@@ -74,7 +76,7 @@ def planned_relay(step: StepAtWork) -> list[PlannedChange]:
 
 def planned_relay_id(step: StepAtWork) -> str | None:
     """Id of the relay namespace that the cluster has or is to get; None when it has none. Raises ArmError."""
-    cluster = parse_arm_id(str(step.operation.cluster_id))
+    cluster = step.operation.cluster
     if _needless(step, cluster) is not None:
         return None
     found = _relay_installed(cluster)
@@ -97,6 +99,15 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
             return Stop(make_problem("RelayGone", {**step.facts, "relay": relay.namespace}, error.answer))
         raise
     return relay_settings(relay), {CONNECTION_STRING_SETTING: str(keys.body["primaryConnectionString"])}
+
+
+def undo_relay(step: StepAtWork) -> Outcome:
+    """Remove what this operation made of the relay, unless the cluster still has an extension that works with it."""
+    return revert(step, (RELAY, HYBRID_CONNECTION, RELAY_RULE), API_VERSION, _extension_left)
+
+
+def _extension_left(step: StepAtWork) -> str | None:
+    return "The cluster's extension works with it." if find_extension(step.operation.cluster) is not None else None
 
 
 def _make(step: StepAtWork, relay: Relay, location: str) -> Outcome:
@@ -134,19 +145,20 @@ def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
     if cluster.resource_type != CONNECTED_CLUSTER:
         return "only Azure Arc clusters are reached through a relay"
     wanted = wanted_extension(step.operation.attach_request)
-    if _OWN_CONNECTION in wanted.protected or wanted.settings.get("relayserver.enabled", "").lower() == "false":
+    if OWN_CONNECTION_STRING in wanted.protected or wanted.settings.get("relayserver.enabled", "").lower() == "false":
         return "the request brings its own connection, or wants no relay"
-    if wanted.manage == REQUIRE and installed_extension(cluster) is None:
+    if wanted.manage == REQUIRE and find_extension(cluster) is None:
         return "the extension is not there, and the request says never to install it"
     return None
 
 
 def _relay_installed(cluster: ArmId) -> Relay | None:
     """The relay of the extension that is there, empty when it names none; None when there is no extension."""
-    installed = installed_extension(cluster)
+    installed = find_extension(cluster)
     if installed is None:
         return None
-    return relay_in(installed.get("configurationSettings") or {}) or Relay("", "")
+    properties = installed.get("properties") or {}
+    return relay_in(properties.get("configurationSettings") or {}) or Relay("", "")
 
 
 def _value(relay: Relay) -> dict[str, str]:
@@ -157,12 +169,3 @@ def _as_spelt(step: StepAtWork, cluster: ArmId) -> ArmId:
     """The cluster's id in ARM's own spelling: the relay's name follows from it, letter case included."""
     spelt = step.operation.value("resolve").get("clusterSpelling")
     return parse_arm_id(str(spelt), CONNECTED_CLUSTER) if spelt else cluster
-
-
-def installed_extension(cluster: ArmId) -> Mapping[str, Any] | None:
-    """Properties of the cluster's extension of our type, whatever its state."""
-    for item in arm.items(f"{cluster}/providers/{EXTENSION}", arm.EXTENSIONS_API):
-        properties: Mapping[str, Any] = item.get("properties") or {}
-        if str(properties.get("extensionType") or "").lower() == EXTENSION_TYPE.lower():
-            return properties
-    return None

@@ -1,4 +1,4 @@
-"""Role assignments that an attachment needs: looked at always, made when the request asks for it."""
+"""Role assignments that an attachment needs: checked always; made when the request asks; planned, reverted, removed."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 from activities.access.relay import planned_relay_id
+from activities.runtime.dependents import user_of_roles
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
+from activities.runtime.undo import attaches, clean_up, kept_behind, made_for, planned_clean_up, revert
 from domain.access.relay import API_VERSION as RELAY_API
 from domain.access.roles import (
     API_VERSION,
     RELAY_OWNER,
     ROLE_ASSIGNMENT,
-    ROLE_DEFINITION,
     Need,
     Seen,
     assignment_body,
     commands,
     compute_needs,
     in_words,
-    is_met,
     principal_of,
     relay_to_come,
-    role_ids,
-    unknown_roles,
     workspace_needs,
 )
-from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.arm_ids import WORKSPACE, ArmId, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Created,
@@ -37,12 +35,12 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from domain.operation.record import Operation
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
+from gateways.azure.role_assignments import roles_held, user_principal
 
 WORKSPACE_CHECK, COMPUTE_CHECK = "workspaceRoles", "computeRoles"
-_CREATE, _CUSTOM = "create", "customrole"
+_CREATE = "create"
 
 Refusal = Callable[[Sequence[Need], tuple[Finding, ...]], Outcome]
 
@@ -52,7 +50,7 @@ def grant_workspace_roles(step: StepAtWork) -> Outcome:
 
     Without these roles Azure ML fails the attach under false names; an attach that lacks them is refused here.
     """
-    needs = workspace_needs_of(step.operation)
+    needs = _needs_now(step)
     if not needs and step.operation.value("resolve").get("workspaceUser"):
         return Done(findings=(Finding(WORKSPACE_CHECK, "unknown", _nobody(step)),))
     if not needs:
@@ -92,15 +90,9 @@ def grant_compute_roles(step: StepAtWork) -> Outcome:
     return outcome
 
 
-def workspace_needs_of(operation: Operation) -> tuple[Need, ...]:
-    """What the workspace's user-assigned identity needs, by what ``resolve`` and ``ensure_relay`` have read."""
-    return workspace_needs_ahead(operation, operation.value("ensure_relay").get("namespaceId"))
-
-
-def workspace_needs_ahead(operation: Operation, relay: str | None) -> tuple[Need, ...]:
-    """The same, with the relay that is known or to come."""
-    principal = operation.value("resolve").get("workspacePrincipal")
-    return workspace_needs(str(principal), parse_arm_id(str(operation.cluster_id)), relay) if principal else ()
+def roles_now(step: StepAtWork) -> Seen:
+    """How it stands with the roles that the workspace needs, by what ``resolve`` has read. Raises ArmError."""
+    return roles_held(_needs_now(step))
 
 
 def look_ahead(step: StepAtWork) -> Seen:
@@ -111,7 +103,7 @@ def look_ahead(step: StepAtWork) -> Seen:
     resolved = step.operation.value("resolve")
     if resolved.get("workspaceUser") and not resolved.get("workspacePrincipal"):
         raise LookupError(_nobody(step))
-    return look(_needs_ahead(step))
+    return roles_held(_needs_ahead(step))
 
 
 def planned_grants(step: StepAtWork) -> list[PlannedChange]:
@@ -119,9 +111,9 @@ def planned_grants(step: StepAtWork) -> list[PlannedChange]:
     request = step.operation.attach_request
     if not request.get("grantRoles"):
         return []
-    ahead = look(_needs_ahead(step))
+    ahead = roles_held(_needs_ahead(step))
     # The assignment goes on the relay itself, once it is there.
-    later = {relay_to_come(n).assignment_id: n for n in workspace_needs_ahead(step.operation, planned_relay_id(step))}
+    later = {relay_to_come(n).assignment_id: n for n in _workspace_needs(step, planned_relay_id(step))}
     missing = [later.get(need.assignment_id, need) for need in ahead.missing]
     return [PlannedChange("grant_workspace_roles", _CREATE, n.assignment_id, f"gives {n.whose} {n}") for n in missing]
 
@@ -136,7 +128,7 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     anew = step.operation.kind == "reattach" and user is None  # It gets a new identity with the new compute.
     principal = None if anew else _compute_principal(step, user)
     needs = compute_needs(principal or "", resolved.get("containerRegistry"), resolved.get("storageAccount"))
-    missing = look(needs).missing if principal else needs
+    missing = roles_held(needs).missing if principal else needs
     return [
         PlannedChange(
             "grant_compute_roles",
@@ -148,53 +140,61 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     ]
 
 
+def undo_roles(step: StepAtWork) -> Outcome:
+    """Take back the roles that this operation granted, unless another attachment relies on them by now."""
+    return revert(step, (ROLE_ASSIGNMENT,), API_VERSION, lambda step: user_of_roles(step.operation, [step.operation]))
+
+
+@clean_up("roleAssignments")
+def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
+    """Take back the roles that Moor granted for the attachment, unless another attachment relies on them."""
+    there = _granted(step)
+    if not there:
+        return Done(detail="Moor granted none that is still there", skipped=not step.record.intents)
+    why = user_of_roles(step.operation, list(attaches(step.operation)))
+    if why is not None:
+        return kept_behind(step, there, why)
+    for assignment in there:
+        step.intend("delete", assignment)
+        arm.delete(assignment, API_VERSION)
+    return Done(detail=f"removed: {len(there)}")
+
+
+@planned_clean_up("roleAssignments", "remove_roles")
+def planned_role_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
+    """What ``remove_roles`` removes. Raises ArmError for what may pass."""
+    there = _granted(step)
+    if not there:
+        return []
+    return [] if user_of_roles(step.operation, list(attaches(step.operation)), without_own=True) else there
+
+
+def _granted(step: StepAtWork) -> list[str]:
+    """Ids of the roles that Moor granted for the compute and that Azure still has."""
+    return [each for each in made_for(step.operation, ROLE_ASSIGNMENT) if arm.find(each, API_VERSION) is not None]
+
+
+def _workspace_needs(step: StepAtWork, relay: str | None) -> tuple[Need, ...]:
+    """What the workspace's user-assigned identity needs, with the relay that is known or to come."""
+    principal = step.operation.value("resolve").get("workspacePrincipal")
+    return workspace_needs(str(principal), step.operation.cluster, relay) if principal else ()
+
+
+def _needs_now(step: StepAtWork) -> tuple[Need, ...]:
+    """The same, with the relay that ``ensure_relay`` has seen or made."""
+    return _workspace_needs(step, step.operation.value("ensure_relay").get("namespaceId"))
+
+
 def _needs_ahead(step: StepAtWork) -> tuple[Need, ...]:
     relay = planned_relay_id(step)
-    needs = workspace_needs_ahead(step.operation, relay)
+    needs = _workspace_needs(step, relay)
     if relay is None or not needs or arm.find(relay, RELAY_API) is not None:
         return needs
     return tuple(relay_to_come(need) if need.role is RELAY_OWNER else need for need in needs)
 
 
-def look(needs: Sequence[Need]) -> Seen:
-    """Which needs are met by role assignments at their scopes or above. Raises ArmError, but not for a refusal."""
-    met, missing, unclear = [], [], []
-    held: dict[str, frozenset[str] | str] = {}
-    for need in needs:
-        if need.scope not in held:
-            held[need.scope] = _held(need)
-        roles = held[need.scope]
-        if isinstance(roles, str):
-            unclear.append((need, roles))
-        elif is_met(need, roles):
-            met.append(need)
-        elif custom := _custom(need.scope, roles):
-            unclear.append((need, f"a custom role may allow it ({custom})"))
-        else:
-            missing.append(need)
-    return Seen(tuple(met), tuple(missing), tuple(unclear))
-
-
-def user_principal(identity_id: str, resource: Mapping[str, Any]) -> str | None:
-    """Object id of a user-assigned identity: as a resource that has it tells it, else by the identity itself.
-
-    None when neither tells. Raises ArmError, but not for a refusal.
-    """
-    told = principal_of(resource, identity_id)
-    if told is not None:
-        return told
-    try:
-        found = arm.find(identity_id, arm.IDENTITIES_API)
-    except ArmError as error:
-        if error.status == 403:
-            return None
-        raise
-    principal = (found.body.get("properties") or {}).get("principalId") if found else None
-    return str(principal) if principal else None
-
-
 def _see_to(step: StepAtWork, needs: Sequence[Need], check: str, refuse: Refusal) -> Outcome:
-    seen = look(needs)
+    seen = roles_held(needs)
     findings = tuple(_unclear(check, need, why) for need, why in seen.unclear)
     # Earlier attempts of this step granted these; what shows of them is ours.
     intended = {i.resource_id.lower() for i in step.record.intents if i.action == _CREATE}
@@ -226,37 +226,6 @@ def _grant(step: StepAtWork, need: Need) -> bool:
         if error.code == "RoleAssignmentExists":
             return False
         raise
-
-
-def _held(need: Need) -> frozenset[str] | str:
-    """Ids of the roles that a principal holds at a scope, those of its groups and of scopes above included.
-
-    The text says why it cannot be told.
-    """
-    query = {"$filter": f"atScope() and assignedTo('{need.principal_id}')"}
-    try:
-        return role_ids(arm.items(f"{need.scope}/providers/{ROLE_ASSIGNMENT}", API_VERSION, query))
-    except ArmError as error:
-        if error.status in (403, 404):
-            return f"role assignments cannot be listed: {error.code}"
-        raise
-
-
-def _custom(scope: str, held: frozenset[str]) -> str | None:
-    """Name of a custom role among the roles held; those may allow anything."""
-    for role in sorted(unknown_roles(held)):
-        # As seen from the scope: who may read the scope's roles may not be allowed to read the subscription's.
-        path = f"{scope}/providers/{ROLE_DEFINITION}/{role}"
-        try:
-            found = arm.find(path, API_VERSION)
-        except ArmError as error:
-            if error.status == 403:
-                return role
-            raise
-        properties = (found.body.get("properties") or {}) if found else {}
-        if str(properties.get("type") or "").lower() == _CUSTOM:
-            return str(properties.get("roleName") or role)
-    return None
 
 
 def _compute_principal(step: StepAtWork, user: str | None) -> str | None:

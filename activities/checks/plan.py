@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from activities.access.providers import planned_registrations, providers, registration_state
+from activities.access.providers import planned_registrations, providers
 from activities.access.relay import planned_relay
-from activities.access.roles import planned_compute_grants, planned_grants
-from activities.cluster.changes import planned_objects
+from activities.access.roles import planned_compute_grants, planned_grants, planned_role_removal
+from activities.cluster.instance_types import planned_instance_types, planned_type_removal
 from activities.cluster.legacy_objects import planned_cleanup
+from activities.cluster.namespace import planned_namespace
 from activities.cluster.tls_secret import planned_copy
 from activities.compute.attach import planned_attach
 from activities.compute.detach import planned_detach
-from activities.extension.install import outlook
-from activities.runtime.clean_up import planned_clean_up
+from activities.extension.install import outlook, planned_extension_removal
 from activities.runtime.step import StepAtWork
 from activities.workloads.drain import planned_cancels
 from activities.workloads.endpoints import planned_deletions
@@ -22,6 +22,7 @@ from activities.workloads.smoke_test import planned_smoke_test
 from domain.operation.outcomes import Done, Outcome
 from domain.operation.plan import PlannedChange, plan_to_json
 from gateways.azure.computes import find_compute
+from gateways.azure.subscription import registration_state
 
 Planner = Callable[[StepAtWork], Sequence[PlannedChange]]
 
@@ -42,7 +43,9 @@ def _in_words(changes: Sequence[PlannedChange]) -> str:
 def _providers(step: StepAtWork) -> Sequence[PlannedChange]:
     if not step.operation.attach_request.get("registerProviders"):
         return ()
-    return planned_registrations(step, {name: registration_state(step, name) for name in providers(step)})
+    return planned_registrations(
+        step, {name: registration_state(step.operation.cluster.subscription, name) for name in providers(step)}
+    )
 
 
 def _extension(step: StepAtWork) -> Sequence[PlannedChange]:
@@ -69,12 +72,15 @@ def _detach(step: StepAtWork) -> Sequence[PlannedChange]:
 PLANNERS: dict[str, tuple[Planner, ...]] = {
     "attach": (
         *(_providers, planned_relay, planned_grants, planned_cleanup, _extension),
-        *(planned_objects, _attach, planned_compute_grants, planned_smoke_test),
+        *(planned_namespace, planned_instance_types, _attach, planned_compute_grants, planned_smoke_test),
     ),
-    "detach": (planned_pauses, planned_cancels, planned_deletions, _detach, planned_clean_up),
+    "detach": (
+        *(planned_pauses, planned_cancels, planned_deletions, _detach),
+        *(planned_type_removal, planned_extension_removal, planned_role_removal),
+    ),
     "reattach": (
         *(planned_pauses, planned_cancels, planned_deletions, _detach),
         *(_providers, planned_relay, planned_grants, planned_copy, planned_cleanup, _extension),
-        *(planned_objects, _attach_anew, planned_compute_grants, planned_resumes),
+        *(planned_namespace, planned_instance_types, _attach_anew, planned_compute_grants, planned_resumes),
     ),
 }

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from activities.access.providers import providers, registration_state
+from activities.access.providers import providers
 from activities.access.roles import look_ahead
 from activities.checks.preflight_detach import look_before_detach, may_detach
-from activities.cluster.changes import view
+from activities.cluster.reach import look
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
-from activities.extension.update import wanted_of
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
+from domain.cluster.objects import kubectl, wants_namespace, wants_types
+from domain.extension.wanted import wanted_extension
 from domain.extension.wire import protected_to_send
 from domain.operation.outcomes import (
     Again,
@@ -26,12 +27,16 @@ from domain.operation.outcomes import (
     Outcome,
     Stop,
 )
-from domain.preflight.facts import ExtensionFacts, Facts, Unread, VaultFacts
+from domain.preflight.cluster_api import types_refused
+from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Unread, VaultFacts
 from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
-from gateways.azure import arm, permissions, subscription
+from gateways.azure import arm, permissions
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
+from gateways.azure.subscription import kubernetes_versions, registration_state, vm_sizes
+from gateways.kubernetes import reader
+from gateways.kubernetes.api import Api, Unreachable
 from gateways.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -93,13 +98,13 @@ def gather(step: StepAtWork) -> Gathered:
         "compute": lambda: find_compute(step.operation.compute_id),
         "extension": lambda: outlook(step)[0],
         "kubernetes": lambda: view(step),
-        "sizes": lambda: subscription.vm_sizes(cluster.subscription, location),
-        "versions": lambda: subscription.kubernetes_versions(cluster.subscription, location),
+        "sizes": lambda: vm_sizes(cluster.subscription, location),
+        "versions": lambda: kubernetes_versions(cluster.subscription, location),
         "trusted_access": lambda: [] if connected else list(arm.items(bindings, arm.CLUSTERS_API)),
         "workspace_roles": lambda: look_ahead(step),
         "workspace_permissions": lambda: permissions.read(workspace),
         "cluster_permissions": lambda: permissions.read(cluster),
-        **{f"provider {name}": partial(registration_state, step, name) for name in providers(step)},
+        **{f"provider {name}": partial(registration_state, cluster.subscription, name) for name in providers(step)},
     }
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
         read = dict(zip(readings, threads.map(lambda name: _read(name, readings[name]), readings), strict=True))
@@ -139,7 +144,7 @@ def _read(name: str, reading: Callable[[], Any]) -> Any:
 
 def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
     """Get what a change of the extension would send, and drop it. Raises ArmError while a vault does not answer."""
-    wanted = wanted_of(step)
+    wanted = wanted_extension(step.operation.attach_request)
     names = protected_to_send(wanted)
     if not names or (isinstance(extension, ExtensionFacts) and extension.change is None):
         return VaultFacts()
@@ -147,3 +152,29 @@ def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
     if isinstance(found, Again):
         raise ArmError(0, "KeyVaultSilent", found.detail)
     return VaultFacts(names, found.problem if isinstance(found, Stop) else None)
+
+
+def view(step: StepAtWork) -> ClusterView:
+    """What is seen of the cluster itself, by its API alone: a command in it takes too long, and starts a pod.
+
+    Raises ArmError, also when the cluster's API has an outage.
+    """
+    request = step.operation.attach_request
+    command = kubectl(request)
+
+    def seen(api: Api) -> ClusterView:
+        found = api.namespace(request["namespace"])
+        may_create = found is not None or not wants_namespace(request) or api.may("create", "", "namespaces")
+        there = (api.instance_types() or {}) if wants_types(request) else {}
+        return ClusterView(
+            command,
+            phase=found.phase if found is not None else None,
+            may_create_namespaces=may_create,
+            types_problem=types_refused(request, there, step.facts),
+            legacy=reader.legacy(api),
+        )
+
+    def unseen(why: Unreachable) -> ClusterView:
+        return ClusterView(command, unreachable=why.reason, remedy=why.remedy)
+
+    return look(step.operation.cluster, seen, unseen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.access.roles import look, workspace_needs_of
+from activities.access.roles import roles_now
 from activities.runtime.step import StepAtWork
 from activities.workloads.schedules import planned_pauses
 from domain.arm_ids import WORKSPACE, parse_arm_id
@@ -61,7 +61,7 @@ def _workspace(step: StepAtWork) -> Finding:
     if step.operation.cluster_id is None:
         return detach.not_told(detach.WORKSPACE_CHECK, "the compute does not say which cluster it is on")
     try:
-        return detach.workspace_roles(look(workspace_needs_of(step.operation)))
+        return detach.workspace_roles(roles_now(step))
     except ArmError as error:
         _worth_repeating(step, error)
         return detach.not_told(detach.WORKSPACE_CHECK, str(error))

@@ -8,11 +8,14 @@ such a name within that time is made once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from activities.compute.resolve import compute_leaving
-from activities.runtime.step import LACKS_ROLE, StepAtWork, is_spreading, wait_for_earlier_attempt
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
+from activities.runtime.undo import revert_in_time
+from activities.workloads.uses import refusal
+from domain.access.propagation import LACKS_ROLE, is_spreading, seconds_to_wait
 from domain.catalogue.entry import ATTACH
 from domain.catalogue.explain import explain
 from domain.cluster import instance_types
@@ -30,8 +33,7 @@ from gateways import clock
 from gateways.azure import arm
 from gateways.azure.long_running import WAITING, poll
 
-# Most assignments have effect by then; attaching too early costs a failed attach and a detach.
-_USUALLY_SPREAD_AFTER = timedelta(minutes=5)
+COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 _CREATE, _REMOVE = "create", "detach"
 
 
@@ -39,7 +41,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
     """Ask Azure ML to attach the cluster, unless the compute is there already."""
     target = step.operation.compute_id
     found = arm.find(target, arm.WORKSPACES_API)
-    made = (Created("Microsoft.MachineLearningServices/workspaces/computes", target),)
+    made = (Created(COMPUTE, target),)
     if found is not None:
         taken = _name_taken(found.body, step)
         if taken is not None:
@@ -86,6 +88,16 @@ def compute_ready(step: StepAtWork) -> Outcome:
         problem = _attach_failed(step, found.body, progress.error)
         return _take_away(step, target, problem) or Stop(problem)
     return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
+
+
+def undo_compute(step: StepAtWork) -> Outcome:
+    """Detach the compute that this operation attached, unless somebody uses it by now."""
+    return revert_in_time(step, COMPUTE, arm.WORKSPACES_API, _in_use, arm.DETACH_ONLY)
+
+
+def _in_use(step: StepAtWork) -> str | None:
+    refused = refusal(step, step.operation.compute_id)
+    return refused.problem.message if refused is not None else None
 
 
 def _attach_body(step: StepAtWork) -> dict[str, Any]:
@@ -146,10 +158,7 @@ def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAns
 
 def _wait_for_roles(step: StepAtWork) -> Again | None:
     """Wait until roles that this operation granted have had the time they usually take; None when they have."""
-    granted = step.operation.granted_time
-    if granted is None:
-        return None
-    left = (granted + _USUALLY_SPREAD_AFTER - clock.now()).total_seconds()
+    left = seconds_to_wait(step.operation.granted_time, clock.now())
     return Again(min(60.0, left + 1), "roles granted minutes ago have yet to spread") if left > 0 else None
 
 
@@ -168,7 +177,7 @@ def _take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
         return None
     if step.failed_before:
         return _remove(step, target, f"attaching again, as asked, after this: {problem.message}")
-    if problem.code != LACKS_ROLE or not is_spreading(step.operation, sent):
+    if problem.code != LACKS_ROLE or not is_spreading(step.operation.granted_time, sent):
         return None
     return _remove(step, target, f"attaching again when the roles have spread, after this: {problem.message}")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities.access.roles import user_principal
 from activities.cluster import tls_secret
-from activities.extension.install import find_extension
 from activities.runtime.step import StepAtWork
 from domain.access.roles import user_identity
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
@@ -18,6 +16,8 @@ from domain.extension.cluster_facts import facts_to_keep
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.preflight.cluster import BUSY_STATES
 from gateways.azure import arm
+from gateways.azure.extensions import find_extension
+from gateways.azure.role_assignments import user_principal
 
 # AKS is the type of computes attached by Azure Machine Learning v1.
 _DETACHABLE = ("kubernetes", LEGACY_TYPE)
@@ -134,7 +134,7 @@ def compute_leaving(compute: Mapping[str, Any]) -> Again | None:
 def _effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> dict[str, Any] | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
-    legacy_tls, hindrance = tls_secret.look(cluster) if request.get("cleanupLegacy") else (False, None)
+    legacy_tls, hindrance = tls_secret.legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
     merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), legacy_tls))
     refused = list(merged.refused)
     if hindrance is not None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from activities.extension.install import find_extension
-from activities.extension.update import sent_by_earlier_operations
-from activities.runtime.clean_up import made_for
+from activities.extension.protected_settings import sent_by_earlier_operations
 from activities.runtime.step import StepAtWork
+from activities.runtime.undo import made_for
 from domain.access.roles import ROLE_ASSIGNMENT
 from domain.arm_ids import parse_arm_id
 from domain.compute.attachment import Attachment, merge, postable
@@ -15,6 +14,7 @@ from domain.requests.parsing import parse_request, request_to_json
 from domain.violations import Refused
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
+from gateways.azure.extensions import find_extension
 
 _ATTEMPTS = 4
 
@@ -38,7 +38,7 @@ def snapshot(step: StepAtWork) -> Outcome:
             raise
         findings.append(_unread(error))
     asked = {"workspaceId": operation.workspace_id, "computeName": operation.compute_name}
-    sent = sent_by_earlier_operations(step, Wanted()) if extension is not None else {}
+    sent = sent_by_earlier_operations(operation, Wanted()) if extension is not None else {}
     merged = merge(asked, Attachment(compute, operation.cluster_id, extension, sent=sent))
     if merged.refused:
         return _without(merged.refused)

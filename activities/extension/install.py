@@ -1,4 +1,4 @@
-"""The cluster extension Microsoft.AzureML.Kubernetes: installed when missing, adopted when it serves, or updated."""
+"""The cluster extension Microsoft.AzureML.Kubernetes: install, adopt or change it; plan, revert, remove."""
 
 from __future__ import annotations
 
@@ -8,25 +8,42 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from activities.extension.update import (
-    change_again,
-    change_extension,
-    is_to_change,
-    planned_extension,
+from activities.access.relay import relay_parts
+from activities.extension.protected_settings import (
+    Secrets,
     protected_problem,
+    protected_settings,
+    references,
     references_sent,
-    settings_findings,
-    wanted_of,
 )
-from activities.runtime import locks as holding
-from activities.runtime.step import StepAtWork
-from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, MANAGED_CLUSTER, ArmId, parse_arm_id
+from activities.extension.update import update_extension
+from activities.runtime import locks
+from activities.runtime.dependents import user_of_cluster
+from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
+from activities.runtime.undo import (
+    attaches,
+    clean_up,
+    is_deleting,
+    kept_behind,
+    made_by,
+    planned_clean_up,
+    revert_in_time,
+)
+from domain.arm_ids import EXTENSION, ArmId, extension_id, same_resource
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
-from domain.extension.changes import difference
-from domain.extension.checks import UNKNOWN, WARNING
+from domain.extension.changes import difference, is_to_change, settings_to_change
+from domain.extension.checks import FAIL, UNKNOWN, WARNING, check_on_cluster
+from domain.extension.cluster_facts import ClusterFacts, facts
 from domain.extension.keys import CERTIFICATE
-from domain.extension.wanted import EXTENSION_TYPE, UPDATE, Wanted
+from domain.extension.wanted import (
+    EXTENSION_TYPE,
+    RELEASE_NAMESPACE,
+    UPDATE,
+    Wanted,
+    wanted_extension,
+)
+from domain.extension.wire import protected_to_send, version_properties, wire_settings
 from domain.operation.outcomes import (
     Again,
     Created,
@@ -40,19 +57,24 @@ from domain.operation.record import Intent
 from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem, answers_in
 from gateways.azure import arm
+from gateways.azure.extensions import find_extension
 from gateways.azure.long_running import WAITING, poll
+from gateways.settings import read_settings
 from gateways.storage import claims
 
 API = arm.EXTENSIONS_API
 _HELD_PAUSE = 30.0
+_REMOVAL_PAUSE = 15.0
+# The documented wait is about an hour: often enough to be soon after it, seldom enough not to disturb.
+_PAUSE = 300.0
 
 
 def install_extension(step: StepAtWork) -> Outcome:
     """Have the extension on the cluster as the request says: adopt it, change it, install it, or only look."""
-    cluster, wanted = _cluster(step), wanted_of(step)
+    cluster, wanted = step.operation.cluster, wanted_extension(step.operation.attach_request)
     # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
     changing = is_to_change(wanted, find_extension(cluster))
-    hold = holding.obtain if changing else holding.reserve
+    hold = locks.obtain if changing else locks.reserve
     other = hold(claims.extension_target(str(cluster)), step.operation.id)
     if other is not None:
         return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
@@ -60,33 +82,34 @@ def install_extension(step: StepAtWork) -> Outcome:
     if not changing and is_to_change(wanted, found):
         return Again(None, "the extension has just been removed or changed")
     if found is None:
-        return change_extension(step, None) if changing else Stop(_missing(step, wanted))
+        return _change(step, wanted, None) if changing else Stop(_missing(step, wanted))
     if step.intent is not None and _got_through(step.intent, wanted, found):
         return _earlier_attempt(step, wanted, found)
     unready = _unready(step, found)
     if unready is not None:
         return unready
     if is_to_change(wanted, found):
-        return change_extension(step, found)
+        return _change(step, wanted, found)
     return _adopt(step, wanted, found)
 
 
 def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     """What ``install_extension`` would come to now, and what it would change; nothing is held. Raises ArmError."""
-    wanted, found = wanted_of(step), find_extension(_cluster(step))
+    wanted = wanted_extension(step.operation.attach_request)
+    found = find_extension(step.operation.cluster)
     if found is None and not is_to_change(wanted, None):
         return ExtensionFacts(problem=_missing(step, wanted)), None
     unready = _unready(step, found) if found is not None else None
     if isinstance(unready, Stop):
         return ExtensionFacts(problem=unready.problem), None
-    change = planned_extension(step, found)
-    lost = protected_problem(step, found) if change is not None and found is not None else None
+    change = _planned(step, wanted, found)
+    lost = protected_problem(step.operation, found, step.facts) if change is not None and found is not None else None
     if lost is not None:
         return ExtensionFacts(problem=lost), None
     waits = unready.detail if isinstance(unready, Again) else None
     if change is not None:
         done = "installed" if change.action == "create" else "changed"
-        return ExtensionFacts(waits=waits, change=done, findings=tuple(settings_findings(step))), change
+        return ExtensionFacts(waits=waits, change=done, findings=tuple(_settings_findings(step, wanted))), change
     problem = _differs(step, wanted, found) if found is not None and waits is None else None
     return ExtensionFacts(problem=problem, waits=waits), None
 
@@ -116,20 +139,141 @@ def _failed(
     problem = _install_failed(step, extension, error)
     ours = value.get("updated") or any(c.type == EXTENSION for c in step.operation.created)
     if ours and (problem.transient or step.failed_before):
-        return change_again(step, str(value["extensionId"]), problem.message)
+        return _change_again(step, str(value["extensionId"]), problem.message)
     return Stop(problem)
 
 
-def _cluster(step: StepAtWork) -> ArmId:
-    return parse_arm_id(str(step.operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+def undo_extension(step: StepAtWork) -> Outcome:
+    """Remove the extension that this operation installed, unless somebody else relies on it by now."""
+    return revert_in_time(step, EXTENSION, API, _in_use)
 
 
-def find_extension(cluster: ArmId) -> Mapping[str, Any] | None:
-    """The cluster's extension of our type, whatever its name: a cluster has one at most."""
-    for item in arm.items(f"{cluster}/providers/{EXTENSION}", API):
-        if str(item.get("properties", {}).get("extensionType", "")).lower() == EXTENSION_TYPE.lower():
-            return item
-    return None
+def _in_use(step: StepAtWork) -> str | None:
+    holder = locks.obtain(claims.extension_target(str(step.operation.cluster_id)), step.operation.id)
+    return f"Operation {holder.id} relies on it." if holder is not None else user_of_cluster(step.operation)
+
+
+@clean_up("extension")
+def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
+    """Remove the extension that Moor installed on the cluster, when no attachment in any visible workspace uses it."""
+    target = _installed(step, cluster)
+    found = arm.find(target, API) if target else None
+    if target is None or found is None:
+        gone = bool(step.record.intents)
+        return Done(detail="removed" if gone else "Moor installed none that is still there", skipped=not gone)
+    if is_deleting(found.body):
+        return Again(_REMOVAL_PAUSE, "Azure is removing the extension")
+    why = _in_use(step)
+    if why is not None:
+        return kept_behind(step, [target], why)
+    step.intend("delete", target)
+    answer = arm.delete(target, API)
+    return Again(answer.retry_after, "Azure is removing the extension")
+
+
+@planned_clean_up("extension", "remove_extension")
+def planned_extension_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
+    """What ``remove_extension`` removes. Raises ArmError for what may pass."""
+    target = _installed(step, cluster)
+    if target is None or arm.find(target, API) is None:
+        return []
+    held = claims.read(claims.extension_target(str(cluster))) is not None
+    used = held or user_of_cluster(step.operation, without_own=True) is not None
+    return [] if used else [target]
+
+
+def _installed(step: StepAtWork, cluster: ArmId) -> str | None:
+    """Id of the extension that Moor installed on the cluster; None when it did not."""
+    installed = (each for maker in attaches(step.operation, cluster) for each in made_by(maker, (EXTENSION,)))
+    return next(installed, None)
+
+
+def _planned(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> PlannedChange | None:
+    """What ``install_extension`` changes, by the extension as it is; None when nothing."""
+    if not is_to_change(wanted, found):
+        return None
+    if found is None:
+        target = extension_id(step.operation.cluster, wanted.name)
+        return PlannedChange("install_extension", "create", target, f"installs {EXTENSION_TYPE}")
+    changes = settings_to_change(wanted, _facts(step), found.get("properties", {}))
+    named = ", ".join(sorted([*changes, *protected_to_send(wanted)])) or "its version or release train"
+    return PlannedChange("install_extension", "update", str(found.get("id")), f"changes {named}")
+
+
+def _settings_findings(step: StepAtWork, wanted: Wanted) -> list[Finding]:
+    """What is to be said of the extension's settings on this cluster before it is installed or changed."""
+    operation = step.operation
+    asked = (operation.request.get("extension") or {}).get("configurationSettings") or {}
+    there = {*wanted.settings} - {*asked} if operation.kind == "reattach" else ()
+    return check_on_cluster(wanted, _facts(step), read_settings().hard_checks, there)
+
+
+def _change(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> Outcome:
+    """Install the extension, or change the one that is there, unless a rule speaks against it."""
+    cluster_facts, findings = _facts(step), _settings_findings(step, wanted)
+    failed = [f for f in findings if f.outcome == FAIL]
+    if failed:
+        return Stop(_settings_refused(step, failed), tuple(findings))
+    too_early = wait_for_earlier_attempt(step)
+    if too_early is not None:
+        return too_early
+    if found is None:
+        return _install(step, wanted, cluster_facts, findings)
+    return update_extension(step, wanted, cluster_facts, found, findings)
+
+
+def _change_again(step: StepAtWork, target: str, why: str) -> Outcome:
+    """Send an installation or change once more, after Azure failed it for a reason that passes."""
+    found = arm.find(target, arm.EXTENSIONS_API)
+    ours = any(same_resource(c.id, target) for c in step.operation.created)
+    wanted = wanted_extension(step.operation.attach_request)
+    outcome = _change(step, wanted, None if ours or found is None else found.body)
+    return Again(_PAUSE, f"sent again, after this: {why}") if isinstance(outcome, Done) else outcome
+
+
+def _install(step: StepAtWork, wanted: Wanted, cluster_facts: ClusterFacts, findings: list[Finding]) -> Outcome:
+    plain, names = wire_settings(wanted, cluster_facts)
+    secrets = protected_settings(wanted, names, step.facts)
+    if not isinstance(secrets, Secrets):
+        return secrets
+    relay = relay_parts(step)
+    if not isinstance(relay, tuple):
+        return relay
+    target = extension_id(cluster_facts.cluster, wanted.name)
+    properties: dict[str, Any] = {
+        "extensionType": EXTENSION_TYPE,
+        **version_properties(wanted),
+        "releaseTrain": wanted.release_train,
+        "scope": {"cluster": {"releaseNamespace": RELEASE_NAMESPACE}},
+        "configurationSettings": {**relay[0], **plain},
+    }
+    protected = {**relay[1], **secrets.values}
+    if protected:
+        properties["configurationProtectedSettings"] = protected
+    step.intend("create", target)
+    answer = arm.put(target, arm.EXTENSIONS_API, {**_identity(cluster_facts), "properties": properties})
+    value = {"extensionId": target, "protected": references(wanted, names)}
+    made = (Created(EXTENSION, target),)
+    told = (*findings, *secrets.findings)
+    return Done(value, created=made, findings=told, operation_url=answer.operation_url)
+
+
+def _identity(cluster_facts: ClusterFacts) -> dict[str, Any]:
+    """An Arc cluster's extension has an identity of its own and a region; on AKS the service sees to both."""
+    if not cluster_facts.connected:
+        return {}
+    return {"identity": {"type": "SystemAssigned"}, "location": cluster_facts.location}
+
+
+def _facts(step: StepAtWork) -> ClusterFacts:
+    resolved = step.operation.value("resolve")
+    return facts(step.operation.cluster, str(resolved["clusterLocation"]), resolved.get("cluster"))
+
+
+def _settings_refused(step: StepAtWork, failed: list[Finding]) -> Problem:
+    problem = make_problem("ExtensionSettingsRefused", {**step.facts, "reasons": " ".join(f.message for f in failed)})
+    remedies = " ".join(f.remedy for f in failed if f.remedy)
+    return replace(problem, remedy=remedies or problem.remedy)
 
 
 def _state(body: Mapping[str, Any]) -> str:
@@ -161,7 +305,7 @@ def _got_through(intent: Intent, wanted: Wanted, found: Mapping[str, Any]) -> bo
 def _earlier_attempt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Done:
     target, detail = str(found.get("id")), "an earlier attempt of this step got through"
     update = step.intent is not None and step.intent.action == "update"
-    value = {"extensionId": target, "protected": references_sent(step, wanted, update=update)}
+    value = {"extensionId": target, "protected": references_sent(step.operation, wanted, update=update)}
     if update:
         return Done({**value, "updated": True}, detail)
     return Done(value, detail, (Created(EXTENSION, target),))

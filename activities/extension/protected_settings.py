@@ -1,25 +1,38 @@
-"""Protected settings: read from Key Vault right before they are sent, checked, and held by nobody afterwards."""
+"""Protected settings of the extension: read from Key Vault right before they are sent, checked, and kept nowhere.
+
+What the record keeps of them are names and ids of secrets, by which they can be sent again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from domain.access.relay import OWN_CONNECTION_STRING
+from domain.arm_ids import EXTENSION
 from domain.catalogue.explain import make_problem
-from domain.extension.checks import FAIL, WARNING
+from domain.compute.attachment import protected_lost
+from domain.extension.checks import FAIL, UNKNOWN, WARNING
 from domain.extension.keys import CERTIFICATE, PRIVATE_KEY
 from domain.extension.secret_ids import SecretId, parse_secret_id
 from domain.extension.tls_material import BadMaterial, check_material, to_setting
-from domain.extension.wanted import Wanted
-from domain.extension.wire import protected_name
+from domain.extension.wanted import Wanted, wanted_extension
+from domain.extension.wire import asked_name, protected_name, protected_to_send
 from domain.operation.outcomes import Again, Finding, Stop
-from domain.problems import AzureAnswer
+from domain.operation.record import SUCCEEDED, Operation
+from domain.problems import AzureAnswer, Problem
 from gateways import clock
 from gateways.azure import key_vault
 from gateways.azure.key_vault import VaultError
+from gateways.storage import record_list
+from gateways.storage.record_list import Filter
 
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 _TLS_CHECK = "tlsCertificate"
+_MOST_RECORDS = 50
+# Sent again with every change (activities/access/relay.py).
+_OF_THE_RELAY = frozenset({OWN_CONNECTION_STRING})
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,63 @@ def protected_settings(wanted: Wanted, names: Iterable[str], facts: Mapping[str,
     values[protected_name(PRIVATE_KEY)] = to_setting(material.key)
     remedy = "Put the right certificate into the vault, then run an attach with manage=update."
     return Secrets(values, tuple(Finding(_TLS_CHECK, WARNING, text, remedy=remedy) for text in material.warnings))
+
+
+def references(wanted: Wanted, names: Iterable[str]) -> dict[str, str]:
+    """What a step keeps of protected settings: names and ids of secrets, by which they can be sent again."""
+    return {name: wanted.protected[name] for name in names}
+
+
+def references_sent(operation: Operation, wanted: Wanted, *, update: bool) -> dict[str, str]:
+    """The same for an attempt that was cut short after it had sent them."""
+    sent = references(wanted, protected_to_send(wanted))
+    return {**sent_by_earlier_operations(operation, wanted), **sent} if update and sent else sent
+
+
+def sent_by_earlier_operations(operation: Operation, wanted: Wanted) -> dict[str, str]:
+    """Protected settings that our own earlier operations sent and this request does not name, newest first."""
+    found: dict[str, str] = {}
+    given = {protected_name(name) for name in wanted.protected}
+    asked = Filter(cluster_id=operation.cluster_id)
+    for earlier in record_list.page(asked, _MOST_RECORDS).operations:
+        installed = earlier.step("install_extension")
+        if earlier.id == operation.id or installed is None or installed.status != SUCCEEDED:
+            continue
+        made = [created for created in earlier.created if created.type == EXTENSION]
+        if any(created.undone for created in made):
+            break
+        for name, secret_id in (installed.value.get("protected") or {}).items():
+            if protected_name(name) not in given:
+                found.setdefault(name, secret_id)
+        if made:
+            break  # It was installed then: nothing older is in it.
+    return found
+
+
+def protected_problem(operation: Operation, found: Mapping[str, Any], facts: Mapping[str, str]) -> Problem | None:
+    """Why the extension may not be changed as asked: protected settings that are not sent again would be lost."""
+    wanted, properties = wanted_extension(operation.attach_request), found.get("properties", {})
+    sent = {*protected_to_send(wanted)}
+    if not sent:
+        return None
+    sent |= {*sent_by_earlier_operations(operation, wanted)}
+    before = properties.get("configurationSettings") or {}
+    listed = {asked_name(name) for name in properties.get("configurationProtectedSettings") or {}} - _OF_THE_RELAY
+    lost = protected_lost(before, wanted.settings, frozenset(listed), frozenset(map(asked_name, sent)))
+    if not lost:
+        return None
+    return make_problem("ProtectedSettingsLost", {**facts, "lost": ", ".join(lost)})
+
+
+def cannot_see_protected(names: Sequence[str]) -> Finding:
+    """That a change replaces protected settings which Azure does not show."""
+    return Finding(
+        "protectedSettings",
+        UNKNOWN,
+        f"Protected settings are replaced as a whole; sent: {', '.join(sorted(names))}. Others, set without Moor, "
+        "cannot be seen and are lost.",
+        remedy="Name them in the request, too, if there are any.",
+    )
 
 
 def _bad_material(why: str, facts: Mapping[str, str]) -> Stop:

@@ -1,8 +1,8 @@
 """Who else relies on what an attachment has: its roles, its instance types, its extension.
 
 Looked for in every workspace that the app can see in the subscription: a cluster and the workspaces that it is attached
-to share one. A workspace whose computes cannot be read counts as relying on it. ``but`` is a compute that does not
-count: the one that goes.
+to share one. A workspace whose computes cannot be read counts as relying on it. ``without_own``: the operation's own
+compute, which goes, does not count.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.arm_ids import WORKSPACE, parse_arm_id, same_resource
+from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id, same_resource
 from domain.operation.record import LIVE, Operation
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.storage import record_list as operation_list
+from gateways.storage import record_list
 from gateways.storage.record_list import Filter
 
 _MOST_RECORDS = 100
 Body = Mapping[str, Any]
 
 
-def user_of_cluster(operation: Operation, but: str | None = None) -> str | None:
+def user_of_cluster(operation: Operation, without_own: bool = False) -> str | None:
     """Who uses the operation's cluster, in any workspace. Raises ArmError."""
-    for workspace, computes in _workspaces(operation, but):
+    for workspace, computes in _workspaces(operation, without_own):
         if computes is None:
             return _cannot_tell(workspace)
         for compute in computes:
@@ -32,7 +32,7 @@ def user_of_cluster(operation: Operation, but: str | None = None) -> str | None:
     return None
 
 
-def user_of_roles(operation: Operation, makers: Sequence[Operation], but: str | None = None) -> str | None:
+def user_of_roles(operation: Operation, makers: Sequence[Operation], without_own: bool = False) -> str | None:
     """Who relies on the roles that ``makers`` granted for the operation's compute.
 
     Another compute of the workspace on the cluster, another attach under way that may have seen the roles, and whoever
@@ -40,24 +40,24 @@ def user_of_roles(operation: Operation, makers: Sequence[Operation], but: str | 
 
     Raises ArmError.
     """
-    for compute in _computes(str(operation.workspace_id), but):
+    for compute in _computes(str(operation.workspace_id), _own(operation) if without_own else None):
         if _is_on(compute, operation):
             return f"The compute {compute.get('name')} relies on it."
     asked = Filter(LIVE, None, operation.workspace_id, operation.cluster_id)
-    others = operation_list.page(asked, _MOST_RECORDS).operations
+    others = record_list.page(asked, _MOST_RECORDS).operations
     other = next((o for o in others if o.id != operation.id and o.kind in ("attach", "reattach")), None)
     if other is not None:
         return f"Operation {other.id} relies on it."
-    return _user_of_identities(operation, makers, but)
+    return _user_of_identities(operation, makers, without_own)
 
 
-def _user_of_identities(operation: Operation, makers: Sequence[Operation], but: str | None) -> str | None:
+def _user_of_identities(operation: Operation, makers: Sequence[Operation], without_own: bool) -> str | None:
     of_workspace = str(operation.value("resolve").get("workspaceUser") or "").lower()
     named = ((maker.attach_request.get("identity") or {}).get("userAssignedIdentityId") for maker in makers)
     of_compute = {str(user).lower() for user in named if user}
     if not of_workspace and not of_compute:
         return None  # Identities of the system's are nobody else's.
-    for workspace, computes in _workspaces(operation, but):
+    for workspace, computes in _workspaces(operation, without_own):
         if computes is None:
             return _cannot_tell(workspace)
         shares = of_workspace in _users(workspace)
@@ -67,16 +67,20 @@ def _user_of_identities(operation: Operation, makers: Sequence[Operation], but: 
     return None
 
 
-def _workspaces(operation: Operation, but: str | None) -> Iterator[tuple[Body, list[Body] | None]]:
+def _workspaces(operation: Operation, without_own: bool) -> Iterator[tuple[Body, list[Body] | None]]:
     """The workspaces of the subscription with their computes; None stands for those that may not be read."""
     subscription = parse_arm_id(str(operation.workspace_id), WORKSPACE).subscription
     for workspace in arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API):
         try:
-            yield workspace, _computes(str(workspace["id"]), but)
+            yield workspace, _computes(str(workspace["id"]), _own(operation) if without_own else None)
         except ArmError as error:
             if error.transient:
                 raise
             yield {**workspace, "refused": error.code}, None
+
+
+def _own(operation: Operation) -> str:
+    return compute_id(parse_arm_id(str(operation.workspace_id), WORKSPACE), str(operation.compute_name))
 
 
 def _computes(workspace: str, but: str | None) -> list[Body]:

@@ -10,7 +10,6 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -23,6 +22,7 @@ from activities.runtime.transitions import (
     finish,
     journal_entry,
 )
+from domain.access.propagation import LACKS_ROLE, is_spreading
 from domain.catalogue.explain import make_problem
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.facts import facts_of, situation_of
@@ -46,12 +46,8 @@ from gateways.storage.tables import is_outage
 
 logger = logging.getLogger(__name__)
 
-# What Azure ML's false names for a missing role stand for.
-LACKS_ROLE = "WorkspaceIdentityLacksRole"
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE = 15.0
-# Role assignments take up to ten minutes to have effect (Azure RBAC troubleshooting guide), and then some.
-_ROLES_SPREAD_WITHIN = timedelta(minutes=15)
 # How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
 _VISIBLE_WITHIN = 60.0
 
@@ -178,15 +174,6 @@ def _call(fields: Mapping[str, Any]) -> Call:
     )
 
 
-def is_spreading(operation: Operation, moment: datetime) -> bool:
-    """Whether a role that this operation granted may not have its effect everywhere yet.
-
-    Within that time, and only then, being refused for want of a role is no answer.
-    """
-    granted = operation.granted_time
-    return granted is not None and moment - granted < _ROLES_SPREAD_WITHIN
-
-
 def _canceled(step: StepAtWork) -> Stop | None:
     """The step's end when somebody asked to cancel and this is a safe point: nothing of it may be half done."""
     call = step.call
@@ -209,7 +196,7 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
             error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
         )
         role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
-        if role_missing and is_spreading(step.operation, clock.now()):
+        if role_missing and is_spreading(step.operation.granted_time, clock.now()):
             return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
         return outcome
     except SettingError as error:

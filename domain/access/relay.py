@@ -22,6 +22,8 @@ CONNECTION_ID_SETTING, CONNECTION_NAME_SETTING = (
     "relayserver.hybridConnectionName",
 )
 CONNECTION_STRING_SETTING = "relayserver.relayConnectionString"
+# The name by which a request brings a connection string of its own.
+OWN_CONNECTION_STRING = "relayServerConnectionString"
 RULE = "azureml_rw"
 RIGHTS = ("Manage", "Send", "Listen")
 TAGS = {"created_by": "Azure Arc-enabled ML"}

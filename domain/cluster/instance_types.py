@@ -20,10 +20,12 @@ NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 GPU = "nvidia.com/gpu"
 
 _NAME = re.compile(NAME)
-_CPU = re.compile(r"(\d+)(m?)")
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|K|M|G|T)")
-_UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+# Narrower than what Kubernetes takes: an instance type wants whole cores or millicores, and memory with a suffix.
+_FORMS = {
+    "cpu": re.compile(r"\d+m?"),
+    "memory": re.compile(r"\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)"),
+    GPU: re.compile(r"\d+"),
+}
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _LABEL_NAME = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _MEANS = {
@@ -141,13 +143,15 @@ def _amount(name: str, value: Any) -> Decimal | None:
     if value is None or isinstance(value, bool):
         return None
     text = str(value)
-    if name == "memory":
-        found = _MEMORY.fullmatch(text)
-        return Decimal(found[1]) * _UNITS[found[2]] if found else None
-    found = _CPU.fullmatch(text)
-    if found is None or (found[2] and name == GPU):
+    if not _FORMS.get(name, _FORMS["cpu"]).fullmatch(text):
         return None
-    return Decimal(found[1]) / (1000 if found[2] else 1)
+    from lightkube.utils.quantity import parse_quantity  # Loads all of lightkube: only where quantities are given.
+
+    try:
+        # A request may spell a thousand K or k; Kubernetes itself knows only k.
+        return parse_quantity(f"{text[:-1]}k" if text.endswith("K") else text)
+    except ValueError:
+        return None  # Too many digits to be a quantity.
 
 
 def _shown(selector: Mapping[str, str]) -> str:

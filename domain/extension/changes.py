@@ -14,7 +14,7 @@ from domain.extension.keys import (
     NODE_SELECTOR,
     SWITCH,
 )
-from domain.extension.wanted import Wanted, is_on
+from domain.extension.wanted import REQUIRE, UPDATE, Wanted, is_on
 from domain.extension.wire import (
     INTERNAL,
     NODE_PORT,
@@ -149,3 +149,13 @@ def _equal(name: str, value: str, actual: str | None) -> bool:
     if (key is not None and key.kind in (SWITCH, CHOICE)) or name in (NODE_PORT, INTERNAL):
         return value.lower() == actual.lower()
     return value == actual
+
+
+def is_to_change(wanted: Wanted, found: Mapping[str, Any] | None) -> bool:
+    """Whether the extension, or its absence, is to be changed for this request."""
+    if found is None:
+        return wanted.manage != REQUIRE
+    if wanted.manage != UPDATE:
+        return False
+    # What is protected cannot be read back and compared: asked to update, it is sent.
+    return bool(difference(wanted, found.get("properties", {}))) or bool(protected_to_send(wanted))

@@ -53,7 +53,7 @@ def check_material(certificate_text: str, key_text: str, cname: str, now: dateti
         raise BadMaterial("The key's secret holds more than one private key.")
     if "ENCRYPTED" in keys[0].partition("\n")[0] or "Proc-Type: 4,ENCRYPTED" in keys[0]:
         raise BadMaterial(PASS_PHRASE)
-    chain = [_certificate(text) for text in certificates]
+    chain = _chain(certificates)
     if _public_bytes(_public_key_of(keys[0])) != _public_bytes(chain[0].public_key()):
         if any(_public_bytes(_public_key_of(keys[0])) == _public_bytes(other.public_key()) for other in chain[1:]):
             raise BadMaterial("The chain is in the wrong order: the server's certificate must come first.")
@@ -78,9 +78,9 @@ def _blocks(text: str, what: str, belongs: Callable[[str], bool]) -> list[str]:
     return found
 
 
-def _certificate(text: str) -> x509.Certificate:
+def _chain(certificates: Sequence[str]) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificate(text.encode("ascii"))
+        return x509.load_pem_x509_certificates("\n".join(certificates).encode("ascii"))
     except ValueError:
         raise BadMaterial("The certificate cannot be read: it is no valid PEM certificate.") from None
 

@@ -102,3 +102,10 @@ def protected_name(name: str) -> str:
 def asked_name(name: str) -> str:
     """What a protected setting is called in requests."""
     return next((asked for asked, wire in PROTECTED.items() if wire == name), name)
+
+
+def version_properties(wanted: Wanted) -> dict[str, str | bool]:
+    """The version wanted, as it is sent: one that is named stays, another goes on with minor ones."""
+    if wanted.version is None:
+        return {"autoUpgradeMinorVersion": True}
+    return {"autoUpgradeMinorVersion": False, "version": wanted.version}

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from domain.catalogue.explain import make_problem
+from domain.cluster.instance_types import IMPLICIT, difference, spec_of
 from domain.cluster.legacy_objects import in_words, kubectl
+from domain.cluster.objects import Found, asked_types, made_by_moor
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
+from domain.problems import Problem
 
 
 def asks_for_objects(facts: Facts) -> bool:
@@ -101,3 +108,24 @@ def legacy_objects(facts: Facts) -> Judgement:
 def cleans_up(facts: Facts) -> bool:
     """Whether the request asks for the leftovers to be removed."""
     return bool(facts.request.get("cleanupLegacy"))
+
+
+def types_refused(request: Mapping[str, Any], there: Mapping[str, Found], words: Mapping[str, str]) -> Problem | None:
+    """Why the instance types that a request asks for cannot be, by those of the cluster; None when they can.
+
+    ``words`` are the operation's facts, for the texts of a problem.
+    """
+    asked = asked_types(request)
+    for each in asked:
+        found = there.get(each["name"])
+        if found is None or made_by_moor(found):
+            continue
+        differs = difference(spec_of(each), found.spec)
+        if differs is not None:
+            return make_problem(
+                "InstanceTypeDiffers", {**words, "instance_type": str(each["name"]), "difference": differs}
+            )
+    default = request.get("defaultInstanceType")
+    if default and default not in {*there, *(str(each["name"]) for each in asked), IMPLICIT}:
+        return make_problem("InstanceTypeMissing", {**words, "instance_type": str(default)})
+    return None

@@ -1,4 +1,4 @@
-"""What a region offers: virtual machine sizes and Kubernetes versions."""
+"""What a subscription has: registered resource providers, and what its regions offer (machine sizes, Kubernetes)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gateways.azure.arm import ArmError
 
 # The only version whose listing filters by location, and its only filter.
 SIZES_API = "2021-07-01"
+PROVIDERS_API = "2025-03-01"
 # Thousands of rows, some megabytes: what is kept of them changes when Azure gets new machines.
 _KEPT_FOR = timedelta(hours=6)
 
@@ -46,8 +47,14 @@ def kubernetes_versions(subscription: str, location: str) -> tuple[Version, ...]
     return tuple(Version(str(row.get("version")), bool(row.get("isPreview"))) for row in rows)
 
 
+def registration_state(subscription: str, namespace: str) -> str:
+    """Whether a resource provider is Registered, Registering, NotRegistered, ... Raises ArmError."""
+    found = arm.get(f"/subscriptions/{subscription}/providers/{namespace}", PROVIDERS_API)
+    return str(found.body.get("registrationState") or "unknown")
+
+
 def forget() -> None:
-    """Read machine sizes anew at their next use."""
+    """Drop the machine sizes that are kept: the next use reads them."""
     with _lock:
         _kept.clear()
 

@@ -18,6 +18,7 @@ from domain.cluster.components import (
     ROUTER,
     Seen,
 )
+from domain.cluster.objects import Found
 from domain.workloads.cluster_objects import (
     AML_JOB,
     ONLINE_ENDPOINT,
@@ -27,7 +28,8 @@ from domain.workloads.cluster_objects import (
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
-from gateways.kubernetes.api import Found, Unreachable, entra_token
+from gateways.kubernetes.api import Unreachable
+from gateways.kubernetes.connection import entra_token
 from gateways.kubernetes.kinds import work_resource
 from gateways.kubernetes.objects import seen_from, work_from
 

@@ -104,7 +104,7 @@ def test_a_pick_up_writes_the_new_run_and_says_so(tables: Tables) -> None:
     resumed = watching.pick_up(operation, "is missing")
     assert resumed is not None
     assert resumed.instance_id == f"{operation.id}-2"
-    assert records.journal(operation.id, 0, 10)[-1]["event"] == "resumed"
+    assert records.journal(operation.id, 0, 10)[-1].event == "resumed"
 
 
 def test_of_two_watchers_one_picks_up(tables: Tables) -> None:
@@ -168,7 +168,7 @@ def test_last_steps_that_a_run_did_not_take_are_taken(tables: Tables, sent: list
     ]
     assert list(claims.held()) == []
     assert list(claims.reserved()) == []
-    journal = [(e["step"], e["event"]) for e in records.journal(operation.id, 0, 20)][1:]
+    journal = [(e.step, e.event) for e in records.journal(operation.id, 0, 20)][1:]
     assert journal == [("notify", "succeeded"), ("release", "started"), ("release", "succeeded")]
     assert watching.cut_off(later) == []
     watching.close(closed)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from activities.cluster import tls_secret as keep_tls_secret
+from activities.cluster.tls_secret import legacy_tls
 from domain.arm_ids import parse_arm_id
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import api as kubernetes
+from gateways.kubernetes import connection
 from gateways.kubernetes.api import KubernetesError, Unreachable
 
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers"
@@ -70,12 +70,12 @@ FORBIDDEN, DOWN = KubernetesError(403, "Forbidden", "no"), KubernetesError(503, 
         *("not to be renewed", "copy not to be seen", "another's", "half of it"),
     ],
 )  # fmt: skip
-def test_look(
+def test_legacy_tls(
     monkeypatch: pytest.MonkeyPatch, secrets: Secrets, allowed: str, expected: tuple[bool, str | None]
 ) -> None:
     api = FakeApi(secrets, frozenset(allowed.split()))
-    monkeypatch.setattr(kubernetes, "connect", lambda cluster: api)
-    there, hindrance = keep_tls_secret.look(CLUSTER)
+    monkeypatch.setattr(connection, "connect", lambda cluster: api)
+    there, hindrance = legacy_tls(CLUSTER)
     assert there is expected[0]
     assert (hindrance is None) is (expected[1] is None)
     assert str(expected[1] or "") in str(hindrance)
@@ -83,13 +83,13 @@ def test_look(
 
 
 def test_a_cluster_out_of_reach_has_none_to_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubernetes, "connect", lambda cluster: Unreachable("it is private", "look there"))
-    assert keep_tls_secret.look(CLUSTER) == (False, None)
+    monkeypatch.setattr(connection, "connect", lambda cluster: Unreachable("it is private", "look there"))
+    assert legacy_tls(CLUSTER) == (False, None)
 
 
 @pytest.mark.parametrize("secrets", [{V1: DOWN}, {V1: secret(WHOLE), OURS: DOWN}])
 def test_an_outage_is_no_answer(monkeypatch: pytest.MonkeyPatch, secrets: Secrets) -> None:
-    monkeypatch.setattr(kubernetes, "connect", lambda cluster: FakeApi(secrets))
+    monkeypatch.setattr(connection, "connect", lambda cluster: FakeApi(secrets))
     with pytest.raises(ArmError) as raised:
-        keep_tls_secret.look(CLUSTER)
+        legacy_tls(CLUSTER)
     assert raised.value.transient

@@ -26,7 +26,8 @@ from gateways.azure import (
 from gateways.azure import (
     machine_learning as ml_client,
 )
-from gateways.kubernetes import api as kubernetes
+from gateways.kubernetes import connection
+from gateways.kubernetes.api import Api, KubernetesError
 from gateways.storage import tables
 from tests.conftest import forget_clients
 from tests.gateways.azure.slow_azure import METADATA_PATH, SlowAzure, slow_azure
@@ -147,7 +148,7 @@ def test_what_a_topic_refuses_is_an_error(azure: SlowAzure) -> None:
 
 
 def test_a_cluster_that_never_answers_is_given_up(azure: SlowAzure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubernetes, "_READ_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "_READ_SECONDS", 0.3)
     # The way to a cluster is the kubeconfig's, whatever proxy the rest of the app goes through (trust_env).
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -159,8 +160,8 @@ def test_a_cluster_that_never_answers_is_given_up(azure: SlowAzure, monkeypatch:
         "users": [{"name": "moor", "user": {"token": "t"}}],
         "contexts": [{"name": "moor", "context": {"cluster": "moor", "user": "moor"}}],
     }
-    api = kubernetes.Api(kubernetes._client(config))
-    with pytest.raises(kubernetes.KubernetesError, match="ReadTimeout"):
+    api = Api(connection._client(config))
+    with pytest.raises(KubernetesError, match="ReadTimeout"):
         api.namespace("default")
     assert azure.asked == ["GET /api/v1/namespaces/default"]
     api.close()
