@@ -51,13 +51,6 @@ def look(monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents) -> A
     return outcome
 
 
-@pytest.mark.parametrize("policy", ["refuse", "force"])
-def test_without_a_policy_that_waits_nothing_is_waited_for(look: Any, policy: str) -> None:
-    told = look([TRAIN], policy=policy)
-    assert isinstance(told, Done)
-    assert told.skipped
-
-
 def test_it_waits_as_long_as_a_job_is_left(look: Any, azure: FakeArm) -> None:
     assert isinstance(look([TRAIN], policy="wait"), Again)
     assert azure.calls == []
@@ -70,18 +63,6 @@ def test_the_pause_ends_with_the_deadline(look: Any) -> None:
     told = look([TRAIN], 3590.0, policy="wait")
     assert isinstance(told, Again)
     assert told.after == pytest.approx(10.0)
-
-
-def test_jobs_are_cancelled_and_their_end_is_waited_for(look: Any, azure: FakeArm, intents: Intents) -> None:
-    assert isinstance(look([TRAIN], policy="cancel"), Again)
-    assert azure.calls == [("POST", f"{JOB_ID}/cancel")]
-    assert intents == [("cancel", JOB_ID)]
-
-
-@pytest.mark.parametrize("status", [400, 404, 409])
-def test_a_job_that_has_ended_meanwhile_is_no_failure(look: Any, azure: FakeArm, status: int) -> None:
-    azure.bodies[f"{JOB_ID}/cancel"] = status
-    assert isinstance(look([TRAIN], policy="cancel"), Again)
 
 
 def test_at_the_deadline_it_fails_or_forces_as_asked(look: Any) -> None:

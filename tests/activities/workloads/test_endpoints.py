@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from activities.workloads.endpoints import delete_endpoints, planned_deletions
-from domain.operation.outcomes import Again, Done
 from gateways.azure.arm import ArmError
 from tests.activities.making import FakeArm, Intents, at_work, watch_intents
 from tests.making import WORKSPACE_ID
@@ -36,32 +35,6 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> FakeArm:
         f"{ENDPOINT}/deployments": [{"id": BLUE, "properties": {"provisioningState": "Succeeded"}}],
     }
     return FakeArm({COMPUTE: {"properties": {}}, ENDPOINT: body}, lists).install(monkeypatch)
-
-
-def test_without_being_asked_none_is_touched(azure: FakeArm, intents: Intents) -> None:
-    told = delete_endpoints(at_work("delete_endpoints"))
-    assert isinstance(told, Done)
-    assert told.skipped
-    assert planned_deletions(at_work("plan")) == []
-    assert azure.calls == []
-
-
-def test_traffic_goes_before_the_deployments_and_they_before_the_endpoint(azure: FakeArm, intents: Intents) -> None:
-    step = at_work("delete_endpoints", request=DELETE)
-    assert isinstance(delete_endpoints(step), Again)
-    assert azure.calls == [("PUT", ENDPOINT), ("DELETE", BLUE)]
-    assert azure.bodies[ENDPOINT]["properties"]["traffic"] == {}
-    assert "scoringUri" not in azure.bodies[ENDPOINT]["properties"]
-    azure.lists[f"{ENDPOINT}/deployments"] = []
-    assert isinstance(delete_endpoints(step), Again)
-    assert azure.calls[2:] == [("DELETE", ENDPOINT)]
-    assert intents == [("update", ENDPOINT), ("delete", BLUE), ("delete", ENDPOINT)]
-
-
-def test_one_that_is_being_deleted_is_waited_for(azure: FakeArm, intents: Intents) -> None:
-    azure.lists[f"{WORKSPACE_ID}/onlineEndpoints"] = [endpoint({}, "Deleting")]
-    assert isinstance(delete_endpoints(at_work("delete_endpoints", request=DELETE)), Again)
-    assert azure.calls == []
 
 
 def test_what_cannot_be_listed_is_not_gone(azure: FakeArm, intents: Intents) -> None:
