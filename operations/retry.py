@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from activities.registry import BINDINGS
 from activities.runtime.transitions import FAILED_BEFORE
 from domain.operation.record import (
     CANCELED,
@@ -18,19 +19,11 @@ from domain.operation.record import (
     RequestedBy,
     StepRecord,
 )
+from domain.operation.steps import BY_NAME, COMPUTE_GONE
 from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage import records
 from gateways.storage.records import Change
-
-# Steps that a new run takes whatever they came to before: the claim may have gone, and the end is published again.
-_TAKEN_ANEW = frozenset({"claim", "record", "notify", "release"})
-# A step that only began what a later one waits for: when that failed, it begins again, and is not looked for.
-_BEGUN_FOR = {"smoke_test": "smoke_test_done"}
-
-
-# Steps that revert what another has done, other than by removing what was made.
-_TAKES_BACK = {"resume_schedules": "pause_schedules"}
 
 
 @dataclass(frozen=True)
@@ -87,38 +80,46 @@ def _answered(operation: Operation) -> tuple[Question, ...]:
 
 def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
     """The steps as a new run finds them; those that undo are planned by the next failure, if there is one."""
-    planned = frozenset(_TAKES_BACK) if operation.kind == "reattach" else frozenset()
-    steps = [
-        step
-        for step in operation.steps
-        if not step.name.startswith("undo_") and (step.name not in _TAKES_BACK or step.name in planned)
-    ]
-    # What was reverted has to be done again, and reverted again; but not what waits for the compute's return.
-    gone = operation.step("compute_gone")
-    stays = gone is None or gone.status not in (SUCCEEDED, SKIPPED)
-    taken_back = {
-        _TAKES_BACK[s.name]
-        for s in operation.steps
-        if stays and s.name in _TAKES_BACK and s.over and s.status != SKIPPED
-    }
-    fresh = taken_back | planned
-    steps = [StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) if s.name in fresh else s for s in steps]
+    # A reattach has its undo of what is redone in its list: it is always taken.
+    listed = {b.undo.name for b in BINDINGS if b.redone and b.undo is not None and operation.kind == "reattach"}
+    kept = [step for step in operation.steps if step.name in listed or not _is_undo(step)]
+    fresh = listed | _to_redo(operation) | _to_begin_anew(operation)
     if any(made.undone for made in operation.created):
         # What finished steps had made is gone again: their outcomes hold no more.
-        return tuple(StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) for s in steps)
-    begun_anew = {
-        begun
-        for begun, waited in _BEGUN_FOR.items()
-        if (waiting := operation.step(waited)) is not None and waiting.status in (FAILED, CANCELED)
-    }
-    return tuple(
-        StepRecord(s.name, s.kind, bound_seconds=s.bound_seconds) if s.name in begun_anew else _anew(s) for s in steps
-    )
+        fresh = {step.name for step in kept}
+    return tuple(_fresh(step) if step.name in fresh else _anew(step) for step in kept)
+
+
+def _is_undo(step: StepRecord) -> bool:
+    known = BY_NAME.get(step.name)
+    return known is not None and known.undo
+
+
+def _to_redo(operation: Operation) -> set[str]:
+    """Steps whose undo has been done, and not by removing what was made; but not what waits for a compute's return."""
+    gone = operation.step(COMPUTE_GONE.name)
+    if gone is not None and gone.status in (SUCCEEDED, SKIPPED):
+        return set()
+    undone = {step.name for step in operation.steps if step.over and step.status != SKIPPED}
+    return {b.step.name for b in BINDINGS if b.redone and b.undo is not None and b.undo.name in undone}
+
+
+def _to_begin_anew(operation: Operation) -> set[str]:
+    """Steps that only began what a later one waited for, in vain."""
+    failed = {step.name for step in operation.steps if step.status in (FAILED, CANCELED)}
+    return {b.step.name for b in BINDINGS if b.begun_for is not None and b.begun_for.name in failed}
+
+
+def _fresh(step: StepRecord) -> StepRecord:
+    return StepRecord(step.name, step.kind, bound_seconds=step.bound_seconds)
 
 
 def _anew(step: StepRecord) -> StepRecord:
-    """A step as a new run finds it: finished ones answer from the record, the others begin again, intent kept."""
+    """A step as a new run finds it: finished ones answer from the record, the others begin again, intents kept."""
     if step.status in (SUCCEEDED, SKIPPED) and step.name not in _TAKEN_ANEW:
-        return step
+        return replace(step, backs=0)
     value = {**step.value, FAILED_BEFORE: True} if step.status == FAILED else step.value
-    return replace(step, status=NOT_STARTED, started=None, finished=None, detail=None, problem=None, value=value)
+    return replace(step.begun_again(), value=value, backs=0, since=None)
+
+
+_TAKEN_ANEW = frozenset(b.step.name for b in BINDINGS if b.taken_anew)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from orchestrators.attach import attach
-from orchestrators.attach_plan import attach_plan
+from orchestrators.attach import attach, attach_plan
 from orchestrators.cluster_changed import cluster_changed
-from orchestrators.detach import detach
-from orchestrators.detach_plan import detach_plan
-from orchestrators.reattach import reattach
-from orchestrators.reattach_plan import reattach_plan
+from orchestrators.detach import detach, detach_plan
+from orchestrators.reattach import reattach, reattach_plan
 from orchestrators.run import wait_until
 
 ORCHESTRATORS = (

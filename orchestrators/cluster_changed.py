@@ -7,7 +7,8 @@ from typing import Any
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.run import HOUR, repeat
+from domain.operation.steps import HOUR
+from orchestrators.run import repeat
 
 
 def cluster_changed(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any] | None]:

@@ -1,4 +1,4 @@
-"""Reattach: change what an attachment cannot change in place. Detach as ever, then attach with the same name."""
+"""Reattach: change what an attachment cannot change in place. Detach, then attach with the same name; and plan that."""
 
 from __future__ import annotations
 
@@ -6,49 +6,83 @@ from dataclasses import replace
 
 from azure.durable_functions import DurableOrchestrationContext
 
-from orchestrators.run import (
-    HOUR,
-    MINUTE,
-    Steps,
-    ask,
-    do,
-    run_operation,
-    until,
+from domain.operation.steps import (
+    APPLY_INSTANCE_TYPES,
+    APPROVAL,
+    ATTACH_COMPUTE,
+    CANCEL_JOBS,
+    CLAIM,
+    CLEANUP_LEGACY,
+    COMPONENTS_HEALTHY,
+    COMPUTE_GONE,
+    COMPUTE_READY,
+    DELETE_ENDPOINTS,
+    DETACH_COMPUTE,
+    DRAIN,
+    ENDPOINTS_GONE,
+    ENSURE_NAMESPACE,
+    ENSURE_RELAY,
+    EXTENSION_READY,
+    FIND_ORPHANS,
+    GRANT_COMPUTE_ROLES,
+    GRANT_WORKSPACE_ROLES,
+    INSTALL_EXTENSION,
+    KEEP_TLS_SECRET,
+    NOTIFY,
+    PAUSE_SCHEDULES,
+    PLAN,
+    PREFLIGHT,
+    RECORD,
+    RELEASE,
+    REMOVE_FAILED_COMPUTE,
+    RESOLVE,
+    RESUME_SCHEDULES,
+    SURVEY,
 )
+from orchestrators.run import Steps, run_operation
+from orchestrators.versions import steps_of
 
 STEPS = (
-    do("claim"),
-    do("resolve"),  # what is to be attached: what exists, with the request's changes; kept, for it will be gone
-    do("preflight"),  # of both halves, before anything is changed
-    do("survey"),
-    ask("approval", within=24 * HOUR),
-    do("pause_schedules"),
-    until("drain", within=24 * HOUR),
-    until("delete_endpoints", within=4 * HOUR),  # only when asked
-    do("detach_compute"),  # looks once more: a job may have come since
-    until("compute_gone", within=12 * HOUR, cancelable=False),  # Azure takes no detach back
-    do("find_orphans", cancelable=False),
-    # The second half. Nothing of it is reverted: nothing is left to go back to, and a retry continues it.
-    do("register_providers", within=1 * HOUR),
-    do("ensure_relay"),
-    do("grant_workspace_roles"),
-    do("keep_tls_secret"),  # before the clean-up takes v1's own
-    do("cleanup_legacy"),
-    do("install_extension", within=5 * HOUR),
-    until("extension_ready", within=4 * HOUR),
-    until("components_healthy", within=30 * MINUTE),
-    do("ensure_namespace"),
-    do("apply_instance_types"),
-    do("attach_compute"),
-    until("compute_ready", within=3 * HOUR),
-    do("grant_compute_roles"),
-    replace(until("resume_schedules", within=1 * HOUR), always=True),  # the compute is back, or has not gone
-    do("record", within=15 * MINUTE, always=True),
-    do("notify", within=15 * MINUTE, always=True),
-    do("release", within=15 * MINUTE, always=True),
+    CLAIM,
+    RESOLVE,  # what is to be attached: what is there, with the request's changes; kept, for it will be gone
+    PREFLIGHT,  # of both halves, before anything is changed
+    SURVEY,
+    APPROVAL,
+    PAUSE_SCHEDULES,
+    CANCEL_JOBS,
+    DRAIN,
+    DELETE_ENDPOINTS,
+    ENDPOINTS_GONE,
+    DETACH_COMPUTE,  # looks once more, and goes back if a job has come since
+    COMPUTE_GONE,
+    FIND_ORPHANS,
+    # The second half. Nothing of it is reverted: there is nothing to go back to, and a retry goes on with it.
+    ENSURE_RELAY,
+    GRANT_WORKSPACE_ROLES,
+    KEEP_TLS_SECRET,  # before the clean-up takes v1's own
+    CLEANUP_LEGACY,
+    INSTALL_EXTENSION,
+    EXTENSION_READY,
+    COMPONENTS_HEALTHY,
+    ENSURE_NAMESPACE,
+    APPLY_INSTANCE_TYPES,
+    REMOVE_FAILED_COMPUTE,
+    ATTACH_COMPUTE,
+    COMPUTE_READY,
+    GRANT_COMPUTE_ROLES,
+    replace(RESUME_SCHEDULES, undo=False, always=True),  # the compute is back, or has not gone
+    RECORD,
+    NOTIFY,
+    RELEASE,
 )
+PLAN_STEPS = (RESOLVE, PREFLIGHT, SURVEY, PLAN, RECORD)
 
 
 def reattach(context: DurableOrchestrationContext) -> Steps:
     """Detach the compute under the rules of a detach, then attach it by the rules of an attach."""
-    return (yield from run_operation(context, STEPS))
+    return (yield from run_operation(context, steps_of(context, "reattach", STEPS)))
+
+
+def reattach_plan(context: DurableOrchestrationContext) -> Steps:
+    """Only look: what is there, the checks of both halves, what a reattach would change. No claim, nobody is told."""
+    return (yield from run_operation(context, steps_of(context, "reattach_plan", PLAN_STEPS), planned=STEPS))

@@ -1,12 +1,13 @@
 """The step machinery of every operation: do, until and ask, and the loop that takes them in order.
 
-Code of this package is replayed: no I/O, clock, random, environment or module state in it. Activities
-answer ``{"kind": "done" | "again" | "stop" | "superseded" | "raised", ...}`` (domain/operation/outcomes.py) and keep
-everything else in the operation's record, so that histories stay short and hold nothing secret.
+Code of this package is replayed: no I/O, clock, random, environment or module state in it, or a replay schedules
+something else than the history holds. Activities answer ``{"kind": "done" | "again" | "stop" | "back" | "superseded" |
+"raised", ...}`` (domain/operation/outcomes.py) and keep everything else in the operation's record, so that histories
+stay short and hold nothing secret.
 
 No activity of this app raises: what its code raises, it answers (activities/registry.py). So when an activity fails
-towards the orchestrator, its worker has died under it, or was ended together with another function that ran too long.
-That says nothing of the step.
+towards the orchestrator, its worker has died under it: the host ends a worker, with all that it runs, when one of its
+functions runs longer than ``functionTimeout``. That says nothing of the step.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from typing import Any
 from azure.durable_functions import DurableOrchestrationContext
 
 from domain.catalogue.explain import make_problem
+from domain.operation.steps import MINUTE, PLAN, WAKE, Step
 from domain.problems import problem_to_json
 
 Outcome = Mapping[str, Any]
 Steps = Generator[Any, Any, Outcome]
 
-WAKE = "wake"
-MINUTE, HOUR = 60.0, 3600.0
 # An activity that answers raised met a bug, or an outage that nobody foresaw. About a quarter of an hour of trying,
 # then the step is given up.
 _MOST_ERRORS = 20
@@ -34,69 +34,51 @@ _MOST_DEATHS = 24 * 60
 _LONGEST_PAUSE = MINUTE
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of an operation. ``name`` is its activity; ``bound`` is its deadline in seconds after its start.
+def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step], planned: Sequence[Step] = ()) -> Steps:
+    """Take the steps in order; after a step that stops, only those that undo and those that are always taken.
 
-    ``always`` steps are taken after a failure too: they tell the end and give back what is held. ``undo`` steps are
-    taken after a failure only. A step that is not ``cancelable`` is seen through although a cancel was asked for.
+    The first call brings the steps that the request does not need: they are not taken. A step that answers back has
+    the run go on from an earlier one. ``planned``: the steps of the operation that this one is a plan of.
     """
-
-    name: str
-    kind: str
-    bound: float
-    always: bool = False
-    undo: bool = False
-    cancelable: bool = True
-
-
-def do(name: str, *, within: float = 30 * MINUTE, always: bool = False, cancelable: bool = True) -> Step:
-    """One idempotent activity, retried while it answers again."""
-    return Step(name, "do", within, always, cancelable=cancelable)
-
-
-def until(name: str, *, within: float, cancelable: bool = True) -> Step:
-    """An activity polled until it answers done or stop, in a sub-orchestration of its own; ``wake`` wakes it early."""
-    return Step(name, "until", within, cancelable=cancelable)
-
-
-def undo(name: str, *, within: float) -> Step:
-    """An until that reverts, after a failure, what this operation made."""
-    return Step(name, "until", within, undo=True)
-
-
-def ask(name: str, *, within: float) -> Step:
-    """Wait for a person's decision: an until over the decision's row, so that a lost event costs minutes only."""
-    return Step(name, "ask", within)
-
-
-def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step]) -> Steps:
-    """Take the steps in order; after a step that stops, only those that undo and those that are always taken."""
     run = context.get_input()
     problem: Mapping[str, Any] | None = None
-    for step in steps:
-        failed = problem is not None
-        if step.undo is not failed and not step.always:
+    left_out: frozenset[str] = frozenset()
+    position = 0
+    while position < len(steps):
+        step = steps[position]
+        position += 1
+        if step.name in left_out or not _is_taken(step, failed=problem is not None):
             continue
         call = {"operation": run["operation"], "run": run["run"], "step": step.name, "kind": step.kind}
         call["bound"] = step.bound
         if step is steps[0]:
             call["plan"] = [{"name": s.name, "kind": s.kind, "bound": s.bound} for s in steps if not s.undo]
+        if step == PLAN:
+            call["planned"] = [s.name for s in planned if not s.undo and s.name not in left_out]
         call |= {name: True for name in ("always", "undo", "cancelable") if getattr(step, name)}
         if problem is not None:
             call["problem"] = problem
         outcome = yield from _take(context, step, call)
+        if step is steps[0]:
+            left_out = frozenset(outcome.get("leftOut", ()))
         if outcome["kind"] == "superseded":
             return outcome
+        if outcome["kind"] == "back":
+            position = next(place for place, s in enumerate(steps) if s.name == outcome["step"])
         if outcome["kind"] == "stop" and problem is None:
             problem = outcome["problem"]
     return {"operation": run["operation"], "status": "Succeeded" if problem is None else "Failed"}
 
 
+def _is_taken(step: Step, *, failed: bool) -> bool:
+    return step.always or step.undo is failed
+
+
 def _take(context: DurableOrchestrationContext, step: Step, call: dict[str, Any]) -> Steps:
     if step.kind == "do":
         return (yield from repeat(context, call))
-    # The name of the waiter tells whoever wants to wake it: instance of the run, then the step.
+    # The name of the waiter tells whoever wants to wake it: instance of the run, then the step. A step that is taken
+    # once more has a waiter of the same name: the engine replaces an instance that has finished.
     outcome: Outcome = yield context.call_sub_orchestrator("wait_until", call, f"{context.instance_id}:{step.name}")
     return outcome
 
@@ -127,7 +109,10 @@ def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
 
 
 def wait_until(context: DurableOrchestrationContext) -> Generator[Any, Any, Outcome | None]:
-    """Poll once, wait once for the interval or a ``wake`` event, and continue as new."""
+    """Poll once, wait once for the interval or a ``wake`` event, and continue as new.
+
+    The one loop that loses no event and never spins: an event that comes during the poll wakes the next generation.
+    """
     call = context.get_input()
     outcome, trouble = yield from _attempt(context, call, Trouble(call.get("errors", 0), call.get("deaths", 0)))
     if outcome["kind"] != "again":
@@ -148,7 +133,7 @@ def _attempt(
     """One call of the step's activity: its answer, and what has gone wrong in a row by now."""
     try:
         outcome = yield context.call_activity(call["step"], {**call, "now": context.current_utc_datetime.isoformat()})
-    except Exception:  # The engine raises a plain Exception; its text is not to be parsed.
+    except Exception:  # The engine raises a plain Exception, whose text has no format to rely on.
         trouble = replace(before, deaths=before.deaths + 1)
     else:
         if outcome["kind"] != "raised":

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 import function_app
+from domain.operation.steps import Step
 from gateways.settings import read_settings
 from local.app_settings import clean_environment
 from orchestrators.blueprint import ORCHESTRATORS
-from orchestrators.run import Step
 from tests.triggers.http.http_app import functions as http_functions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -165,7 +165,7 @@ def test_steps_are_named_once_and_end_well() -> None:
         always = [step.name for step in steps if step.always]
         assert always[-len(end) :] == end == names[-len(end) :]
         # A reattach resumes schedules when the compute is back, and when it has not gone.
-        assert set(always) - {*end} <= ({"resume_schedules"} if "register_providers" in names else set())
+        assert set(always) - {*end} <= ({"resume_schedules"} if "keep_tls_secret" in names else set())
         assert (names[0] == "claim") is ("plan" not in names)
         assert all(0 < step.bound <= 24 * 3600 for step in steps)
 
@@ -273,10 +273,11 @@ def imported(path: Path) -> set[str]:
 
 
 def step_tuples() -> list[tuple[Step, ...]]:
-    """The steps of every operation: ``STEPS`` of the modules in which the registered orchestrators are."""
-    modules = [importlib.import_module(orchestrator.__module__) for orchestrator in ORCHESTRATORS]
-    found = [module.STEPS for module in modules if hasattr(module, "STEPS")]
-    assert len(found) >= 2
+    """The steps of every operation and plan, of the modules in which the registered orchestrators are."""
+    modules = {importlib.import_module(orchestrator.__module__) for orchestrator in ORCHESTRATORS}
+    lists = [(module, name) for module in modules for name in ("STEPS", "PLAN_STEPS")]
+    found = [getattr(module, name) for module, name in lists if hasattr(module, name)]
+    assert len(found) == 6
     return found
 
 

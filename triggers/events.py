@@ -14,13 +14,13 @@ import azure.functions as func
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
 from domain.operation.outcomes import RAISED
 from domain.operation.record import NOT_STARTED, RequestedBy
+from domain.operation.steps import WAKE
 from domain.requests.parsing import parse_request
 from gateways import durable
 from gateways.settings import read_settings
 from gateways.storage import cluster_events
 from gateways.storage.cluster_events import Reaction
 from operations.accept import Conflict, accept, submission_of
-from orchestrators.run import WAKE
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from activities.runtime.step import StepAtWork
-from activities.workloads.drain import held_back, is_forced
+from activities.workloads.drain import came_since, is_forced
 from activities.workloads.uses import refusal
 from domain.catalogue.entry import DETACH
 from domain.catalogue.explain import explain, make_problem
@@ -54,12 +54,11 @@ def detach_compute(step: StepAtWork) -> Outcome:
     if change is None:
         return Done(detail="the compute is being detached already")
     held = _held(step)
-    if held is not None and not (isinstance(held, Done) and held.value.get("forced")):
+    if held is not None:
         return held
     step.intend(change.action, change.resource_id)
     answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
-    forced = held if isinstance(held, Done) else Done()
-    return Done(forced.value, forced.detail, findings=forced.findings, operation_url=answer.operation_url)
+    return Done(operation_url=answer.operation_url)
 
 
 def _held(step: StepAtWork) -> Outcome | None:
@@ -67,7 +66,7 @@ def _held(step: StepAtWork) -> Outcome | None:
     policy = policy_of(step.operation.request)
     if is_forced(step.operation):
         return None
-    return held_back(step, policy) if policy.waits else refusal(step, step.operation.compute_id, policy)
+    return came_since(step, policy) if policy.waits else refusal(step, step.operation.compute_id, policy)
 
 
 def compute_gone(step: StepAtWork) -> Outcome:

@@ -14,6 +14,7 @@ from typing import Any
 
 from domain.operation.codec import decode
 from domain.operation.record import NOT_STARTED, JournalEntry, Operation, RequestedBy
+from domain.operation.steps import not_needed
 from domain.times import from_text
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
@@ -133,6 +134,7 @@ def insert(accepted: Mapping[str, Any]) -> Operation:
         cluster_id=accepted["clusterId"],
         compute_name=accepted["computeName"],
         plan_only=accepted.get("planOnly", False),
+        left_out=not_needed(accepted["request"]),
         version=orchestration_version(),
     )
     return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])

@@ -21,21 +21,26 @@ from activities.runtime.transitions import (
     begin,
     finish,
     journal_entry,
+    unfinished_before,
 )
 from domain.access.propagation import LACKS_ROLE, is_spreading
 from domain.catalogue.explain import make_problem
 from domain.operation.azure_errors import outcome_of_error
-from domain.operation.facts import facts_of, situation_of
+from domain.operation.facts import facts_of
 from domain.operation.outcomes import (
     DONE,
+    MOST_BACKS,
     SUPERSEDED,
     Again,
+    Back,
     Outcome,
     Stop,
     again,
+    back,
     stop,
 )
-from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
+from domain.operation.steps import situation_of
 from domain.times import from_text, in_words
 from gateways import clock
 from gateways.azure.arm import ArmError
@@ -78,12 +83,22 @@ class StepAtWork:
         started, bound = self.record.started, self.record.bound_seconds or self.call.bound
         return started is not None and (self.call.now - started).total_seconds() >= bound
 
+    def may_go_back(self, to: str) -> bool:
+        """Whether this step may have the run go back once more, to a step that the operation has.
+
+        One that an earlier release began may not have it.
+        """
+        return self.record.backs < MOST_BACKS and self.operation.step(to) is not None
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether all that this step set out to change is of an earlier beginning: the run went back, or a retry."""
+        return bool(self.record.intents) and all(self.record.is_earlier(intent) for intent in self.record.intents)
+
     @property
     def failed_before(self) -> bool:
-        """Whether somebody has asked to retry this step after it failed, and it has changed nothing since."""
-        started = self.record.started
-        changed = any(started is not None and intent.time >= started for intent in self.record.intents)
-        return bool(self.record.value.get(FAILED_BEFORE)) and not changed
+        """Whether somebody has asked to retry this step after it failed."""
+        return bool(self.record.value.get(FAILED_BEFORE))
 
     @property
     def facts(self) -> dict[str, str]:
@@ -135,7 +150,10 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
             logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
             return DONE
         if step.over:
-            return _answer(step)
+            return _answer(call, begun.operation)
+        unfinished = unfinished_before(begun.operation, step)
+        if unfinished is not None:
+            return back(unfinished)
         at_work = StepAtWork(call, begun.operation, begun)
         outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
@@ -152,9 +170,11 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
+    if isinstance(outcome, Back) and finished.status == NOT_STARTED:
+        return back(outcome.step)
     if not finished.over:
         return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
-    return _answer(finished)
+    return _answer(call, after)
 
 
 def _call(fields: Mapping[str, Any]) -> Call:
@@ -170,6 +190,7 @@ def _call(fields: Mapping[str, Any]) -> Call:
         undo=fields.get("undo", False),
         cancelable=fields.get("cancelable", False),
         plan=plan,
+        planned=tuple(fields.get("planned", ())),
         problem=fields.get("problem"),
     )
 
@@ -179,7 +200,7 @@ def _canceled(step: StepAtWork) -> Stop | None:
     call = step.call
     if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
         return None
-    if call.kind == "do" and step.intent is not None:
+    if call.kind == "do" and step.intent is not None and not step.begins_again:
         return None  # Its request may be on its way; between the polls of an until there is none.
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
@@ -203,14 +224,21 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 
 
-def _answer(step: StepRecord) -> dict[str, Any]:
-    if step.problem is not None:
-        return stop(step.problem)
-    return DONE
+def _answer(call: Call, operation: Operation) -> dict[str, Any]:
+    """What a step that is over has come to; the first of a run brings the steps that are not taken, too."""
+    step = operation.step(call.step)
+    assert step is not None
+    answer = stop(step.problem) if step.problem is not None else DONE
+    return {**answer, "leftOut": list(operation.left_out)} if call.plan and operation.left_out else answer
 
 
 def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
-    """Turn another attempt after the step's deadline into its end; give the others a pause that fits."""
+    """Turn another attempt after the step's deadline into its end; give the others a pause that fits.
+
+    A step that may not go back once more ends, or looks again.
+    """
+    if isinstance(outcome, Back) and not step.may_go_back(outcome.step):
+        outcome = Stop(outcome.problem) if outcome.problem is not None else Again(None, outcome.detail)
     if not isinstance(outcome, Again):
         return outcome
     call, started = step.call, step.record.started

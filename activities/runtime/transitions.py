@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from domain.operation.deadlines import bound_of
 from domain.operation.outcomes import (
     Again,
     Ask,
+    Back,
     Done,
     Finding,
     Outcome,
@@ -32,6 +32,7 @@ from domain.operation.record import (
     Question,
     StepRecord,
 )
+from domain.operation.steps import bound_of
 from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage.records import Change, Superseded
@@ -43,7 +44,10 @@ FAILED_BEFORE = "failedBefore"
 
 @dataclass(frozen=True)
 class Call:
-    """What the orchestrator says: whose step this is, and the time of its decision."""
+    """What the orchestrator says: whose step this is, and the time of its decision.
+
+    ``plan``: all the steps to come; the first call of a run has it. ``planned``: names of the steps that a plan is of.
+    """
 
     operation: str
     run: int
@@ -55,6 +59,7 @@ class Call:
     undo: bool = False
     cancelable: bool = False
     plan: tuple[StepRecord, ...] = ()
+    planned: tuple[str, ...] = ()
     problem: Mapping[str, Any] | None = None
 
 
@@ -62,11 +67,12 @@ def begin(operation: Operation, call: Call) -> Change | None:
     """The step is under way: recorded before its work, so that a step cut short is seen to have begun."""
     planned = operation = replace(operation, held_up=None)  # It moves.
     if call.plan and not operation.steps:
-        planned = replace(operation, steps=call.plan, started_time=clock.now())
+        steps = tuple(step for step in call.plan if step.name not in operation.left_out)
+        planned = replace(operation, steps=steps, started_time=clock.now())
     if planned.steps and not call.undo and planned.step(call.step) is None:
         return None  # An operation keeps the list of steps that it began with, whatever release continues it.
     step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
-    if step.over:
+    if step.over or unfinished_before(planned, step) is not None:
         return None
     if operation.final and not call.always:
         raise Superseded(f"{operation.id} has ended")
@@ -83,6 +89,17 @@ def begin(operation: Operation, call: Call) -> Change | None:
     return Change(after, [journal_entry(call.step, event, moment, attempt)])
 
 
+def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
+    """The step that the run goes on from since this one had it go back; None when this one is next.
+
+    A message that is delivered once more after the run went back is answered as before: the answer may have been lost.
+    """
+    if not step.backs or step.status != NOT_STARTED:
+        return None
+    names = [s.name for s in operation.steps]
+    return next((s.name for s in operation.steps[: names.index(step.name)] if not s.over), None)
+
+
 def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     """What a step's outcome changes; None when another delivery of the same message has ended the step already."""
     operation = replace(operation, held_up=None)  # It moves.
@@ -94,6 +111,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     question = operation.question(call.step)
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
         outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
+    if isinstance(outcome, Back):
+        return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
         return _waiting(operation, step, call, outcome, moment)
     if isinstance(outcome, Stop):
@@ -109,6 +128,23 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
         )
         return Change(after, [entry])
     return _done(operation, step, call, outcome, moment)
+
+
+def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, moment: datetime) -> Change:
+    """Steps from the one to go back to, to this one, begin again.
+
+    Raises ValueError for a step that does not come before this one: a bug.
+    """
+    names = [s.name for s in operation.steps]
+    first, last = names.index(outcome.step), names.index(step.name)
+    if first >= last:
+        raise ValueError(f"{step.name} goes back to {outcome.step}, which does not come before it")
+    again = {*names[first : last + 1]}
+    steps = tuple(s.begun_again() if s.name in again else s for s in operation.steps)
+    steps = tuple(replace(s, backs=s.backs + 1) if s.name == step.name else s for s in steps)
+    after = replace(operation, steps=steps, status=_status(operation, call, RUNNING), counts={})
+    message = f"back to {outcome.step}: {outcome.detail}"
+    return Change(after, [journal_entry(step.name, "back", moment, step.attempts, message)])
 
 
 def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
@@ -143,7 +179,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
         cluster_id=outcome.cluster_id or operation.cluster_id,
         created=tuple(
             replace(made, undone=made.undone or made.id in outcome.undone)
-            for made in (*operation.created, *outcome.created)
+            for made in (*operation.created, *(made for made in outcome.created if made not in operation.created))
         ),
         findings=_findings(operation, outcome),
         counts={},

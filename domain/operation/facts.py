@@ -3,25 +3,8 @@
 from __future__ import annotations
 
 from domain.arm_ids import ArmId, compute_id, parse_arm_id
-from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, JOB, REQUEST
 from domain.extension.wanted import EXTENSION_NAME
 from domain.operation.record import Operation
-
-_SITUATIONS = {
-    "install_extension": EXTENSION,
-    "extension_ready": EXTENSION,
-    "smoke_test": JOB,
-    "smoke_test_done": JOB,
-    "attach_compute": ATTACH,
-    "compute_ready": ATTACH,
-    "detach_compute": DETACH,
-    "compute_gone": DETACH,
-}
-
-
-def situation_of(step: str) -> str:
-    """What a step of that name is about; REQUEST when the words of its errors mean nothing special."""
-    return _SITUATIONS.get(step, REQUEST)
 
 
 def facts_of(operation: Operation) -> dict[str, str]:

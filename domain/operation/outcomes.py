@@ -1,4 +1,7 @@
-"""What an activity answers: done, again or stop. Expected failures are values; an exception is answered as raised."""
+"""What an activity answers: done, again, stop or back.
+
+Expected failures are values; an exception is answered as raised.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,21 @@ class Stop:
     findings: tuple[Finding, ...] = ()
 
 
-Outcome = Done | Again | Stop
+@dataclass(frozen=True)
+class Back:
+    """The run goes on from an earlier step, named ``step``: what it and the steps after it came to holds no more.
+
+    Their records begin again, intents kept. A step has the run go back ``MOST_BACKS`` times at most; after that it ends
+    with ``problem``, or, without one, looks again until its deadline.
+    """
+
+    step: str
+    detail: str
+    problem: Problem | None = None
+
+
+Outcome = Done | Again | Stop | Back
+MOST_BACKS = 5
 
 # What an orchestrator gets to see: enough to decide what comes next, and nothing that histories should not hold.
 DONE = {"kind": "done"}
@@ -102,6 +119,11 @@ RAISED = {"kind": "raised"}
 def again(after: float) -> dict[str, Any]:
     """Tell the orchestrator to ask again after so many seconds."""
     return {"kind": "again", "after": after}
+
+
+def back(step: str) -> dict[str, Any]:
+    """Tell the orchestrator to go on from an earlier step."""
+    return {"kind": "back", "step": step}
 
 
 def stop(problem: Problem) -> dict[str, Any]:

@@ -78,7 +78,8 @@ class StepRecord:
     ``intents`` are what the step set out to change, each thing once, the latest last. ``value`` is what it leaves for
     later steps, as the codec encodes it: one of the types of ``results``. ``progress`` is the same for what its next
     attempt is to know. ``failed_before``: it is retried after it has failed. ``version``: that of the app that began
-    the step's wait, which is an engine instance of its own.
+    the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
+    to an earlier one. ``since``: when a step that began again for that reason had begun first.
     """
 
     name: str
@@ -95,6 +96,8 @@ class StepRecord:
     progress: Mapping[str, Any] = field(default_factory=dict)
     failed_before: bool = False
     version: str | None = None
+    backs: int = 0
+    since: Moment | None = None
 
     @property
     def intent(self) -> Intent | None:
@@ -102,11 +105,35 @@ class StepRecord:
         return self.intents[0] if self.intents else None
 
     def with_intent(self, intent: Intent) -> StepRecord:
-        """The step with one more intent; one that was the last already stays as it is, with its time."""
+        """The step with one more intent; the last one stays as it is, with its time, if it is of this same beginning.
+
+        A step that has begun again - a retry, a run that went back - sends anew what it had sent before.
+        """
         last = self.intents[-1] if self.intents else None
-        if last is not None and last.same(intent):
+        if last is not None and last.same(intent) and not self.is_earlier(last):
             return self
         return replace(self, intents=(*(i for i in self.intents if not i.same(intent)), intent))
+
+    def is_earlier(self, intent: Intent) -> bool:
+        """Whether an intent of this step is older than its present beginning."""
+        return self.started is not None and intent.time < self.started
+
+    def begun_again(self) -> StepRecord:
+        """The step as it is before it begins, with nothing but what it set out to change, and its counters."""
+        return StepRecord(
+            self.name,
+            self.kind,
+            attempts=self.attempts,
+            bound_seconds=self.bound_seconds,
+            intents=self.intents,
+            backs=self.backs,
+            since=self.first_started,
+        )
+
+    @property
+    def first_started(self) -> datetime | None:
+        """When the step began, however often the run has gone back since; a retry by a person begins it anew."""
+        return self.since or self.started
 
     @property
     def over(self) -> bool:
@@ -137,6 +164,8 @@ class JournalEntry:
 @dataclass(frozen=True)
 class Operation:
     """An operation as recorded. ``run`` counts its engine instances and is the fence: only the present one writes.
+
+    ``left_out`` are names of steps that the request does not need. They are in no list and are not taken.
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
     counts how often the run was started again since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
@@ -175,6 +204,7 @@ class Operation:
     operation_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     version: str | None = None
     held_up: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""

@@ -1,4 +1,4 @@
-"""Durations in requests: how they are written, and how long a request gives jobs and people."""
+"""Durations of requests: how long workloads may take to end, and a person to answer."""
 
 from __future__ import annotations
 

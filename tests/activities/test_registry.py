@@ -1,4 +1,4 @@
-"""What the registered activities answer: exceptions of their code are outcomes."""
+"""What is bound to steps, and what the registered activities answer: exceptions of their code are outcomes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from activities import registry
-from orchestrators.run import Step, do, run_operation
+from activities.registry import BINDINGS
+from domain.operation.steps import BY_NAME, Step, do
+from orchestrators import attach, detach, reattach
+from orchestrators.run import run_operation
 from tests.orchestrators.driver import FakeContext, Scheduled, drive
 
 CALL = {"operation": "op", "step": "first", "run": 1}
@@ -42,3 +45,42 @@ def test_a_bug_is_counted_by_the_orchestrator_that_hears_of_it() -> None:
 
     assert drive(lambda given: run_operation(given, steps), context, answer)["status"] == "Failed"
     assert [item.name for item in context.scheduled].count("first") == 20
+
+
+def test_every_step_is_bound_and_none_twice() -> None:
+    bound = [binding.step for binding in BINDINGS]
+    assert sorted(step.name for step in bound) == sorted(BY_NAME)
+    assert all(BY_NAME[step.name] is step for step in bound)
+
+
+def test_a_step_is_registered_under_its_name() -> None:
+    registered = [builder._function.get_function_name() for builder in registry.bp._function_builders]
+    assert {*BY_NAME} <= {*registered}
+    assert len(registered) == len({*registered})
+
+
+def test_what_a_binding_refers_to_is_a_step_of_its_own_sort() -> None:
+    assert {b.undo.name for b in BINDINGS if b.undo is not None} == {s.name for s in BY_NAME.values() if s.undo}
+    for binding in BINDINGS:
+        assert not binding.redone or binding.undo is not None
+        assert binding.taken_anew is (binding.step.always or binding.step.name == "claim")
+
+
+@pytest.mark.parametrize("steps", [attach.STEPS, detach.STEPS, reattach.STEPS])
+def test_an_undo_comes_after_what_it_reverts_and_what_is_begun_before_what_waits_for_it(
+    steps: tuple[Step, ...],
+) -> None:
+    names = [step.name for step in steps]
+    for binding in BINDINGS:
+        for later in (binding.undo, binding.begun_for):
+            if later is not None and binding.step.name in names and later.name in names:
+                assert names.index(binding.step.name) < names.index(later.name)
+    # And nothing is undone that no step of the operation does.
+    does = {b.undo.name for b in BINDINGS if b.undo is not None and b.step.name in names}
+    assert {step.name for step in steps if step.undo} <= does
+
+
+def test_the_order_of_bindings_means_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = registry._planners()
+    monkeypatch.setattr(registry, "BINDINGS", BINDINGS[::-1])
+    assert registry._planners() == before

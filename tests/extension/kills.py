@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.stack import Options, Stack, running_stack
+from local.world import cluster_id
 from orchestrators import attach
 from packages.functions_host.extension.options import EXTENSION
 from tests.faults import invariants
@@ -31,7 +32,7 @@ from tests.scenarios.test_deaths import worker_pid
 FACTOR = 12.0
 KILLS = 10
 PATIENCE = 900.0
-_BOUNDED = [step.name for step in attach.STEPS if not step.undo]
+_BOUNDED = [step.name for step in attach.STEPS if not step.undo and step.needed({"clusterId": cluster_id("aks")})]
 # Different moments: ten steps, over all of an attach.
 MOMENTS = [_BOUNDED[number * len(_BOUNDED) // KILLS] for number in range(KILLS)]
 

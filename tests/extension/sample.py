@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from local.stack import Options, Stack, running_stack
-from orchestrators import versions as earlier
 from packages.functions_host.extension.options import EXTENSION
 from tests.scenarios.conftest import place_in
 from tests.scenarios.helpers import (
@@ -30,7 +29,15 @@ from tests.scenarios.helpers import (
 )
 from tests.scenarios.test_deaths import worker_pid
 from tests.scenarios.test_drain import have_job
-from tests.scenarios.test_upgrade import deploy, deployment, names, present_version, steps, version_of
+from tests.scenarios.test_upgrade import (
+    OLDER,
+    OLDER_STEPS,
+    deploy,
+    deployment,
+    present_version,
+    steps,
+    version_of,
+)
 
 FACTOR = 120.0
 # Simulated seconds: half a minute, in which a deployment is upgraded.
@@ -41,7 +48,7 @@ LONG = 3600
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app with a host.json of its own, as the release before had it."""
     folder = deployment(tmp_path_factory.mktemp("app"))
-    deploy(folder, version="1.0")
+    deploy(folder, version=OLDER)
     return folder
 
 
@@ -63,8 +70,8 @@ def test_a_detach_is_seen_through_by_the_next_release(stack: Stack, app: Path) -
     deploy(app, version=present_version())
     stack.start_host()
     operation = succeeded(stack, operation_id)
-    assert version_of(stack, operation) == "1.0"
-    assert steps(operation) == names(earlier.DETACH_1_0)
+    assert version_of(stack, operation) == OLDER
+    assert steps(operation) == [*OLDER_STEPS["detach"]]
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert deletes(stack, place) == ["Detach"]
 

@@ -1,1 +1,1 @@
-"""Histories of finished orchestrations, by release: what a later release must still be able to go on from."""
+"""Histories of finished orchestrations, by orchestration version: what a later release still goes on from."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain.version import VERSION
+from gateways.host_json import orchestration_version
 from local import world as worlds
 from local.stack import Options, Stack, running_stack
 from packages.functions_host.durable.protocol import context_json
@@ -26,7 +26,7 @@ _WAITS = {"workloads": {"policy": "wait", "deadline": "PT10M"}}
 
 def main() -> None:
     """Run one operation of each sort and write the history of every orchestration that took part."""
-    target = FOLDER / VERSION
+    target = FOLDER / str(orchestration_version())
     target.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,

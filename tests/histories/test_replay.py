@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.version import VERSION
+from gateways.host_json import orchestration_version
 from orchestrators.blueprint import ORCHESTRATORS
 from tests.histories.replay import History, actions, load, prefixes
 
@@ -33,7 +33,7 @@ def test_each_prefix_of_a_history_replays_to_a_prefix(history: History) -> None:
 
 
 def test_every_orchestrator_of_this_release_has_a_history() -> None:
-    told = {h.orchestrator for h in HISTORIES if h.name.startswith(f"{VERSION}/")}
+    told = {h.orchestrator for h in HISTORIES if h.name.startswith(f"{orchestration_version()}/")}
     assert told == {o.__name__ for o in ORCHESTRATORS}
 
 

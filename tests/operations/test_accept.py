@@ -144,3 +144,13 @@ def test_the_case_of_an_id_deeper_down_makes_no_other_request(tables: Tables) ->
     answer = accept(make_submission(request={**make_submission().request, "identity": folded}))
     assert isinstance(answer, Accepted)
     assert answer.operation.id == first.id
+
+
+def test_an_operation_is_accepted_without_the_steps_that_its_request_does_not_need(tables: Tables) -> None:
+    asked = {**make_submission().request, "smokeTest": "training"}
+    left_out = accepted(request=asked).left_out
+    assert {"ensure_relay", "cleanup_legacy", "drain"} <= {*left_out}
+    assert not {"smoke_test", "attach_compute"} & {*left_out}
+    stored = records.read(next(c.operation_id for c in claims.held()))
+    assert stored is not None
+    assert stored.operation.left_out == left_out

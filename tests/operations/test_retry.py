@@ -102,3 +102,25 @@ def test_a_reattach_between_its_halves_keeps_what_it_has_paused(tables: Tables) 
     assert (resume.status, resume.intents) == ("NotStarted", ())
     assert failed is not None
     assert failed.value == {"failedBefore": True}
+
+
+def test_a_retry_may_go_back_as_often_as_the_first_run(tables: Tables) -> None:
+    before = operation_that("Failed", (step("compute_ready", "Failed", problem=PROBLEM, backs=5),))
+    failed = retry(before.id, WHO).operation.step("compute_ready")
+    assert failed is not None
+    assert failed.backs == 0
+
+
+def test_what_only_began_a_wait_that_failed_is_begun_anew(tables: Tables) -> None:
+    steps = (step("smoke_test", "Succeeded"), step("smoke_test_done", "Failed"), step("undo_smoke_test", "Succeeded"))
+    after = retry(operation_that("Failed", steps).id, WHO).operation
+    assert [(s.name, len(s.intents)) for s in after.steps] == [("smoke_test", 0), ("smoke_test_done", 1)]
+
+
+def test_what_was_paused_and_resumed_is_paused_again(tables: Tables) -> None:
+    steps = (step("pause_schedules", "Succeeded"), step("drain", "Failed"), step("resume_schedules", "Succeeded"))
+    after = retry(operation_that("Failed", steps).id, WHO).operation
+    assert [(s.name, s.status, len(s.intents)) for s in after.steps] == [
+        ("pause_schedules", "NotStarted", 0),
+        ("drain", "NotStarted", 1),
+    ]

@@ -5,15 +5,9 @@ from typing import Any
 
 import pytest
 
+from domain.operation.steps import PLAN, Step, ask, do, undo, until
 from orchestrators import attach, detach
-from orchestrators.run import (
-    Step,
-    ask,
-    do,
-    run_operation,
-    until,
-    wait_until,
-)
+from orchestrators.run import run_operation, wait_until
 from tests.orchestrators.driver import FakeContext, Scheduled, drive, seconds_after_start
 
 DONE = {"kind": "done"}
@@ -72,6 +66,44 @@ def test_the_first_problem_is_the_one_that_counts() -> None:
     stops = {n: {"kind": "stop", "problem": {"code": n, "message": ""}} for n in "ab"}
     _, scheduled = run(steps, stops)
     assert scheduled[-1].input["problem"]["code"] == "a"
+
+
+def test_steps_that_the_first_call_brings_as_left_out_are_not_taken_nor_undone() -> None:
+    steps = (do("first"), do("second"), until("third", within=60), undo("undo_second", within=60), *STEPS[2:])
+    left_out = {"leftOut": ["second", "undo_second"]}
+    _, scheduled = run(steps, {"first": {**DONE, **left_out}})
+    assert names(scheduled) == ["first", "third", "last"]
+    _, scheduled = run(steps, {"first": {"kind": "stop", "problem": {"code": "X", "message": ""}, **left_out}})
+    assert names(scheduled) == ["first", "last"]
+
+
+def test_a_plan_is_told_the_steps_of_the_operation_that_it_is_of() -> None:
+    of = (do("first"), do("second"), undo("undo_second", within=60), do("last"))
+    context = FakeContext({"operation": "op", "run": 1})
+    answer = {"kind": "done", "leftOut": ["second"]}
+    drive(lambda c: run_operation(c, (do("first"), PLAN), of), context, lambda item: answer)
+    assert [s.input.get("planned") for s in context.scheduled] == [None, ["first", "last"]]
+
+
+def back_to(step: str) -> dict[str, str]:
+    return {"kind": "back", "step": step}
+
+
+def test_after_back_the_run_goes_on_from_the_earlier_step() -> None:
+    steps = (do("a"), do("b"), until("c", within=60), do("d"), do("end", always=True))
+    end, scheduled = run(steps, {"c": [back_to("b"), back_to("a"), DONE]})
+    assert names(scheduled) == ["a", "b", "c", "b", "c", "a", "b", "c", "d", "end"]
+    assert end["status"] == "Succeeded"
+    # The waiter of each time has the same name: whoever wakes it knows no other.
+    assert {s.instance_id for s in scheduled if s.kind == "child"} == {"op-1:c"}
+
+
+def test_back_from_a_do_and_a_stop_after_it() -> None:
+    stopped = {"kind": "stop", "problem": {"code": "X", "message": ""}}
+    steps = (do("a"), do("b"), do("c"), do("end", always=True))
+    end, scheduled = run(steps, {"b": [back_to("a"), stopped]})
+    assert names(scheduled) == ["a", "b", "a", "b", "end"]
+    assert end["status"] == "Failed"
 
 
 def test_a_superseded_run_takes_no_further_step() -> None:
@@ -165,7 +197,9 @@ def test_a_timer_that_lost_against_a_hint_is_cancelled(winner: str, canceled: bo
     assert context.scheduled[2].canceled is canceled
 
 
-@pytest.mark.parametrize("outcome", [DONE, {"kind": "stop", "problem": {}}, {"kind": "superseded"}])
+@pytest.mark.parametrize(
+    "outcome", [DONE, {"kind": "stop", "problem": {}}, {"kind": "superseded"}, {"kind": "back", "step": "earlier"}]
+)
 def test_until_ends_with_the_outcome_and_opens_no_wait(outcome: dict[str, Any]) -> None:
     context = poll_once(outcome)
     assert context.continued_with == outcome

@@ -7,24 +7,16 @@ from typing import Any
 
 import pytest
 
-from orchestrators import (
-    attach,
-    attach_plan,
-    detach,
-    detach_plan,
-)
-from orchestrators import (
-    versions as earlier,
-)
-from orchestrators.run import Step
+from domain.operation.steps import CLAIM, RECORD, RELEASE, RESOLVE, SURVEY, Step
+from orchestrators import attach, detach, reattach, versions
 from tests.orchestrators.driver import FakeContext, drive
 
-TABLES = [
-    (attach.attach, earlier.ATTACH_1_0, attach.STEPS),
-    (detach.detach, earlier.DETACH_1_0, detach.STEPS),
-    (attach_plan.attach_plan, earlier.ATTACH_PLAN_1_0, attach_plan.STEPS),
-    (detach_plan.detach_plan, earlier.DETACH_PLAN_1_0, detach_plan.STEPS),
+PRESENT = [
+    *((attach.attach, attach.STEPS), (attach.attach_plan, attach.PLAN_STEPS)),
+    *((detach.detach, detach.STEPS), (detach.detach_plan, detach.PLAN_STEPS)),
+    *((reattach.reattach, reattach.STEPS), (reattach.reattach_plan, reattach.PLAN_STEPS)),
 ]
+PLANTED = (CLAIM, RESOLVE, SURVEY, RECORD, RELEASE)
 
 
 def taken(orchestrator: Callable[[Any], Any], version: str | None) -> list[str]:
@@ -33,14 +25,20 @@ def taken(orchestrator: Callable[[Any], Any], version: str | None) -> list[str]:
     return [s.input["step"] for s in context.scheduled if s.kind in ("activity", "child")]
 
 
-def names(table: tuple[Step, ...]) -> list[str]:
-    return [step.name for step in table if not step.undo]
+def names(steps: tuple[Step, ...]) -> list[str]:
+    return [step.name for step in steps if not step.undo]
 
 
-@pytest.mark.parametrize(("orchestrator", "earlier_table", "present"), TABLES, ids=lambda t: getattr(t, "__name__", ""))
-def test_the_version_decides(
-    orchestrator: Callable[[Any], Any], earlier_table: tuple[Step, ...], present: tuple[Step, ...]
+@pytest.mark.parametrize(("orchestrator", "steps"), PRESENT, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_planted_older_version_takes_the_steps_that_it_began_with(
+    orchestrator: Callable[[Any], Any], steps: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert taken(orchestrator, "1.0") == names(earlier_table)
-    assert taken(orchestrator, "2.0") == names(present)
-    assert taken(orchestrator, None) == names(present)
+    monkeypatch.setattr(versions, "EARLIER", {"2.9": {orchestrator.__name__: PLANTED}})
+    assert taken(orchestrator, "2.9") == names(PLANTED)
+    for present in ("3.0", "2.8", None):
+        assert taken(orchestrator, present) == names(steps)
+
+
+def test_a_list_that_an_older_version_has_not_is_the_present_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "EARLIER", {"2.9": {"detach": PLANTED}})
+    assert taken(attach.attach, "2.9") == names(attach.STEPS)

@@ -15,6 +15,11 @@ from tests.scenarios.helpers import (
     succeeded,
 )
 
+STEPS = [
+    *("claim", "resolve", "preflight", "grant_workspace_roles", "install_extension", "extension_ready"),
+    *("components_healthy", "ensure_namespace", "attach_compute", "compute_ready", "record", "notify", "release"),
+]
+
 
 def test_http_attach(stack: Stack, place: Place) -> None:
     answer = stack.app.call("POST", "/attach", place.attach_body())
@@ -24,8 +29,9 @@ def test_http_attach(stack: Stack, place: Place) -> None:
     operation = succeeded(stack, answer.body["id"])
     assert operation["result"]["computeId"] == place.compute_id
     skipped = {step["name"] for step in operation["steps"] if step["status"] == "Skipped"}
-    of_arc_and_roles = {"ensure_relay", "grant_workspace_roles", "grant_compute_roles"}
-    assert skipped == {*of_arc_and_roles, "cleanup_legacy", "smoke_test", "smoke_test_done"}
+    assert skipped == {"grant_workspace_roles"}
+    # What the request does not ask for is no step of it.
+    assert [step["name"] for step in operation["steps"]] == STEPS
     assert {step["status"] for step in operation["steps"] if step["name"] not in skipped} == {"Succeeded"}
     assert {created["id"] for created in operation["created"]} == {place.compute_id, extension_path(place.cluster_id)}
     assert_journal_whole(operation, stack.app.journal(operation["id"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.stack import Stack
-from tests.scenarios.helpers import Operation, Place, at_step, changes, ended, step_of
+from tests.scenarios.helpers import Operation, Place, at_step, changes, ended
 
 
 def body(place: Place, **more: Any) -> dict[str, Any]:
@@ -46,8 +46,7 @@ def test_a_job_runs_on_the_compute(stack: Stack, place: Place) -> None:
 
 def test_nothing_runs_where_nobody_asks(stack: Stack, place: Place) -> None:
     operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
-    assert step_of(operation, "smoke_test")["status"] == "Skipped"
-    assert step_of(operation, "smoke_test_done")["status"] == "Skipped"
+    assert not {"smoke_test", "smoke_test_done"} & {step["name"] for step in operation["steps"]}
     assert jobs(stack, place) == []
 
 

@@ -13,6 +13,7 @@ from domain.operation.record import (
     Operation,
     RequestedBy,
 )
+from domain.operation.steps import WAKE
 from domain.requests.models import Decision
 from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
@@ -21,7 +22,6 @@ from gateways.durable import start_recorded
 from operations.cancel import cancel
 from operations.decide import Refusal, decide
 from operations.retry import Retried, retry
-from orchestrators.run import WAKE
 from triggers.http.answers import HttpError, answered, operation_answer
 from triggers.http.queries import find_operation
 from triggers.http.request import Parameters, principal, read_body

@@ -11,7 +11,9 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestE
 
 from activities.runtime.step import StepAtWork, run_step
 from domain.operation.outcomes import (
+    MOST_BACKS,
     Again,
+    Back,
     Created,
     Done,
     Ending,
@@ -354,3 +356,94 @@ def test_a_step_that_came_with_a_later_release_is_not_taken_by_an_operation_begu
     assert run_step(later, added) == {"kind": "done"}
     assert not seen
     assert stored().step("added_later") is None
+
+
+def test_steps_that_the_request_does_not_need_are_in_no_list_and_the_first_answer_names_them() -> None:
+    records.change("op", None, lambda o: Change(replace(o, left_out=("ready", "undo_first"))), NOW)
+    work, seen = answering(Done())
+    assert run_step(work, call()) == {"kind": "done", "leftOut": ["ready", "undo_first"]}
+    assert [s.name for s in stored().steps] == ["first", "release"]
+    assert ("ready", "started") not in events()
+    # A run that is begun later hears of them too, of a step that is over.
+    records.change("op", None, lambda o: Change(replace(o, run=2)), NOW)
+    assert run_step(work, call(run=2))["leftOut"] == ["ready", "undo_first"]
+    assert run_step(work, call("ready", run=2, plan=())) == {"kind": "done"}
+    assert len(seen) == 1
+
+
+def test_a_first_step_that_stops_names_them_too() -> None:
+    records.change("op", None, lambda o: Change(replace(o, left_out=("undo_first",))), NOW)
+    answer = run_step(answering(Stop(Problem("C", "no")))[0], call())
+    assert (answer["kind"], answer["leftOut"]) == ("stop", ["undo_first"])
+
+
+PROBLEM = Problem("C", "no")
+BACK = Back("first", "a job showed up", PROBLEM)
+
+
+def once(step: str, outcome: Outcome) -> dict[str, Any]:
+    return run_step(answering(outcome)[0], call(step))
+
+
+def test_back_has_the_steps_begin_again_with_their_intents_kept() -> None:
+    def sends(step: StepAtWork) -> Outcome:
+        step.intend("create", "/id")
+        return Done({"url": "u"})
+
+    run_step(sends, call())
+    assert once("ready", BACK) == {"kind": "back", "step": "first"}
+    first, ready = stored().step("first"), stored().step("ready")
+    assert first is not None
+    assert ready is not None
+    assert (first.status, first.started, dict(first.value), len(first.intents)) == ("NotStarted", None, {}, 1)
+    assert (ready.status, ready.started, ready.backs) == ("NotStarted", None, 1)
+    assert stored().problem is None
+    assert ("ready", "back") in events()
+    # What is sent again is put down anew, with its own time.
+    before = first.intents[0]
+    run_step(sends, call())
+    again = stored().step("first")
+    assert again is not None
+    assert len(again.intents) == 1
+    assert again.intents[0].time > before.time
+    assert once("ready", Done()) == {"kind": "done"}
+
+
+def test_a_message_delivered_twice_after_back_is_answered_as_before_and_begins_nothing() -> None:
+    once("first", Done())
+    once("ready", BACK)
+    before = stored()
+    work, seen = answering()
+    assert run_step(work, call("ready")) == {"kind": "back", "step": "first"}
+    assert seen == []
+    assert stored() == before
+
+
+def test_a_step_has_the_run_go_back_five_times_and_then_ends_with_its_problem() -> None:
+    for number in range(MOST_BACKS):
+        once("first", Done())
+        assert once("ready", BACK)["kind"] == "back"
+        ready = stored().step("ready")
+        assert ready is not None
+        assert ready.backs == number + 1
+    once("first", Done())
+    answer = once("ready", BACK)
+    assert (answer["kind"], answer["problem"]["code"]) == ("stop", "C")
+
+
+def test_a_step_that_is_in_no_list_cannot_be_gone_back_to() -> None:
+    once("first", Done())
+    assert once("ready", replace(BACK, step="added_later"))["kind"] == "stop"
+
+
+def test_back_to_what_comes_later_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="does not come before it"):
+        once("first", replace(BACK, step="ready"))
+
+
+def test_what_is_made_once_more_is_listed_once() -> None:
+    made = Created("t", "/id")
+    once("first", Done(created=(made,)))
+    once("ready", BACK)
+    once("first", Done(created=(made,)))
+    assert stored().created == (made,)

@@ -10,7 +10,7 @@ import pytest
 from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST, fill_command
 from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
 from domain.catalogue.render import SECTIONS, rendered
-from domain.operation.facts import facts_of, situation_of
+from domain.operation.facts import facts_of
 from domain.operation.record import StepRecord
 from domain.problems import AzureAnswer, answers_in
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
@@ -139,13 +139,6 @@ def test_facts_of_an_operation() -> None:
     assert detach["cluster_id"] == CLUSTER_ID
     assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
     assert "cluster" not in facts_of(make_operation(cluster_id=None))
-
-
-def test_steps_have_situations() -> None:
-    assert situation_of("compute_ready") == ATTACH
-    assert situation_of("install_extension") == EXTENSION
-    assert situation_of("compute_gone") == DETACH
-    assert situation_of("survey") == REQUEST
 
 
 def test_the_page_of_errors_is_the_catalogue() -> None:
