@@ -42,7 +42,7 @@ COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 def remove_failed_compute(step: StepAtWork) -> Outcome:
     """Detach the compute that this operation attached and that has failed, so that it can be attached again.
 
-    A failed compute does not recover, and one that is there cannot be changed: detach, then attach
+    A failed compute does not recover, and an existing one cannot be changed: detach, then attach
     (https://learn.microsoft.com/azure/machine-learning/how-to-attach-kubernetes-to-workspace).
     """
     target = step.operation.compute_id

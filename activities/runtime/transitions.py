@@ -90,7 +90,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
 
 
 def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
-    """The step that the run goes on from since this one had it go back; None when this one is next.
+    """The step that the run continues from since this one had it go back; None when this one is next.
 
     A message that is delivered once more after the run went back is answered as before: the answer may have been lost.
     """

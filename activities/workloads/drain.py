@@ -59,7 +59,7 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
     except ArmError as error:
         if not error.transient:
             raise
-        return Done(detail=f"what uses the compute cannot be told yet: {error}", skipped=True)  # It is drained, then.
+        return Done(detail=f"what uses the compute is still unknown: {error}", skipped=True)  # It is drained, then.
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
@@ -94,15 +94,15 @@ def is_forced(operation: Operation) -> bool:
 def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
     """What has come to the compute since it was drained: the run goes back and drains it again; None when nothing has.
 
-    Raises ArmError when it cannot be told what uses the compute: that counts as busy.
+    Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
     try:
         uses = uses_of(step.operation, step.operation.compute_id)
     except ArmError as error:
         if policy.on_deadline != FORCE or not error.transient:
             raise
-        # Drain goes on without knowing at its deadline.
-        return Back(DRAIN.name, f"what uses the compute cannot be told: {error}")
+        # At its deadline, drain continues without knowing.
+        return Back(DRAIN.name, f"what uses the compute is unknown: {error}")
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
@@ -149,7 +149,7 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
 
 
 def _not_canceled(step: StepAtWork, left: Sequence[Use], policy: Policy) -> list[Use]:
-    """The jobs to cancel that nobody has cancelled, or that go on although it was asked a while ago."""
+    """The jobs to cancel that nobody has cancelled, or that still run although it was asked a while ago."""
     canceling = step.operation.step(CANCEL_JOBS.name)
     asked = {intent.resource_id.lower(): intent.time for intent in canceling.intents} if canceling is not None else {}
     before = clock.now() - _SHOWS_WITHIN

@@ -107,7 +107,7 @@ class StepRecord:
     def with_intent(self, intent: Intent) -> StepRecord:
         """The step with one more intent; the last one stays as it is, with its time, if it is of this same beginning.
 
-        A step that has begun again - a retry, a run that went back - sends anew what it had sent before.
+        A step that has begun again - a retry, a run that went back - sends again what it had sent before.
         """
         last = self.intents[-1] if self.intents else None
         if last is not None and last.same(intent) and not self.is_earlier(last):
@@ -132,7 +132,7 @@ class StepRecord:
 
     @property
     def first_started(self) -> datetime | None:
-        """When the step began, however often the run has gone back since; a retry by a person begins it anew."""
+        """When the step began, however often the run has gone back since; a retry by a person begins it again."""
         return self.since or self.started
 
     @property

@@ -99,8 +99,7 @@ def legacy_objects(facts: Facts) -> Judgement:
     if seen.legacy.kept:
         return fails(
             f"The app may not delete, in the cluster: {in_words(seen.legacy.kept)}.",
-            "Remove them yourself, or give the app's identity a role in the cluster that may; "
-            "docs/roles.md lists them.",
+            "Remove them, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
             command,
         )
     return passes(f"To be removed, as asked: {in_words(found)}.")

@@ -142,7 +142,7 @@ ENTRIES = (
         code="DetachStuck",
         situations=(MOOR,),
         cause="Azure ML took the detach and has not finished it: asked {since}, {waited} ago. Last seen: {detail}.",
-        remedy="Wait: Moor looks every hour whether the compute is gone, and ends the operation then. If it stays, "
+        remedy="Wait: Moor looks every hour whether the compute is gone, and then ends the operation. If it stays, "
         "open a support request with the compute's id: nothing but Azure ML can finish it.",
         command="az rest --method get --url '{compute_id}?api-version=2025-12-01'",
         transient=True,
