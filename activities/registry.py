@@ -37,11 +37,12 @@ from activities.cluster.legacy_objects import cleanup_legacy, planned_cleanup
 from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster
 from activities.cluster.namespace import ensure_namespace, planned_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret, planned_copy
-from activities.compute.attach import attach_compute, compute_ready, planned_attach, undo_compute
+from activities.compute.attach import attach_compute, compute_ready, planned_attach, remove_failed_compute, undo_compute
 from activities.compute.detach import compute_gone, detach_compute, planned_detach
 from activities.compute.resolve import resolve
 from activities.compute.snapshot import snapshot
 from activities.extension.install import (
+    extension_gone,
     extension_ready,
     install_extension,
     outlook,
@@ -53,8 +54,8 @@ from activities.lifecycle.approval import approval
 from activities.lifecycle.claim import claim, release
 from activities.lifecycle.ending import notify, record
 from activities.runtime.step import StepAtWork, Work, run_step
-from activities.workloads.drain import drain, planned_cancels
-from activities.workloads.endpoints import delete_endpoints, planned_deletions
+from activities.workloads.drain import cancel_jobs, drain, planned_cancels
+from activities.workloads.endpoints import delete_endpoints, endpoints_gone, planned_deletions
 from activities.workloads.schedules import pause_schedules, planned_pauses, planned_resumes, resume_schedules
 from activities.workloads.smoke_test import planned_smoke_test, smoke_test, smoke_test_done, undo_smoke_test
 from activities.workloads.uses import find_orphans, survey
@@ -77,7 +78,7 @@ class Binding:
 
     A retry answers finished steps from the record and begins the others again, but: ``taken_anew``: a new run takes the
     step whatever it came to before. ``begun_for``: the step only began what that later one waits for; when that one
-    failed, it is begun anew. ``redone``: the step is done again after its ``undo``. It made nothing: what steps make
+    failed, it begins again. ``redone``: the step is done again after its ``undo``. It made nothing: what steps make
     and an undo removes stands among what the operation created, and retry sees it there.
     """
 
@@ -141,6 +142,7 @@ BINDINGS: tuple[Binding, ...] = (
         plan=planned_instance_types,
         undo=steps.UNDO_INSTANCE_TYPES,
     ),
+    Binding(steps.REMOVE_FAILED_COMPUTE, remove_failed_compute),
     Binding(steps.ATTACH_COMPUTE, attach_compute, plan=_planned_attach, undo=steps.UNDO_COMPUTE),
     Binding(steps.COMPUTE_READY, compute_ready),
     Binding(steps.GRANT_COMPUTE_ROLES, grant_compute_roles, plan=planned_compute_grants, undo=steps.UNDO_ROLES),
@@ -169,17 +171,20 @@ BINDINGS: tuple[Binding, ...] = (
         undo=steps.RESUME_SCHEDULES,
         redone=True,
     ),
-    Binding(steps.DRAIN, drain, plan=planned_cancels),
+    Binding(steps.CANCEL_JOBS, cancel_jobs, plan=planned_cancels),
+    Binding(steps.DRAIN, drain),
     Binding(steps.DELETE_ENDPOINTS, delete_endpoints, plan=planned_deletions),
+    Binding(steps.ENDPOINTS_GONE, endpoints_gone),
     Binding(steps.SNAPSHOT, snapshot),
     Binding(steps.DETACH_COMPUTE, detach_compute, plan=_planned_detach),
     Binding(steps.COMPUTE_GONE, compute_gone),
     Binding(steps.FIND_ORPHANS, find_orphans),
     Binding(steps.REMOVE_INSTANCE_TYPES, remove_instance_types, plan=planned_type_removal),
     Binding(steps.REMOVE_EXTENSION, remove_extension, plan=planned_extension_removal),
+    Binding(steps.EXTENSION_GONE, extension_gone),
     Binding(steps.REMOVE_ROLES, remove_roles, plan=planned_role_removal),
     Binding(steps.RESUME_SCHEDULES, resume_schedules, plan=planned_resumes),
-    # What every operation ends with: its end is told anew.
+    # What every operation ends with: its end is published again.
     Binding(steps.RECORD, record, taken_anew=True),
     Binding(steps.NOTIFY, notify, taken_anew=True),
     Binding(steps.RELEASE, release, taken_anew=True),

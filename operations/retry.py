@@ -1,4 +1,4 @@
-"""Going on with an operation because a person asks: from the step it stands at, with the same record."""
+"""Continue an operation because a person asks: from the step it stands at, with the same record."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Retried:
 
 
 def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -> Retried:
-    """Write a new run that goes on where the operation stands; one that succeeded has nothing to go on with.
+    """Write a new run that continues where the operation stands; one that succeeded has nothing left to do.
 
-    With ``of_run`` only that run is gone on with: of two that ask, the second finds another one.
+    With ``of_run`` only that run is continued: of two that ask, the second finds another one.
 
     The fence shuts the present run out, whether or not its engine instance still works: asking while all is well costs
     a poll and nothing else. Steps that were not finished get their whole time again.
@@ -73,7 +73,7 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
 
 
 def _answered(operation: Operation) -> tuple[Question, ...]:
-    """The questions whose steps are finished; what was refused, or not answered in time, is asked anew."""
+    """The questions whose steps are finished; what was refused, or not answered in time, is asked again."""
     return tuple(q for q in operation.questions if (s := operation.step(q.step)) is not None and s.status == SUCCEEDED)
 
 
@@ -118,7 +118,7 @@ def _anew(step: StepRecord) -> StepRecord:
     if step.status in (SUCCEEDED, SKIPPED) and step.name not in _TAKEN_ANEW:
         return replace(step, backs=0)
     failed = step.failed_before or step.status == FAILED
-    return replace(step.begun_again(), progress=step.progress, failed_before=failed, backs=0)
+    return replace(step.begun_again(), progress=step.progress, failed_before=failed, backs=0, since=None)
 
 
 _TAKEN_ANEW = frozenset(b.step.name for b in BINDINGS if b.taken_anew)

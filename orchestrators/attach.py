@@ -23,6 +23,7 @@ from domain.operation.steps import (
     RECORD,
     REGISTER_PROVIDERS,
     RELEASE,
+    REMOVE_FAILED_COMPUTE,
     RESOLVE,
     SMOKE_TEST,
     SMOKE_TEST_DONE,
@@ -50,9 +51,10 @@ STEPS = (
     COMPONENTS_HEALTHY,  # what Azure calls installed may still be starting
     ENSURE_NAMESPACE,  # an attach does not look for it, and jobs fail without it
     APPLY_INSTANCE_TYPES,  # the cluster learns what they are some minutes after the installation
+    REMOVE_FAILED_COMPUTE,  # of this attach: compute_ready goes back to it
     ATTACH_COMPUTE,  # needs the extension: without it Azure fails the attach under false names
     COMPUTE_READY,
-    GRANT_COMPUTE_ROLES,  # the compute's own identity is there once the compute is
+    GRANT_COMPUTE_ROLES,  # the compute's own identity exists once the compute does
     SMOKE_TEST,  # when asked: a small job proves what Azure only says
     SMOKE_TEST_DONE,
     UNDO_SMOKE_TEST,  # first: a job that runs keeps the compute from being detached
@@ -75,5 +77,5 @@ def attach(context: DurableOrchestrationContext) -> Steps:
 
 
 def attach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Only look: what is there, what the checks say, what an attach would change. No claim, and nobody is told."""
+    """Only look: what exists, what the checks say, what an attach would change. No claim, no event."""
     return (yield from run_operation(context, steps_of(context, "attach_plan", PLAN_STEPS), planned=STEPS))

@@ -6,11 +6,14 @@ from azure.durable_functions import DurableOrchestrationContext
 
 from domain.operation.steps import (
     APPROVAL,
+    CANCEL_JOBS,
     CLAIM,
     COMPUTE_GONE,
     DELETE_ENDPOINTS,
     DETACH_COMPUTE,
     DRAIN,
+    ENDPOINTS_GONE,
+    EXTENSION_GONE,
     FIND_ORPHANS,
     NOTIFY,
     PAUSE_SCHEDULES,
@@ -36,14 +39,17 @@ STEPS = (
     SURVEY,  # right before the call: what it cannot tell counts as busy
     APPROVAL,
     PAUSE_SCHEDULES,  # or they start what has just been waited for
-    DRAIN,
+    CANCEL_JOBS,
+    DRAIN,  # goes back to cancel what has come since
     DELETE_ENDPOINTS,
+    ENDPOINTS_GONE,
     SNAPSHOT,  # so that it can be attached again as it was
-    DETACH_COMPUTE,  # looks once more: a job may have come since
+    DETACH_COMPUTE,  # looks once more, and goes back if a job has come since
     COMPUTE_GONE,
     FIND_ORPHANS,  # a job may have slipped in after that look
-    REMOVE_INSTANCE_TYPES,  # these three when asked, and only what Moor itself made
+    REMOVE_INSTANCE_TYPES,  # these four when asked, and only what Moor itself made
     REMOVE_EXTENSION,
+    EXTENSION_GONE,
     REMOVE_ROLES,  # last: the others may need them
     RESUME_SCHEDULES,  # after a failure: the compute stays
     RECORD,
@@ -59,5 +65,5 @@ def detach(context: DurableOrchestrationContext) -> Steps:
 
 
 def detach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Only look: what is there, what uses the compute, what a detach would change. No claim, and nobody is told."""
+    """Only look: what exists, what uses the compute, what a detach would change. No claim, no event."""
     return (yield from run_operation(context, steps_of(context, "detach_plan", PLAN_STEPS), planned=STEPS))

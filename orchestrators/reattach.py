@@ -10,6 +10,7 @@ from domain.operation.steps import (
     APPLY_INSTANCE_TYPES,
     APPROVAL,
     ATTACH_COMPUTE,
+    CANCEL_JOBS,
     CLAIM,
     CLEANUP_LEGACY,
     COMPONENTS_HEALTHY,
@@ -18,6 +19,7 @@ from domain.operation.steps import (
     DELETE_ENDPOINTS,
     DETACH_COMPUTE,
     DRAIN,
+    ENDPOINTS_GONE,
     ENSURE_NAMESPACE,
     ENSURE_RELAY,
     EXTENSION_READY,
@@ -32,6 +34,7 @@ from domain.operation.steps import (
     PREFLIGHT,
     RECORD,
     RELEASE,
+    REMOVE_FAILED_COMPUTE,
     RESOLVE,
     RESUME_SCHEDULES,
     SURVEY,
@@ -41,17 +44,19 @@ from orchestrators.versions import steps_of
 
 STEPS = (
     CLAIM,
-    RESOLVE,  # what is to be attached: what is there, with the request's changes; kept, for it will be gone
+    RESOLVE,  # what is to be attached: what exists, with the request's changes; kept, for it will be gone
     PREFLIGHT,  # of both halves, before anything is changed
     SURVEY,
     APPROVAL,
     PAUSE_SCHEDULES,
+    CANCEL_JOBS,
     DRAIN,
     DELETE_ENDPOINTS,
-    DETACH_COMPUTE,  # looks once more: a job may have come since
+    ENDPOINTS_GONE,
+    DETACH_COMPUTE,  # looks once more, and goes back if a job has come since
     COMPUTE_GONE,
     FIND_ORPHANS,
-    # The second half. Nothing of it is reverted: there is nothing to go back to, and a retry goes on with it.
+    # The second half. Nothing of it is reverted: nothing is left to go back to, and a retry continues it.
     ENSURE_RELAY,
     GRANT_WORKSPACE_ROLES,
     KEEP_TLS_SECRET,  # before the clean-up takes v1's own
@@ -61,6 +66,7 @@ STEPS = (
     COMPONENTS_HEALTHY,
     ENSURE_NAMESPACE,
     APPLY_INSTANCE_TYPES,
+    REMOVE_FAILED_COMPUTE,
     ATTACH_COMPUTE,
     COMPUTE_READY,
     GRANT_COMPUTE_ROLES,
@@ -78,5 +84,5 @@ def reattach(context: DurableOrchestrationContext) -> Steps:
 
 
 def reattach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Only look: what is there, the checks of both halves, what a reattach would change. No claim, nobody is told."""
+    """Only look: what exists, the checks of both halves, what a reattach would change. No claim, no event."""
     return (yield from run_operation(context, steps_of(context, "reattach_plan", PLAN_STEPS), planned=STEPS))

@@ -12,7 +12,7 @@ from typing import Any
 from activities.access.providers import providers
 from activities.access.roles import look_ahead
 from activities.checks.preflight_detach import look_before_detach, may_detach
-from activities.cluster.reach import look
+from activities.cluster.reach import read_api
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
 from activities.runtime.step import StepAtWork
@@ -43,13 +43,13 @@ logger = logging.getLogger(__name__)
 
 # Readings at a time: each takes a fraction of a second, and ARM counts them against the app's identity.
 _THREADS = 6
-# Readings that fail for a passing reason are repeated so often; then what they are for cannot be told.
+# Readings that fail for a passing reason are repeated so often; then what they are for is unknown.
 _ATTEMPTS = 3
 _PAUSE = 5.0
 
 
 def preflight(step: StepAtWork) -> Outcome:
-    """Run every check; a failed one stops the operation. A plan goes on to tell it."""
+    """Run every check; a failed one stops the operation. A plan reports it."""
     if step.operation.kind == "detach":
         return look_before_detach(step)
     if step.operation.resolved.refused:
@@ -78,7 +78,7 @@ def _known(facts: Facts) -> dict[str, Problem]:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The facts; ``passing`` is a reason for which one is missing and that may pass by itself."""
+    """The facts; ``passing`` is a reason for which one is missing and that may pass."""
 
     facts: Facts
     passing: str | None = None
@@ -177,4 +177,4 @@ def view(step: StepAtWork) -> ClusterView:
     def unseen(why: Unreachable) -> ClusterView:
         return ClusterView(command, unreachable=why.reason, remedy=why.remedy)
 
-    return look(step.operation.cluster, seen, unseen)
+    return read_api(step.operation.cluster, seen, unseen)

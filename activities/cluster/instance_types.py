@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from activities.cluster.reach import (
+    LOOK_ELSEWHERE,
     guarded,
     left,
-    look,
     made_in_cluster,
     not_writable,
+    read_api,
     use_api,
 )
 from activities.runtime.dependents import user_of_cluster
@@ -52,7 +53,6 @@ from domain.preflight.cluster_api import types_refused
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 
 _CHECK = "instanceTypes"
-_LOOK = "Look from a machine that reaches the cluster."
 _DEFINITION_PAUSE = 30.0
 
 
@@ -68,8 +68,8 @@ def apply_instance_types(step: StepAtWork) -> Outcome:
 
 
 def _default_unseen(request: Mapping[str, object], why: Unreachable) -> Done:
-    message = f"Whether instance type {request['defaultInstanceType']} is there cannot be seen: {why.reason}."
-    finding = Finding(_CHECK, "unknown", message, why.remedy or _LOOK, "kubectl get instancetypes")
+    message = f"Whether instance type {request['defaultInstanceType']} exists cannot be seen: {why.reason}."
+    finding = Finding(_CHECK, "unknown", message, why.remedy or LOOK_ELSEWHERE, "kubectl get instancetypes")
     return Done(detail="cannot be seen from here", findings=(finding,))
 
 
@@ -107,8 +107,8 @@ def _put(step: StepAtWork, api: Api, there: Mapping[str, Found]) -> Outcome:
         else:
             changed.append(name)
     names = ", ".join(str(each["name"]) for each in asked)
-    message = f"The instance types asked for are there: {names}." if asked else "The default one is there."
-    detail = f"{len(made)} made, {len(changed)} changed" if made or changed else "they are there already"
+    message = f"The instance types asked for exist: {names}." if asked else "The default one exists."
+    detail = f"{len(made)} made, {len(changed)} changed" if made or changed else "they exist already"
     return Done(detail=detail, created=tuple(made), findings=(Finding(_CHECK, "pass", message),))
 
 
@@ -120,7 +120,7 @@ def planned_instance_types(step: StepAtWork) -> list[PlannedChange]:
     request, cluster = step.operation.attach_request, step.operation.cluster
     if not asked_types(request):
         return []
-    changes = look(cluster, lambda api: types_to_change(request, api.instance_types() or {}), lambda why: [])
+    changes = read_api(cluster, lambda api: types_to_change(request, api.instance_types() or {}), lambda why: [])
     return [PlannedChange("apply_instance_types", action, instance_type_id(cluster, name)) for name, action in changes]
 
 
@@ -148,7 +148,7 @@ def _revert(step: StepAtWork, api: Api) -> Outcome:
         else:
             continue
         done += 1
-    return Done(detail=f"{done} taken back", undone=made_in_cluster(step, INSTANCE_TYPES))
+    return Done(detail=f"{done} reverted", undone=made_in_cluster(step, INSTANCE_TYPES))
 
 
 @clean_up("instanceTypes")
@@ -180,7 +180,7 @@ def planned_type_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
     makers = _makers(step.operation)
     if not makers or user_of_cluster(step.operation, without_own=True) is not None:
         return []
-    names = look(cluster, lambda api: _made(api, makers), lambda why: [])
+    names = read_api(cluster, lambda api: _made(api, makers), lambda why: [])
     return [instance_type_id(cluster, name) for name in names]
 
 

@@ -1,13 +1,13 @@
 """Attach: ask Azure ML for the compute, and see the attach through to its true end.
 
 Role assignments take minutes to have effect everywhere. Azure ML, too, goes by roles that may not have spread; it then
-fails the attach under the same false names as without them. So the attach waits a while first, and one that fails under
-such a name within that time is made once more.
+fails the attach under the same false names as without them. So the attach waits a while first, and for one that fails
+under such a name within that time the run goes back and makes it once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from domain.cluster import instance_types
 from domain.compute.resource import difference, provisioning_errors, state_of
 from domain.operation.outcomes import (
     Again,
+    Back,
     Created,
     Done,
     Outcome,
@@ -30,17 +31,43 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Operation
 from domain.operation.results import ComponentsSeen, ComputeReady, as_text
+from domain.operation.steps import ATTACH_COMPUTE, REMOVE_FAILED_COMPUTE
 from domain.problems import AzureAnswer, Problem
 from gateways import clock
 from gateways.azure import arm
+from gateways.azure.computes import find_compute
 from gateways.azure.long_running import WAITING, poll
 
 COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
-_CREATE, _REMOVE = "create", "detach"
+
+
+def remove_failed_compute(step: StepAtWork) -> Outcome:
+    """Detach the compute that this operation attached and that has failed, so that it can be attached again.
+
+    A failed compute does not recover, and an existing one cannot be changed: detach, then attach
+    (https://learn.microsoft.com/azure/machine-learning/how-to-attach-kubernetes-to-workspace).
+    """
+    target = step.operation.compute_id
+    if _last_sent(step) is None:
+        return Done(detail="this operation has attached none", skipped=True)
+    found = find_compute(target)
+    if found is None:
+        return Done(detail="the compute is gone")
+    state = state_of(found)
+    if state == "deleting":
+        return Again(None, "Azure ML detaches the compute that failed")
+    if state == "succeeded":
+        return Done(detail="the compute is ready meanwhile", skipped=True)
+    too_early = wait_for_earlier_attempt(step)
+    if too_early is not None:
+        return too_early
+    step.intend("detach", target)
+    answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
+    return Again(answer.retry_after, "Azure ML detaches the compute that failed")
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
-    """Ask Azure ML to attach the cluster, unless the compute is there already."""
+    """Ask Azure ML to attach the cluster, unless the compute exists already."""
     target = step.operation.compute_id
     found = arm.find(target, arm.WORKSPACES_API)
     made = (Created(COMPUTE, target),)
@@ -51,7 +78,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
     change = planned_attach(step, found.body if found is not None else None)
     if change is None:
         if step.intent is None:
-            return Done(detail="the compute is there already")
+            return Done(detail="the compute exists already")
         return Done(detail="an earlier attempt of this step got through", created=made)
     too_early = wait_for_earlier_attempt(step) or _wait_for_roles(step)
     if too_early is not None:
@@ -62,7 +89,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
 
 
 def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
-    """What ``attach_compute`` changes, by the compute as it is; None when it is there already."""
+    """What ``attach_compute`` changes, by the compute as it is; None when it exists already."""
     if compute is not None and state_of(compute) != "deleting":
         return None
     return PlannedChange("attach_compute", "create", step.operation.compute_id, f"attaches {step.operation.cluster_id}")
@@ -71,24 +98,31 @@ def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> Plann
 def compute_ready(step: StepAtWork) -> Outcome:
     """See the attach through: the operation has ended and the compute itself says Succeeded."""
     target = step.operation.compute_id
-    again = _attaches_again(step)
-    progress = poll(None if again else step.operation.operation_url("attach_compute"))
+    progress = poll(step.operation.operation_url(ATTACH_COMPUTE.name))
     if progress.state == WAITING:
         return Again(progress.retry_after, "Azure ML attaches the cluster")
-    found = arm.find(target, arm.WORKSPACES_API)
+    found = find_compute(target)
     if found is None:
-        if again:
-            return _attach_again(step, target, lambda: _attach_body(step))
         if progress.error is not None:
             return Stop(_attach_failed(step, {}, progress.error))
         return Again(None, "the compute does not show yet")
-    state = state_of(found.body)
+    state = state_of(found)
     if state == "succeeded":
-        return Done(_result(found.body, step.operation))
+        return Done(_result(found, step.operation))
     if state in ("failed", "canceled") or progress.error is not None:
-        problem = _attach_failed(step, found.body, progress.error)
-        return _take_away(step, target, problem) or Stop(problem)
-    return Again(None, f"the compute is {found.body['properties'].get('provisioningState')}")
+        return _failed(step, _attach_failed(step, found, progress.error))
+    return Again(None, f"the compute is {found['properties'].get('provisioningState')}")
+
+
+def _failed(step: StepAtWork, problem: Problem) -> Back | Stop:
+    """The end of an attach that failed; back to it, when a person asks for that or roles have yet to spread."""
+    sent = _last_sent(step)
+    if sent is not None and step.failed_before:
+        return Back(REMOVE_FAILED_COMPUTE.name, f"attached again, as asked, after this: {problem.message}", problem)
+    if sent is not None and problem.code == LACKS_ROLE and is_spreading(step.operation.granted_time, sent):
+        why = f"attached again when the roles have spread, after this: {problem.message}"
+        return Back(REMOVE_FAILED_COMPUTE.name, why, problem)
+    return Stop(problem)
 
 
 def undo_compute(step: StepAtWork) -> Outcome:
@@ -146,7 +180,7 @@ def _result(body: Mapping[str, Any], operation: Operation) -> ComputeReady:
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
-    """Why a compute of this name that is there already cannot be what the request asks for; None when it can."""
+    """Why a compute of this name that exists already cannot be what the request asks for; None when it can."""
     leaving = compute_leaving(compute)
     if leaving is not None:
         return leaving
@@ -166,45 +200,7 @@ def _wait_for_roles(step: StepAtWork) -> Again | None:
     return Again(min(60.0, left + 1), "roles granted minutes ago have yet to spread") if left > 0 else None
 
 
-def _attaches_again(step: StepAtWork) -> bool:
-    """Whether this step is attaching once more: then the first attach's operation tells nothing any more."""
-    return step.intent is not None
-
-
-def _take_away(step: StepAtWork, target: str, problem: Problem) -> Again | None:
-    """Detach what failed, so that it can be attached again; None when the failure is for good.
-
-    A failed compute does not recover, and one that is there cannot be changed: detach, then attach (vendor's guide).
-    """
-    sent = _last_sent(step, target)
-    if sent is None:
-        return None
-    if step.failed_before:
-        return _remove(step, target, f"attaching again, as asked, after this: {problem.message}")
-    if problem.code != LACKS_ROLE or not is_spreading(step.operation.granted_time, sent):
-        return None
-    return _remove(step, target, f"attaching again when the roles have spread, after this: {problem.message}")
-
-
-def _remove(step: StepAtWork, target: str, why: str) -> Again:
-    step.intend(_REMOVE, target)
-    answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
-    return Again(answer.retry_after, why)
-
-
-def _attach_again(step: StepAtWork, target: str, body: Callable[[], Mapping[str, Any]]) -> Again:
-    """Attach anew what this step has taken away, now that it does not show."""
-    if step.record.intents[-1].action == _REMOVE:
-        step.intend(_CREATE, target)
-        arm.put(target, arm.WORKSPACES_API, body())
-    return Again(None, "Azure ML attaches the cluster once more")
-
-
-def _last_sent(step: StepAtWork, target: str) -> datetime | None:
-    times = [
-        intent.time
-        for record in step.operation.steps
-        for intent in record.intents
-        if intent.action == _CREATE and intent.resource_id.lower() == target.lower()
-    ]
-    return max(times) if times else None
+def _last_sent(step: StepAtWork) -> datetime | None:
+    """When this operation last asked Azure ML for the compute; None when it has not."""
+    attach = step.operation.step(ATTACH_COMPUTE.name)
+    return attach.intents[-1].time if attach is not None and attach.intents else None

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from activities.runtime.step import StepAtWork
-from activities.workloads.drain import held_back, is_forced
+from activities.workloads.drain import came_since, is_forced
 from activities.workloads.uses import refusal
 from domain.catalogue.entry import DETACH
 from domain.catalogue.explain import explain, make_problem
@@ -19,7 +19,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from domain.operation.results import ComputeGone, ComputeLeaving, DetachStarted, Drained
+from domain.operation.results import ComputeGone, ComputeLeaving, DetachStarted
 from domain.times import in_words, to_text
 from domain.workloads.policy import policy_of
 from gateways import clock
@@ -32,7 +32,7 @@ from gateways.azure.long_running import WAITING, poll
 _LOOK_AGAIN = 20.0
 # Seconds after which what Azure was asked for shows in the compute's state.
 _SHOWS_WITHIN = 120.0
-# An operation that is under way for so long is not believed alone: the compute may be gone all the same.
+# An operation that is under way for so long is not believed alone: the compute may be gone nevertheless.
 _BELIEVED = 3600.0
 # Seconds after which operation and compute agree: what one of them still shows otherwise by then, it shows for good.
 _AT_REST_AFTER = 900.0
@@ -55,20 +55,11 @@ def detach_compute(step: StepAtWork) -> Outcome:
     if change is None:
         return Done(detail="the compute is being detached already")
     held = _held(step)
-    forced = _forced(held)
-    if held is not None and forced is None:
+    if held is not None:
         return held
     step.intend(change.action, change.resource_id)
     answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
-    if forced is None:
-        return Done(operation_url=answer.operation_url)
-    value = DetachStarted(forced=True)
-    return Done(value, forced.detail, findings=forced.findings, operation_url=answer.operation_url)
-
-
-def _forced(held: Outcome | None) -> Done | None:
-    """The outcome that says to go on although jobs are left; None when what is held back says something else."""
-    return held if isinstance(held, Done) and held.value == Drained(forced=True) else None
+    return Done(operation_url=answer.operation_url)
 
 
 def _held(step: StepAtWork) -> Outcome | None:
@@ -76,7 +67,7 @@ def _held(step: StepAtWork) -> Outcome | None:
     policy = policy_of(step.operation.request)
     if is_forced(step.operation):
         return None
-    return held_back(step, policy) if policy.waits else refusal(step, step.operation.compute_id, policy)
+    return came_since(step, policy) if policy.waits else refusal(step, step.operation.compute_id, policy)
 
 
 def compute_gone(step: StepAtWork) -> Outcome:
@@ -99,7 +90,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
     # that had failed before may still show so for a moment.
     failed = state_of(found) in ("failed", "canceled") and _age(step) > _SHOWS_WITHIN
-    # An operation that has failed is believed before the compute, which may go on showing that it is being deleted.
+    # An operation that has failed is believed before the compute, which may keep showing that it is being deleted.
     ended = state_of(found) != "deleting" or _age(step) > _AT_REST_AFTER
     if (progress.error is not None and ended) or failed:
         said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]

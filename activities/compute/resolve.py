@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from activities.cluster.tls_secret import legacy_tls
+from activities.cluster import tls_secret
 from activities.runtime.step import StepAtWork
 from domain.access.roles import user_identity
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
@@ -68,7 +68,7 @@ def _resolve(step: StepAtWork) -> Outcome:
     if attached and compute is not None:
         merged = _effective(step, read, compute.body, cluster_id)
         return merged if isinstance(merged, Stop) else Done(merged, cluster_id=str(cluster_id))
-    return Done(read, detail="the compute is there already" if compute else None)
+    return Done(read, detail="the compute exists already" if compute else None)
 
 
 def _workspace_facts(workspace: Mapping[str, Any]) -> Resolved:
@@ -129,8 +129,8 @@ def compute_leaving(compute: Mapping[str, Any]) -> Again | None:
 def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], cluster: ArmId) -> Resolved | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
-    has_tls, hindrance = legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
-    merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), has_tls))
+    legacy_tls, hindrance = tls_secret.legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
+    merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), legacy_tls))
     refused = list(merged.refused)
     if hindrance is not None:
         refused.append(f"/cleanupLegacy: the certificate of v1 cannot be kept: {hindrance}")
@@ -142,5 +142,5 @@ def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], clu
         compute_id=step.operation.compute_id,
         attach_request=merged.request,
         kept_instance_types=merged.kept_types,
-        legacy_tls=has_tls,
+        legacy_tls=legacy_tls,
     )

@@ -21,6 +21,7 @@ from activities.runtime import locks
 from activities.runtime.dependents import user_of_cluster
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import (
+    REMOVING,
     attaches,
     clean_up,
     is_deleting,
@@ -29,7 +30,7 @@ from activities.runtime.undo import (
     planned_clean_up,
     revert_in_time,
 )
-from domain.arm_ids import EXTENSION, ArmId, extension_id, same_resource
+from domain.arm_ids import EXTENSION, ArmId, extension_id
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
 from domain.extension.changes import difference, is_to_change, settings_to_change
@@ -46,6 +47,7 @@ from domain.extension.wanted import (
 from domain.extension.wire import protected_to_send, version_properties, wire_settings
 from domain.operation.outcomes import (
     Again,
+    Back,
     Created,
     Done,
     Finding,
@@ -55,8 +57,10 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Intent
 from domain.operation.results import ExtensionSent
+from domain.operation.steps import INSTALL_EXTENSION, REMOVE_EXTENSION
 from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem, answers_in
+from gateways import clock
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
 from gateways.azure.long_running import WAITING, poll
@@ -66,8 +70,10 @@ from gateways.storage import claims
 API = arm.EXTENSIONS_API
 _HELD_PAUSE = 30.0
 _REMOVAL_PAUSE = 15.0
-# The documented wait is about an hour: often enough to be soon after it, seldom enough not to disturb.
-_PAUSE = 300.0
+# What passes takes about an hour (troubleshooting guide): a step may go back five times, a quarter of an hour apart.
+_SENT_AGAIN_AFTER, _PAUSE = 900.0, 300.0
+# Seconds after which what Azure was asked for shows in the extension's state.
+_SHOWS_WITHIN = 120.0
 
 
 def install_extension(step: StepAtWork) -> Outcome:
@@ -84,6 +90,9 @@ def install_extension(step: StepAtWork) -> Outcome:
         return Again(None, "the extension has just been removed or changed")
     if found is None:
         return _change(step, wanted, None) if changing else Stop(_missing(step, wanted))
+    if step.intent is not None and step.begins_again and _has_failed(found):
+        # Azure has failed what this operation sent; the installation itself is sent again, not a change of it.
+        return _change(step, wanted, None if step.intent.action == "create" else found)
     if step.intent is not None and _got_through(step.intent, wanted, found):
         return _earlier_attempt(step, wanted, found)
     unready = _unready(step, found)
@@ -137,9 +146,23 @@ def extension_ready(step: StepAtWork) -> Outcome:
 def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None) -> Outcome:
     problem = _install_failed(step, extension, error)
     ours = sent.updated or any(c.type == EXTENSION for c in step.operation.created)
-    if ours and (problem.transient or step.failed_before):
-        return _change_again(step, sent.extension_id, problem.message)
-    return Stop(problem)
+    if not ours or not (problem.transient or step.failed_before):
+        return Stop(problem)
+    left = _SENT_AGAIN_AFTER - _since_sent(step)
+    if left > 0 and not step.failed_before:
+        return Again(min(left, _PAUSE), f"to be sent again, after this: {problem.message}")
+    return Back(INSTALL_EXTENSION.name, f"sent again, after this: {problem.message}", problem)
+
+
+def _since_sent(step: StepAtWork) -> float:
+    """Seconds since this operation sent the installation or the change."""
+    install = step.operation.step(INSTALL_EXTENSION.name)
+    intents = install.intents if install is not None else ()
+    return (clock.now() - intents[-1].time).total_seconds() if intents else _SENT_AGAIN_AFTER
+
+
+def _has_failed(extension: Mapping[str, Any]) -> bool:
+    return _state(extension) in ("failed", "canceled")
 
 
 def undo_extension(step: StepAtWork) -> Outcome:
@@ -161,13 +184,31 @@ def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
         gone = bool(step.record.intents)
         return Done(detail="removed" if gone else "Moor installed none that is still there", skipped=not gone)
     if is_deleting(found.body):
-        return Again(_REMOVAL_PAUSE, "Azure is removing the extension")
+        return Done(detail=REMOVING)
     why = _in_use(step)
     if why is not None:
         return kept_behind(step, [target], why)
     step.intend("delete", target)
     answer = arm.delete(target, API)
-    return Again(answer.retry_after, "Azure is removing the extension")
+    return Done(detail=REMOVING, operation_url=answer.operation_url)
+
+
+@clean_up("extension")
+def extension_gone(step: StepAtWork, cluster: ArmId) -> Outcome:
+    """See the removal of the extension through."""
+    removal = step.operation.step(REMOVE_EXTENSION.name)
+    intent = removal.intent if removal is not None else None
+    if intent is None:
+        return Done(detail="this operation removes none", skipped=True)
+    found = arm.find(intent.resource_id, API)
+    if found is None:
+        return Done(detail="removed")
+    asked_again = (clock.now() - intent.time).total_seconds() > _SHOWS_WITHIN and step.may_go_back(
+        REMOVE_EXTENSION.name
+    )
+    if asked_again and not is_deleting(found.body):
+        return Back(REMOVE_EXTENSION.name, f"the extension is {_state(found.body)}")
+    return Again(_REMOVAL_PAUSE, REMOVING)
 
 
 @planned_clean_up("extension", "remove_extension")
@@ -208,7 +249,7 @@ def _settings_findings(step: StepAtWork, wanted: Wanted) -> list[Finding]:
 
 
 def _change(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> Outcome:
-    """Install the extension, or change the one that is there, unless a rule speaks against it."""
+    """Install the extension, or change the existing one, unless a rule speaks against it."""
     cluster_facts, findings = _facts(step), _settings_findings(step, wanted)
     failed = [f for f in findings if f.outcome == FAIL]
     if failed:
@@ -219,15 +260,6 @@ def _change(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -
     if found is None:
         return _install(step, wanted, cluster_facts, findings)
     return update_extension(step, wanted, cluster_facts, found, findings)
-
-
-def _change_again(step: StepAtWork, target: str, why: str) -> Outcome:
-    """Send an installation or change once more, after Azure failed it for a reason that passes."""
-    found = arm.find(target, arm.EXTENSIONS_API)
-    ours = any(same_resource(c.id, target) for c in step.operation.created)
-    wanted = wanted_extension(step.operation.attach_request)
-    outcome = _change(step, wanted, None if ours or found is None else found.body)
-    return Again(_PAUSE, f"sent again, after this: {why}") if isinstance(outcome, Done) else outcome
 
 
 def _install(step: StepAtWork, wanted: Wanted, cluster_facts: ClusterFacts, findings: list[Finding]) -> Outcome:
@@ -313,7 +345,7 @@ def _missing(step: StepAtWork, wanted: Wanted) -> Problem:
 
 
 def _differs(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Problem | None:
-    """How the extension that is there is not what is asked for; None when it will do."""
+    """How the existing extension is not what is asked for; None when it is."""
     differences = difference(wanted, found["properties"])
     if not differences:
         return None
@@ -329,7 +361,7 @@ def _adopt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Outcom
     if problem is not None:
         return Stop(problem)
     target = str(found.get("id"))
-    return Done(ExtensionSent(target), "the extension is there already", findings=_adopted(wanted, found))
+    return Done(ExtensionSent(target), "the extension exists already", findings=_adopted(wanted, found))
 
 
 def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:

@@ -38,7 +38,7 @@ from domain.operation.outcomes import (
     back,
     stop,
 )
-from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
 from domain.operation.steps import situation_of
 from domain.times import from_text, in_words
 from gateways import clock
@@ -82,17 +82,22 @@ class StepAtWork:
         started, bound = self.record.started, self.record.bound_seconds or self.call.bound
         return started is not None and (self.call.now - started).total_seconds() >= bound
 
+    def may_go_back(self, to: str) -> bool:
+        """Whether this step may have the run go back once more, to a step that the operation has.
+
+        One that an earlier release began may not have it.
+        """
+        return self.record.backs < MOST_BACKS and self.operation.step(to) is not None
+
     @property
-    def may_go_back(self) -> bool:
-        """Whether this step may have the run go back once more; else that ends it."""
-        return self.record.backs < MOST_BACKS
+    def begins_again(self) -> bool:
+        """Whether all that this step set out to change is of an earlier beginning: the run went back, or a retry."""
+        return bool(self.record.intents) and all(self.record.is_earlier(intent) for intent in self.record.intents)
 
     @property
     def failed_before(self) -> bool:
-        """Whether somebody has asked to retry this step after it failed, and it has changed nothing since."""
-        started = self.record.started
-        changed = any(started is not None and intent.time >= started for intent in self.record.intents)
-        return self.record.failed_before and not changed
+        """Whether somebody has asked to retry this step after it failed."""
+        return self.record.failed_before
 
     @property
     def facts(self) -> dict[str, str]:
@@ -130,7 +135,7 @@ Work = Callable[[StepAtWork], Outcome]
 def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Do one step's work for one call of the orchestrator, and say what comes next.
 
-    A run that was taken over, or whose operation has ended meanwhile, changes nothing and is told so.
+    A run that was taken over, or whose operation has ended meanwhile, changes nothing and gets that answer.
 
     An outage of storage fails nothing: it is waited out, however long it takes.
 
@@ -164,7 +169,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
-    if isinstance(outcome, Back) and not finished.over:
+    if isinstance(outcome, Back) and finished.status == NOT_STARTED:
         return back(outcome.step)
     if not finished.over:
         return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
@@ -194,7 +199,7 @@ def _canceled(step: StepAtWork) -> Stop | None:
     call = step.call
     if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
         return None
-    if call.kind == "do" and step.intent is not None:
+    if call.kind == "do" and step.intent is not None and not step.begins_again:
         return None  # Its request may be on its way; between the polls of an until there is none.
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
@@ -227,7 +232,12 @@ def _answer(call: Call, operation: Operation) -> dict[str, Any]:
 
 
 def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
-    """Turn another attempt after the step's deadline into its end; give the others a pause that fits."""
+    """Turn another attempt after the step's deadline into its end; give the others a pause that fits.
+
+    A step that may not go back once more ends, or looks again.
+    """
+    if isinstance(outcome, Back) and not step.may_go_back(outcome.step):
+        outcome = Stop(outcome.problem) if outcome.problem is not None else Again(None, outcome.detail)
     if not isinstance(outcome, Again):
         return outcome
     call, started = step.call, step.record.started

@@ -9,7 +9,6 @@ from typing import Any
 
 from domain.operation.codec import encode
 from domain.operation.outcomes import (
-    MOST_BACKS,
     Again,
     Ask,
     Back,
@@ -70,7 +69,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
         steps = tuple(step for step in call.plan if step.name not in operation.left_out)
         planned = replace(operation, steps=steps, started_time=clock.now())
     if planned.steps and not call.undo and planned.step(call.step) is None:
-        return None  # An operation keeps the list of steps it was begun with, whatever release goes on with it.
+        return None  # An operation keeps the list of steps that it began with, whatever release continues it.
     step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
     if step.over or unfinished_before(planned, step) is not None:
         return None
@@ -90,7 +89,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
 
 
 def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
-    """The step that the run goes on from since this one had it go back; None when this one is next.
+    """The step that the run continues from since this one had it go back; None when this one is next.
 
     A message that is delivered once more after the run went back is answered as before: the answer may have been lost.
     """
@@ -112,10 +111,7 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
         outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
     if isinstance(outcome, Back):
-        earlier = _earlier(operation, step, outcome)
-        if earlier:
-            return _back(operation, step, call, outcome, earlier, moment)
-        outcome = Stop(outcome.problem)
+        return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
         return _waiting(operation, step, call, outcome, moment)
     if isinstance(outcome, Stop):
@@ -133,24 +129,17 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     return _done(operation, step, call, outcome, moment)
 
 
-def _earlier(operation: Operation, step: StepRecord, outcome: Back) -> frozenset[str]:
-    """Names of the steps that begin again: from the one to go back to, this one included; none when that is over.
+def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, moment: datetime) -> Change:
+    """Steps from the one to go back to, to this one, begin again.
 
     Raises ValueError for a step that does not come before this one: a bug.
     """
     names = [s.name for s in operation.steps]
-    if step.backs >= MOST_BACKS or outcome.step not in names:  # A list of an earlier release may not have it.
-        return frozenset()
     first, last = names.index(outcome.step), names.index(step.name)
     if first >= last:
         raise ValueError(f"{step.name} goes back to {outcome.step}, which does not come before it")
-    return frozenset(names[first : last + 1])
-
-
-def _back(
-    operation: Operation, step: StepRecord, call: Call, outcome: Back, earlier: frozenset[str], moment: datetime
-) -> Change:
-    steps = tuple(s.begun_again() if s.name in earlier else s for s in operation.steps)
+    again = {*names[first : last + 1]}
+    steps = tuple(s.begun_again() if s.name in again else s for s in operation.steps)
     steps = tuple(replace(s, backs=s.backs + 1) if s.name == step.name else s for s in steps)
     after = replace(operation, steps=steps, status=_status(operation, call, RUNNING), counts={})
     message = f"back to {outcome.step}: {outcome.detail}"
@@ -202,7 +191,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
     if outcome.ending is not None and not operation.final:
         end = outcome.ending
-        # What succeeded has nothing left to poll; a retry of the others goes on where they stood.
+        # What succeeded has nothing left to poll; a retry of the others continues where they stood.
         urls = {} if end.status == SUCCEEDED else after.operation_urls
         after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
         after = replace(after, operation_urls=urls)

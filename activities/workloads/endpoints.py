@@ -3,51 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import served_by, still_served
-from domain.operation.outcomes import Again, Done, Outcome
+from domain.operation.outcomes import Again, Back, Done, Outcome
 from domain.operation.plan import PlannedChange
+from domain.operation.record import StepRecord
+from domain.operation.steps import DELETE_ENDPOINTS
 from domain.workloads.policy import DELETE, listed, policy_of
 from domain.workloads.uses import BATCH_DEPLOYMENT, ENDPOINT, Use
+from gateways import clock
 from gateways.azure import arm
 from gateways.azure.computes import find_compute
 
 _API = arm.WORKSPACES_API
 _PAUSE = 15.0
+# What Azure was asked to delete may show as it was for so long.
+_SHOWS_WITHIN = timedelta(minutes=2)
 _DELETING = "deleting"
 
 
 def delete_endpoints(step: StepAtWork) -> Outcome:
     """Delete the online endpoints on the compute, and the batch deployments: a batch endpoint itself runs nowhere.
 
-    Raises ArmError: what cannot be looked at is not gone.
+    Done when Azure has been asked for all of it: an endpoint can be deleted when its deployments are gone. Raises
+    ArmError: what cannot be looked at is not gone.
     """
-    if policy_of(step.operation.request).endpoints != DELETE:
-        return Done(detail="the request does not ask for it", skipped=True)
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     left = _to_delete(step)
-    if not left:
-        return _deleted(step)
-    for use in left:
-        if use.type == BATCH_DEPLOYMENT:
-            _delete(step, use.id, use.status)
-        else:
-            _take_down(step, use)
-    return Again(_PAUSE, f"deleting {', '.join(use.name for use in left)}", {"endpoints": len(left)})
-
-
-def _deleted(step: StepAtWork) -> Outcome:
-    gone = [i.resource_id for i in step.record.intents if i.action == "delete"]
-    if not gone:
+    if not left and not step.record.intents:
         return Done(detail="no endpoint uses the compute", skipped=True)
+    open_ones = [use for use in left if not _is_asked(step, use)]
+    if open_ones:
+        names = ", ".join(use.name for use in open_ones)
+        return Again(_PAUSE, f"deleting the deployments of {names}", {"endpoints": len(left)})
+    return Done(detail=f"deleting {len(_deleted(step.record))}")
+
+
+def endpoints_gone(step: StepAtWork) -> Outcome:
+    """See the endpoints deleted, in Azure and in the cluster. Raises ArmError."""
+    deletion = step.operation.step(DELETE_ENDPOINTS.name)
+    asked = _deleted(deletion) if deletion is not None else {}
+    if not asked:
+        return Done(detail="no endpoint was deleted", skipped=True)
+    if find_compute(step.operation.compute_id) is None:
+        return Done(detail="the compute is gone already", skipped=True)
+    left = _to_delete(step)
+    before = clock.now() - _SHOWS_WITHIN
+    new = [use for use in left if use.status.lower() != _DELETING and asked.get(use.id.lower(), before) <= before]
+    if new and step.may_go_back(DELETE_ENDPOINTS.name):
+        return Back(DELETE_ENDPOINTS.name, f"{listed(new)} came since, or is not being deleted")
+    if left:
+        return Again(_PAUSE, f"deleting {', '.join(use.name for use in left)}", {"endpoints": len(left)})
     # Azure ML has deleted them; the detach that comes next would take away whoever deletes their pods.
-    in_cluster = still_served(step.operation, [each.rsplit("/", 1)[-1] for each in gone])
+    in_cluster = still_served(step.operation, [each.rsplit("/", 1)[-1] for each in asked])
     if in_cluster:
         return Again(_PAUSE, f"deleted; the cluster still runs {listed(in_cluster)}", {"inCluster": len(in_cluster)})
-    return Done(detail=f"deleted: {len(gone)}")
+    return Done(detail=f"deleted: {len(asked)}")
+
+
+def _deleted(record: StepRecord) -> dict[str, datetime]:
+    """What a step asked Azure to delete, by id in lower case, and when."""
+    return {i.resource_id.lower(): i.time for i in record.intents if i.action == "delete"}
 
 
 def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
@@ -65,22 +85,30 @@ def _to_delete(step: StepAtWork) -> list[Use]:
     return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
 
 
-def _take_down(step: StepAtWork, endpoint: Use) -> None:
-    """The next thing to do about an online endpoint; Azure deletes no deployment that has traffic."""
-    if endpoint.status.lower() == _DELETING:
-        return
-    found = arm.find(endpoint.id, _API)
+def _is_asked(step: StepAtWork, use: Use) -> bool:
+    """Do the next thing about an endpoint or a deployment; whether Azure has been asked to delete it.
+
+    Azure deletes no deployment that has traffic, and no endpoint that has deployments.
+    """
+    if use.status.lower() == _DELETING:
+        return True
+    if use.type == BATCH_DEPLOYMENT:
+        _delete(step, use.id, use.status)
+        return True
+    found = arm.find(use.id, _API)
     if found is None:
-        return
+        return True
     if any((found.body["properties"].get("traffic") or {}).values()):
-        step.intend("update", endpoint.id)
-        arm.put(endpoint.id, _API, _without_traffic(found.body))
-    deployments = list(arm.items(f"{endpoint.id}/deployments", _API))
+        step.intend("update", use.id)
+        arm.put(use.id, _API, _without_traffic(found.body))
+    deployments = list(arm.items(f"{use.id}/deployments", _API))
     for deployment in deployments:
         state = str((deployment.get("properties") or {}).get("provisioningState"))
         _delete(step, str(deployment["id"]), state)
-    if not deployments:
-        _delete(step, endpoint.id, endpoint.status)
+    if deployments:
+        return False
+    _delete(step, use.id, use.status)
+    return True
 
 
 def _without_traffic(endpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ APPROVE, REJECT = "approve", "reject"
 
 @dataclass(frozen=True)
 class Question:
-    """What an operation asks a person, and the answer once there is one. ``told``: subscribers have been told of it."""
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it."""
 
     step: str
     text: str
@@ -78,8 +78,8 @@ class StepRecord:
     ``intents`` are what the step set out to change, each thing once, the latest last. ``value`` is what it leaves for
     later steps, as the codec encodes it: one of the types of ``results``. ``progress`` is the same for what its next
     attempt is to know. ``failed_before``: it is retried after it has failed. ``version``: that of the app that began
-    the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go
-    back to an earlier one.
+    the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
+    to an earlier one. ``since``: when a step that began again for that reason had begun first.
     """
 
     name: str
@@ -97,6 +97,7 @@ class StepRecord:
     failed_before: bool = False
     version: str | None = None
     backs: int = 0
+    since: Moment | None = None
 
     @property
     def intent(self) -> Intent | None:
@@ -106,7 +107,7 @@ class StepRecord:
     def with_intent(self, intent: Intent) -> StepRecord:
         """The step with one more intent; the last one stays as it is, with its time, if it is of this same beginning.
 
-        A step that has begun again - a retry, a run that went back - sends anew what it had sent before.
+        A step that has begun again - a retry, a run that went back - sends again what it had sent before.
         """
         last = self.intents[-1] if self.intents else None
         if last is not None and last.same(intent) and not self.is_earlier(last):
@@ -130,7 +131,13 @@ class StepRecord:
             bound_seconds=self.bound_seconds,
             intents=self.intents,
             backs=self.backs,
+            since=self.first_started,
         )
+
+    @property
+    def first_started(self) -> datetime | None:
+        """When the step began, however often the run has gone back since; a retry by a person begins it again."""
+        return self.since or self.started
 
     @property
     def over(self) -> bool:
@@ -165,7 +172,7 @@ class Operation:
     ``left_out`` are names of steps that the request does not need. They are in no list and are not taken.
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
-    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
+    counts how often the run was started again since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
     what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
     them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
     orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:

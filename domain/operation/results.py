@@ -25,7 +25,7 @@ def as_text(value: object) -> str | None:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What is there, at rest. ``refused``: a plan of what cannot be done; nothing else is known then.
+    """What exists, at rest. ``refused``: a plan of what cannot be done; nothing else is known then.
 
     ``cluster_spelling`` is the cluster's id as ARM spells it, ``workspace_user`` the user-assigned identity that the
     workspace acts as, ``workspace_principal`` its object id. ``cluster_id`` and ``namespace`` are those that the
@@ -121,7 +121,7 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class Drained:
-    """``forced``: jobs are left, and the compute is to be detached all the same."""
+    """``forced``: jobs are left, and the compute is to be detached nevertheless."""
 
     STEP: ClassVar[str] = "drain"
 
@@ -140,12 +140,11 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class DetachStarted:
-    """``already_gone``: there was no compute to detach. ``forced`` as in ``Drained``."""
+    """``already_gone``: there was no compute to detach."""
 
     STEP: ClassVar[str] = "detach_compute"
 
     already_gone: bool = False
-    forced: bool = False
 
 
 @dataclass(frozen=True)

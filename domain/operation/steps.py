@@ -7,7 +7,7 @@ value says what is known of a step without running it: its kind, how long it may
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -124,6 +124,10 @@ def _waits_for_jobs(request: Request) -> bool:
     return (request.get("workloads") or {}).get("policy") in ("wait", "cancel")
 
 
+def _cancels_jobs(request: Request) -> bool:
+    return (request.get("workloads") or {}).get("policy") == "cancel"
+
+
 def _deletes_endpoints(request: Request) -> bool:
     return (request.get("workloads") or {}).get("endpoints") == "delete"
 
@@ -159,6 +163,7 @@ EXTENSION_READY = until("extension_ready", within=4 * HOUR, situation=EXTENSION)
 COMPONENTS_HEALTHY = until("components_healthy", within=30 * MINUTE)
 ENSURE_NAMESPACE = do("ensure_namespace")
 APPLY_INSTANCE_TYPES = do("apply_instance_types", needed=_instance_types)
+REMOVE_FAILED_COMPUTE = do("remove_failed_compute", within=3 * HOUR, situation=DETACH)
 ATTACH_COMPUTE = do("attach_compute", situation=ATTACH)
 # Attaches of more than 100 minutes have been reported.
 COMPUTE_READY = until("compute_ready", within=3 * HOUR, situation=ATTACH)
@@ -170,16 +175,19 @@ SMOKE_TEST_DONE = until("smoke_test_done", within=1 * HOUR, needed=_smoke_test, 
 SURVEY = do("survey")
 APPROVAL = ask("approval", within=24 * HOUR, longer=_while_a_person_answers)
 PAUSE_SCHEDULES = do("pause_schedules")
+CANCEL_JOBS = do("cancel_jobs", needed=_cancels_jobs)
 DRAIN = until("drain", within=24 * HOUR, needed=_waits_for_jobs, longer=_while_jobs_end)
-DELETE_ENDPOINTS = until("delete_endpoints", within=4 * HOUR, needed=_deletes_endpoints)
+DELETE_ENDPOINTS = do("delete_endpoints", within=4 * HOUR, needed=_deletes_endpoints)  # deployments first
+ENDPOINTS_GONE = until("endpoints_gone", within=4 * HOUR, needed=_deletes_endpoints)
 SNAPSHOT = do("snapshot")
 DETACH_COMPUTE = do("detach_compute", longer=_while_jobs_end, situation=DETACH)
 COMPUTE_GONE = until("compute_gone", within=12 * HOUR, situation=DETACH, cancelable=False)  # Azure cancels no detach.
 FIND_ORPHANS = do("find_orphans", cancelable=False)
 REMOVE_INSTANCE_TYPES = do("remove_instance_types", needed=_cleans_up("instanceTypes"), cancelable=False)
-REMOVE_EXTENSION = until("remove_extension", within=2 * HOUR, needed=_cleans_up("extension"), cancelable=False)
+REMOVE_EXTENSION = do("remove_extension", needed=_cleans_up("extension"), cancelable=False)
+EXTENSION_GONE = until("extension_gone", within=2 * HOUR, needed=_cleans_up("extension"), cancelable=False)
 REMOVE_ROLES = do("remove_roles", needed=_cleans_up("roleAssignments"), cancelable=False)
-RESUME_SCHEDULES = undo("resume_schedules", within=1 * HOUR)
+RESUME_SCHEDULES = replace(do("resume_schedules", within=1 * HOUR), undo=True)
 
 # After a failed or cancelled attach.
 UNDO_SMOKE_TEST = undo("undo_smoke_test", within=30 * MINUTE, needed=_smoke_test)

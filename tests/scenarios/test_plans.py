@@ -10,13 +10,9 @@ from typing import Any
 import pytest
 
 from local import app_roles
+from local.app_roles import APP_OBJECT
 from local.stack import Stack
-from local.world import (
-    APP_OBJECT,
-    ENGINEER,
-    LOCATION,
-    cluster_body,
-)
+from local.world import ENGINEER, LOCATION, cluster_body
 from tests.scenarios.helpers import (
     Operation,
     Place,
@@ -220,7 +216,7 @@ def test_a_plan_for_what_is_not_there(stack: Stack, place: Place) -> None:
     missing = Place(place.workspace_id, f"{place.cluster_id}-missing", place.compute_name)
     result = plan(stack, "attach", missing.attach_body())["result"]
     assert (result["verdict"], result["changes"]) == ("refused", [])
-    assert "There is no cluster" in result["findings"][0]["message"]
+    assert "does not exist, or the app" in result["findings"][0]["message"]
 
 
 def test_a_stopped_cluster(stack: Stack, place: Place) -> None:

@@ -81,7 +81,7 @@ EXAMPLES: list[Any] = [
     Drained(),
     KEPT,
     Snapshot({}),
-    DetachStarted(already_gone=True, forced=True),
+    DetachStarted(already_gone=True),
     DetachStarted(),
     ComputeGone("/compute", False, True),
     ComputeGone("/compute"),

@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[3]
 # Without the first line after the imports this ends by SIGSEGV in every run.
 _MANY_THREADS = """
 import importlib, sys, threading
-from gateways.kubernetes.kinds import prepare_decoding
+from gateways.kubernetes import kinds as decoded
 from lightkube.core.decoders import decode_list
 sys.setswitchinterval(1e-6)
 kinds = [getattr(importlib.import_module(m), n) for m, n in (a.split(":") for a in sys.argv[2:])]
 if sys.argv[1] == "prepared":
-    prepare_decoding()
+    decoded.prepare_decoding()
 start = threading.Barrier(24)
 def work():
     start.wait()
