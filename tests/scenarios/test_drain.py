@@ -78,7 +78,7 @@ def test_cancel_cancels_what_clearly_runs_there_and_nothing_else(stack: Stack, p
     planned = stack.app.start("detach?plan=true", place.detach_body(workloads={"policy": "cancel"}))["id"]
     told = succeeded(stack, planned)["result"]["changes"]
     assert [(each["step"], each["action"], each["resourceId"]) for each in told] == [
-        ("drain", "stop", here),
+        ("cancel_jobs", "stop", here),
         ("detach_compute", "detach", place.compute_id),
     ]
     operation_id = start(stack, place, policy="cancel")
