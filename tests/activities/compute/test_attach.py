@@ -17,6 +17,7 @@ from domain.operation.outcomes import Again, Back, Done, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
 from domain.problems import AzureAnswer
 from gateways import clock
+from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
 from gateways.azure.long_running import OVER, Progress
 from tests.making import make_operation
@@ -61,7 +62,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
 
     def look(given: Operation, state: str | None, error: AzureAnswer | None = None) -> Outcome:
         for sends in ("put", "delete", "post", "patch"):
-            monkeypatch.setattr(attach.arm, sends, refuse)
+            monkeypatch.setattr(arm, sends, refuse)
         monkeypatch.setattr(attach, "poll", lambda _: Progress(OVER, error=error))
         monkeypatch.setattr(attach, "find_compute", lambda _: None if state is None else compute(state))
         return compute_ready(at("compute_ready", given))
@@ -83,9 +84,7 @@ def test_a_failure_while_a_granted_role_spreads_is_gone_back_from(seen: Callable
     assert told.problem.code == "WorkspaceIdentityLacksRole"
 
 
-@pytest.mark.parametrize(
-    ("granted", "error"), [(None, LACKS_ROLE), (SENT + 1000, LACKS_ROLE), (SENT + 300, FOR_GOOD)]
-)
+@pytest.mark.parametrize(("granted", "error"), [(None, LACKS_ROLE), (SENT + 1000, LACKS_ROLE), (SENT + 300, FOR_GOOD)])
 def test_a_failure_for_good_stops(seen: Callable[..., Outcome], granted: float | None, error: AzureAnswer) -> None:
     assert isinstance(seen(operation(granted=granted), "Failed", error), Stop)
 
@@ -114,7 +113,7 @@ def removing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, li
             sent.append(target)
             return ArmAnswer(202, {}, retry_after=7.0)
 
-        monkeypatch.setattr(attach.arm, "delete", delete)
+        monkeypatch.setattr(arm, "delete", delete)
         monkeypatch.setattr(StepAtWork, "intend", lambda self, action, target: sent.append(action))
         monkeypatch.setattr(attach, "find_compute", lambda _: None if state is None else compute(state))
         return remove_failed_compute(at("remove_failed_compute", given)), sent

@@ -1,0 +1,141 @@
+"""Draining: cancelling is a step of its own, the condition looks, and what comes later is gone back for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.runtime.step import StepAtWork
+from activities.runtime.transitions import Call
+from activities.workloads import drain as draining
+from activities.workloads.drain import came_since, cancel_jobs, drain, planned_cancels
+from domain.operation.outcomes import MOST_BACKS, Again, Back, Done, Outcome, Stop
+from domain.operation.record import Intent, Operation, StepRecord
+from domain.workloads.policy import policy_of
+from domain.workloads.uses import ENDPOINT, JOB, Use
+from gateways import clock
+from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer, ArmError
+from tests.making import make_operation
+
+HOUR = 3600.0
+JOB_1 = Use(JOB, "train-1", "Running", id="/jobs/train-1")
+CANCELING = Use(JOB, "train-1", "CancelRequested", id="/jobs/train-1")
+SERVING = Use(ENDPOINT, "score", "Succeeded", id="/onlineEndpoints/score")
+
+
+def ago(seconds: float) -> datetime:
+    return clock.now() - timedelta(seconds=seconds)
+
+
+def detach(policy: str, *, begun: float = 60, canceled: float | None = None, **drained: Any) -> Operation:
+    intents = (Intent("cancel", JOB_1.id, ago(canceled)),) if canceled is not None else ()
+    steps = (
+        StepRecord("cancel_jobs", "do", "Succeeded", 1, started=ago(begun), intents=intents),
+        StepRecord("drain", "until", "Waiting", 1, 26 * HOUR, started=ago(begun), **drained),
+        StepRecord("detach_compute", "do"),
+    )
+    request = {"workloads": {"policy": policy, "deadline": "PT9H"}}
+    return make_operation(kind="detach", request=request, steps=steps)
+
+
+Step = Callable[[StepAtWork], Outcome]
+
+
+@pytest.fixture
+def take(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, list[str]]]:
+    """A step's outcome by what uses the compute, and what it sent."""
+
+    def run(work: Step, given: Operation, *uses: Use | Exception) -> tuple[Outcome, list[str]]:
+        sent: list[str] = []
+
+        def read(*_: Any) -> list[Use]:
+            for use in uses:
+                if isinstance(use, Exception):
+                    raise use
+            return [use for use in uses if isinstance(use, Use)]
+
+        def post(url: str, *_: Any) -> ArmAnswer:
+            sent.append(url)
+            return ArmAnswer(202, {})
+
+        monkeypatch.setattr(draining, "uses_of", read)
+        monkeypatch.setattr(draining, "find_compute", lambda _: {})
+        monkeypatch.setattr(arm, "post", post)
+        monkeypatch.setattr(StepAtWork, "intend", lambda self, action, target: sent.append(action))
+        call = Call("op", 1, work.__name__, 26 * HOUR, clock.now(), "until")
+        return work(StepAtWork(call, given)), sent
+
+    return run
+
+
+def test_jobs_are_cancelled_once(take: Callable[..., Any]) -> None:
+    told, sent = take(cancel_jobs, detach("cancel"), JOB_1)
+    assert sent == ["cancel", "/jobs/train-1/cancel"]
+    assert "train-1" in told.detail
+    told, sent = take(cancel_jobs, detach("cancel"), CANCELING)
+    assert (told.skipped, sent) == (True, [])
+
+
+def test_nothing_is_cancelled_where_something_refuses_the_detach(take: Callable[..., Any]) -> None:
+    told, sent = take(cancel_jobs, detach("cancel"), JOB_1, SERVING)
+    assert isinstance(told, Stop)
+    assert sent == []
+
+
+def test_what_cannot_be_read_yet_is_for_drain_to_wait_for(take: Callable[..., Any]) -> None:
+    told, _ = take(cancel_jobs, detach("cancel"), ArmError(503, "Busy", "later"))
+    assert isinstance(told, Done)
+    with pytest.raises(ArmError):
+        take(cancel_jobs, detach("cancel"), ArmError(403, "No", "not yours"))
+
+
+def test_drain_only_looks(take: Callable[..., Any]) -> None:
+    for policy in ("wait", "cancel"):
+        told, sent = take(drain, detach(policy, canceled=30), JOB_1)
+        assert isinstance(told, Again)
+        assert sent == []
+    told, _ = take(drain, detach("wait"))
+    assert isinstance(told, Done)
+
+
+@pytest.mark.parametrize("canceled", [None, 200.0])
+def test_drain_goes_back_for_what_is_not_being_cancelled(take: Callable[..., Any], canceled: float | None) -> None:
+    told, sent = take(drain, detach("cancel", canceled=canceled), JOB_1)
+    assert isinstance(told, Back)
+    assert (told.step, sent) == ("cancel_jobs", [])
+
+
+def test_drain_that_went_back_five_times_waits_for_its_deadline(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("cancel", backs=MOST_BACKS), JOB_1)
+    assert isinstance(told, Again)
+    assert told.counts == {"jobs": 1}
+
+
+def test_the_deadline_counts_from_the_first_beginning(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("wait", since=ago(9 * HOUR + 1)), JOB_1)
+    assert isinstance(told, Stop)
+    assert told.problem.code == "DrainDeadlineExceeded"
+
+
+def later(step: StepAtWork) -> Outcome:
+    return came_since(step, policy_of(step.operation.request)) or Done()
+
+
+def test_what_came_after_the_drain_is_gone_back_for(take: Callable[..., Any]) -> None:
+    assert take(later, detach("wait")) == (Done(), [])
+    for policy, step in (("wait", "drain"), ("cancel", "cancel_jobs")):
+        told, sent = take(later, detach(policy), JOB_1)
+        assert isinstance(told, Back)
+        assert (told.step, sent) == (step, [])
+        assert told.problem is not None
+    told, _ = take(later, detach("wait"), SERVING)
+    assert isinstance(told, Stop)
+
+
+def test_a_plan_names_the_step_that_cancels(take: Callable[..., Any]) -> None:
+    changes, _ = take(planned_cancels, detach("cancel"), JOB_1)
+    assert [(c.step, c.action, c.resource_id) for c in changes] == [("cancel_jobs", "stop", "/jobs/train-1")]
