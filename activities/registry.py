@@ -37,13 +37,7 @@ from activities.cluster.legacy_objects import cleanup_legacy, planned_cleanup
 from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster
 from activities.cluster.namespace import ensure_namespace, planned_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret, planned_copy
-from activities.compute.attach import (
-    attach_compute,
-    compute_ready,
-    planned_attach,
-    remove_failed_compute,
-    undo_compute,
-)
+from activities.compute.attach import attach_compute, compute_ready, planned_attach, remove_failed_compute, undo_compute
 from activities.compute.detach import compute_gone, detach_compute, planned_detach
 from activities.compute.resolve import resolve
 from activities.compute.snapshot import snapshot

@@ -16,8 +16,8 @@ class AzureAnswer:
     code: str | None = None
     message: str | None = None
     status: int | None = None
-    requestId: str | None = None
-    correlationId: str | None = None
+    request_id: str | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,22 @@ class Problem:
     azure: AzureAnswer | None = None
 
 
+_AZURE_NAMES = {"request_id": "requestId", "correlation_id": "correlationId"}
+
+
 def problem_to_json(problem: Problem) -> dict[str, Any]:
-    """The problem as the HTTP API shows it; fields without a value are left out."""
+    """The problem as the HTTP API and the engine's histories have it; fields without a value are left out."""
     fields = asdict(problem)
     if problem.azure is not None:
-        fields["azure"] = {k: v for k, v in fields["azure"].items() if v is not None}
+        fields["azure"] = {_AZURE_NAMES.get(k, k): v for k, v in fields["azure"].items() if v is not None}
     return {k: v for k, v in fields.items() if v not in (None, {}) and not (k == "transient" and not v)}
 
 
 def problem_from_json(fields: Mapping[str, Any]) -> Problem:
     """The inverse of ``problem_to_json``."""
     azure = fields.get("azure")
-    return Problem(**{**fields, "azure": AzureAnswer(**azure) if azure else None})
+    known = {name: azure.get(_AZURE_NAMES.get(name, name)) for name in vars(AzureAnswer())} if azure else {}
+    return Problem(**{**fields, "azure": AzureAnswer(**known) if azure else None})
 
 
 def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:

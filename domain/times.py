@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import overload
+from typing import Annotated, overload
+
+from pydantic import AfterValidator
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; a time without a zone is taken as UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# A time that the codec of records reads: whatever was stored, it has a zone.
+Moment = Annotated[datetime, AfterValidator(in_utc)]
 
 
 @overload

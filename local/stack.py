@@ -40,7 +40,8 @@ class Options:
     ``duplicate_activities`` is the share of activity messages that are delivered twice, drawn from ``seed``.
     ``call_hook`` is the URL that is asked about every call (packages/controls/call_hook.py). ``front_of_tables`` is
     given Azurite's port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is
-    any free one. ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in real seconds.
+    any free one. ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in
+    real seconds.
     """
 
     factor: float = 200.0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.runtime.locks import Accepted, complete, insert, left_over
+from domain.operation.codec import encode
 from domain.operation.record import (
     Operation,
     RequestedBy,
@@ -145,7 +146,7 @@ def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str
         "kind": submission.kind,
         "request": dict(submission.request),
         "fingerprint": fingerprint,
-        "requestedBy": vars(submission.requested_by),
+        "requestedBy": encode(submission.requested_by),
         "workspaceId": submission.workspace_id,
         "clusterId": submission.cluster_id,
         "computeName": submission.compute_name,

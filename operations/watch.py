@@ -19,12 +19,13 @@ from domain.operation.record import (
     LIVE,
     NOT_STARTED,
     RUNNING,
+    SUCCEEDED,
     JournalEntry,
     Operation,
+    StepRecord,
 )
 from domain.problems import Problem
-from gateways import clock
-from gateways import durable as engine
+from gateways import clock, durable
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
 from gateways.storage.records import Change
@@ -70,7 +71,7 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
     newer = held_up.newer_release(operation, version)
     if newer is not None and runtime_status != "Terminated":
         return Verdict("none", held_up=newer)
-    if engine.is_live(runtime_status):
+    if durable.is_live(runtime_status):
         if _overdue(operation, now):
             return _pick_up(operation, "makes no progress")
         return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
@@ -80,7 +81,7 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
         return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
     if now - operation.updated_time < _START_GRACE:
         return NONE
-    if operation.status == NOT_STARTED and runtime_status == engine.MISSING:
+    if operation.status == NOT_STARTED and runtime_status == durable.MISSING:
         return Verdict("start")
     return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
 
@@ -129,20 +130,67 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
 
 
 def end(operation: Operation, problem: Problem) -> Operation:
-    """End an operation as failed: final state first, then tell subscribers, then give back its claims."""
+    """End an operation as failed, unless it has moved: the final state first, then its last steps."""
     moment = clock.now()
+    taken = False
 
     def decide(seen: Operation) -> Change | None:
-        if _has_moved(seen, operation):
+        nonlocal taken
+        taken = not _has_moved(seen, operation)
+        if not taken:
             return None
         ended = replace(seen, status=FAILED, problem=seen.problem or problem, finished_time=moment)
         return Change(ended, [JournalEntry("operation", "failed", moment, message=problem.message)])
 
     after = records.change(operation.id, None, decide, moment).operation
-    if after.final:
-        publish(after, after.status)
-        free(after.id)
-    return after
+    return close(after) if taken else after
+
+
+def cut_off(now: datetime) -> list[Operation]:
+    """Operations that ended a while ago and hold claims still: their last steps have not been taken.
+
+    Raises azure.core.exceptions.AzureError.
+    """
+    holders = {claim.operation_id for claim in claims.held()}
+    stored = [found for found in map(records.read, sorted(holders)) if found is not None]
+    return [s.operation for s in stored if _last_steps(s.operation) and now - s.operation.updated_time >= _START_GRACE]
+
+
+def abandoned(operation: Operation, runtime_status: str, now: datetime) -> bool:
+    """Whether the run of an operation that has ended will not take its last steps any more."""
+    return not durable.is_live(runtime_status) or now > operation.updated_time + _BETWEEN_STEPS
+
+
+def close(operation: Operation) -> Operation:
+    """Take the last steps of an operation that has ended, in the place of its run; what is over already stays.
+
+    Raises azure.core.exceptions.AzureError.
+    """
+    notify = operation.step("notify")
+    findings = publish(operation, operation.status) if notify is None or not notify.over else ()
+    _give_back(operation.id)
+    moment = clock.now()
+
+    def decide(seen: Operation) -> Change | None:
+        after, entries = seen, []
+        for step in _last_steps(seen):
+            if step.status == NOT_STARTED:
+                entries.append(JournalEntry(step.name, "started", moment, step.attempts + 1))
+            taken = replace(step, status=SUCCEEDED, started=step.started or moment, finished=moment)
+            after = after.with_step(replace(taken, attempts=max(1, step.attempts), detail=None))
+            entries.append(JournalEntry(step.name, "succeeded", moment, taken.attempts, "taken by the watch"))
+        kept = tuple(f for f in seen.findings if f.check not in {finding.check for finding in findings})
+        return Change(replace(after, findings=(*kept, *findings)), entries) if entries else None
+
+    return records.change(operation.id, None, decide, moment).operation
+
+
+def _last_steps(operation: Operation) -> list[StepRecord]:
+    """The steps after ``record``, as far as they are not over; empty until that step has written the end."""
+    recorded = operation.step("record")
+    if recorded is None or not recorded.over:
+        return []
+    return [step for step in operation.steps if step.name in ("notify", "release") and not step.over]
 
 
 def _has_moved(seen: Operation, judged: Operation) -> bool:
@@ -150,19 +198,39 @@ def _has_moved(seen: Operation, judged: Operation) -> bool:
     return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
 
 
-def free(operation_id: str | None = None) -> list[Operation]:
-    """Release stale claims (of one operation, or all); the answer is operations found unrecorded and recorded now."""
+def free() -> list[Operation]:
+    """Release stale claims; the answer is operations found unrecorded and recorded now.
+
+    What a run holds that has its last steps before it is left to the run, or to ``close``.
+    """
     recorded = []
     for claim in claims.held():
-        if operation_id is not None and claim.operation_id != operation_id:
-            continue
         found = locks.complete(claim)
         if found is not None and found.fresh:
             recorded.append(found.operation)
-        elif locks.is_stale(claim):
+        elif locks.is_stale(claim) and not _is_closing(claim.operation_id):
             claims.release(claim)
-    for target, user in list(claims.reserved()):
-        stored = records.read(user)
-        if stored is None or stored.operation.final:
-            claims.unreserve(target, user)
+    _unreserve(None)
     return recorded
+
+
+def _is_closing(operation_id: str) -> bool:
+    stored = records.read(operation_id)
+    return stored is not None and bool(_last_steps(stored.operation))
+
+
+def _give_back(operation_id: str) -> None:
+    """Release all that an operation holds, when it has ended."""
+    for claim in claims.held():
+        if claim.operation_id == operation_id and locks.is_stale(claim):
+            claims.release(claim)
+    _unreserve(operation_id)
+
+
+def _unreserve(operation_id: str | None) -> None:
+    """Take back the reservations of operations that are not live, of one or of all."""
+    for target, user in list(claims.reserved()):
+        if operation_id in (None, user):
+            stored = records.read(user)
+            if stored is None or stored.operation.final:
+                claims.unreserve(target, user)

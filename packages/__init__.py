@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Programs that stand for Azure on one machine. None of them knows the apps that they serve."""

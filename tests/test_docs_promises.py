@@ -29,7 +29,7 @@ def test_every_paragraph_names_the_tests_that_show_it(page: str) -> None:
 @pytest.mark.parametrize("page", PROMISES)
 def test_the_tests_are_there(page: str) -> None:
     found: dict[str, str] = {}
-    for path in (ROOT / "tests").rglob("test_*.py"):
+    for path in [path for folder in ("tests", "packages") for path in (ROOT / folder).rglob("test_*.py")]:
         found[path.name] = found.get(path.name, "") + path.read_text()
     named = SHOWN_BY.findall(PROMISES[page][0])
     assert [f"{file}: {test}" for file, test in named if f"def {test}(" not in found.get(file, "")] == []

@@ -10,16 +10,12 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from domain.operation.record import Operation
-from gateways import clock
-from gateways import durable as engine
+from gateways import clock, durable
 from gateways.durable import EngineError, start_recorded
 from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
-from gateways.storage import cluster_events as reactions
-from operations import held_up
-from operations import stuck_detaches as stuck
-from operations import watch as watching
-from operations.watch import Verdict
+from gateways.storage import cluster_events
+from operations import held_up, stuck_detaches, watch
 from triggers.events import react
 
 logger = logging.getLogger(__name__)
@@ -33,40 +29,49 @@ _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 @bp.durable_client_input(client_name="client")
 async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """See that every live operation has an engine instance at work, and free what nobody holds any more."""
-    for operation in await asyncio.to_thread(lambda: list(watching.live_operations())):
-        runtime_status = await engine.status(client, operation.instance_id)
-        verdict = watching.judge(operation, runtime_status, clock.now(), orchestration_version())
+    for operation in await asyncio.to_thread(lambda: list(watch.live_operations())):
         try:
-            await _carry_out(client, operation, verdict)
+            await _look_at(client, operation)
         except EngineError as error:  # The next look tries again; the other operations need not wait for it.
             logger.warning("%s: %s", operation.id, error)
-    for operation in await asyncio.to_thread(watching.free):
-        await engine.start_operation(client, operation)
-    for reaction in await asyncio.to_thread(lambda: list(reactions.pending())):
+    for operation in await asyncio.to_thread(watch.cut_off, clock.now()):
+        try:
+            runtime_status = await durable.status(client, operation.instance_id)
+        except EngineError as error:
+            logger.warning("%s: %s", operation.id, error)
+            continue
+        if watch.abandoned(operation, runtime_status, clock.now()):
+            logger.warning("%s: has ended, and its run has not taken its last steps", operation.id)
+            await asyncio.to_thread(watch.close, operation)
+    for operation in await asyncio.to_thread(watch.free):
+        await durable.start_operation(client, operation)
+    for reaction in await asyncio.to_thread(lambda: list(cluster_events.pending())):
         await react(client, reaction)
 
 
-async def _carry_out(client: df.DurableOrchestrationClient, operation: Operation, verdict: Verdict) -> None:
+async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) -> None:
+    runtime_status = await durable.status(client, operation.instance_id)
+    verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version())
     if verdict.action == "start":
-        await engine.start_operation(client, operation)
+        await durable.start_operation(client, operation)
     if verdict.problem is None:
         await asyncio.to_thread(held_up.tell, operation, verdict.held_up)
         return
     logger.warning("%s: %s: %s", operation.id, verdict.action, verdict.problem.message)
     if verdict.action == "end":
-        await asyncio.to_thread(watching.end, operation, verdict.problem)
+        await asyncio.to_thread(watch.end, operation, verdict.problem)
         return
-    resumed = await asyncio.to_thread(watching.pick_up, operation, verdict.problem.message)
+    resumed = await asyncio.to_thread(watch.pick_up, operation, verdict.problem.message)
     if resumed is not None:
-        await engine.start_operation(client, resumed)
-        await engine.stop(client, operation.instance_id, f"run {resumed.run} has taken over")
+        await durable.start_operation(client, resumed)
+        await durable.stop(client, operation.instance_id, f"run {resumed.run} has taken over")
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 15 * * * *")
 @bp.durable_client_input(client_name="client")
 async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Go on with detaches that ended as DetachStuck and whose compute is gone by now."""
-    for retried in await asyncio.to_thread(stuck.go_on_with_what_is_gone):
+    for retried in await asyncio.to_thread(stuck_detaches.go_on_with_what_is_gone):
         if retried.run is not None:
             logger.info("%s: goes on: the compute is gone at last", retried.operation.id)
             await start_recorded(client, retried.operation)
@@ -77,4 +82,4 @@ async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrch
 async def purge_histories(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Purge the engine's histories of finished instances older than MOOR_HISTORY_DAYS; records stay."""
     until = clock.now() - timedelta(days=read_settings().history_days)
-    logger.info("purged the histories of %d instances", await engine.purge_finished(client, _EVER, until))
+    logger.info("purged the histories of %d instances", await durable.purge_finished(client, _EVER, until))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activities.cluster.tls_secret import legacy_tls
+from activities.cluster import tls_secret
 from activities.runtime.step import StepAtWork
 from domain.access.roles import user_identity
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
@@ -134,8 +134,8 @@ def compute_leaving(compute: Mapping[str, Any]) -> Again | None:
 def _effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> dict[str, Any] | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
-    has_tls, hindrance = legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
-    merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), has_tls))
+    legacy_tls, hindrance = tls_secret.legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
+    merged = merge(request, Attachment(compute, str(cluster), find_extension(cluster), legacy_tls))
     refused = list(merged.refused)
     if hindrance is not None:
         refused.append(f"/cleanupLegacy: the certificate of v1 cannot be kept: {hindrance}")
@@ -144,6 +144,6 @@ def _effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> 
     return {
         "attachRequest": dict(merged.request),
         "keptInstanceTypes": dict(merged.kept_types),
-        "legacyTls": has_tls,
+        "legacyTls": legacy_tls,
         "clusterId": str(cluster),
     }

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.operation.codec import decode
 from domain.operation.record import NOT_STARTED, JournalEntry, Operation, RequestedBy
 from domain.operation.steps import not_needed
 from domain.times import from_text
@@ -119,7 +120,7 @@ def left_over(claim: Claim, holder: Operation) -> bool:
 def insert(accepted: Mapping[str, Any]) -> Operation:
     """Record an operation as its claim says that it was accepted. Raises OperationExists."""
     created = from_text(str(accepted["createdTime"]))
-    requested_by = RequestedBy(**accepted["requestedBy"])
+    requested_by = decode(RequestedBy, accepted["requestedBy"])
     operation = Operation(
         id=accepted["id"],
         kind=accepted["kind"],

@@ -92,7 +92,7 @@ class StepAtWork:
 
     @property
     def begins_again(self) -> bool:
-        """Whether all that this step set out to change is of an earlier beginning: before a back, or a retry."""
+        """Whether all that this step set out to change is of an earlier beginning: the run went back, or a retry."""
         return bool(self.record.intents) and all(self.record.is_earlier(intent) for intent in self.record.intents)
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.operation.outcomes import Finding
+from domain.workloads.uses import Workload
 
 OK, WARNINGS, REFUSED = "ok", "warnings", "refused"
 
@@ -22,6 +23,38 @@ class PlannedChange:
     action: str
     resource_id: str
     detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The result of a plan. One that is refused changes nothing. ``workloads`` is None where none are looked for."""
+
+    STEP: ClassVar[str] = "plan"
+
+    kind: str
+    verdict: str
+    findings: tuple[Finding, ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
+    workloads: tuple[Workload, ...] | None = None
+
+
+def make_plan(
+    kind: str,
+    findings: Sequence[Finding],
+    changes: Sequence[PlannedChange],
+    workloads: Sequence[Workload] | None = None,
+) -> Plan:
+    """The plan of an operation of that kind, with its verdict."""
+    verdict = _verdict(findings)
+    kept = () if verdict == REFUSED else tuple(changes)
+    return Plan(kind, verdict, tuple(findings), kept, None if workloads is None else tuple(workloads))
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    outcomes = {finding.outcome for finding in findings}
+    if "fail" in outcomes:
+        return REFUSED
+    return WARNINGS if "warning" in outcomes else OK
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
@@ -46,13 +79,6 @@ def plan_to_json(
     if workloads is not None:
         plan["workloads"] = [dict(each) for each in workloads]
     return plan
-
-
-def _verdict(findings: Sequence[Finding]) -> str:
-    outcomes = {finding.outcome for finding in findings}
-    if "fail" in outcomes:
-        return REFUSED
-    return WARNINGS if "warning" in outcomes else OK
 
 
 def _change_to_json(change: PlannedChange) -> dict[str, Any]:

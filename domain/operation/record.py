@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
+from domain.operation.codec import decode
 from domain.operation.outcomes import Created, Finding
-from domain.problems import Problem, problem_from_json, problem_to_json
-from domain.times import from_text, to_text
+from domain.operation.results import Resolved, StepResult
+from domain.problems import Problem
+from domain.times import Moment
 
 NOT_STARTED, RUNNING, WAITING = "NotStarted", "Running", "Waiting"
 NEEDS_APPROVAL = "NeedsApproval"
@@ -19,6 +21,7 @@ SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipp
 LIVE = (NOT_STARTED, RUNNING, WAITING, NEEDS_APPROVAL, CANCELING, UNDOING)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
 STATUSES = LIVE + FINAL
+Left = TypeVar("Left", bound=StepResult)
 _ROLE_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
 KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
 
@@ -30,7 +33,7 @@ class RequestedBy:
     source: str
     principal: str | None = None
     reason: str | None = None
-    parentId: str | None = None
+    parent_id: str | None = None
 
     def told(self) -> dict[str, str]:
         """What the journal says of who asked; what is not known is left out."""
@@ -47,11 +50,11 @@ class Question:
 
     step: str
     text: str
-    asked: datetime
-    expires: datetime
+    asked: Moment
+    expires: Moment
     told: bool = False
     answer: str | None = None  # APPROVE or REJECT
-    answered: datetime | None = None
+    answered: Moment | None = None
     answered_by: RequestedBy | None = None
 
 
@@ -61,7 +64,7 @@ class Intent:
 
     action: str
     resource_id: str
-    time: datetime
+    time: Moment
 
     def same(self, other: Intent) -> bool:
         """Whether another intent is to do the same to the same."""
@@ -72,9 +75,11 @@ class Intent:
 class StepRecord:
     """One step. ``name`` is its activity's name; ``value`` and ``intents`` are internal and never shown.
 
-    ``intents`` are what the step set out to change, each thing once, the latest last. ``version``: that of the app that
-    began the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run
-    go back to an earlier one. ``since``: when a step that began again for that reason had begun first.
+    ``intents`` are what the step set out to change, each thing once, the latest last. ``value`` is what it leaves for
+    later steps, as the codec encodes it: one of the types of ``results``. ``progress`` is the same for what its next
+    attempt is to know. ``failed_before``: it is retried after it has failed. ``version``: that of the app that began
+    the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
+    to an earlier one. ``since``: when a step that began again for that reason had begun first.
     """
 
     name: str
@@ -82,15 +87,17 @@ class StepRecord:
     status: str = NOT_STARTED
     attempts: int = 0
     bound_seconds: float | None = None
-    started: datetime | None = None
-    finished: datetime | None = None
+    started: Moment | None = None
+    finished: Moment | None = None
     detail: str | None = None
     problem: Problem | None = None
     intents: tuple[Intent, ...] = ()
     value: Mapping[str, Any] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    failed_before: bool = False
     version: str | None = None
     backs: int = 0
-    since: datetime | None = None
+    since: Moment | None = None
 
     @property
     def intent(self) -> Intent | None:
@@ -143,14 +150,15 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One line of the append-only journal; the store numbers it."""
+    """One line of the append-only journal; the store numbers it, from 1 on."""
 
     step: str
     event: str
-    time: datetime
+    time: Moment
     attempt: int | None = None
     message: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,14 +181,14 @@ class Operation:
     request: Mapping[str, Any]
     fingerprint: str
     requested_by: RequestedBy
-    created_time: datetime
-    updated_time: datetime
+    created_time: Moment
+    updated_time: Moment
     workspace_id: str | None = None
     cluster_id: str | None = None
     compute_name: str | None = None
     run: int = 1
-    started_time: datetime | None = None
-    finished_time: datetime | None = None
+    started_time: Moment | None = None
+    finished_time: Moment | None = None
     steps: tuple[StepRecord, ...] = ()
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -221,21 +229,6 @@ class Operation:
         return found
 
     @property
-    def cluster(self) -> ArmId:
-        """The cluster that the operation works on. Raises ValueError before that is known."""
-        return parse_arm_id(str(self.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
-
-    @property
-    def workspace(self) -> ArmId:
-        """The workspace. Raises ValueError when the operation names none."""
-        return parse_arm_id(str(self.workspace_id), WORKSPACE)
-
-    @property
-    def compute_id(self) -> str:
-        """ARM id of the compute. Raises ValueError when the operation names no workspace."""
-        return compute_id(self.workspace, str(self.compute_name))
-
-    @property
     def steps_over(self) -> int:
         """How many steps have come to their end."""
         return sum(1 for s in self.steps if s.over)
@@ -266,6 +259,34 @@ class Operation:
         step = self.step(step_name)
         return step.value if step else {}
 
+    def result_of(self, kind: type[Left]) -> Left | None:
+        """What a step left for later ones, by the type of it; None when it has not run or has left nothing.
+
+        Raises CodecError when what is stored is not of that type.
+        """
+        step = self.step(kind.STEP)
+        return decode(kind, step.value) if step is not None and step.value else None
+
+    @property
+    def resolved(self) -> Resolved:
+        """What ``resolve`` has found; nothing is known before it has run. Raises CodecError."""
+        return self.result_of(Resolved) or Resolved()
+
+    @property
+    def workspace(self) -> ArmId:
+        """The workspace. Raises ValueError when the operation names none."""
+        return parse_arm_id(str(self.workspace_id), WORKSPACE)
+
+    @property
+    def cluster(self) -> ArmId:
+        """The cluster. Raises ValueError while it is not known."""
+        return parse_arm_id(str(self.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
+
+    @property
+    def compute_id(self) -> str:
+        """ARM id of the compute. Raises ValueError when the operation names no workspace."""
+        return compute_id(self.workspace, str(self.compute_name))
+
     def operation_url(self, step_name: str) -> str | None:
         """URL of Azure's long-running operation that a step has begun; None when it has begun none that can be read.
 
@@ -289,132 +310,3 @@ class Operation:
     def current_step(self) -> StepRecord | None:
         """The step under way: the last one that was started and is not over."""
         return next((s for s in reversed(self.steps) if s.status in (RUNNING, WAITING)), None)
-
-
-def operation_to_json(operation: Operation) -> dict[str, Any]:
-    """The operation as the HTTP API shows it (``Operation`` of the contract)."""
-    current = None if operation.final else operation.current_step
-    done = sum(1 for s in operation.steps if s.status in (SUCCEEDED, SKIPPED))
-    progress = {
-        "currentStep": current.name if current else None,
-        "completedSteps": done,
-        "totalSteps": len(operation.steps),
-        "detail": _detail(operation, current),
-        "counts": dict(operation.counts),
-    }
-    return {
-        "id": operation.id,
-        "kind": operation.kind,
-        "status": operation.status,
-        "workspaceId": operation.workspace_id,
-        "clusterId": operation.cluster_id,
-        "computeName": operation.compute_name,
-        "planOnly": operation.plan_only,
-        "request": dict(operation.request),
-        "requestedBy": vars(operation.requested_by).copy(),
-        "createdDateTime": to_text(operation.created_time),
-        "startedDateTime": to_text(operation.started_time),
-        "lastUpdateDateTime": to_text(operation.updated_time),
-        "finishedDateTime": to_text(operation.finished_time),
-        "progress": progress,
-        "steps": [_step_to_json(s) for s in operation.steps],
-        "created": [vars(c).copy() for c in operation.created],
-        "findings": [{k: v for k, v in vars(f).items() if v is not None} for f in operation.findings],
-        "result": dict(operation.result) if operation.result is not None else None,
-        "error": problem_to_json(operation.problem) if operation.problem else None,
-    }
-
-
-def _detail(operation: Operation, current: StepRecord | None) -> str | None:
-    """What an operation waits for. What holds up all of it goes before what its step was waiting for."""
-    if operation.held_up is not None and not operation.final:
-        return operation.held_up
-    return current.detail if current else None
-
-
-def _step_to_json(step: StepRecord) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "kind": step.kind,
-        "status": step.status,
-        "attempts": step.attempts,
-        "startedDateTime": to_text(step.started),
-        "finishedDateTime": to_text(step.finished),
-        "detail": step.detail,
-        "error": problem_to_json(step.problem) if step.problem else None,
-    }
-
-
-def steps_to_stored(steps: Sequence[StepRecord]) -> list[dict[str, Any]]:
-    """Steps as they are kept, internal fields included."""
-    return [
-        {
-            **_step_to_json(s),
-            "boundSeconds": s.bound_seconds,
-            "value": dict(s.value),
-            "version": s.version,
-            "backs": s.backs,
-            "since": to_text(s.since),
-            "intents": [{"action": i.action, "resourceId": i.resource_id, "time": to_text(i.time)} for i in s.intents],
-        }
-        for s in steps
-    ]
-
-
-def steps_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, ...]:
-    """The inverse of ``steps_to_stored``."""
-    return tuple(
-        StepRecord(
-            name=s["name"],
-            kind=s["kind"],
-            status=s["status"],
-            attempts=s["attempts"],
-            bound_seconds=s["boundSeconds"],
-            started=from_text(s["startedDateTime"]),
-            finished=from_text(s["finishedDateTime"]),
-            detail=s["detail"],
-            problem=problem_from_json(s["error"]) if s["error"] else None,
-            intents=_intents(s),
-            value=s["value"],
-            version=s.get("version"),
-            backs=s.get("backs", 0),
-            since=from_text(s.get("since")),
-        )
-        for s in stored
-    )
-
-
-def _intents(stored: Mapping[str, Any]) -> tuple[Intent, ...]:
-    """The intents of a stored step; the first releases kept one at most."""
-    kept = stored["intents"] if "intents" in stored else [stored["intent"]] if stored["intent"] else []
-    return tuple(Intent(i["action"], i["resourceId"], from_text(i["time"])) for i in kept)
-
-
-def questions_to_stored(questions: Sequence[Question]) -> list[dict[str, Any]]:
-    """Questions as they are kept."""
-    return [
-        {
-            **vars(q),
-            "asked": to_text(q.asked),
-            "expires": to_text(q.expires),
-            "answered": to_text(q.answered),
-            "answered_by": vars(q.answered_by) if q.answered_by else None,
-        }
-        for q in questions
-    ]
-
-
-def questions_from_stored(stored: Sequence[Mapping[str, Any]]) -> tuple[Question, ...]:
-    """The inverse of ``questions_to_stored``."""
-    return tuple(
-        Question(
-            **{
-                **q,
-                "asked": from_text(q["asked"]),
-                "expires": from_text(q["expires"]),
-                "answered": from_text(q["answered"]),
-                "answered_by": RequestedBy(**q["answered_by"]) if q["answered_by"] else None,
-            }
-        )
-        for q in stored
-    )

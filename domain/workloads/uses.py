@@ -22,6 +22,15 @@ CLUSTER_WORK = "clusterWork"
 
 
 @dataclass(frozen=True)
+class Workload:
+    """How people are told of a workload: a job, an endpoint, a deployment, an object in the cluster."""
+
+    type: str
+    name: str
+    status: str
+
+
+@dataclass(frozen=True)
 class Use:
     """One workload that uses the compute, or may (not ``clear``). ``since`` is when it was made, as Azure tells it."""
 

@@ -1,4 +1,4 @@
-"""Claims: one live operation per compute of a workspace, and one extension change per cluster (DESIGN rule 4.1).
+"""Claims: one live operation per compute of a workspace, and one extension change per cluster.
 
 A claim is a row: inserted if absent, released and taken over by ETag, without expiry. It carries what its operation
 was asked, so that an operation whose recording was cut short can be recorded by whoever finds the claim.
@@ -17,6 +17,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import UpdateMode
 
 from gateways.storage.tables import (
+    SCHEMA,
+    SCHEMA_COLUMN,
     hashed,
     pack,
     table,
@@ -51,7 +53,7 @@ def extension_target(cluster_id: str) -> str:
 
 def take(target: str, operation_id: str, accepted: Mapping[str, Any] | None = None) -> Claim | None:
     """Insert the claim; None when there is one already, whoever holds it. Raises azure.core.exceptions.AzureError."""
-    columns = {"target": target, "operation": operation_id, "accepted": accepted}
+    columns = {SCHEMA_COLUMN: SCHEMA, "target": target, "operation": operation_id, "accepted": accepted}
     entity = {"PartitionKey": hashed(target), "RowKey": _ROW, **pack(columns)}
     try:
         answer = table(TABLE).create_entity(entity)
@@ -67,7 +69,7 @@ def read(target: str) -> Claim | None:
 
 def take_over(stale: Claim, operation_id: str, accepted: Mapping[str, Any] | None = None) -> bool:
     """Put another operation in the place of a stale claim's; False when somebody else was faster."""
-    columns = {"target": stale.target, "operation": operation_id, "accepted": accepted}
+    columns = {SCHEMA_COLUMN: SCHEMA, "target": stale.target, "operation": operation_id, "accepted": accepted}
     entity = {"PartitionKey": stale.key, "RowKey": _ROW, **pack(columns)}
     try:
         table(TABLE).update_entity(
@@ -99,7 +101,7 @@ def held() -> Iterator[Claim]:
 def reserve(target: str, operation_id: str) -> None:
     """Put down that an operation relies on the target as it is. Any number may; done again it changes nothing."""
     entity = {"PartitionKey": hashed(target), "RowKey": f"{_USE}{operation_id}", "target": target}
-    table(TABLE).upsert_entity({**entity, "operation": operation_id})
+    table(TABLE).upsert_entity({**entity, SCHEMA_COLUMN: SCHEMA, "operation": operation_id})
 
 
 def unreserve(target: str, operation_id: str) -> None:

@@ -16,7 +16,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import UpdateMode
 
 from domain.times import from_text, to_text
-from gateways.storage.tables import hashed, table
+from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, table
 
 TABLE = "reactions"
 _ROW = "reaction"
@@ -129,6 +129,7 @@ def _write(reaction: Reaction, row: Any | None) -> bool:
     entity = {
         "PartitionKey": hashed(reaction.cluster_id),
         "RowKey": _ROW,
+        SCHEMA_COLUMN: SCHEMA,
         "cluster": reaction.cluster_id,
         "seen": reaction.seen,
         "handled": reaction.handled,

@@ -1,107 +1,82 @@
-"""How an operation becomes a head row and index rows, and a head row an operation again."""
+"""How an operation and its journal become rows, and rows become an operation and its journal again.
+
+Stored names are those of the dataclasses in ``domain/operation`` and of their fields, and have nothing to do with the
+names of the HTTP API; ``tests/gateways/storage/rows_1`` holds rows that show them. Whoever renames or retypes a field
+there raises ``SCHEMA`` and brings the rows of before in line here, as ``rows_of_0_2`` does for those of release 0.2.0.
+
+A reader takes a row with columns that it does not know, and one that lacks columns which have a default. A row whose
+schema is newer is read as far as it is known: a release that was rolled back goes on with what it understands.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from domain.operation.outcomes import Created, Finding
-from domain.operation.record import (
-    Operation,
-    RequestedBy,
-    questions_from_stored,
-    questions_to_stored,
-    steps_from_stored,
-    steps_to_stored,
-)
-from domain.problems import problem_from_json, problem_to_json
-from domain.times import from_text, to_text
-from gateways.storage.tables import (
-    hashed,
-    pack,
-    unpack_json,
-    unpack_text,
-)
+from domain.operation.codec import CodecError, decode, encode
+from domain.operation.record import JournalEntry, Operation
+from gateways.storage import rows_of_0_2
+from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, unpack_text
 
+# The internal column: signed URLs of Azure's operations, which no answer, journal entry, event or log ever holds.
+OPERATION_URLS = "operation_urls"
+# Columns that hold an object or a list, as JSON text.
+_JSON = frozenset(
+    {
+        *("request", "requested_by", "steps", "created", "findings", "result", "problem", "counts", "cancel"),
+        *("questions", OPERATION_URLS, "data"),
+    }
+)
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.
 _FAR = 253_402_300_799_000
-# The internal column: signed URLs of Azure's operations, which no answer, journal entry, event or log ever holds.
-OPERATION_URLS = "operationUrls"
 
 
 def head_row(operation: Operation) -> dict[str, Any]:
-    """The columns of the head row. Raises RecordTooLarge."""
-    return pack(
-        {
-            "id": operation.id,
-            "kind": operation.kind,
-            "status": operation.status,
-            "run": operation.run,
-            "request": dict(operation.request),
-            "fingerprint": operation.fingerprint,
-            "requestedBy": vars(operation.requested_by),
-            "workspaceId": operation.workspace_id,
-            "clusterId": operation.cluster_id,
-            "computeName": operation.compute_name,
-            "createdTime": to_text(operation.created_time),
-            "startedTime": to_text(operation.started_time),
-            "updatedTime": to_text(operation.updated_time),
-            "finishedTime": to_text(operation.finished_time),
-            "steps": steps_to_stored(operation.steps),
-            "made": [vars(c) for c in operation.created],
-            "findings": [vars(f) for f in operation.findings],
-            "result": dict(operation.result) if operation.result is not None else None,
-            "problem": problem_to_json(operation.problem) if operation.problem else None,
-            "counts": dict(operation.counts),
-            "journalLength": operation.journal_length,
-            "pickUps": operation.pick_ups,
-            "pickUpMark": operation.pick_up_mark,
-            "cancel": vars(operation.cancel) if operation.cancel else None,
-            "planOnly": operation.plan_only,
-            "questions": questions_to_stored(operation.questions),
-            OPERATION_URLS: dict(operation.operation_urls) or None,
-            "version": operation.version,
-            "heldUp": operation.held_up,
-            "leftOut": list(operation.left_out),
-        }
-    )
+    """The columns of the head row. Raises RecordTooLarge, and CodecError when a value is not of its type."""
+    columns = encode(operation)
+    return pack({SCHEMA_COLUMN: SCHEMA, **columns, OPERATION_URLS: columns[OPERATION_URLS] or None})
 
 
 def operation_from_row(row: Mapping[str, Any]) -> Operation:
-    """The inverse of ``head_row``."""
-    problem, cancel = unpack_json(row, "problem"), unpack_json(row, "cancel")
-    return Operation(
-        id=row["id"],
-        kind=row["kind"],
-        status=row["status"],
-        run=row["run"],
-        request=unpack_json(row, "request"),
-        fingerprint=row["fingerprint"],
-        requested_by=RequestedBy(**unpack_json(row, "requestedBy")),
-        workspace_id=row.get("workspaceId"),
-        cluster_id=row.get("clusterId"),
-        compute_name=row.get("computeName"),
-        created_time=from_text(str(row["createdTime"])),
-        started_time=from_text(unpack_text(row, "startedTime")),
-        updated_time=from_text(str(row["updatedTime"])),
-        finished_time=from_text(unpack_text(row, "finishedTime")),
-        steps=steps_from_stored(unpack_json(row, "steps")),
-        created=tuple(Created(**c) for c in unpack_json(row, "made")),
-        findings=tuple(Finding(**f) for f in unpack_json(row, "findings")),
-        result=unpack_json(row, "result"),
-        problem=problem_from_json(problem) if problem else None,
-        counts=unpack_json(row, "counts"),
-        journal_length=row["journalLength"],
-        pick_ups=row["pickUps"],
-        pick_up_mark=row["pickUpMark"],
-        cancel=RequestedBy(**cancel) if cancel else None,
-        plan_only=bool(row.get("planOnly")),  # Rows of the first release do not have it: they are no plans.
-        questions=questions_from_stored(unpack_json(row, "questions") or ()),
-        operation_urls=unpack_json(row, OPERATION_URLS) or {},  # Rows up to release 0.2.0 do not have it.
-        version=row.get("version"),
-        held_up=unpack_text(row, "heldUp"),
-        left_out=tuple(unpack_json(row, "leftOut") or ()),  # Rows up to release 0.2.0 do not have it.
-    )
+    """The inverse of ``head_row``, for rows of every release. Raises CodecError when the row cannot be understood."""
+    columns = columns_of(row)
+    return decode(Operation, columns if SCHEMA_COLUMN in columns else rows_of_0_2.operation(columns))
+
+
+def columns_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that ``pack`` has put into a row. Raises CodecError for JSON text that is none."""
+    names = [name for name in row if "__part" not in name and name not in ("PartitionKey", "RowKey")]
+    return {name: _value(row, name) for name in names}
+
+
+def _value(row: Mapping[str, Any], name: str) -> Any:
+    stored = row[name]
+    if not isinstance(stored, str):
+        return stored
+    text = unpack_text(row, name)
+    if name not in _JSON and name not in rows_of_0_2.JSON_COLUMNS:
+        return text
+    try:
+        return json.loads(str(text))
+    except ValueError as error:
+        raise CodecError(f"column {name} holds no JSON ({type(error).__name__})") from None
+
+
+def journal_row(entry: JournalEntry) -> dict[str, Any]:
+    """The columns of the row of a numbered journal entry."""
+    columns = encode(entry)
+    return pack({SCHEMA_COLUMN: SCHEMA, **columns, "data": columns["data"] or None})
+
+
+def entry_from_row(row: Mapping[str, Any]) -> JournalEntry:
+    """The inverse of ``journal_row``; release 0.2.0 wrote the same columns. Raises CodecError."""
+    return decode(JournalEntry, columns_of(row))
+
+
+def index_row(operation_id: str) -> dict[str, Any]:
+    """The columns of an index row; release 0.2.0 wrote the same, without the schema."""
+    return {SCHEMA_COLUMN: SCHEMA, "operation": operation_id}
 
 
 def index_keys(operation: Operation) -> list[str]:

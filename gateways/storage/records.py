@@ -16,15 +16,15 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 
 from domain.operation.record import JournalEntry, Operation
-from domain.times import to_text
-from gateways.storage.record_rows import head_row, index_keys, operation_from_row
-from gateways.storage.tables import (
-    MAX_TRANSACTION,
-    hashed,
-    pack,
-    table,
-    unpack_json,
+from gateways.storage.record_rows import (
+    entry_from_row,
+    head_row,
+    index_keys,
+    index_row,
+    journal_row,
+    operation_from_row,
 )
+from gateways.storage.tables import MAX_TRANSACTION, hashed, table
 
 TABLE = "operations"
 PARTITION = "operations"
@@ -67,7 +67,7 @@ def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
     """
     operation = replace(operation, journal_length=len(entries))
     rows: list[_Row] = [("create", _entity(_head_key(operation.id), head_row(operation)))]
-    rows += [("create", _entity(key, {"operation": operation.id})) for key in index_keys(operation)]
+    rows += [("create", _entity(key, index_row(operation.id))) for key in index_keys(operation)]
     rows += [("create", _journal_entity(operation.id, n, e)) for n, e in enumerate(entries, start=1)]
     try:
         _submit(rows)
@@ -133,7 +133,7 @@ def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) 
     rows: list[_Row] = [("update", head, condition)]
     gone, come = set(index_keys(before)), set(index_keys(after))
     rows += [("delete", _entity(key, {})) for key in sorted(gone - come)]
-    rows += [("create", _entity(key, {"operation": after.id})) for key in sorted(come - gone)]
+    rows += [("create", _entity(key, index_row(after.id))) for key in sorted(come - gone)]
     first = before.journal_length + 1
     rows += [("create", _journal_entity(after.id, n, e)) for n, e in enumerate(entries, start=first)]
     try:
@@ -146,8 +146,11 @@ def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) 
     return str(written[0]["etag"])
 
 
-def journal(operation_id: str, after: int, top: int) -> list[dict[str, Any]]:
-    """Entries with a sequence above ``after``, at most ``top``, oldest first, as the HTTP API shows them."""
+def journal(operation_id: str, after: int, top: int) -> list[JournalEntry]:
+    """Entries with a sequence above ``after``, at most ``top``, oldest first.
+
+    Raises CodecError when one cannot be understood, or azure.core.exceptions.AzureError.
+    """
     key_range = (
         f"PartitionKey eq '{PARTITION}' and RowKey gt '{_journal_key(operation_id, after)}'"
         f" and RowKey lt '{_journal_key(operation_id, 99_999_999)}'"
@@ -155,7 +158,7 @@ def journal(operation_id: str, after: int, top: int) -> list[dict[str, Any]]:
     pages = table(TABLE).query_entities(key_range, results_per_page=min(top, 1000))
     entries = []
     for row in pages:
-        entries.append(_journal_json(row))
+        entries.append(entry_from_row(row))
         if len(entries) == top:
             break
     return entries
@@ -193,19 +196,4 @@ def _journal_key(operation_id: str, sequence: int) -> str:
 
 
 def _journal_entity(operation_id: str, sequence: int, entry: JournalEntry) -> dict[str, Any]:
-    columns = {
-        "sequence": sequence,
-        "time": to_text(entry.time),
-        "step": entry.step,
-        "event": entry.event,
-        "attempt": entry.attempt,
-        "message": entry.message,
-        "data": dict(entry.data) or None,
-    }
-    return _entity(_journal_key(operation_id, sequence), pack(columns))
-
-
-def _journal_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    entry = {name: row[name] for name in ("sequence", "time", "step", "event", "attempt", "message") if name in row}
-    data = unpack_json(row, "data")
-    return {**entry, "data": data} if data else entry
+    return _entity(_journal_key(operation_id, sequence), journal_row(replace(entry, sequence=sequence)))

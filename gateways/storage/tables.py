@@ -25,6 +25,8 @@ _PROPERTY_UNITS = 32_000
 _ENTITY_BYTES = 1024 * 1024
 _PART = "__part"
 MAX_TRANSACTION = 100
+# The version of what is stored, a column of every row. Rows of release 0.2.0 and before have none.
+SCHEMA, SCHEMA_COLUMN = 1, "schema"
 
 
 class RecordTooLarge(ValueError):

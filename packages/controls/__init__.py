@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""What a driver controls of a local program: its clock, and the fate of each call."""

@@ -24,9 +24,9 @@ from packages.functions_host.settings import (
     read_host_json,
     read_local_settings,
 )
-from packages.functions_host.worker_error import WorkerStartError
-from packages.functions_host.worker_process import WorkerOptions
-from packages.functions_host.worker_supervisor import WorkerSupervisor
+from packages.functions_host.workers.errors import WorkerStartError
+from packages.functions_host.workers.process import WorkerOptions
+from packages.functions_host.workers.supervisor import WorkerSupervisor
 
 if TYPE_CHECKING:
     from packages.functions_host.host import FunctionsHost

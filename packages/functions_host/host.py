@@ -28,9 +28,9 @@ from packages.functions_host.settings import HostJson, NameResolver
 from packages.functions_host.timers.listeners import ScaledTimerClock, ScheduleMonitor, TimerListener
 from packages.functions_host.timers.singleton import SingletonLease, run_alone
 from packages.functions_host.wire.typed_data import TypedData
-from packages.functions_host.worker_error import WorkerError
-from packages.functions_host.worker_process import WorkerOptions
-from packages.functions_host.worker_supervisor import HOST_API_REASON, WorkerSupervisor
+from packages.functions_host.workers.errors import WorkerError
+from packages.functions_host.workers.process import WorkerOptions
+from packages.functions_host.workers.supervisor import HOST_API_REASON, WorkerSupervisor
 
 _log = logging.getLogger("Host.Startup")
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packages.functions_host.dotnet.dates import TICKS_PER_SECOND
+from packages.functions_host.dotnet.timespans import parse_timespan
+
 OVERRIDE_PREFIX = re.compile(r"^AzureFunctionsJobHost(?:__|:)", re.IGNORECASE)
 DEFAULT_TIMEOUT = 30 * 60.0
 """Seconds: what the host uses where no plan sets another (``func start``, Premium, Dedicated)."""
@@ -194,8 +197,7 @@ def _timeout(value: Any) -> float | None:
         return DEFAULT_TIMEOUT
     if str(value) == "-1":
         return None
-    match = re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)", str(value))
-    if not match:
+    ticks = parse_timespan(str(value))
+    if ticks is None or ticks < 0:
         raise SettingsError(f"host.json: functionTimeout '{value}' is not a time span (hh:mm:ss).")
-    days, hours, minutes, seconds = match.groups()
-    return int(days or 0) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return ticks / TICKS_PER_SECOND

@@ -20,7 +20,7 @@ from aiohttp import web
 from packages.controls.call_hook import CallHook
 from packages.controls.clock import ScaledClock
 from packages.simulated_azure import tls
-from packages.simulated_azure.arm import long_running as operations
+from packages.simulated_azure.arm import long_running
 from packages.simulated_azure.arm.front_door import Arm
 from packages.simulated_azure.arm.routing import Router
 from packages.simulated_azure.control.api import Control, explain_errors
@@ -182,7 +182,7 @@ async def serve(options: Options) -> None:
 
 def build_router(world: World, event_subscriptions: EventSubscriptions) -> Router:
     """Install every provider and answer the router over their routes."""
-    operations.install(world)
+    long_running.install(world)
     clusters.install()
     extensions.install()
     computes.install()

@@ -34,7 +34,7 @@ _SHAPES = {
 _WORD = re.compile(rb"[\w-]{18,}")
 _TABLES = ("operations", "claims", "reactions")
 # The internal column, in a row as JSON and in Azurite's files, where the quotes of its value are escaped.
-_INTERNAL = re.compile(rb'"operationUrls(?:__part\d+)?":\s*"(?:[^"\\]|\\.)*"')
+_INTERNAL = re.compile(rb'"operation_urls(?:__part\d+)?":\s*"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True)

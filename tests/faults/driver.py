@@ -245,7 +245,7 @@ class Driver:
             raise AssertionError(f"the cluster was not made: {made.status} {made.body}")
 
     def _of_event(self, target: Target) -> Head | None:
-        query = f"RowKey gt 'operation;' and RowKey lt 'operation;~' and computeName eq '{target.compute_name}'"
+        query = f"RowKey gt 'operation;' and RowKey lt 'operation;~' and compute_name eq '{target.compute_name}'"
         found = self.tables.rows("operations", query)
         if len(found) > 1:
             raise AssertionError(f"{len(found)} operations for one cluster: {[row['id'] for row in found]}")
@@ -270,7 +270,7 @@ class Driver:
             "problem": unpacked(head.row, "problem"),
             "result": unpacked(head.row, "result"),
             "steps": {step["name"]: step["status"] for step in head.steps},
-            "made": sorted(made["type"] for made in unpacked(head.row, "made")),
+            "made": sorted(made["type"] for made in unpacked(head.row, "created")),
             "findings": sorted(f"{f['check']} {f['outcome']}" for f in unpacked(head.row, "findings")),
             "events": sorted({e["event"]["type"] for e in own}),
             "compute": _properties(compute, "provisioningState", "resourceId", "properties"),
@@ -297,7 +297,7 @@ def _is_told(head: Head) -> bool:
 
 def _not_taken_back(head: Head) -> list[str]:
     """What an operation that has been refused something says of itself, when it is not that it took all back."""
-    made = unpacked(head.row, "made")
+    made = unpacked(head.row, "created")
     left = [each["id"] for each in made if not each["undone"]]
     if head.status == "Failed" and not left:
         return []

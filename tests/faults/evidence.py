@@ -67,7 +67,7 @@ class Head:
     @property
     def plan_only(self) -> bool:
         """Whether it only looks: such an operation claims nothing and changes nothing."""
-        return bool(self.row.get("planOnly"))
+        return bool(self.row.get("plan_only"))
 
     @property
     def compute_id(self) -> str:
@@ -75,11 +75,11 @@ class Head:
 
     @property
     def started(self) -> datetime | None:
-        return moment(self.row.get("startedTime"))
+        return moment(self.row.get("started_time"))
 
     @property
     def finished(self) -> datetime | None:
-        return moment(self.row.get("finishedTime"))
+        return moment(self.row.get("finished_time"))
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -312,11 +312,11 @@ def head_of(row: Row) -> Head:
         kind=row["kind"],
         status=row["status"],
         run=row["run"],
-        workspace_id=str(row.get("workspaceId") or ""),
-        cluster_id=row.get("clusterId"),
-        compute_name=str(row.get("computeName") or ""),
-        journal_length=row["journalLength"],
-        pick_ups=row["pickUps"],
+        workspace_id=str(row.get("workspace_id") or ""),
+        cluster_id=row.get("cluster_id"),
+        compute_name=str(row.get("compute_name") or ""),
+        journal_length=row["journal_length"],
+        pick_ups=row["pick_ups"],
         steps=tuple(unpacked(row, "steps") or ()),
         row=row,
     )

@@ -78,7 +78,7 @@ def asks(head: Head, method: str, path: str) -> bool:
     on_cluster = extension is not None and path[: extension.start()] == str(head.cluster_id).lower()
     if method == "PATCH":
         return on_cluster and _asks_for_update(head)
-    if method == "DELETE" and not any(made["id"].lower() == path for made in unpacked(head.row, "made") or ()):
+    if method == "DELETE" and not any(made["id"].lower() == path for made in unpacked(head.row, "created") or ()):
         return False
     return method in ("PUT", "DELETE") and (on_compute or on_cluster or _asks_for_access(head, path))
 

@@ -60,7 +60,7 @@ class AtWork:
     def read(self) -> Records:
         """The intent is there once the change is: it is written before."""
         lines = JOURNAL[:5] if self._done() else JOURNAL[:4]
-        head = head_of(attach(kind=self.kind, status="Running", journalLength=len(lines)))
+        head = head_of(attach(kind=self.kind, status="Running", journal_length=len(lines)))
         return Records({"op": head}, {"op": lines}, {})
 
 

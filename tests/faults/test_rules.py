@@ -33,14 +33,14 @@ def attach(operation_id: str = "op", status: str = "Succeeded", **columns: Any) 
         "kind": "attach",
         "status": status,
         "run": 1,
-        "workspaceId": WORKSPACE,
-        "clusterId": CLUSTER,
-        "computeName": "c",
-        "journalLength": 9,
-        "pickUps": 0,
+        "workspace_id": WORKSPACE,
+        "cluster_id": CLUSTER,
+        "compute_name": "c",
+        "journal_length": 9,
+        "pick_ups": 0,
         "request": "{}",
         "steps": json.dumps(steps),
-        "made": "[]",
+        "created": "[]",
         **columns,
     }
 
@@ -117,7 +117,7 @@ def test_what_is_whole_breaks_nothing() -> None:
         ({"instances": {"op-1": Instance("op-1", "attach", "Running", 1)}}, "no orphaned instance"),
         ({"instances": {"op-2:step": Instance("op-2:step", "wait_until", "Running", 1)}}, "no orphaned instance"),
         ({"reactions": [{"cluster": CLUSTER, "pending": True, "seen": 2, "handled": 1}]}, "reactions"),
-        ({"heads": {"op": head_of(attach(pickUps=6))}}, "retries bounded"),
+        ({"heads": {"op": head_of(attach(pick_ups=6))}}, "retries bounded"),
     ],
 )
 def test_what_is_broken_is_told(changes: dict[str, Any], invariant: str) -> None:
@@ -127,7 +127,7 @@ def test_what_is_broken_is_told(changes: dict[str, Any], invariant: str) -> None
 def live(**changes: Any) -> Evidence:
     """The same operation in its first step."""
     steps = [{"name": "claim", "status": "Succeeded", "attempts": 1}]
-    head = head_of(attach(status="Running", journalLength=3, steps=json.dumps(steps)))
+    head = head_of(attach(status="Running", journal_length=3, steps=json.dumps(steps)))
     own = Hold(f"compute {COMPUTE}".lower(), "op", False)
     at_work = {"op-1": Instance("op-1", "attach", "Running", 1)}
     index = {"op": [key.replace("Succeeded", "Running") for key in WHOLE.index["op"]]}
@@ -153,7 +153,7 @@ def test_an_operation_that_nobody_works_on_is_told(changes: dict[str, Any], inva
 
 
 def test_two_operations_on_one_compute_are_told() -> None:
-    other = head_of(attach("other", "Running", journalLength=3))
+    other = head_of(attach("other", "Running", journal_length=3))
     evidence = replace(WHOLE, heads={**WHOLE.heads, "other": other}, journals={"op": JOURNAL, "other": JOURNAL[:3]})
     assert "one live operation" in broken(evidence)
 

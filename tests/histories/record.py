@@ -15,7 +15,7 @@ from typing import Any
 from gateways.host_json import orchestration_version
 from local import world as worlds
 from local.stack import Options, Stack, running_stack
-from packages.functions_host.durable import context_json
+from packages.functions_host.durable.protocol import context_json
 from packages.functions_host.durable.store import Instance, Store
 from tests.histories.replay import FOLDER, actions
 from tests.scenarios.helpers import Place, ended, eventually

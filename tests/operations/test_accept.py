@@ -29,7 +29,7 @@ def test_an_accepted_operation_is_claimed_and_recorded(tables: Tables) -> None:
     assert stored.operation == answer.operation
     held = list(claims.held())
     assert [c.operation_id for c in held] == [answer.operation.id]
-    assert [e["event"] for e in records.journal(answer.operation.id, 0, 10)] == ["accepted"]
+    assert [e.event for e in records.journal(answer.operation.id, 0, 10)] == ["accepted"]
 
 
 def test_the_same_request_at_once_from_many_is_one_operation(tables: Tables) -> None:

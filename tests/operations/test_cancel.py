@@ -45,7 +45,7 @@ def test_a_cancel_is_put_down_with_who_asked(tables: Tables, status: str) -> Non
     assert operation is not None
     assert (operation.status, operation.cancel) == ("Canceling", WHO)
     entry = records.journal(operation.id, 0, 10)[-1]
-    assert (entry["event"], entry["message"], entry["data"]["reason"]) == ("decided", "cancel", "wrong cluster")
+    assert (entry.event, entry.message, entry.data["reason"]) == ("decided", "cancel", "wrong cluster")
 
 
 def test_asked_again_it_changes_nothing(tables: Tables) -> None:

@@ -103,5 +103,5 @@ def test_the_record_keeps_who_answered_and_the_journal_has_it() -> None:
     decide("op", APPROVE, GRACE)
     (question,) = stored().questions
     assert (question.answer, question.answered_by) == (APPROVE, GRACE)
-    (entry,) = [e for e in records.journal("op", 0, 100) if e["event"] == "decided"]
-    assert (entry["step"], entry["message"]) == ("approval", APPROVE)
+    (entry,) = [e for e in records.journal("op", 0, 100) if e.event == "decided"]
+    assert (entry.step, entry.message) == ("approval", APPROVE)

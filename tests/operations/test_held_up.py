@@ -15,7 +15,6 @@ from domain.operation.record import (
     Operation,
     RequestedBy,
     StepRecord,
-    operation_to_json,
 )
 from gateways.host_json import orchestration_version
 from gateways.storage import records
@@ -26,6 +25,7 @@ from operations import watch as watching
 from tests.activities.runtime.test_step import call
 from tests.conftest import Tables
 from tests.making import NOW, accepted, make_operation
+from triggers.http.answers import operation_to_json
 
 OWN = orchestration_version()
 LATER = NOW + timedelta(minutes=5)
@@ -96,11 +96,11 @@ def test_it_is_told_once_in_the_detail_and_in_the_journal(tables: Tables) -> Non
         held_up.tell(stored(operation), "It waits for a newer release.")
     assert detail_of(operation) == "It waits for a newer release."
     journal = records.journal(operation.id, 0, 100)
-    assert [(e["step"], e["event"], e.get("message")) for e in journal[1:]] == [
+    assert [(e.step, e.event, e.message) for e in journal[1:]] == [
         ("operation", "waiting", "It waits for a newer release.")
     ]
     held_up.tell(stored(operation), "Another reason.")
-    assert [e.get("message") for e in records.journal(operation.id, 2, 100)] == ["Another reason."]
+    assert [e.message for e in records.journal(operation.id, 2, 100)] == ["Another reason."]
 
 
 def test_what_holds_it_up_goes_before_what_its_step_waits_for() -> None:

@@ -81,8 +81,8 @@ def test_the_old_run_is_shut_out_and_the_journal_says_who_asked(tables: Tables) 
     with pytest.raises(Superseded):
         records.change(before.id, before.run, lambda o: Change(o), NOW)
     entry = records.journal(before.id, 0, 10)[-1]
-    assert (entry["event"], entry["message"]) == ("decided", "retry")
-    assert entry["data"] == {"source": "http", "principal": "somebody", "reason": "the quota was raised"}
+    assert (entry.event, entry.message) == ("decided", "retry")
+    assert entry.data == {"source": "http", "principal": "somebody", "reason": "the quota was raised"}
 
 
 def test_there_is_no_retry_of_what_is_not_there(tables: Tables) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from domain.operation.record import Operation, StepRecord
 from gateways import clock
+from gateways.azure import event_topic
 from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations import watch as watching
@@ -16,6 +17,15 @@ from tests.making import CLUSTER_ID, NOW, accepted, make_operation, make_submiss
 
 LATER = NOW + timedelta(minutes=5)
 AT_WORK = StepRecord("compute_ready", "until", "Waiting", 4, 3600.0, started=NOW, detail="Azure ML attaches")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the events that a topic was given."""
+    events: list[str] = []
+    monkeypatch.setenv("MOOR_EVENTS_TOPIC_ENDPOINT", "https://topic.example")
+    monkeypatch.setattr(event_topic, "send", lambda endpoint, event_id, *more: events.append(event_id))
+    return events
 
 
 def judge(operation: Operation, runtime_status: str, now: datetime) -> Verdict:
@@ -94,7 +104,7 @@ def test_a_pick_up_writes_the_new_run_and_says_so(tables: Tables) -> None:
     resumed = watching.pick_up(operation, "is missing")
     assert resumed is not None
     assert resumed.instance_id == f"{operation.id}-2"
-    assert records.journal(operation.id, 0, 10)[-1]["event"] == "resumed"
+    assert records.journal(operation.id, 0, 10)[-1].event == "resumed"
 
 
 def test_of_two_watchers_one_picks_up(tables: Tables) -> None:
@@ -124,6 +134,54 @@ def test_an_end_is_recorded_and_gives_back_what_was_held(tables: Tables) -> None
     assert list(claims.held()) == []
     assert list(claims.reserved()) == []
     assert list(watching.live_operations()) == []
+
+
+def ended_before_its_last_steps() -> Operation:
+    operation = accepted()
+    steps = tuple(
+        StepRecord(name, "do", status, attempts)
+        for name, status, attempts in (
+            ("record", "Succeeded", 1),
+            ("notify", "Running", 1),
+            ("release", "NotStarted", 0),
+        )
+    )
+    claims.reserve("x", operation.id)
+    return records.change(
+        operation.id, None, lambda o: Change(replace(o, status="Succeeded", steps=steps)), NOW
+    ).operation
+
+
+def test_last_steps_that_a_run_did_not_take_are_taken(tables: Tables, sent: list[str]) -> None:
+    operation = ended_before_its_last_steps()
+    later = operation.updated_time + timedelta(minutes=5)
+    assert watching.cut_off(later - timedelta(minutes=4)) == [], "the run may be at work"
+    assert watching.free() == []
+    assert len(list(claims.held())) == 1, "left to the run"
+    assert watching.cut_off(later) == [operation]
+    closed = watching.close(operation)
+    assert sent == [f"{operation.instance_id}-succeeded"]
+    assert [(s.name, s.status) for s in closed.steps] == [
+        ("record", "Succeeded"),
+        ("notify", "Succeeded"),
+        ("release", "Succeeded"),
+    ]
+    assert list(claims.held()) == []
+    assert list(claims.reserved()) == []
+    journal = [(e.step, e.event) for e in records.journal(operation.id, 0, 20)][1:]
+    assert journal == [("notify", "succeeded"), ("release", "started"), ("release", "succeeded")]
+    assert watching.cut_off(later) == []
+    watching.close(closed)
+    assert len(sent) == 1, "once"
+
+
+@pytest.mark.parametrize(
+    ("runtime_status", "minutes", "expected"),
+    [("Failed", 3, True), ("Missing", 3, True), ("Completed", 3, True), ("Running", 3, False), ("Running", 31, True)],
+)
+def test_who_is_at_its_last_steps_is_left_alone(runtime_status: str, minutes: int, expected: bool) -> None:
+    over = make_operation(status="Succeeded")
+    assert watching.abandoned(over, runtime_status, NOW + timedelta(minutes=minutes)) is expected
 
 
 def test_stale_claims_and_reservations_are_freed_and_live_ones_kept(tables: Tables) -> None:

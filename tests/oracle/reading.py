@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.world import APP_OBJECT
+from local.app_roles import APP_OBJECT
 from tests.oracle.player import Said, Story
 from tests.oracle.worlds import FORCE, REFUSE, Job
 

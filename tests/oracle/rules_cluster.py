@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from local.world import APP_OBJECT
+from local.app_roles import APP_OBJECT
 from tests.oracle.cluster_work import NO, YES, ClusterWork
 from tests.oracle.player import Story
 from tests.oracle.reading import SLACK, deletes_of, jobs_may_stay, looks_of, maybe_ran, moment, time_of

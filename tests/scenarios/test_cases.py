@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 from local import app_roles
+from local.app_roles import APP_OBJECT
 from local.stack import Stack
-from local.world import APP_OBJECT, SCOPE
+from local.world import SCOPE
 from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS
 from tests.pem import make_pair
 from tests.scenarios.helpers import Operation, ended

@@ -10,13 +10,9 @@ from typing import Any
 import pytest
 
 from local import app_roles
+from local.app_roles import APP_OBJECT
 from local.stack import Stack
-from local.world import (
-    APP_OBJECT,
-    ENGINEER,
-    LOCATION,
-    cluster_body,
-)
+from local.world import ENGINEER, LOCATION, cluster_body
 from tests.scenarios.helpers import (
     Operation,
     Place,

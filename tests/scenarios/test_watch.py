@@ -34,9 +34,11 @@ from tests.scenarios.helpers import (
     manage,
     put_in_place,
     run_now,
+    step_of,
     succeeded,
 )
 from tests.scenarios.leave_behind import DIED
+from tests.scenarios.test_notifications import told_of
 from tests.scenarios.under_way import assert_each_effect_once, start_all, wait_until_azure_is_at_work
 
 FINISHED = ("Completed", "Failed", "Terminated", "Canceled")
@@ -96,6 +98,31 @@ def test_a_step_cut_short_in_the_engine(stack: Stack, place: Place) -> None:
     operation = succeeded(stack, operation_id)
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert long_operations(stack, place.compute_id) == ["compute.detach"]
+
+
+def test_a_run_that_ends_before_its_last_steps(stack: Stack, place: Place) -> None:
+    """The end is recorded, and its run never came to tell it: the watch does, and gives back what is held."""
+    put_in_place(stack, place)
+    hold(stack, "compute.detach", place.compute_id)
+    operation_id = str(stack.app.start("detach", place.detach_body())["id"])
+    at_step(stack, operation_id, "compute_gone", "Waiting")
+    never = {"kind": "topic", "method": "POST", "path": "/api/events", "every": True}
+    stack.azure.add_fault(**never, action="delay", delaySeconds=DAY * 1000)
+    finish(stack, place.compute_id)
+    eventually(
+        lambda: step_of(stack.app.operation(operation_id), "notify")["status"] == "Running", "the end to be sent"
+    )
+    assert manage(stack, "POST", f"/instances/{operation_id}-1/terminate?reason=enough").status == 202
+    eventually(lambda: nobody_at_work(stack, operation_id), "the instance to end")
+    stack.azure.clear_faults()
+    assert claims_of(stack, operation_id) != []
+    watch_until(stack, partial(status_of, stack, operation_id, "release", "Succeeded"), "the last steps to be taken")
+    operation = stack.app.operation(operation_id)
+    assert operation["status"] == "Succeeded"
+    assert_journal_whole(operation, stack.app.journal(operation_id))
+    assert claims_of(stack, operation_id) == []
+    types = [event["type"] for event in told_of(stack, operation)]
+    assert sorted(set(types)) == ["Moor.OperationStarted", "Moor.OperationSucceeded"]
 
 
 @pytest.mark.parametrize("after", ["record", "claim"])
@@ -172,6 +199,10 @@ def created(stack: Stack, operation_id: str) -> float:
 
 def was_resumed(stack: Stack, operation_id: str) -> bool:
     return "resumed" in [entry["event"] for entry in stack.app.journal(operation_id)]
+
+
+def status_of(stack: Stack, operation_id: str, step: str, status: str) -> bool:
+    return bool(step_of(stack.app.operation(operation_id), step)["status"] == status)
 
 
 def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:

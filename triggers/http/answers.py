@@ -12,7 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 import azure.functions as func
 from azure.core.exceptions import AzureError
 
-from domain.operation.record import Operation, operation_to_json
+from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from domain.problems import problem_to_json
+from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
 from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
@@ -69,6 +71,78 @@ def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None
 def operation_answer(status: int, operation: Operation, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
     """An operation as a status monitor, with Retry-After while it is not finished."""
     return json_answer(status, operation_to_json(operation), {**(headers or {}), **retry_after(operation)})
+
+
+def operation_to_json(operation: Operation) -> dict[str, Any]:
+    """The operation as the HTTP API shows it (``Operation`` of the contract)."""
+    current = None if operation.final else operation.current_step
+    done = sum(1 for s in operation.steps if s.status in (SUCCEEDED, SKIPPED))
+    progress = {
+        "currentStep": current.name if current else None,
+        "completedSteps": done,
+        "totalSteps": len(operation.steps),
+        "detail": _detail(operation, current),
+        "counts": dict(operation.counts),
+    }
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "status": operation.status,
+        "workspaceId": operation.workspace_id,
+        "clusterId": operation.cluster_id,
+        "computeName": operation.compute_name,
+        "planOnly": operation.plan_only,
+        "request": dict(operation.request),
+        "requestedBy": _requested_by(operation.requested_by),
+        "createdDateTime": to_text(operation.created_time),
+        "startedDateTime": to_text(operation.started_time),
+        "lastUpdateDateTime": to_text(operation.updated_time),
+        "finishedDateTime": to_text(operation.finished_time),
+        "progress": progress,
+        "steps": [_step_to_json(s) for s in operation.steps],
+        "created": [vars(c).copy() for c in operation.created],
+        "findings": [{k: v for k, v in vars(f).items() if v is not None} for f in operation.findings],
+        "result": dict(operation.result) if operation.result is not None else None,
+        "error": problem_to_json(operation.problem) if operation.problem else None,
+    }
+
+
+def _detail(operation: Operation, current: StepRecord | None) -> str | None:
+    """What an operation waits for. What holds up all of it goes before what its step was waiting for."""
+    if operation.held_up is not None and not operation.final:
+        return operation.held_up
+    return current.detail if current else None
+
+
+def _requested_by(who: RequestedBy) -> dict[str, Any]:
+    return {"source": who.source, "principal": who.principal, "reason": who.reason, "parentId": who.parent_id}
+
+
+def _step_to_json(step: StepRecord) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "kind": step.kind,
+        "status": step.status,
+        "attempts": step.attempts,
+        "startedDateTime": to_text(step.started),
+        "finishedDateTime": to_text(step.finished),
+        "detail": step.detail,
+        "error": problem_to_json(step.problem) if step.problem else None,
+    }
+
+
+def entry_to_json(entry: JournalEntry) -> dict[str, Any]:
+    """A line of the journal (``JournalEntry`` of the contract); fields without a value are left out."""
+    fields = {
+        "sequence": entry.sequence,
+        "time": to_text(entry.time),
+        "step": entry.step,
+        "event": entry.event,
+        "attempt": entry.attempt,
+        "message": entry.message,
+        "data": dict(entry.data) or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def retry_after(operation: Operation) -> dict[str, str]:

@@ -9,7 +9,6 @@ import re
 import azure.durable_functions as df
 import azure.functions as func
 
-from domain.operation.record import operation_to_json
 from domain.requests.fields import OPERATION_ID
 from domain.version import VERSION
 from gateways.storage import record_list, records
@@ -18,8 +17,10 @@ from triggers.http.answers import (
     HttpError,
     answered,
     base_url,
+    entry_to_json,
     json_answer,
     operation_answer,
+    operation_to_json,
     retry_after,
 )
 from triggers.http.request import (
@@ -90,13 +91,12 @@ async def _journal(req: func.HttpRequest) -> func.HttpResponse:
     parameters.check()
     operation = (await find_operation(req)).operation
     entries = await asyncio.to_thread(records.journal, operation.id, after, top)
+    body = {"value": [entry_to_json(entry) for entry in entries]}
     # Entries are numbered without a gap and the head counts them.
-    if not entries or entries[-1]["sequence"] >= operation.journal_length:
-        return json_answer(200, {"value": entries})
+    if not entries or entries[-1].sequence >= operation.journal_length:
+        return json_answer(200, body)
     url = f"{base_url(req, 3)}/operations/{operation.id}/journal"
-    return json_answer(
-        200, {"value": entries, "nextLink": parameters.next_link(url, token_of(entries[-1]["sequence"]))}
-    )
+    return json_answer(200, {**body, "nextLink": parameters.next_link(url, token_of(entries[-1].sequence))})
 
 
 async def find_operation(req: func.HttpRequest) -> Stored:

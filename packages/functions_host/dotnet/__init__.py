@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Values in .NET's form: JSON of Newtonsoft, dates, time spans."""

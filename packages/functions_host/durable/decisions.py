@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from packages.functions_host.durable.history import Event
+from packages.functions_host.durable.protocol.history import Event
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.dotnet import durable_json as dotnet_json
-from packages.functions_host.durable import failures, history, http_activity
+from packages.functions_host.dotnet import durable_json
+from packages.functions_host.durable import http_activity
 from packages.functions_host.durable.episodes import Effects, Episodes
 from packages.functions_host.durable.leases import Leases, Visibility
+from packages.functions_host.durable.protocol import failures, history
+from packages.functions_host.durable.protocol.timestamps import seconds_from_ticks, text_from_ticks, ticks_from_seconds
 from packages.functions_host.durable.replay import HTTP_ACTIVITY, Names
 from packages.functions_host.durable.store import (
     ActivityMessage,
@@ -29,9 +31,8 @@ from packages.functions_host.durable.store import (
     Store,
     Timer,
 )
-from packages.functions_host.durable.timestamps import seconds_from_ticks, text_from_ticks, ticks_from_seconds
 from packages.functions_host.durable.versions import VersionRejected, Versions
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 log = logging.getLogger(__name__)
 
@@ -281,8 +282,8 @@ class Engine:
             raise
         except Exception as error:
             raise worker_error(error) from error
-        value = None if text is None else dotnet_json.loads(text)
-        return None if value is None else dotnet_json.compact(value)
+        value = None if text is None else durable_json.loads(text)
+        return None if value is None else durable_json.compact(value)
 
     # -- timers ------------------------------------------------------------------------------------------------------
 

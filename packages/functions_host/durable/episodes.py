@@ -12,21 +12,22 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from packages.functions_host.durable import (
-    context_json,
-    failures,
-    history,
-    reply,
-)
 from packages.functions_host.durable.decisions import (
     Complete,
     CreateChild,
     CreateTimer,
     ScheduleActivity,
 )
-from packages.functions_host.durable.history import RESULT_KEYS, Event
+from packages.functions_host.durable.protocol import (
+    context_json,
+    failures,
+    history,
+    reply,
+)
+from packages.functions_host.durable.protocol.history import RESULT_KEYS, Event
+from packages.functions_host.durable.protocol.reply import Reply
+from packages.functions_host.durable.protocol.timestamps import text_from_ticks, ticks_from_text
 from packages.functions_host.durable.replay import Names, Outcome, Replay
-from packages.functions_host.durable.reply import Reply
 from packages.functions_host.durable.store import (
     ActivityMessage,
     Instance,
@@ -34,7 +35,6 @@ from packages.functions_host.durable.store import (
     Store,
     Timer,
 )
-from packages.functions_host.durable.timestamps import text_from_ticks, ticks_from_text
 from packages.functions_host.durable.versions import (
     MISMATCH_KIND,
     MISMATCH_TEXT,
@@ -42,7 +42,7 @@ from packages.functions_host.durable.versions import (
     VersionRejected,
     Versions,
 )
-from packages.functions_host.worker_error import WorkerDiedError, WorkerError
+from packages.functions_host.workers.errors import WorkerDiedError, WorkerError
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from packages.functions_host.dotnet import durable_json as dotnet_json
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.dotnet import durable_json
+from packages.functions_host.workers.errors import WorkerError
 
 # .NET keeps these apart, in HttpContent.Headers.
 _CONTENT_HEADERS = {
@@ -38,7 +38,7 @@ async def call(input_text: str | None) -> str:
 
     Raises WorkerError when there was no answer.
     """
-    request: dict[str, Any] = dotnet_json.loads(input_text or "{}")
+    request: dict[str, Any] = durable_json.loads(input_text or "{}")
     headers = {key: str(value) for key, value in (request.get("headers") or {}).items()}
     content = request.get("content")
     if content is not None and "content-type" not in {key.lower() for key in headers}:
@@ -52,7 +52,7 @@ async def call(input_text: str | None) -> str:
             ) as answer,
         ):
             body = await answer.text()
-            return dotnet_json.compact({"statusCode": answer.status, "headers": _headers(answer), "content": body})
+            return durable_json.compact({"statusCode": answer.status, "headers": _headers(answer), "content": body})
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise WorkerError("System.Net.Http.HttpRequestException", str(error)) from error
 

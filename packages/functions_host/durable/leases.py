@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from packages.controls.clock import ScaledClock
+from packages.functions_host.durable.protocol.timestamps import seconds_from_ticks, ticks_from_seconds
 from packages.functions_host.durable.store import (
     ACTIVITIES,
     MESSAGES,
@@ -22,7 +23,6 @@ from packages.functions_host.durable.store import (
     Message,
     Store,
 )
-from packages.functions_host.durable.timestamps import seconds_from_ticks, ticks_from_seconds
 
 RENEW_SECONDS = 30.0
 MAX_DELAY_SECONDS = 600.0

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from packages.functions_host.dotnet.timespans import parse_timespan
 from packages.functions_host.durable.api.urls import DEFAULT_CONNECTION
 from packages.functions_host.durable.leases import Visibility
-from packages.functions_host.durable.timestamps import seconds_from_ticks
+from packages.functions_host.durable.protocol.timestamps import seconds_from_ticks
 from packages.functions_host.durable.versions import FailureStrategy, MatchStrategy, Versions
 from packages.functions_host.settings import SettingsError
-from packages.functions_host.timers.schedules import parse_timespan
 
 # The extension's own name for a hub that host.json does not name.
 DEFAULT_HUB = "TestHubName"

@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field, replace
 
-from packages.functions_host.dotnet import durable_json as dotnet_json
-from packages.functions_host.durable import failures
+from packages.functions_host.dotnet import durable_json
 from packages.functions_host.durable.decisions import (
     Complete,
     CreateChild,
@@ -25,9 +24,10 @@ from packages.functions_host.durable.decisions import (
     ScheduleActivity,
     check_scheduled,
 )
-from packages.functions_host.durable.history import RESULT_KEYS, Event
-from packages.functions_host.durable.reply import Reply
-from packages.functions_host.durable.timestamps import TICKS_PER_SECOND, text_from_ticks, ticks_from_text
+from packages.functions_host.durable.protocol import failures
+from packages.functions_host.durable.protocol.history import RESULT_KEYS, Event
+from packages.functions_host.durable.protocol.reply import Reply
+from packages.functions_host.durable.protocol.timestamps import TICKS_PER_SECOND, text_from_ticks, ticks_from_text
 
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 MAX_CUSTOM_STATUS_KB = 16
@@ -186,7 +186,7 @@ class Replay:
     def _walk(self) -> Steps:
         reply = self._reply
         if reply.custom_status is not None:
-            text = dotnet_json.compact(reply.custom_status)
+            text = durable_json.compact(reply.custom_status)
             kilobytes = len(text.encode("utf-16-le")) // 1024
             if kilobytes > MAX_CUSTOM_STATUS_KB:
                 self._fail(failures.custom_status_too_big(kilobytes), None)
@@ -200,7 +200,7 @@ class Replay:
         if reply.error is not None:
             self._fail(reply.error, failures.orchestrator_details(reply.error))
         elif reply.is_done:
-            output = None if reply.output is None else dotnet_json.compact(reply.output)
+            output = None if reply.output is None else durable_json.compact(reply.output)
             self._result = Complete("Completed", output, None)
 
     def _fail(self, text: str, details: str | None) -> None:
@@ -236,7 +236,7 @@ class Replay:
         if kind in (2, 3):
             return self._start_child(action, with_retry=kind == 3)
         if kind == 4:
-            self._next_generation = Complete("ContinuedAsNew", dotnet_json.compact(action.get("input")), None)
+            self._next_generation = Complete("ContinuedAsNew", durable_json.compact(action.get("input")), None)
             return _done()
         if kind == 5:
             return self._create_timer(ticks_from_text(str(action["fireAt"])), bool(action.get("isCanceled")))
@@ -258,7 +258,7 @@ class Replay:
         return task
 
     def _schedule(self, name: str, payload: object) -> _Task:
-        text = payload if payload is None or isinstance(payload, str) else dotnet_json.compact(payload)
+        text = payload if payload is None or isinstance(payload, str) else durable_json.compact(payload)
         return self._opened(lambda key: ScheduleActivity(key, name, text))
 
     def _start_child(self, action: dict[str, object], *, with_retry: bool) -> _Task:
@@ -271,7 +271,7 @@ class Replay:
             return self._unknown(f"sub-orchestration '{name}' has the instance id of its parent, '{given}'")
         if given is not None and given.startswith("@"):
             return self._unknown(f"sub-orchestration '{name}' has an instance id that begins with @, '{given}'")
-        payload = dotnet_json.compact(action.get("input"))
+        payload = durable_json.compact(action.get("input"))
         version = action.get("version")
         wanted_version = version if isinstance(version, str) else None
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from packages.functions_host.durable import history
-from packages.functions_host.durable.history import Event
+from packages.functions_host.durable.protocol import history
+from packages.functions_host.durable.protocol.history import Event
 from packages.functions_host.durable.store import Store
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from packages.functions_host.durable.history import Event
+from packages.functions_host.durable.protocol.history import Event
 
 FINISHED = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
 

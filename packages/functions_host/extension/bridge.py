@@ -11,7 +11,7 @@ from aiohttp import web
 from packages.functions_host.durable.engine import InvokeActivity, InvokeOrchestrator
 from packages.functions_host.extension.listener import Listener
 from packages.functions_host.extension.translation import Translation
-from packages.functions_host.worker_error import WorkerDiedError, WorkerError
+from packages.functions_host.workers.errors import WorkerDiedError, WorkerError
 
 # What the extension keeps to itself; functions see an instance id in the real host's trigger metadata.
 _NO_INSTANCE_ID = ""

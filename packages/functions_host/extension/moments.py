@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.durable.timestamps import (
+from packages.functions_host.durable.protocol.timestamps import (
     text_from_ticks,
     ticks_from_seconds,
     ticks_from_text,

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packages.functions_host.launch import ending_with_us
+
 NAME = "durable-host"
 _BESIDE = Path(__file__).resolve().parents[4] / "shared" / "tools" / NAME / NAME
-_LAUNCH = Path(__file__).with_name("launch.py")
 # The program unpacks itself at its first start.
 _START_SECONDS = 180.0
 _STOP_SECONDS = 8.0
@@ -113,7 +113,7 @@ class Program:
 
     async def _launch(self) -> None:
         task = self._task
-        command = [sys.executable, "-S", str(_LAUNCH), str(os.getpid()), str(self._options.path)]
+        command = ending_with_us(str(self._options.path))
         command += ["--functions", str(task.folder / "functions.json"), "--host-json", str(task.host_json)]
         command += ["--worker", task.worker_url, "--webhook-url", task.webhook_url, "--log-level", "Warning"]
         with (task.folder / f"{NAME}.log").open("ab") as log:

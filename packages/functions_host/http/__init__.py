@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""The HTTP trigger and the edge: routes, requests, results, CORS, throttle, the admin API."""

@@ -37,7 +37,7 @@ from packages.functions_host.http.results import (
 from packages.functions_host.http.routes import find_route, resolve_path
 from packages.functions_host.http.throttle import Throttle
 from packages.functions_host.keys import Level, allows, request_key
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 BODY_LIMIT = 104_857_600
 WEBHOOKS = "/runtime/webhooks/"

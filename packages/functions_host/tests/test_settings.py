@@ -88,13 +88,24 @@ def test_host_json_with_overrides_of_the_environment(tmp_path: Path) -> None:
     assert host.log_levels == {"default": "Warning"}
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("-1", None), ("01:00:00", 3600), ("1.00:00:01", 86401)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("-1", None), ("01:00:00", 3600), ("1.00:00:01", 86401), ("00:00:01.5", 1.5), ("00:10", 600)]
+)
 def test_function_timeout(tmp_path: Path, text: str, seconds: float | None) -> None:
     write(tmp_path, "host.json", {"version": "2.0", "functionTimeout": text})
     assert read_host_json(tmp_path, {}).function_timeout == seconds
 
 
-@pytest.mark.parametrize("content", [{}, {"version": "1.0"}, {"version": "2.0", "functionTimeout": "soon"}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"version": "1.0"},
+        {"version": "2.0", "functionTimeout": "soon"},
+        {"version": "2.0", "functionTimeout": "00:60:00"},
+        {"version": "2.0", "functionTimeout": "-00:05:00"},
+    ],
+)
 def test_a_host_json_that_is_refused(tmp_path: Path, content: Any) -> None:
     write(tmp_path, "host.json", content)
     with pytest.raises(SettingsError):

@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""The timer trigger: NCRONTAB, schedules, listeners, and the lease that keeps them single."""

@@ -32,7 +32,7 @@ from packages.functions_host.timers.schedules import (
     utc_moment,
 )
 from packages.functions_host.wire.typed_data import TypedData
-from packages.functions_host.worker_supervisor import HOST_API_REASON
+from packages.functions_host.workers.supervisor import HOST_API_REASON
 
 Invoke = Callable[[TypedData, Mapping[str, TypedData], str, str | None], Awaitable[object]]
 """Runs the function with its input, its trigger metadata, and for the log the reason and the trigger's details."""

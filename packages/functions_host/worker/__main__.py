@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import os
-import signal
 import socket
 import sys
 import threading
@@ -17,17 +15,13 @@ from packages.functions_host.worker import library
 from packages.functions_host.worker.channel import Channel, ChannelClosedError
 from packages.functions_host.worker.log_lines import send_logs
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main() -> int:
     """Index the app, serve calls until the host is gone; returns the exit code."""
     parser = argparse.ArgumentParser("python -m packages.functions_host.worker", description=__doc__)
     parser.add_argument("--channel", type=int, required=True, help="number of the inherited socket")
-    parser.add_argument("--host", type=int, required=True, help="process id of the host")
     parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
     options = parser.parse_args()
-    _die_with(options.host)
     connection = socket.socket(fileno=options.channel)
     connection.set_inheritable(False)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is not lost by a kill
@@ -35,14 +29,6 @@ def main() -> int:
     send_logs(channel)
     _make_room_for(options.app)
     return asyncio.run(_serve(channel, options.app))
-
-
-def _die_with(host: int) -> None:
-    """End when the host ends, even by SIGKILL while user code holds the interpreter; elsewhere the channel tells."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != host:
-            os._exit(1)
 
 
 def _make_room_for(app_dir: Path) -> None:
@@ -53,7 +39,7 @@ def _make_room_for(app_dir: Path) -> None:
     for folder in (app_dir, packages):
         if folder.is_dir():
             sys.path.insert(0, str(folder))
-    for name in [name for name in sys.modules if name == "local" or name.startswith("local.")]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "packages"]:
         del sys.modules[name]
     os.chdir(app_dir)
 

@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Who may do what: roles, conditions on assignments, and their evaluation."""

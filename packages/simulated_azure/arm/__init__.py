@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Azure Resource Manager as every provider shares it: front door, routing, long-running operations, faults."""

@@ -44,15 +44,7 @@ class Arm:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One request from log to answer."""
         world = self._world
-        entry = request_log.begin(
-            world.store,
-            kind="arm",
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            simulated=world.clock.timestamp(),
-        )
-        entry["principal"] = _bearer(world, request)
+        entry, _ = request_log.begin_for_bearer(world, "arm", request)
         body = await request.read()
 
         async def work() -> web.Response:
@@ -271,9 +263,3 @@ def _json(raw: bytes) -> Any:
         raise bad_request(
             "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{error}'."
         ) from error
-
-
-def _bearer(world: World, request: web.Request) -> dict[str, str] | None:
-    """Who the token names, for the log; whether it is good is decided later."""
-    claims = world.tokens.claims(request.headers.get("Authorization", "").partition(" ")[2])
-    return {"objectId": claims["oid"], "clientId": claims["appid"]} if claims else None

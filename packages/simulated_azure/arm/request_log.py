@@ -8,29 +8,45 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from aiohttp import web
+
 from packages.simulated_azure.store import Document, Store
-from packages.simulated_azure.world import iso
+from packages.simulated_azure.world import World, iso
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def begin(store: Store, *, kind: str, method: str, path: str, query: Mapping[str, str], simulated: float) -> Document:
+def begin(world: World, kind: str, request: web.Request, path: str | None = None) -> Document:
     """Log a request before any work is done, so that one that never gets an answer is there too."""
     entry: Document = {
         "kind": kind,
-        "method": method,
-        "path": path,
-        "query": dict(query),
-        "apiVersion": query.get("api-version", ""),
-        "simulatedTime": iso(simulated, digits=3),
+        "method": request.method,
+        "path": request.path if path is None else path,
+        "query": dict(request.query),
+        "apiVersion": request.query.get("api-version", ""),
+        "simulatedTime": iso(world.clock.timestamp(), digits=3),
         "realTime": time.time(),
         "principal": None,
         "route": None,
         "status": None,
         "fault": None,
     }
-    store.add_request(entry)
+    world.store.add_request(entry)
     return entry
+
+
+def begin_for_bearer(
+    world: World, kind: str, request: web.Request, path: str | None = None
+) -> tuple[Document, dict[str, Any] | None]:
+    """Log a request with whom its bearer token names, and give the token's claims; None without a token of ours.
+
+    Whether the token is good is decided later.
+    """
+    entry = begin(world, kind, request, path)
+    claims = world.tokens.claims(request.headers.get("Authorization", "").partition(" ")[2])
+    if claims:
+        entry["principal"] = {"objectId": claims["oid"], "clientId": claims["appid"]}
+    return entry, claims
 
 
 def finish(store: Store, entry: Document, status: int | None, **more: Any) -> None:

@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""What a driver does that no Azure client can: the control API, and its client."""

@@ -12,14 +12,13 @@ from packages.simulated_azure import seed
 from packages.simulated_azure.access import rbac
 from packages.simulated_azure.arm import (
     faults,
+    long_running,
     request_log,
     resources,
     scripts,
     signatures,
 )
-from packages.simulated_azure.arm import (
-    long_running as operations,
-)
+from packages.simulated_azure.json_merge import merge
 from packages.simulated_azure.providers.machine_learning import jobs
 from packages.simulated_azure.world import World, iso
 
@@ -101,7 +100,7 @@ class Control:
         found = resources.find(self._world, change["id"])
         if found is None:
             return web.json_response(None, status=404)
-        _merge(found["body"], change["body"])
+        merge(found["body"], change["body"])
         resources.save(self._world, found)
         return web.json_response(found)
 
@@ -153,7 +152,7 @@ class Control:
         live = [item for item in self._world.store.values("operation") if item["status"] == "InProgress"]
         found = [item["id"] for item in live if resource.search(item["resourceId"])]
         for identifier in found:
-            operations.finish(self._world, identifier, None)
+            long_running.finish(self._world, identifier, None)
         return web.json_response({"value": found})
 
     async def _faults(self, request: web.Request) -> web.Response:
@@ -193,13 +192,3 @@ async def explain_errors(request: web.Request, handler: Any) -> web.StreamRespon
     except (ValueError, KeyError, TypeError, re.error) as error:
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
     return response
-
-
-def _merge(target: dict[str, Any], change: dict[str, Any]) -> None:
-    for name, value in change.items():
-        if value is None:
-            target.pop(name, None)
-        elif isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value)
-        else:
-            target[name] = value

@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Services beside Azure Resource Manager: key vaults and the run history of Azure ML."""

@@ -37,17 +37,8 @@ class KeyVault:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         world = self._world
-        entry = request_log.begin(
-            world.store,
-            kind="keyvault",
-            method=request.method,
-            path=f"/{request.host.partition(':')[0]}{request.path}",
-            query=request.query,
-            simulated=world.clock.timestamp(),
-        )
-        token = request.headers.get("Authorization", "").partition(" ")[2]
-        claims = world.tokens.claims(token)
-        entry["principal"] = {"objectId": claims["oid"], "clientId": claims["appid"]} if claims else None
+        host = request.host.partition(":")[0]
+        entry, claims = request_log.begin_for_bearer(world, "keyvault", request, f"/{host}{request.path}")
 
         async def work() -> web.Response:
             body = await request.json() if request.can_read_body else {}

@@ -40,17 +40,9 @@ class RunHistory:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         world = self._world
-        entry = request_log.begin(
-            world.store,
-            kind="azureml",
-            method=request.method,
-            path=f"/{request.host.partition(':')[0]}{request.path}",
-            query=request.query,
-            simulated=world.clock.timestamp(),
-        )
+        host = request.host.partition(":")[0]
+        entry, claims = request_log.begin_for_bearer(world, "azureml", request, f"/{host}{request.path}")
         world.timers.advance(world.clock.timestamp())
-        claims = world.tokens.claims(request.headers.get("Authorization", "").partition(" ")[2])
-        entry["principal"] = {"objectId": claims["oid"], "clientId": claims["appid"]} if claims else None
 
         async def work() -> web.Response:
             status, body = self._answer(request, claims)

@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Event Grid: what is told of writes, to whom, and a custom topic."""

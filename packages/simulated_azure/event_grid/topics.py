@@ -36,14 +36,7 @@ class Topics:
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         world = self._world
-        entry = request_log.begin(
-            world.store,
-            kind="topic",
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            simulated=world.clock.timestamp(),
-        )
+        entry = request_log.begin(world, "topic", request)
         raw = await request.read()
 
         async def work() -> web.Response:

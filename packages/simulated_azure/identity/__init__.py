@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Managed identity: tokens, the endpoint that issues them, and the metadata by which clients find the cloud."""

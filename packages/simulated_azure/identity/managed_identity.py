@@ -44,14 +44,7 @@ class Identity:
 
     async def _serve(self, request: web.Request, refusal: web.Response | None) -> web.StreamResponse:
         world = self._world
-        entry = request_log.begin(
-            world.store,
-            kind="identity",
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            simulated=world.clock.timestamp(),
-        )
+        entry = request_log.begin(world, "identity", request)
 
         async def work() -> web.Response:
             return refusal or self._token(request.query)

@@ -11,8 +11,7 @@ import shlex
 import uuid
 from typing import Any
 
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources, signatures
+from packages.simulated_azure.arm import long_running, resources, signatures
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request
 from packages.simulated_azure.arm.routing import Route
@@ -64,7 +63,7 @@ def _run(call: Call) -> Reply:
         "due": call.now + call.world.duration("cluster.runCommand"),
     }
     call.world.store.put("runCommand", identifier, document)
-    operations.announce(call, target)
+    long_running.announce(call, target)
     return _pending(call, target["id"], identifier)
 
 

@@ -6,7 +6,6 @@ import copy
 import json
 import logging
 import re
-from typing import Any
 
 import yaml
 from aiohttp import web
@@ -14,6 +13,7 @@ from aiohttp import web
 from packages.controls.call_hook import CallHook
 from packages.simulated_azure.arm import request_log, resources
 from packages.simulated_azure.arm.front_door import with_faults
+from packages.simulated_azure.json_merge import merge
 from packages.simulated_azure.kubernetes import access, cluster
 from packages.simulated_azure.kubernetes.access import User
 from packages.simulated_azure.kubernetes.cluster import State
@@ -50,14 +50,7 @@ class Kubernetes:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One request from log to answer; a cluster that cannot be reached cuts the connection."""
         world = self._world
-        entry = request_log.begin(
-            world.store,
-            kind="kubernetes",
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            simulated=world.clock.timestamp(),
-        )
+        entry = request_log.begin(world, "kubernetes", request)
         body = await request.read()
         world.timers.advance(world.clock.timestamp())
         address = _ADDRESS.fullmatch(request.path)
@@ -172,7 +165,7 @@ def _change(
             after["metadata"]["namespace"] = namespace
         after |= {"status": before["status"]} if "status" in before else {}
     else:
-        _merge(after, given)
+        merge(after, given)
     _check_schema(kind, after)
     return 200, cluster.put(world, state, kind, namespace, after)
 
@@ -275,13 +268,3 @@ def _check_schema(kind: Kind, given: Object) -> None:
         for resource in ("cpu", "memory"):
             if not isinstance((parts.get(part) or {}).get(resource), str):
                 raise invalid(kind, name, f"spec.resources.{part}.{resource}: Required value")
-
-
-def _merge(target: Any, change: Any) -> None:
-    for name, value in change.items():
-        if value is None:
-            target.pop(name, None)
-        elif isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value)
-        else:
-            target[name] = value

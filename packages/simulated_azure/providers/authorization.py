@@ -8,8 +8,7 @@ from typing import Any
 from packages.simulated_azure.access import custom_roles, rbac, role_conditions
 from packages.simulated_azure.access.role_conditions import Asked
 from packages.simulated_azure.access.roles import BUILT_IN
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request
 from packages.simulated_azure.arm.routing import Route
@@ -127,7 +126,7 @@ def _put(call: Call) -> Reply:
         created_by=call.principal.object_id,
         condition=condition,
     )
-    operations.announce(call, assignment)
+    long_running.announce(call, assignment)
     return Reply(201, assignment["body"])
 
 
@@ -142,7 +141,7 @@ def _changed(call: Call, existing: rbac.Assignment, condition: str | None) -> Re
             "updatedBy": call.principal.object_id,
         }
         call.world.store.put("roleAssignment", resources.key_of(existing["id"]), existing)
-        operations.announce(call, existing)
+        long_running.announce(call, existing)
     return Reply(200, existing["body"])
 
 
@@ -169,7 +168,7 @@ def _delete(call: Call) -> Reply:
     if found is None:
         return Reply(204)
     call.world.store.delete("roleAssignment", resources.key_of(_id(call)))
-    operations.announce(call, found)
+    long_running.announce(call, found)
     return Reply(200, found["body"])
 
 

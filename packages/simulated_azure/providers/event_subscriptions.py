@@ -11,8 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request, resource_not_found
 from packages.simulated_azure.arm.long_running import Operation
@@ -42,7 +41,7 @@ class EventSubscriptions:
         self._deliverer = deliverer
         world.timers.register("eventSubscription.expire", lambda at, arguments: self._expire(arguments["operation"]))
         for kind in ("eventSubscription.write", "eventSubscription.delete"):
-            operations.register(kind, operations.Provider(_succeeded, _failed))
+            long_running.register(kind, long_running.Provider(_succeeded, _failed))
 
     def routes(self) -> list[Route]:
         """The ARM routes."""
@@ -67,7 +66,7 @@ class EventSubscriptions:
         for operation in self._world.store.values("operation"):
             code = str(operation["data"].get("code", ""))
             if operation["status"] == "InProgress" and code and hmac.compare_digest(code.encode(), wanted.encode()):
-                operations.finish(self._world, operation["id"], None)
+                long_running.finish(self._world, operation["id"], None)
                 return web.Response(text="Webhook successfully validated as a subscription endpoint")
         return web.Response(status=404, text="Validation request not found or expired")
 
@@ -102,7 +101,7 @@ class EventSubscriptions:
             "endpointUrl": url,
             "properties": copy.deepcopy(body["properties"]),
         }
-        operation = operations.start(
+        operation = long_running.start(
             call,
             "eventSubscription.write",
             resource,
@@ -111,20 +110,20 @@ class EventSubscriptions:
             open_ended=True,
         )
         self._deliverer.spawn(self._handshake(operation["id"]))
-        return Reply(201, body, operations.headers(call, operation))
+        return Reply(201, body, long_running.headers(call, operation))
 
     def _delete(self, call: Call) -> Reply:
         resource = resources.find(call.world, _id(call))
         if resource is None:
             return Reply(204)
-        operation = operations.start(
+        operation = long_running.start(
             call,
             "eventSubscription.delete",
             resource,
             status_path=_STATUS.format(**call.params) + "/{id}",
             open_ended=True,
         )
-        operations.finish(call.world, operation["id"], None)
+        long_running.finish(call.world, operation["id"], None)
         return Reply(200)
 
     async def _handshake(self, identifier: str) -> None:
@@ -139,10 +138,10 @@ class EventSubscriptions:
                 agreed = await self._validation_event(operation, document)
         except (aiohttp.ClientError, OSError, TimeoutError, ArmError) as error:
             reason = str(error) if isinstance(error, ArmError) else "response code Unknown"
-            operations.finish(self._world, identifier, _refused(document["endpointUrl"], reason))
+            long_running.finish(self._world, identifier, _refused(document["endpointUrl"], reason))
             return
         if agreed:
-            operations.finish(self._world, identifier, None)
+            long_running.finish(self._world, identifier, None)
             return
         resource = resources.find(self._world, operation["resourceId"])
         if resource is not None:
@@ -197,7 +196,7 @@ class EventSubscriptions:
         operation = self._world.store.get("operation", identifier)
         if operation is not None:
             url = operation["data"]["document"]["endpointUrl"]
-            operations.finish(self._world, identifier, _refused(url, "a body without the validation code"))
+            long_running.finish(self._world, identifier, _refused(url, "a body without the validation code"))
 
 
 def _scope(call: Call) -> str:
@@ -265,10 +264,10 @@ def _full_url(call: Call) -> Reply:
 
 
 def _status(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
+    operation = long_running.find(call, call.params["operation"])
     running = operation["status"] == "InProgress"
-    headers = operations.retry_after(call.world, operation) if running else {}
-    return Reply(200, operations.status_body(operation), headers)
+    headers = long_running.retry_after(call.world, operation) if running else {}
+    return Reply(200, long_running.status_body(operation), headers)
 
 
 def _succeeded(world: World, operation: Operation, at: float) -> None:

@@ -11,8 +11,7 @@ import re
 import secrets
 from typing import Any
 
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request, parent_not_found
 from packages.simulated_azure.arm.long_running import Operation
@@ -45,7 +44,7 @@ def routes() -> list[Route]:
 
 def install() -> None:
     """Register what happens when an operation ends."""
-    operations.register("relay.create", operations.Provider(_ready, _failed))
+    long_running.register("relay.create", long_running.Provider(_ready, _failed))
 
 
 def _get(call: Call) -> Reply:
@@ -84,12 +83,12 @@ def _put_namespace(call: Call) -> Reply:
     if existing is not None:
         existing["body"] = body
         resources.save(call.world, existing)
-        operations.announce(call, existing)
+        long_running.announce(call, existing)
         return Reply(200, body)
     window = float(call.world.settings["eventualConsistencySeconds"])
     resource = resources.new(call.world, call.path, NAMESPACE, body, call.now + window)
     status = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Relay/operations/{{id}}"
-    operations.start(call, "relay.create", resource, status_path=status)
+    long_running.start(call, "relay.create", resource, status_path=status)
     return Reply(201, body)
 
 
@@ -123,7 +122,7 @@ def _place(call: Call, kind: str, shown: str, properties: dict[str, Any], hidden
         created = existing["body"]["properties"].get("createdAt")
         existing["body"]["properties"] |= {**properties, **({"createdAt": created} if created else {})}
         resources.save(call.world, existing)
-        operations.announce(call, existing)
+        long_running.announce(call, existing)
         return Reply(200, existing["body"])
     name = call.path.rsplit("/", 1)[-1]
     body: dict[str, Any] = {"id": call.path, "name": name, "type": shown, "properties": properties}
@@ -131,7 +130,7 @@ def _place(call: Call, kind: str, shown: str, properties: dict[str, Any], hidden
     resource = resources.new(call.world, call.path, kind, body, call.now)
     resource["hidden"] |= hidden
     resources.save(call.world, resource)
-    operations.announce(call, resource)
+    long_running.announce(call, resource)
     return Reply(200, body)
 
 
@@ -148,13 +147,13 @@ def _delete(call: Call) -> Reply:
     if resource is None:
         return Reply(204)
     resources.remove(call.world, resource["id"])
-    operations.announce(call, resource)
+    long_running.announce(call, resource)
     return Reply(200)
 
 
 def _list_keys(call: Call) -> Reply:
     rule = resources.require(call, _RULE.format(**call.params))
-    operations.announce(call, rule)
+    long_running.announce(call, rule)
     return Reply(200, {"keyName": call.params["rule"], **rule["hidden"], **_connection_strings(call, rule)})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from packages.simulated_azure.access import custom_roles, rbac
 from packages.simulated_azure.access.roles import BUILT_IN, Role
-from packages.simulated_azure.arm import long_running as operations
+from packages.simulated_azure.arm import long_running
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request
 from packages.simulated_azure.arm.routing import Route
@@ -88,7 +88,7 @@ def _put(call: Call) -> Reply:
         "updatedBy": call.principal.object_id,
     }
     body = _custom_body(call, custom_roles.save(call.world, role_id, properties))
-    operations.announce(call, body)
+    long_running.announce(call, body)
     return Reply(201, body)
 
 
@@ -102,7 +102,7 @@ def _delete(call: Call) -> Reply:
         raise bad_request("RoleDefinitionHasAssignments", "There are existing role assignments referencing role.")
     custom_roles.remove(call.world, role_id)
     body = _custom_body(call, existing)
-    operations.announce(call, body)
+    long_running.announce(call, body)
     return Reply(200, body)
 
 

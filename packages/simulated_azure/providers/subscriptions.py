@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from packages.simulated_azure.arm import long_running as operations
+from packages.simulated_azure.arm import long_running
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError
 from packages.simulated_azure.arm.routing import Route
@@ -124,7 +124,7 @@ def _register(call: Call) -> Reply:
         call.world.store.put("subscription", key, document)
         due = call.now + call.world.duration("provider.register")
         call.world.timers.schedule(due, "provider.registered", {"subscription": key, "namespace": name})
-        operations.announce(call, {"id": f"/subscriptions/{document['subscriptionId']}/providers/{name}"})
+        long_running.announce(call, {"id": f"/subscriptions/{document['subscriptionId']}/providers/{name}"})
     return Reply(200, _provider_body(call))
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import bad_request
 from packages.simulated_azure.arm.routing import Route
-from packages.simulated_azure.event_grid import events
 from packages.simulated_azure.providers import system_data
 
 TYPE = "Microsoft.Resources/tags"
@@ -80,15 +79,7 @@ def _write(call: Call, resource: resources.Resource, tags: Tags) -> Reply:
     system_data.stamp(call, resource["body"])
     resources.save(call.world, resource)
     below = call.world.settings["events"]["tagsSubject"] == "tags"
-    origin = {
-        "resourceId": resource["id"] + (_SUFFIX if below else ""),
-        "action": call.action,
-        "method": call.method,
-        "path": call.path,
-        "principal": {"objectId": call.principal.object_id, "clientId": call.principal.client_id},
-        "correlationId": call.correlation_id,
-    }
-    events.emit(call.world, origin, "Success", call.now)
+    long_running.announce(call, {"id": resource["id"] + (_SUFFIX if below else "")})
     return _shown(resource)
 
 

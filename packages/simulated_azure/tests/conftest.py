@@ -54,7 +54,7 @@ def settings_only(azure: SimulatedAzure, monkeypatch: pytest.MonkeyPatch) -> Sim
 @pytest.fixture(scope="session")
 def examples() -> Path:
     """The folder of official request and response examples."""
-    folder = Path(os.environ.get("MOOR_AZURE_EXAMPLES") or REPOSITORY.parent / "shared" / "azure-examples")
+    folder = Path(os.environ.get("SIMULATED_AZURE_EXAMPLES") or REPOSITORY.parent / "shared" / "azure-examples")
     if not folder.is_dir():
-        pytest.skip(f"no Azure examples at {folder} (set MOOR_AZURE_EXAMPLES)")
+        pytest.skip(f"no Azure examples at {folder} (set SIMULATED_AZURE_EXAMPLES)")
     return folder

@@ -72,7 +72,7 @@ def stored() -> Operation:
 
 
 def events() -> list[str]:
-    return [e["event"] for e in records.journal("op", 0, 100) if e["step"] == "approval"]
+    return [e.event for e in records.journal("op", 0, 100) if e.step == "approval"]
 
 
 def asked() -> None:

@@ -29,7 +29,7 @@ def test_the_delivery_that_began_last_makes_the_change(tables: Tables) -> None:
 
     run_step(first, call())
     assert changed == ["second"]
-    assert [e["event"] for e in records.journal("op", 0, 100)].count("intended") == 1
+    assert [e.event for e in records.journal("op", 0, 100)].count("intended") == 1
 
 
 def test_a_delivery_that_finds_an_intent_can_tell(tables: Tables) -> None:

@@ -66,7 +66,7 @@ def stored() -> Operation:
 
 
 def events() -> list[tuple[str, str]]:
-    return [(e["step"], e["event"]) for e in records.journal("op", 0, 100)]
+    return [(e.step, e.event) for e in records.journal("op", 0, 100)]
 
 
 def answering(*outcomes: Outcome | Exception) -> tuple[Callable[[StepAtWork], Outcome], list[StepAtWork]]:

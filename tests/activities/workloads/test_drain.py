@@ -31,14 +31,16 @@ def ago(seconds: float) -> datetime:
     return clock.now() - timedelta(seconds=seconds)
 
 
-def detach(policy: str, *, begun: float = 60, canceled: float | None = None, **drained: Any) -> Operation:
+def detach(
+    policy: str, *, begun: float = 60, canceled: float | None = None, on_deadline: str = "fail", **drained: Any
+) -> Operation:
     intents = (Intent("cancel", JOB_1.id, ago(canceled)),) if canceled is not None else ()
     steps = (
         StepRecord("cancel_jobs", "do", "Succeeded", 1, started=ago(begun), intents=intents),
         StepRecord("drain", "until", "Waiting", 1, 26 * HOUR, started=ago(begun), **drained),
         StepRecord("detach_compute", "do"),
     )
-    request = {"workloads": {"policy": policy, "deadline": "PT9H"}}
+    request = {"workloads": {"policy": policy, "deadline": "PT9H", "onDeadline": on_deadline}}
     return make_operation(kind="detach", request=request, steps=steps)
 
 
@@ -49,7 +51,7 @@ Step = Callable[[StepAtWork], Outcome]
 def take(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, list[str]]]:
     """A step's outcome by what uses the compute, and what it sent."""
 
-    def run(work: Step, given: Operation, *uses: Use | Exception) -> tuple[Outcome, list[str]]:
+    def run(work: Step, given: Operation, *uses: Use | Exception, refused: int = 0) -> tuple[Outcome, list[str]]:
         sent: list[str] = []
 
         def read(*_: Any) -> list[Use]:
@@ -60,6 +62,8 @@ def take(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, list[s
 
         def post(url: str, *_: Any) -> ArmAnswer:
             sent.append(url)
+            if refused:
+                raise ArmError(refused, "Ended", "it has ended")
             return ArmAnswer(202, {})
 
         monkeypatch.setattr(draining, "uses_of", read)
@@ -139,3 +143,56 @@ def test_what_came_after_the_drain_is_gone_back_for(take: Callable[..., Any]) ->
 def test_a_plan_names_the_step_that_cancels(take: Callable[..., Any]) -> None:
     changes, _ = take(planned_cancels, detach("cancel"), JOB_1)
     assert [(c.step, c.action, c.resource_id) for c in changes] == [("cancel_jobs", "stop", "/jobs/train-1")]
+
+
+@pytest.mark.parametrize("policy", ["refuse", "force"])
+def test_without_a_policy_that_waits_nothing_is_waited_for_or_cancelled(take: Callable[..., Any], policy: str) -> None:
+    for work in (drain, cancel_jobs):
+        told, sent = take(work, detach(policy), JOB_1)
+        assert isinstance(told, Done)
+        assert (told.skipped, sent) == (True, [])
+    assert take(cancel_jobs, detach("wait"), JOB_1)[1] == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_a_job_that_has_ended_meanwhile_is_no_failure(take: Callable[..., Any], status: int) -> None:
+    told, _ = take(cancel_jobs, detach("cancel"), JOB_1, refused=status)
+    assert isinstance(told, Done)
+
+
+def test_the_pause_ends_with_the_deadline(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("wait", begun=9 * HOUR - 10), JOB_1)
+    assert isinstance(told, Again)
+    assert told.after == pytest.approx(10.0, abs=1)
+
+
+def test_at_the_deadline_it_forces_where_that_is_asked(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("wait", begun=9 * HOUR + 1, on_deadline="force"), JOB_1)
+    assert isinstance(told, Done)
+    assert told.value == {"forced": True}
+    assert [finding.outcome for finding in told.findings] == ["warning"]
+
+
+def test_not_knowing_is_waited_out_until_a_deadline_that_forces(take: Callable[..., Any]) -> None:
+    silent = ArmError(403, "Denied", "no")
+    for given in (detach("wait", on_deadline="force"), detach("wait", begun=9 * HOUR + 1)):
+        with pytest.raises(ArmError):
+            take(drain, given, silent)
+    told, _ = take(drain, detach("wait", begun=9 * HOUR + 1, on_deadline="force"), silent)
+    assert isinstance(told, Done)
+    assert [finding.outcome for finding in told.findings] == ["unknown"]
+
+
+def test_what_cannot_be_read_at_the_last_moment_is_left_to_a_drain_that_forces(take: Callable[..., Any]) -> None:
+    busy = ArmError(503, "Busy", "later")
+    with pytest.raises(ArmError):
+        take(later, detach("wait"), busy)
+    told, _ = take(later, detach("wait", on_deadline="force"), busy)
+    assert isinstance(told, Back)
+    assert (told.step, told.problem) == ("drain", None)
+
+
+def test_a_policy_may_force_from_the_start() -> None:
+    assert is_forced(detach("force"))
+    assert not is_forced(detach("wait"))
+    assert is_forced(detach("wait", value={"forced": True}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,13 @@ import pytest
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
 from activities.workloads import endpoints
-from activities.workloads.endpoints import delete_endpoints, endpoints_gone
+from activities.workloads.endpoints import delete_endpoints, endpoints_gone, planned_deletions
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Done, Outcome
 from domain.operation.record import Intent, Operation, StepRecord
 from domain.workloads.uses import BATCH_DEPLOYMENT, CLUSTER_WORK, ENDPOINT, Use
 from gateways import clock
 from gateways.azure import arm
-from gateways.azure.arm import ArmAnswer
+from gateways.azure.arm import ArmAnswer, ArmError
 from tests.making import make_operation
 
 ONLINE = "/ws/onlineEndpoints/score"
@@ -42,6 +43,7 @@ def detach(asked: float | None = None, **gone: Any) -> Operation:
     return make_operation(kind="detach", request={"workloads": {"endpoints": "delete"}}, steps=steps)
 
 
+bodies: list[Any] = []
 Take = Callable[..., tuple[Outcome, list[tuple[str, str]]]]
 
 
@@ -59,15 +61,18 @@ def take(monkeypatch: pytest.MonkeyPatch) -> Take:
         compute: bool = True,
     ) -> tuple[Outcome, list[tuple[str, str]]]:
         sent: list[tuple[str, str]] = []
+        bodies.clear()
 
         def send(method: str) -> Any:
-            def call(target: str, *_: Any) -> ArmAnswer:
+            def call(target: str, version: str, new: Any = None) -> ArmAnswer:
                 sent.append((method, target))
+                if isinstance(new, dict):
+                    bodies.append(new)
                 return ArmAnswer(202, {})
 
             return call
 
-        body = {"location": "westeurope", "properties": {"traffic": dict(traffic or {})}}
+        body = {"location": "westeurope", "properties": {"traffic": dict(traffic or {}), "scoringUri": "https://x"}}
         found = [{"id": f"{ONLINE}/deployments/{name}", "properties": {}} for name in deployments]
         monkeypatch.setattr(arm, "put", send("PUT"))
         monkeypatch.setattr(arm, "delete", send("DELETE"))
@@ -87,6 +92,7 @@ def test_traffic_and_deployments_go_first(take: Take) -> None:
     told, sent = take(delete_endpoints, detach(), score(), BATCH, traffic={"blue": 100}, deployments=("blue",))
     assert isinstance(told, Again)
     assert sent == [("PUT", ONLINE), ("DELETE", f"{ONLINE}/deployments/blue"), ("DELETE", BATCH.id)]
+    assert [body["properties"] for body in bodies] == [{"traffic": {}, "mirrorTraffic": {}}]
 
 
 def test_it_is_done_when_azure_was_asked_for_all(take: Take) -> None:
@@ -134,3 +140,32 @@ def test_a_compute_that_is_gone_ends_both(take: Take) -> None:
     for step in (delete_endpoints, endpoints_gone):
         told, _ = take(step, detach(60), score(), compute=False)
         assert isinstance(told, Done)
+
+
+def test_without_being_asked_none_is_touched(take: Take) -> None:
+    given = replace(detach(), request={"workloads": {"endpoints": "refuse"}})
+    told, sent = take(delete_endpoints, given, score())
+    assert isinstance(told, Done)
+    assert (told.skipped, sent) == (True, [])
+    assert take(planned_deletions, given, score()) == ([], [])
+
+
+def test_a_plan_names_them(take: Take) -> None:
+    changes: Any = take(planned_deletions, detach(), score())[0]
+    assert [(c.step, c.action, c.resource_id) for c in changes] == [("delete_endpoints", "delete", ONLINE)]
+
+
+def test_what_cannot_be_listed_is_not_gone(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> Any:
+        raise ArmError(403, "Denied", "no")
+
+    def refused(work: Callable[[StepAtWork], Outcome]) -> Callable[[StepAtWork], Outcome]:
+        def run(step: StepAtWork) -> Outcome:
+            monkeypatch.setattr(endpoints, "served_by", refuse)
+            return work(step)
+
+        return run
+
+    for work in (delete_endpoints, endpoints_gone):
+        with pytest.raises(ArmError):
+            take(refused(work), detach(60))

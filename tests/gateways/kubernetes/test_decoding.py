@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[3]
 # Without the first line after the imports this ends by SIGSEGV in every run.
 _MANY_THREADS = """
 import importlib, sys, threading
-from gateways import kubernetes_kinds
+from gateways.kubernetes import kinds as decoded
 from lightkube.core.decoders import decode_list
 sys.setswitchinterval(1e-6)
 kinds = [getattr(importlib.import_module(m), n) for m, n in (a.split(":") for a in sys.argv[2:])]
 if sys.argv[1] == "prepared":
-    kubernetes_kinds.prepare_decoding()
+    decoded.prepare_decoding()
 start = threading.Barrier(24)
 def work():
     start.wait()
@@ -37,7 +37,7 @@ print("all decoded")
 def imported_kinds() -> set[tuple[str, str]]:
     """Every class of lightkube's resources that a gateway imports by name, with its module."""
     found = set()
-    for path in (ROOT / "gateways").glob("*.py"):
+    for path in (ROOT / "gateways").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("lightkube.resources."):
                 found |= {(str(node.module), alias.name) for alias in node.names}

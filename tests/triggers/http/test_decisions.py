@@ -26,7 +26,7 @@ async def test_a_failed_operation_goes_on_as_a_new_run(app: App) -> None:
     assert answer.json["status"] == "Running"
     assert app.engine.started == [("attach", f"{before.id}-2", {"operation": before.id, "run": 2})]
     assert app.engine.terminated == []
-    assert records.journal(before.id, 0, 10)[-1]["data"]["reason"] == "the quota was raised"
+    assert records.journal(before.id, 0, 10)[-1].data["reason"] == "the quota was raised"
 
 
 async def test_a_live_run_is_shut_out_and_stopped(app: App) -> None:
@@ -59,7 +59,7 @@ async def test_a_live_operation_is_told_to_cancel_and_its_waiter_is_woken(app: A
     answer = await app.post(f"/operations/{before.id}/cancel", {"reason": "wrong cluster"})
     assert (answer.status, answer.json["status"]) == (202, "Canceling")
     assert app.engine.woken == [f"{before.id}-1:compute_ready"]
-    assert records.journal(before.id, 0, 10)[-1]["data"]["reason"] == "wrong cluster"
+    assert records.journal(before.id, 0, 10)[-1].data["reason"] == "wrong cluster"
 
 
 @pytest.mark.parametrize("status", ["Succeeded", "Failed"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.operation.record import FAILED, Operation, operation_to_json
+from domain.operation.record import FAILED, Operation
 from gateways import clock
 from gateways.storage import records
 from gateways.storage.records import Change
@@ -22,6 +22,7 @@ from tests.triggers.http.http_app import (
     detach_body,
 )
 from triggers.http import models as answer_models
+from triggers.http.answers import operation_to_json
 from triggers.http.request import LARGEST_BODY
 
 JSON = {"Content-Type": "application/json"}

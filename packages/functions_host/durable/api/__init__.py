@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""What clients of the engine use: the durable client, the management API, the RPC listener."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from packages.functions_host.dotnet import durable_json as dotnet_json
+from packages.functions_host.dotnet import durable_json
 
 # The extension puts its own .NET stack here; nothing of ours would be truer than the frame every such stack ends with.
 _STACK = (
@@ -23,7 +23,7 @@ def empty(status: int) -> web.Response:
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
     response = web.Response(
-        status=status, body=dotnet_json.compact(body).encode(), content_type="application/json", charset="utf-8"
+        status=status, body=durable_json.compact(body).encode(), content_type="application/json", charset="utf-8"
     )
     response.headers.update(headers or {})
     return response
@@ -59,6 +59,6 @@ def went_wrong(text: str) -> web.Response:
     )
 
 
-def invalid_json(problem: dotnet_json.InvalidJson) -> web.Response:
+def invalid_json(problem: durable_json.InvalidJson) -> web.Response:
     """What the extension makes of a body that is not JSON."""
     return exception(400, "Invalid JSON content", problem.message, "Newtonsoft.Json.JsonReaderException")

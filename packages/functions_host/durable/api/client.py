@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from packages.functions_host.dotnet import durable_json as dotnet_json
-from packages.functions_host.durable import history, rewind
+from packages.functions_host.dotnet import durable_json
+from packages.functions_host.durable import rewind
 from packages.functions_host.durable.engine import Engine
-from packages.functions_host.durable.history import Event
+from packages.functions_host.durable.protocol import history
+from packages.functions_host.durable.protocol.history import Event
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.durable.store import Instance
-from packages.functions_host.durable.timestamps import ticks_from_text
 
 
 class AlreadyExists(Exception):
@@ -171,7 +172,7 @@ class Client:
         return self.start(
             instance.name,
             new_id,
-            dotnet_json.compact(dotnet_json.lenient(instance.input_text)),
+            durable_json.compact(durable_json.lenient(instance.input_text)),
             instance.version,
             execution_id=uuid.uuid4().hex,
             source_instance_id=instance_id if source else None,

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from packages.controls.call_hook import CallHook, Verdict
-from packages.functions_host.dotnet import durable_json as dotnet_json
+from packages.functions_host.dotnet import durable_json
 from packages.functions_host.durable.api import answers
 from packages.functions_host.durable.api.answers import answer, empty
 from packages.functions_host.durable.api.client import (
@@ -94,8 +94,8 @@ class ManagementApi:
         text = (await request.read()).decode("utf-8-sig", "replace")
         if text:
             try:
-                dotnet_json.loads(text)
-            except dotnet_json.InvalidJson as problem:
+                durable_json.loads(text)
+            except durable_json.InvalidJson as problem:
                 return answers.invalid_json(problem)
         hub = query.task_hub
         if hub is not None and hub.lower() != self._webhooks.hub.lower():
@@ -114,7 +114,7 @@ class ManagementApi:
         if instance is None or not instance.finished:
             return self._started(request, instance_id)
         if instance.status == "Completed":
-            return answer(200, dotnet_json.lenient(instance.output))
+            return answer(200, durable_json.lenient(instance.output))
         return answer(200, status_body(instance, None, Shown()))
 
     def _started(self, request: web.Request, instance_id: str, hub: str | None = None) -> web.Response:
@@ -164,11 +164,11 @@ class ManagementApi:
         if "Content-Type" not in request.headers or request.content_type.lower() != "application/json":
             return answers.error(400, "Only application/json request content is supported")
         try:
-            value = dotnet_json.loads((await request.read()).decode("utf-8-sig", "replace"))
-        except dotnet_json.InvalidJson as problem:
+            value = durable_json.loads((await request.read()).decode("utf-8-sig", "replace"))
+        except durable_json.InvalidJson as problem:
             return answers.invalid_json(problem)
         try:
-            self._client.raise_event(instance_id, name, dotnet_json.compact(value))
+            self._client.raise_event(instance_id, name, durable_json.compact(value))
         except NotFound:
             return empty(404)
         return empty(202)

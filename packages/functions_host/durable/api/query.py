@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from packages.functions_host.durable.timestamps import ticks_from_text
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 
 _STATUSES = (
     "Running",

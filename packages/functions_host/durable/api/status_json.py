@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from packages.functions_host.dotnet.durable_json import lenient
-from packages.functions_host.durable.history import STATUS_NAMES, Event
+from packages.functions_host.durable.protocol.history import STATUS_NAMES, Event
+from packages.functions_host.durable.protocol.timestamps import text_from_ticks, whole_seconds
 from packages.functions_host.durable.store import Instance
-from packages.functions_host.durable.timestamps import text_from_ticks, whole_seconds
 
 # The event that scheduled a result, by the result's type.
 _SCHEDULED_BY = {5: 4, 6: 4, 8: 7, 9: 7}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
-from packages.functions_host.dotnet import durable_json as dotnet_json
+from packages.functions_host.dotnet import durable_json
 
 BASE_PATH = "/runtime/webhooks/durabletask"
 # What the extension calls its storage connection when host.json names none (recorded).
@@ -46,7 +46,7 @@ class Webhooks:
         """The string that a durable client binding gives to the app (recorded, http.jsonl)."""
         start = f"{self.base_url}{BASE_PATH}/orchestrators/{{functionName}}[/{{instanceId}}]"
         code = f"code={self.system_key}"
-        return dotnet_json.compact(
+        return durable_json.compact(
             {
                 "taskHubName": self.hub,
                 "connectionName": None,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+
+RECORDED = Path(__file__).parent / "recorded"
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Check:
-    """One aspect of one recorded file. Modules named ``durable_*`` and ``host_*`` list theirs in ``CHECKS``."""
+    """One aspect of one recorded file. Modules of ``durable`` and ``host`` list theirs in ``CHECKS``."""
 
     file: str
     aspect: str

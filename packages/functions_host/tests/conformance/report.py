@@ -1,6 +1,6 @@
 """How many recorded exchanges agree, differ and are left out, per file: ``make conformance``.
 
-Every module of this package named ``durable_*`` or ``host_*`` takes part with its list ``CHECKS``.
+Every module of ``durable`` and ``host`` with a list ``CHECKS`` takes part.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import sys
 import warnings
 from itertools import groupby
 
-import packages.functions_host.tests.conformance as package
+from packages.functions_host.tests.conformance import durable, host
 from packages.functions_host.tests.conformance.checks import Check, Tally
 
 
 def all_checks() -> list[Check]:
     found: list[Check] = []
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name.startswith(("durable_", "host_")):
-            found += importlib.import_module(f"{package.__name__}.{module.name}").CHECKS
+    for package in (durable, host):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            found += getattr(importlib.import_module(module.name), "CHECKS", [])
     return sorted(found, key=lambda check: (check.file, check.aspect))
 
 

@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from packages.functions_host.tests.conformance.checks import Check
-from packages.functions_host.tests.conformance.recordings import SCENARIOS
+from packages.functions_host.tests.conformance.durable.recordings import SCENARIOS
 from packages.functions_host.tests.conformance.report import all_checks
 
 

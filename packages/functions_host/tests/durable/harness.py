@@ -14,10 +14,10 @@ from azure.durable_functions.orchestrator import Orchestrator
 from packages.controls.clock import ScaledClock
 from packages.functions_host.durable.api.client import Client
 from packages.functions_host.durable.engine import Engine
-from packages.functions_host.durable.history import Event
+from packages.functions_host.durable.protocol.history import Event
 from packages.functions_host.durable.replay import Names
 from packages.functions_host.durable.store import Instance, Store
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 OrchestratorFunction = Callable[[Any], Any]
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from packages.functions_host.durable.leases import RENEW_SECONDS, Visibility
+from packages.functions_host.durable.protocol.timestamps import ticks_from_seconds
 from packages.functions_host.durable.store import Store
-from packages.functions_host.durable.timestamps import ticks_from_seconds
 from packages.functions_host.tests.durable.harness import Running
-from packages.functions_host.worker_error import WorkerDiedError
+from packages.functions_host.workers.errors import WorkerDiedError
 
 FACTOR = 200.0
 MINUTE = Visibility(60.0, 60.0)

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from packages.functions_host.durable import history, reply
 from packages.functions_host.durable.decisions import (
     Complete,
     CreateChild,
     CreateTimer,
     ScheduleActivity,
 )
-from packages.functions_host.durable.history import Event
+from packages.functions_host.durable.protocol import history, reply
+from packages.functions_host.durable.protocol.history import Event
+from packages.functions_host.durable.protocol.reply import Reply
 from packages.functions_host.durable.replay import Names, Outcome, Replay
-from packages.functions_host.durable.reply import Reply
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 NOW = "2026-11-20T22:08:18Z"
 LATER = "2026-11-20T23:08:18Z"

@@ -16,9 +16,9 @@ import pytest
 
 from packages.functions_host.durable.api.status_json import Shown, status_body
 from packages.functions_host.tests.durable.harness import Running, echo
-from packages.functions_host.worker_error import WorkerDiedError
+from packages.functions_host.workers.errors import WorkerDiedError
 
-RECORDED = Path(__file__).resolve().parents[3] / "conformance" / "recorded" / "durable" / "worker-death.jsonl"
+RECORDED = Path(__file__).resolve().parents[1] / "conformance" / "recorded" / "durable" / "worker-death.jsonl"
 LINES = [json.loads(line) for line in RECORDED.read_text().splitlines()]
 STATUSES: dict[str, dict[str, Any]] = {line["instanceId"]: line["status"] for line in LINES if line["kind"] == "http"}
 

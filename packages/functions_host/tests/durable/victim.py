@@ -23,7 +23,7 @@ from azure.durable_functions.orchestrator import Orchestrator
 
 from packages.controls.clock import ScaledClock
 from packages.functions_host.durable.api.extension import DurableExtension
-from packages.functions_host.worker_error import WorkerError
+from packages.functions_host.workers.errors import WorkerError
 
 STEPS = 6
 INSTANCES = 4

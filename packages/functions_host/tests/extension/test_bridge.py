@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.durable.timestamps import ticks_from_text
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.extension.bridge import Bridge
 from packages.functions_host.extension.moments import Moments
 from packages.functions_host.extension.translation import STATE_LABEL, Translation
-from packages.functions_host.worker_error import WorkerDiedError, WorkerError
+from packages.functions_host.workers.errors import WorkerDiedError, WorkerError
 
 ORIGIN = ticks_from_text("2026-11-20T00:00:00Z") / 10_000_000
 CONTEXT = json.dumps({"history": [{"EventType": 12, "Timestamp": "2026-11-20T00:00:01Z"}], "input": "ä"})

@@ -12,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.durable.timestamps import ticks_from_text
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.extension.front import Front
 from packages.functions_host.extension.listener import Listener
 from packages.functions_host.extension.moments import Moments
@@ -67,7 +67,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def test_a_call_arrives_as_it_was(upstream: Upstream, url: str, session: aiohttp.ClientSession) -> None:
     upstream.response = web.Response(status=202, body=b'{ "id" : "a:b" }', headers={"Retry-After": "10"})
-    path = "/runtime/webhooks/durabletask/instances/a%3Ab/raiseEvent/wake?taskHub=moor&code=k%2F%3D%3D"
+    path = "/runtime/webhooks/durabletask/instances/a%3Ab/raiseEvent/wake?taskHub=hub&code=k%2F%3D%3D"
     headers = {"Content-Type": "application/json", "X-Own": "1"}
     async with session.post(URL(url + path, encoded=True), data=b'{"a":1}', headers=headers) as answer:
         assert (answer.status, await answer.read()) == (202, b'{ "id" : "a:b" }')

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.durable.timestamps import text_from_ticks, ticks_from_text
+from packages.functions_host.durable.protocol.timestamps import text_from_ticks, ticks_from_text
 from packages.functions_host.extension.moments import Moments
 
 ORIGIN = 1_795_000_000.123456

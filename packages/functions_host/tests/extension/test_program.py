@@ -174,7 +174,7 @@ def test_it_gets_one_form_of_the_storage_account() -> None:
 
 
 def test_the_host_says_when_it_is_not_there(tmp_path: Path) -> None:
-    app = REPOSITORY / "tests" / "local" / "functions_host" / "app"
+    app = Path(__file__).resolve().parents[1] / "app"
     command = [sys.executable, "-m", "packages.functions_host", "--app", str(app), "--state", str(tmp_path)]
     command += ["--port", "0", "--engine", EXTENSION, "--durable-host", str(tmp_path / "nowhere")]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)

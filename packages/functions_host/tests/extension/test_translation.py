@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from packages.controls.clock import ScaledClock
-from packages.functions_host.durable.timestamps import ticks_from_text
+from packages.functions_host.durable.protocol.timestamps import ticks_from_text
 from packages.functions_host.extension.moments import Moments
 from packages.functions_host.extension.translation import STATE_LABEL, Translation
 
-RECORDED = Path(__file__).resolve().parents[3] / "conformance" / "recorded"
+RECORDED = Path(__file__).resolve().parents[1] / "conformance" / "recorded"
 ORIGIN = "2026-11-20T00:00:00Z"
 STAMP, LATER = "2026-11-20T00:00:01.5Z", "2026-11-20T00:15:00Z"  # 1.5 s on: 900 s at a factor of 600
 NOT_A_TIME_OF_OURS = {"Timestamp": STAMP, "createdTime": STAMP, "fireAt": STAMP, "text": "grüß\u2028"}
@@ -115,9 +115,9 @@ def test_answers_without_times_stay(translation: Translation, body: bytes) -> No
 
 
 def test_a_query_is_in_real_time(translation: Translation) -> None:
-    query = "taskHub=moor&createdTimeFrom=2026-11-20T00%3A15%3A00.000000Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
+    query = "taskHub=hub&createdTimeFrom=2026-11-20T00%3A15%3A00.000000Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
     assert translation.query(query) == (
-        "taskHub=moor&createdTimeFrom=2026-11-20T00%3A00%3A01.5Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
+        "taskHub=hub&createdTimeFrom=2026-11-20T00%3A00%3A01.5Z&createdTimeTo=soon&runtimeStatus=Failed,Gone"
     )
     assert translation.query("") == ""
 

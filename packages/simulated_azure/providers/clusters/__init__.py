@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""AKS and Azure Arc clusters, their extensions, and what a region offers for them."""

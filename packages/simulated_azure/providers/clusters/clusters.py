@@ -6,8 +6,7 @@ import base64
 import copy
 from typing import Any
 
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request
 from packages.simulated_azure.arm.long_running import Operation
@@ -55,8 +54,8 @@ def routes() -> list[Route]:
 def install() -> None:
     """Register what happens when an operation ends."""
     for kind in ("cluster.create", "cluster.update", "cluster.start", "cluster.stop"):
-        operations.register(kind, operations.Provider(_ready, _failed))
-    operations.register("cluster.delete", operations.Provider(_deleted, _failed))
+        long_running.register(kind, long_running.Provider(_ready, _failed))
+    long_running.register("cluster.delete", long_running.Provider(_deleted, _failed))
 
 
 def _type(call: Call) -> str:
@@ -93,7 +92,7 @@ def _put(call: Call) -> Reply:
     state = "Updating" if existing else ("Creating" if _type(call) == MANAGED else "Provisioning")
     resources.set_state(call.world, resource, state)
     operation = _start(call, resource, "cluster.update" if existing else "cluster.create")
-    return Reply(200 if existing else 201, resource["body"], operations.headers(call, operation))
+    return Reply(200 if existing else 201, resource["body"], long_running.headers(call, operation))
 
 
 def _patch(call: Call) -> Reply:
@@ -108,11 +107,11 @@ def _patch(call: Call) -> Reply:
         # Connected clusters are patched at once, without an operation.
         resource["body"]["properties"].update(given.get("properties") or {})
         resources.save(call.world, resource)
-        operations.announce(call, resource)
+        long_running.announce(call, resource)
         return Reply(200, resource["body"])
     resources.set_state(call.world, resource, "Updating")
     operation = _start(call, resource, "cluster.update")
-    return Reply(200, resource["body"], operations.headers(call, operation))
+    return Reply(200, resource["body"], long_running.headers(call, operation))
 
 
 def _delete(call: Call) -> Reply:
@@ -122,7 +121,7 @@ def _delete(call: Call) -> Reply:
     _check_idle(call, resource)
     resources.set_state(call.world, resource, "Deleting")
     operation = _start(call, resource, "cluster.delete")
-    return Reply(202, None, operations.headers(call, operation, location=True))
+    return Reply(202, None, long_running.headers(call, operation, location=True))
 
 
 def _power(call: Call) -> Reply:
@@ -131,7 +130,7 @@ def _power(call: Call) -> Reply:
     name = call.path.rsplit("/", 1)[-1].lower()
     resources.set_state(call.world, resource, _POWER[name][0])
     operation = _start(call, resource, f"cluster.{name}")
-    return Reply(202, None, operations.headers(call, operation, location=True))
+    return Reply(202, None, long_running.headers(call, operation, location=True))
 
 
 def _credentials(call: Call) -> Reply:
@@ -144,22 +143,22 @@ def _credentials(call: Call) -> Reply:
         )
     form = call.query.get("format", "azure")
     text = resource["hidden"].get("kubeconfig") or kubeconfig(call.world, resource, name, form)
-    operations.announce(call, resource)
+    long_running.announce(call, resource)
     return Reply(200, {"kubeconfigs": [{"name": name, "value": base64.b64encode(text.encode()).decode()}]})
 
 
 def _status(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
+    operation = long_running.find(call, call.params["operation"])
     running = operation["status"] == "InProgress"
     return Reply(
-        200, operations.status_body(operation), operations.retry_after(call.world, operation) if running else {}
+        200, long_running.status_body(operation), long_running.retry_after(call.world, operation) if running else {}
     )
 
 
 def _result(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
+    operation = long_running.find(call, call.params["operation"])
     if operation["status"] == "InProgress":
-        return Reply(202, None, operations.headers(call, operation, location=True))
+        return Reply(202, None, long_running.headers(call, operation, location=True))
     return Reply(204)
 
 
@@ -168,13 +167,13 @@ def _start(call: Call, resource: resources.Resource, kind: str) -> Operation:
     subscription = resources.subscription_of(resource["id"])
     location = resource["body"]["location"].lower().replace(" ", "")
     base = f"/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
-    return operations.start(
+    return long_running.start(
         call, kind, resource, status_path=f"{base}/{status}/{{id}}", result_path=f"{base}/{result}/{{id}}"
     )
 
 
 def _check_idle(call: Call, resource: resources.Resource | None) -> None:
-    if resource is not None and operations.live(call.world, resource) is not None:
+    if resource is not None and long_running.live(call.world, resource) is not None:
         raise ArmError(
             409,
             "OperationNotAllowed",

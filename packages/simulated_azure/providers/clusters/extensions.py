@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request, resource_not_found
 from packages.simulated_azure.arm.long_running import Operation
@@ -40,8 +39,8 @@ def routes() -> list[Route]:
 def install() -> None:
     """Register what happens when an operation ends."""
     for kind in ("extension.create", "extension.update"):
-        operations.register(kind, operations.Provider(_installed, _failed))
-    operations.register("extension.delete", operations.Provider(_deleted, _failed))
+        long_running.register(kind, long_running.Provider(_installed, _failed))
+    long_running.register("extension.delete", long_running.Provider(_deleted, _failed))
 
 
 def resource_id(call: Call) -> str:
@@ -139,16 +138,16 @@ def _delete(call: Call) -> Reply:
 
 
 def _status(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
-    body = operations.status_body(operation)
+    operation = long_running.find(call, call.params["operation"])
+    body = long_running.status_body(operation)
     answer = {"id": body["id"], "name": body["name"], "status": body["status"], "properties": {}}
     answer["error"] = body.get("error")
     running = operation["status"] == "InProgress"
-    return Reply(200, answer, operations.retry_after(call.world, operation) if running else {})
+    return Reply(200, answer, long_running.retry_after(call.world, operation) if running else {})
 
 
 def _start(call: Call, resource: resources.Resource, kind: str, progress: str) -> Operation:
-    return operations.start(
+    return long_running.start(
         call,
         kind,
         resource,
@@ -159,7 +158,7 @@ def _start(call: Call, resource: resources.Resource, kind: str, progress: str) -
 
 
 def _headers(call: Call, operation: Operation) -> dict[str, str]:
-    return operations.headers(call, operation) | {
+    return long_running.headers(call, operation) | {
         "Operation-Location": operation["statusPath"],
         "x-ms-async-operation-timeout": "PT48H",
     }
@@ -176,7 +175,7 @@ def _check_version(properties: dict[str, Any]) -> None:
 def _check_idle(call: Call, cluster: resources.Resource, verb: str) -> None:
     # Wording from Azure/AKS issue 3283.
     for other in resources.of_type(call.world, TYPE, cluster["id"]):
-        if operations.live(call.world, other) is not None:
+        if long_running.live(call.world, other) is not None:
             raise ArmError(
                 409,
                 f"{verb}Failed",

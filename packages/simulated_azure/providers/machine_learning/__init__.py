@@ -1,1 +1,1 @@
-"""Modules of this package are named after what they are about."""
+"""Microsoft.MachineLearningServices: workspaces, computes, jobs, schedules and endpoints."""

@@ -8,8 +8,7 @@ import re
 from typing import Any
 
 from packages.simulated_azure.access import rbac
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request
 from packages.simulated_azure.arm.long_running import Operation
@@ -41,8 +40,8 @@ def routes() -> list[Route]:
 
 def install() -> None:
     """Register what happens when an operation ends."""
-    operations.register("compute.attach", operations.Provider(_attached, _failed))
-    operations.register("compute.detach", operations.Provider(_detached, _failed))
+    long_running.register("compute.attach", long_running.Provider(_attached, _failed))
+    long_running.register("compute.detach", long_running.Provider(_detached, _failed))
 
 
 def build(world: World, resource_id: str, location: str, given: dict[str, Any], at: float) -> dict[str, Any]:
@@ -113,7 +112,7 @@ def _put(call: Call) -> Reply:
         rbac.check_linked(call.world, call.principal, call.action, _id(call), assign, user, call.now)
     _check(call, wanted)
     existing = resources.find(call.world, _id(call))
-    running = operations.live(call.world, existing) if existing else None
+    running = long_running.live(call.world, existing) if existing else None
     if existing is not None and running is not None:
         raise ArmError(
             409,
@@ -130,7 +129,7 @@ def _put(call: Call) -> Reply:
     window = 0.0 if existing else float(call.world.settings["eventualConsistencySeconds"])
     resource = resources.new(call.world, body["id"], TYPE, body, call.now + window)
     reason = refusal(call.world, resource, workspace, call.now)
-    operation = operations.start(
+    operation = long_running.start(
         call,
         "compute.attach",
         resource,
@@ -138,7 +137,7 @@ def _put(call: Call) -> Reply:
         duration="compute.refused" if reason else "compute.attach",
         refusal=reason,
     )
-    return Reply(200 if existing else 201, resource["body"], operations.headers(call, operation, service="new"))
+    return Reply(200 if existing else 201, resource["body"], long_running.headers(call, operation, service="new"))
 
 
 def _delete(call: Call) -> Reply:
@@ -157,14 +156,14 @@ def _delete(call: Call) -> Reply:
     resource = resources.find(call.world, _id(call))
     if resource is None:
         return Reply(204)
-    operation = operations.live(call.world, resource)
+    operation = long_running.live(call.world, resource)
     if operation is not None and operation["kind"] == "compute.attach":
         # Detaching one that hangs in Creating is the documented way out.
-        operations.cancel(call.world, operation, call.now)
+        long_running.cancel(call.world, operation, call.now)
         operation = None
     if operation is None:
         resources.set_state(call.world, resource, "Deleting")
-        operation = operations.start(
+        operation = long_running.start(
             call,
             "compute.detach",
             resource,
@@ -172,23 +171,23 @@ def _delete(call: Call) -> Reply:
             result_path=_status_path(workspace, "computeOperationsResults"),
             data={"underlyingResourceAction": choice},
         )
-    return Reply(202, None, operations.headers(call, operation, location=True, service="new"))
+    return Reply(202, None, long_running.headers(call, operation, location=True, service="new"))
 
 
 def _status(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
+    operation = long_running.find(call, call.params["operation"])
     running = operation["status"] == "InProgress"
     return Reply(
         200,
-        operations.status_body(operation),
-        operations.retry_after(call.world, operation) if running else {},
+        long_running.status_body(operation),
+        long_running.retry_after(call.world, operation) if running else {},
     )
 
 
 def _result(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
+    operation = long_running.find(call, call.params["operation"])
     if operation["status"] == "InProgress":
-        return Reply(202, None, operations.headers(call, operation, location=True, service="new"))
+        return Reply(202, None, long_running.headers(call, operation, location=True, service="new"))
     return Reply(204)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from packages.simulated_azure.arm import long_running as operations
-from packages.simulated_azure.arm import resources
+from packages.simulated_azure.arm import long_running, resources
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request, parent_not_found
 from packages.simulated_azure.arm.long_running import Operation
@@ -87,7 +86,7 @@ def status_route() -> Route:
 def install() -> None:
     """Register what happens when a deletion ends."""
     for kind in ("endpoint.delete", "deployment.delete"):
-        operations.register(kind, operations.Provider(_deleted, _failed))
+        long_running.register(kind, long_running.Provider(_deleted, _failed))
 
 
 def _get(call: Call, family: Family) -> Reply:
@@ -163,20 +162,20 @@ def _remove(call: Call, workspace: resources.Resource, pattern: str, kind: str) 
     resource = resources.find(call.world, pattern.format(**call.params))
     if resource is None:
         return Reply(204)
-    operation = operations.live(call.world, resource)
+    operation = long_running.live(call.world, resource)
     if operation is None:
         resources.set_state(call.world, resource, "Deleting")
         location = workspace["body"]["location"]
         path = _STATUS.format(subscription=resources.subscription_of(workspace["id"]), location=location)
-        operation = operations.start(call, kind, resource, status_path=f"{path}/{{id}}")
-    return Reply(202, None, operations.headers(call, operation))
+        operation = long_running.start(call, kind, resource, status_path=f"{path}/{{id}}")
+    return Reply(202, None, long_running.headers(call, operation))
 
 
 def _status(call: Call) -> Reply:
-    operation = operations.find(call, call.params["operation"])
+    operation = long_running.find(call, call.params["operation"])
     running = operation["status"] == "InProgress"
     return Reply(
-        200, operations.status_body(operation), operations.retry_after(call.world, operation) if running else {}
+        200, long_running.status_body(operation), long_running.retry_after(call.world, operation) if running else {}
     )
 
 

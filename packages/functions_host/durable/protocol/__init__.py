@@ -1,0 +1,1 @@
+"""What extension and SDK tell each other: history events, contexts, replies, failures and times of the wire."""

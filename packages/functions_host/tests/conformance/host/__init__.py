@@ -1,0 +1,1 @@
+"""The HTTP edge, Event Grid and timers held against what was recorded of Microsoft's host."""

@@ -1,1 +1,0 @@
-"""Modules of this package are named after what they are about."""

@@ -1,0 +1,85 @@
+"""The one way into a cluster: tried four times, then the step ends; outages are waited out."""
+
+from __future__ import annotations
+
+import pytest
+
+from activities.cluster import reach
+from activities.cluster.reach import guarded, look, use_api
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import parse_arm_id
+from domain.operation.outcomes import Again, Done, Outcome, Stop
+from gateways.azure.arm import ArmError
+from gateways.kubernetes.api import KubernetesError, Unreachable
+from tests.activities.making import FakeApi, at_work, reached
+from tests.making import CLUSTER_ID
+
+PRIVATE = Unreachable("it is private")
+CLUSTER = parse_arm_id(CLUSTER_ID)
+
+
+def use(step: StepAtWork, **more: int) -> Outcome:
+    return use_api(step, lambda api: Done(detail="done"), lambda why: Done(detail=f"ended: {why.reason}"), **more)
+
+
+def test_the_api_is_closed_after_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeApi()
+    reached(monkeypatch, api)
+    assert (use(at_work("ensure_namespace")), api.closed) == (Done(detail="done"), 1)
+
+
+@pytest.mark.parametrize(("attempt", "ends"), [(1, False), (3, False), (4, True), (9, True)])
+def test_a_cluster_out_of_reach_is_tried_four_times(monkeypatch: pytest.MonkeyPatch, attempt: int, ends: bool) -> None:
+    reached(monkeypatch, PRIVATE)
+    outcome = use(at_work("ensure_namespace", attempt))
+    again = Again(15.0, "the cluster cannot be used from here: it is private")
+    assert outcome == (Done(detail="ended: it is private") if ends else again)
+
+
+def test_or_as_often_as_the_step_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached(monkeypatch, PRIVATE)
+    assert use(at_work("remove_instance_types"), attempts=1) == Done(detail="ended: it is private")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KubernetesError(503, "ServiceUnavailable", "down"), None),
+        (KubernetesError(0, "ReadTimeout", "no answer"), None),
+        (KubernetesError(403, "Forbidden", "no"), "KubernetesForbidden"),
+        (KubernetesError(401, "Unauthorized", "no"), "KubernetesForbidden"),
+        (KubernetesError(422, "Invalid", "no"), "KubernetesRefused"),
+    ],
+)
+def test_errors_of_the_api_are_outcomes(error: KubernetesError, code: str | None) -> None:
+    @guarded
+    def work(step: StepAtWork) -> Outcome:
+        raise error
+
+    outcome = work(at_work("ensure_namespace"))
+    if code is None:
+        assert outcome == Again(None, f"the cluster's API does not answer ({error.reason})")
+    else:
+        assert isinstance(outcome, Stop)
+        assert outcome.problem.code == code
+
+
+def test_a_look_says_what_is_seen_or_that_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached(monkeypatch, PRIVATE)
+    assert look(CLUSTER, lambda api: "seen", lambda why: why.reason) == "it is private"
+    api = FakeApi()
+    reached(monkeypatch, api)
+    assert (look(CLUSTER, lambda api: "seen", lambda why: why.reason), api.closed) == ("seen", 1)
+
+
+def test_an_outage_under_a_look_is_one_of_azure(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached(monkeypatch, FakeApi(refused=KubernetesError(503, "ServiceUnavailable", "down")))
+    with pytest.raises(ArmError) as raised:
+        look(CLUSTER, lambda api: api.namespace("default"), lambda why: None)
+    assert (raised.value.status, raised.value.transient) == (503, True)
+
+
+def test_what_cannot_be_written_comes_with_the_command() -> None:
+    step = at_work("ensure_namespace", request={"namespace": "ml", "createNamespace": True})
+    problem = reach.not_writable(step, PRIVATE).problem
+    assert (problem.code, problem.command) == ("KubernetesNotWritable", "kubectl create namespace ml")

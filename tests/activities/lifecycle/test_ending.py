@@ -1,0 +1,94 @@
+"""How an operation ends in its record, and what subscribers are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from activities.lifecycle.ending import notify, publish, record
+from activities.runtime.step import StepAtWork
+from activities.runtime.transitions import CANCELED_CODE, Call
+from domain.operation.outcomes import Done
+from domain.operation.record import Operation, StepRecord
+from domain.problems import Problem, problem_to_json
+from gateways.azure import event_topic
+from tests.making import NOW, make_operation
+
+TOPIC = "https://topic.westeurope-1.eventgrid.azure.net/api/events"
+FIRST, LATER = Problem("ComputeFailed", "The first one."), Problem("AzureRefused", "A later one.")
+
+
+def at(name: str, operation: Operation, problem: Problem | None = None) -> StepAtWork:
+    step = StepRecord(name, "do", "Running", started=NOW)
+    told = problem_to_json(problem) if problem is not None else None
+    call = Call(operation.id, 1, name, 900.0, NOW, "do", always=True, problem=told)
+    return StepAtWork(call, operation.with_step(step))
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    monkeypatch.setenv("MOOR_EVENTS_TOPIC_ENDPOINT", TOPIC)
+    events: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(event_topic, "send", lambda *event: events.append(event))
+    return events
+
+
+@pytest.mark.parametrize("kind", ["attach", "detach", "reattach"])
+def test_the_first_problem_is_the_end(kind: str) -> None:
+    told = record(at("record", make_operation(kind=kind, problem=FIRST), LATER))
+    assert isinstance(told, Done)
+    assert told.ending is not None
+    assert (told.ending.status, told.ending.problem) == ("Failed", FIRST)
+
+
+def test_a_problem_that_only_the_run_knows_is_the_end_too() -> None:
+    told = record(at("record", make_operation(), LATER))
+    assert isinstance(told, Done)
+    assert told.ending is not None
+    assert told.ending.problem == LATER
+
+
+def test_what_was_canceled_has_not_failed() -> None:
+    told = record(at("record", make_operation(problem=Problem(CANCELED_CODE, "Somebody asked."))))
+    assert isinstance(told, Done)
+    assert told.ending is not None
+    assert told.ending.status == "Canceled"
+
+
+def test_without_a_topic_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MOOR_EVENTS_TOPIC_ENDPOINT", raising=False)
+    told = notify(at("notify", make_operation(status="Succeeded")))
+    assert isinstance(told, Done)
+    assert told.skipped
+    assert publish(make_operation(), "Started") == ()
+
+
+def test_subscribers_are_told_the_end_once_for_each_run(sent: list[tuple[Any, ...]]) -> None:
+    operation = make_operation(status="Failed", problem=FIRST)
+    for _ in range(2):
+        told = notify(at("notify", operation))
+        assert isinstance(told, Done)
+        assert told.findings == ()
+    first, second = sent
+    assert first == second, "the id tells a subscriber that it is the same event"
+    endpoint, event_id, kind, subject, data = first
+    assert (endpoint, event_id, kind, subject) == (TOPIC, "op-1-failed", "Moor.OperationFailed", "operations/op")
+    assert (data["operationId"], data["status"], data["error"]["code"]) == ("op", "Failed", "ComputeFailed")
+
+
+def test_of_a_plan_nobody_is_told(sent: list[tuple[Any, ...]]) -> None:
+    assert publish(make_operation(plan_only=True), "Started") == ()
+    assert sent == []
+
+
+@pytest.mark.parametrize(("what", "check"), [("Started", "startPublished"), ("Succeeded", "endPublished")])
+def test_a_topic_that_does_not_answer_is_a_warning(monkeypatch: pytest.MonkeyPatch, what: str, check: str) -> None:
+    def send(*event: Any) -> None:
+        raise ServiceRequestError("no such host")
+
+    monkeypatch.setenv("MOOR_EVENTS_TOPIC_ENDPOINT", TOPIC)
+    monkeypatch.setattr(event_topic, "send", send)
+    (finding,) = publish(make_operation(status="Succeeded"), what)
+    assert (finding.check, finding.outcome) == (check, "warning")

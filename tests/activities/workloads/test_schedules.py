@@ -1,0 +1,92 @@
+"""Schedules that start work on a compute: paused for a detach, enabled again when the compute stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from activities.workloads.schedules import pause_schedules, paused_by, planned_pauses, planned_resumes, resume_schedules
+from domain.operation.outcomes import Done
+from domain.operation.record import Intent, StepRecord
+from domain.problems import Problem
+from tests.activities.making import FakeArm, Intents, at_work, watch_intents
+from tests.making import NOW, WORKSPACE_ID
+
+COMPUTE = f"{WORKSPACE_ID}/computes/gpu"
+NIGHTLY, OTHER = (f"{WORKSPACE_ID}/schedules/{name}" for name in ("nightly", "other"))
+PAUSED = StepRecord("pause_schedules", "do", "Succeeded", intents=(Intent("stop", NIGHTLY, NOW),))
+
+
+def schedule(resource_id: str, compute: str, *, enabled: bool = True) -> dict[str, Any]:
+    job = {"jobType": "Command", "computeId": compute}
+    properties = {"isEnabled": enabled, "action": {"jobDefinition": job}, "provisioningState": "Succeeded"}
+    return {"id": resource_id, "properties": properties}
+
+
+@pytest.fixture
+def intents(monkeypatch: pytest.MonkeyPatch) -> Intents:
+    return watch_intents(monkeypatch)
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> FakeArm:
+    nightly, other = schedule(NIGHTLY, COMPUTE), schedule(OTHER, f"{WORKSPACE_ID}/computes/cpu")
+    bodies = {COMPUTE: {"properties": {}}, NIGHTLY: nightly, OTHER: other}
+    return FakeArm(bodies, {f"{WORKSPACE_ID}/schedules": [nightly, other]}).install(monkeypatch)
+
+
+def test_only_what_starts_work_on_the_compute_is_paused(azure: FakeArm, intents: Intents) -> None:
+    told = pause_schedules(at_work("pause_schedules", kind="detach"))
+    assert isinstance(told, Done)
+    assert (told.detail, intents) == ("paused: nightly", [("stop", NIGHTLY)])
+    assert azure.calls == [("PUT", NIGHTLY)]
+    assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is False
+    assert "provisioningState" not in azure.bodies[NIGHTLY]["properties"]
+
+
+def test_a_plan_tells_what_would_be_paused_and_enabled_again(azure: FakeArm, intents: Intents) -> None:
+    step = at_work("plan")
+    assert [(c.step, c.action, c.resource_id) for c in planned_pauses(step)] == [("pause_schedules", "stop", NIGHTLY)]
+    assert [(c.step, c.resource_id) for c in planned_resumes(step)] == [("resume_schedules", NIGHTLY)]
+    assert (azure.calls, intents) == ([], [])
+
+
+def test_a_compute_that_is_gone_has_no_schedules(azure: FakeArm, intents: Intents) -> None:
+    del azure.bodies[COMPUTE]
+    told = pause_schedules(at_work("pause_schedules"))
+    assert isinstance(told, Done)
+    assert told.skipped
+    assert azure.calls == []
+
+
+def test_what_was_paused_is_enabled_again_when_azure_was_not_asked(azure: FakeArm, intents: Intents) -> None:
+    azure.bodies[NIGHTLY] = schedule(NIGHTLY, COMPUTE, enabled=False)
+    step = at_work("resume_schedules", earlier=(PAUSED,))
+    assert paused_by(step.operation) == [NIGHTLY]
+    assert isinstance(resume_schedules(step), Done)
+    assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is True
+
+
+def test_a_schedule_that_is_gone_needs_nothing(azure: FakeArm, intents: Intents) -> None:
+    del azure.bodies[NIGHTLY]
+    assert isinstance(resume_schedules(at_work("resume_schedules", earlier=(PAUSED,))), Done)
+    assert azure.calls == []
+
+
+@pytest.mark.parametrize(
+    ("code", "there", "resumed"),
+    [("DetachRefused", True, True), ("DetachRefused", False, False), ("DetachStuck", True, False)],
+)
+def test_once_azure_was_asked_they_stay_paused_unless_the_compute_stays(
+    azure: FakeArm, intents: Intents, code: str, there: bool, resumed: bool
+) -> None:
+    azure.bodies[NIGHTLY] = schedule(NIGHTLY, COMPUTE, enabled=False)
+    if not there:
+        del azure.bodies[COMPUTE]
+    asked = StepRecord("detach_compute", "do", "Succeeded", intents=(Intent("detach", COMPUTE, NOW),))
+    gone = StepRecord("compute_gone", "until", "Failed", problem=Problem(code, "no"))
+    told = resume_schedules(at_work("resume_schedules", earlier=(PAUSED, asked, gone)))
+    assert isinstance(told, Done)
+    assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is resumed
+    assert bool(told.findings) is not resumed
