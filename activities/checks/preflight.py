@@ -12,7 +12,7 @@ from typing import Any
 from activities.access.providers import providers
 from activities.access.roles import look_ahead
 from activities.checks.preflight_detach import look_before_detach, may_detach
-from activities.cluster.reach import look
+from activities.cluster.reach import read_api
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
 from activities.runtime.step import StepAtWork
@@ -177,4 +177,4 @@ def view(step: StepAtWork) -> ClusterView:
     def unseen(why: Unreachable) -> ClusterView:
         return ClusterView(command, unreachable=why.reason, remedy=why.remedy)
 
-    return look(step.operation.cluster, seen, unseen)
+    return read_api(step.operation.cluster, seen, unseen)

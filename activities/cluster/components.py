@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from activities.cluster.reach import guarded
+from activities.cluster.reach import LOOK_ELSEWHERE, guarded
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER
 from domain.catalogue.entry import HEALTH, PODS
@@ -26,7 +26,6 @@ from gateways.azure import arm
 from gateways.kubernetes import reader
 from gateways.kubernetes.api import Unreachable
 
-_LOOK = "Look from a machine that reaches the cluster."
 _MOST_TOLD = 6
 
 
@@ -40,7 +39,7 @@ def components_healthy(step: StepAtWork) -> Outcome:
     seen = reader.components(cluster)
     if isinstance(seen, Unreachable):
         message = f"Whether the extension's components run cannot be seen: {seen.reason}."
-        finding = Finding("components", "unknown", message, seen.remedy or _LOOK, PODS)
+        finding = Finding("components", "unknown", message, seen.remedy or LOOK_ELSEWHERE, PODS)
         return Done(detail="cannot be seen from here; Azure says that it is installed", findings=(finding,))
     settings = extension.body["properties"].get("configurationSettings") or {}
     name = str(extension.body.get("name") or "")

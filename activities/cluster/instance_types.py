@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from activities.cluster.reach import (
+    LOOK_ELSEWHERE,
     guarded,
     left,
-    look,
     made_in_cluster,
     not_writable,
+    read_api,
     use_api,
 )
 from activities.runtime.dependents import user_of_cluster
@@ -52,7 +53,6 @@ from domain.preflight.cluster_api import types_refused
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 
 _CHECK = "instanceTypes"
-_LOOK = "Look from a machine that reaches the cluster."
 _DEFINITION_PAUSE = 30.0
 
 
@@ -69,7 +69,7 @@ def apply_instance_types(step: StepAtWork) -> Outcome:
 
 def _default_unseen(request: Mapping[str, object], why: Unreachable) -> Done:
     message = f"Whether instance type {request['defaultInstanceType']} is there cannot be seen: {why.reason}."
-    finding = Finding(_CHECK, "unknown", message, why.remedy or _LOOK, "kubectl get instancetypes")
+    finding = Finding(_CHECK, "unknown", message, why.remedy or LOOK_ELSEWHERE, "kubectl get instancetypes")
     return Done(detail="cannot be seen from here", findings=(finding,))
 
 
@@ -120,7 +120,7 @@ def planned_instance_types(step: StepAtWork) -> list[PlannedChange]:
     request, cluster = step.operation.attach_request, step.operation.cluster
     if not asked_types(request):
         return []
-    changes = look(cluster, lambda api: types_to_change(request, api.instance_types() or {}), lambda why: [])
+    changes = read_api(cluster, lambda api: types_to_change(request, api.instance_types() or {}), lambda why: [])
     return [PlannedChange("apply_instance_types", action, instance_type_id(cluster, name)) for name, action in changes]
 
 
@@ -180,7 +180,7 @@ def planned_type_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
     makers = _makers(step.operation)
     if not makers or user_of_cluster(step.operation, without_own=True) is not None:
         return []
-    names = look(cluster, lambda api: _made(api, makers), lambda why: [])
+    names = read_api(cluster, lambda api: _made(api, makers), lambda why: [])
     return [instance_type_id(cluster, name) for name in names]
 
 

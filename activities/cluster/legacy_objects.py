@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activities.cluster.reach import guarded, look, use_api
+from activities.cluster.reach import guarded, read_api, use_api
 from activities.runtime.step import StepAtWork
 from domain.catalogue.explain import make_problem
 from domain.cluster.legacy_objects import (
@@ -31,7 +31,7 @@ def planned_cleanup(step: StepAtWork) -> list[PlannedChange]:
     if not step.operation.attach_request.get("cleanupLegacy"):
         return []
     cluster = step.operation.cluster
-    found = look(cluster, reader.legacy_objects, lambda why: [])
+    found = read_api(cluster, reader.legacy_objects, lambda why: [])
     return [PlannedChange("cleanup_legacy", "delete", each.id_in(cluster)) for each in found]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from activities.cluster.reach import (
+    LOOK_ELSEWHERE,
     PAUSE,
     guarded,
     kept,
     left,
-    look,
     made_in_cluster,
     not_writable,
+    read_api,
     try_again,
     use_api,
 )
@@ -38,7 +39,6 @@ from gateways.kubernetes import reader
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 
 _CHECK = "namespace"
-_LOOK = "Look from a machine that reaches the cluster."
 
 
 @guarded
@@ -51,7 +51,7 @@ def ensure_namespace(step: StepAtWork) -> Outcome:
         if wants_namespace(operation.attach_request):
             return try_again(step, found, lambda why: not_writable(step, why))
         message = f"Whether namespace {name} is there cannot be seen: {found.reason}."
-        finding = Finding(_CHECK, "unknown", message, found.remedy or _LOOK, kubectl(operation.attach_request))
+        finding = Finding(_CHECK, "unknown", message, found.remedy or LOOK_ELSEWHERE, kubectl(operation.attach_request))
         return Done(detail="cannot be seen from here", findings=(finding,))
     if found is None:
         return _make(step, name)
@@ -92,7 +92,7 @@ def planned_namespace(step: StepAtWork) -> list[PlannedChange]:
     if not wants_namespace(request):
         return []
     name = str(request["namespace"])
-    if not look(cluster, lambda api: api.namespace(name) is None, lambda why: False):
+    if not read_api(cluster, lambda api: api.namespace(name) is None, lambda why: False):
         return []
     return [PlannedChange("ensure_namespace", "create", namespace_id(cluster, name))]
 

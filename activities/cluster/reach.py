@@ -20,6 +20,8 @@ from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 # Preflight has seen this API: it gets a minute to answer again.
 ATTEMPTS = 4
 PAUSE = 15.0
+# The remedy where something cannot be seen from here.
+LOOK_ELSEWHERE = "Look from a machine that reaches the cluster."
 
 T = TypeVar("T")
 
@@ -87,7 +89,7 @@ def made_in_cluster(step: StepAtWork, kind: str) -> tuple[str, ...]:
     return tuple(made.id for made in step.operation.created if made.type == kind)
 
 
-def look(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[Unreachable], T]) -> T:
+def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[Unreachable], T]) -> T:
     """What ``reading`` says by a cluster's API, ``otherwise`` where that cannot be used from here. Changes nothing.
 
     Raises ArmError, also when the cluster's API has an outage.

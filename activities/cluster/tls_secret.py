@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from activities.cluster.reach import guarded, look, use_api
+from activities.cluster.reach import guarded, read_api, use_api
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
 from domain.catalogue.explain import make_problem
@@ -42,7 +42,7 @@ def legacy_tls(cluster: ArmId) -> tuple[bool, str | None]:
                 raise
             return False, None  # Preflight says so, by the leftovers that it cannot see.
 
-    return look(cluster, seen, lambda why: (False, None))
+    return read_api(cluster, seen, lambda why: (False, None))
 
 
 def _hindrance(api: Api) -> str | None:
@@ -80,7 +80,7 @@ def planned_copy(step: StepAtWork) -> list[PlannedChange]:
         namespaces = [] if has_namespace else [namespace_id(cluster, RELEASE_NAMESPACE)]
         return [*namespaces, secret_id(cluster)]
 
-    return [PlannedChange("keep_tls_secret", "create", each) for each in look(cluster, missing, lambda why: [])]
+    return [PlannedChange("keep_tls_secret", "create", each) for each in read_api(cluster, missing, lambda why: [])]
 
 
 @guarded

@@ -1,7 +1,8 @@
 """Azure Resource Manager over azure-core: one request a call, no retries of its own.
 
-Retries live in the durable loop (DESIGN rule 9). Bodies are plain JSON, because the generated clients lose what the
-operations need: provisioning errors, operation URLs, unknown job types (docs/adr/0001-which-calls-go-where.md).
+Retries live in the durable loop, where they hold no thread and outlast a restart. Bodies are plain JSON, because the
+generated clients lose what the operations need: provisioning errors, operation URLs, unknown job types
+(docs/adr/0001-which-calls-go-where.md).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CONNECTED_CLUSTERS_API = "2026-03-01"
 IDENTITIES_API = "2024-11-30"
 
 # Of a DELETE of a compute. Detach removes the attachment; Delete, which is never sent, would take a cluster that
-# Azure ML itself once made (domain.md 3: the SDK's default is Delete).
+# Azure ML itself once made; it is the default of azure-ai-ml (ComputeOperations.begin_delete).
 DETACH_ONLY = {"underlyingResourceAction": "Detach"}
 
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})

@@ -23,8 +23,9 @@ from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 if TYPE_CHECKING:
     from lightkube import Client
 
-# The application that AKS clusters with Entra ID sign in to (articles/aks/kubelogin-authentication). What a kubeconfig
-# names instead is not believed: the app's token would go to whoever it names.
+# The application that AKS clusters with Entra ID sign in to
+# (https://learn.microsoft.com/azure/aks/kubelogin-authentication). What a kubeconfig names instead is not believed: the
+# app's token would go to whoever it names.
 SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 20.0
 _PROBE_PAUSE = 1.0

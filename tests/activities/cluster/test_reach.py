@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from activities.cluster import reach
-from activities.cluster.reach import guarded, look, use_api
+from activities.cluster.reach import guarded, read_api, use_api
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop
@@ -66,16 +66,16 @@ def test_errors_of_the_api_are_outcomes(error: KubernetesError, code: str | None
 
 def test_a_look_says_what_is_seen_or_that_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     reached(monkeypatch, PRIVATE)
-    assert look(CLUSTER, lambda api: "seen", lambda why: why.reason) == "it is private"
+    assert read_api(CLUSTER, lambda api: "seen", lambda why: why.reason) == "it is private"
     api = FakeApi()
     reached(monkeypatch, api)
-    assert (look(CLUSTER, lambda api: "seen", lambda why: why.reason), api.closed) == ("seen", 1)
+    assert (read_api(CLUSTER, lambda api: "seen", lambda why: why.reason), api.closed) == ("seen", 1)
 
 
 def test_an_outage_under_a_look_is_one_of_azure(monkeypatch: pytest.MonkeyPatch) -> None:
     reached(monkeypatch, FakeApi(refused=KubernetesError(503, "ServiceUnavailable", "down")))
     with pytest.raises(ArmError) as raised:
-        look(CLUSTER, lambda api: api.namespace("default"), lambda why: None)
+        read_api(CLUSTER, lambda api: api.namespace("default"), lambda why: None)
     assert (raised.value.status, raised.value.transient) == (503, True)
 
 

@@ -1,173 +1,206 @@
-"""The extension: what Azure failed is sent again by going back, and the conditions only look."""
+"""The extension: adopted, installed, changed, waited for, planned, reverted, removed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from activities.extension import install
-from activities.extension.install import extension_gone, extension_ready, install_extension
+from activities.extension.install import (
+    extension_ready,
+    install_extension,
+    outlook,
+    planned_extension_removal,
+    remove_extension,
+    undo_extension,
+)
 from activities.runtime import locks
 from activities.runtime.step import StepAtWork
-from activities.runtime.transitions import FAILED_BEFORE, Call
 from domain.arm_ids import EXTENSION
-from domain.extension.wanted import EXTENSION_TYPE
-from domain.operation.outcomes import MOST_BACKS, Again, Back, Created, Done, Outcome, Stop
-from domain.operation.record import Intent, Operation, StepRecord
-from domain.problems import AzureAnswer
-from gateways import clock
-from gateways.azure import arm
-from gateways.azure.arm import ArmAnswer
-from gateways.azure.long_running import OVER, Progress
-from tests.making import CLUSTER_ID, make_operation
+from domain.operation.outcomes import Again, Created, Done, Finding, Outcome, Stop
+from domain.operation.record import Intent, StepRecord
+from gateways.storage import claims
+from tests.activities.making import FakeArm, at_work, watch_intents
+from tests.making import CLUSTER_ID, NOW, make_operation
 
-TARGET = f"{CLUSTER_ID}/providers/{EXTENSION}/azureml"
-PASSES = AzureAnswer("ExtensionOperationFailed", "cannot re-use a name that is still in use", 400)
+PLACE = f"{CLUSTER_ID}/providers/{EXTENSION}"
+TARGET = f"{PLACE}/azureml"
+RESOLVED = StepRecord("resolve", "do", "Succeeded", value={"clusterLocation": "westeurope", "cluster": {}})
+WORDS = "The compute cpu uses it."
 
 
-def ago(seconds: float) -> datetime:
-    return clock.now() - timedelta(seconds=seconds)
-
-
-def attach(sent: float, *, made: bool = True, started: float | None = None, **ready: Any) -> Operation:
-    """An attach that sent its installation so many seconds ago."""
-    value = {"extensionId": TARGET}
-    begun = ago(sent + 5 if started is None else started)
-    intents = (Intent("create", TARGET, ago(sent)),)
-    steps = (
-        StepRecord("resolve", "do", "Succeeded", value={"clusterLocation": "westeurope"}),
-        StepRecord("install_extension", "do", "Succeeded", 1, started=begun, intents=intents, value=value),
-        replace(StepRecord("extension_ready", "until", "Waiting", 1, 14400.0, started=ago(sent)), **ready),
-    )
-    created = (Created(EXTENSION, TARGET),) if made else ()
-    request = {"namespace": "default", "extension": {"configurationSettings": {"enableTraining": "True"}}}
-    return make_operation(steps=steps, created=created, request=request)
-
-
-def extension(state: str) -> dict[str, Any]:
+def extension(state: str = "Succeeded", **settings: str) -> dict[str, Any]:
     properties = {
-        "extensionType": EXTENSION_TYPE,
+        "extensionType": "Microsoft.AzureML.Kubernetes",
         "provisioningState": state,
-        "configurationSettings": {"enableTraining": "True"},
+        "releaseTrain": "stable",
+        "currentVersion": "1.2.3",
+        "configurationSettings": {"enableTraining": "True", **settings},
     }
     return {"id": TARGET, "name": "azureml", "properties": properties}
 
 
-def at(step: str, given: Operation) -> StepAtWork:
-    return StepAtWork(Call("op", 1, step, 14400.0, clock.now(), "until"), given)
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is held of the cluster's extension: a claim to change it, or a reservation to rely on it."""
+    taken: list[str] = []
+    for name in ("obtain", "reserve"):
+        monkeypatch.setattr(locks, name, lambda target, operation_id, name=name: taken.append(name))
+    return taken
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Azure with an extension of that state, or none; the answer lists what is sent to it."""
-
-    def make(state: str | None, error: AzureAnswer | None = None) -> list[str]:
-        sent: list[str] = []
-
-        def send(method: str) -> Any:
-            def call(*_: Any) -> ArmAnswer:
-                sent.append(method)
-                return ArmAnswer(201, {})
-
-            return call
-
-        for method in ("put", "patch", "delete", "post"):
-            monkeypatch.setattr(arm, method, send(method))
-        body = None if state is None else extension(state)
-        monkeypatch.setattr(arm, "find", lambda *_: None if body is None else ArmAnswer(200, body))
-        monkeypatch.setattr(install, "find_extension", lambda _: body)
-        monkeypatch.setattr(install, "poll", lambda _: Progress(OVER, error=error))
-        monkeypatch.setattr(locks, "obtain", lambda *_: None)
-        monkeypatch.setattr(locks, "reserve", lambda *_: None)
-        monkeypatch.setattr(StepAtWork, "intend", lambda self, action, target: sent.append(action))
-        return sent
-
-    return make
-
-
-def ready(world: Callable[..., list[str]], given: Operation, state: str | None = "Failed") -> Outcome:
-    sent = world(state, PASSES)
-    told = extension_ready(at("extension_ready", given))
-    assert sent == []
-    return told
-
-
-def test_what_passes_is_gone_back_from_a_quarter_of_an_hour_after_it_was_sent(world: Callable[..., list[str]]) -> None:
-    told = ready(world, attach(sent=1000))
-    assert isinstance(told, Back)
-    assert told.step == "install_extension"
-    assert told.problem is not None
-    assert told.problem.transient
-
-
-def test_until_then_it_is_waited(world: Callable[..., list[str]]) -> None:
-    told = ready(world, attach(sent=800))
-    assert isinstance(told, Again)
-    assert told.after is not None
-    assert 0 < told.after <= 100
-
-
-def test_a_person_who_retries_need_not_wait(world: Callable[..., list[str]]) -> None:
-    assert isinstance(ready(world, attach(sent=5, value={FAILED_BEFORE: True})), Back)
-
-
-def test_an_extension_of_somebody_else_is_not_sent_again(world: Callable[..., list[str]]) -> None:
-    assert isinstance(ready(world, attach(sent=1000, made=False)), Stop)
-
-
-def test_the_installation_is_sent_again_when_the_run_went_back(world: Callable[..., list[str]]) -> None:
-    sent = world("Failed")
-    told = install_extension(at("install_extension", attach(sent=1000, started=1)))
-    assert isinstance(told, Done)
-    assert sent == ["create", "put"]
-
-
-def test_one_that_was_cut_short_is_not(world: Callable[..., list[str]]) -> None:
-    sent = world("Failed")
-    told = install_extension(at("install_extension", attach(sent=1000)))
-    assert isinstance(told, Done)
-    assert sent == []
-
-
-def removal(asked: float | None, **gone: Any) -> Operation:
-    intents = (Intent("delete", TARGET, ago(asked)),) if asked is not None else ()
-    steps = (
-        StepRecord("remove_extension", "do", "Succeeded", 1, started=ago(2000), intents=intents),
-        replace(StepRecord("extension_gone", "until", "Waiting", 1, 7200.0, started=ago(100)), **gone),
+def users(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Who uses the cluster: nobody, until a test says so."""
+    found: list[str | None] = [None]
+    monkeypatch.setattr(install, "user_of_cluster", lambda operation, without_own=False: found[0])
+    monkeypatch.setattr(claims, "read", lambda target: None)
+    monkeypatch.setattr(
+        install, "attaches", lambda operation, cluster: iter([make_operation(created=(Created(EXTENSION, TARGET),))])
     )
-    return make_operation(kind="detach", request={"cleanUp": {"extension": True}}, steps=steps)
+    return found
 
 
-def looked(world: Callable[..., list[str]], state: str | None, given: Operation) -> Outcome:
-    sent = world(state)
-    told = extension_gone(at("extension_gone", given))
-    assert sent == []
-    return told
+def azure(monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None) -> FakeArm:
+    there = {} if found is None else {TARGET: found}
+    return FakeArm(there, {PLACE: [*there.values()]}).install(monkeypatch)
 
 
-def test_a_removal_is_seen_through(world: Callable[..., list[str]]) -> None:
-    assert looked(world, None, removal(10)) == Done(detail="removed")
-    assert isinstance(looked(world, "Deleting", removal(1000)), Again)
-    assert isinstance(looked(world, "Succeeded", removal(60)), Again)
+def installing(**extension: Any) -> StepAtWork:
+    return at_work("install_extension", earlier=(RESOLVED,), request={"namespace": "ml", "extension": extension})
 
 
-def test_one_that_azure_does_not_do_is_asked_for_again_and_left_at_the_deadline(
-    world: Callable[..., list[str]],
+def code(outcome: Outcome) -> str:
+    assert isinstance(outcome, Stop)
+    return outcome.problem.code
+
+
+def test_it_is_installed_when_the_cluster_has_none(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:
+    intents, arm = watch_intents(monkeypatch), azure(monkeypatch, None)
+    facts, change = outlook(installing())
+    assert (facts.change, change and change.resource_id) == ("installed", TARGET)
+    outcome = install_extension(installing())
+    assert isinstance(outcome, Done)
+    assert outcome.created == (Created(EXTENSION, TARGET),)
+    assert (held, arm.calls, intents) == (["obtain"], [("PUT", TARGET)], [("create", TARGET)])
+    sent = arm.bodies[TARGET]["properties"]
+    assert (sent["autoUpgradeMinorVersion"], "version" in sent) == (True, False)
+
+
+def test_one_that_serves_is_adopted(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:
+    arm = azure(monkeypatch, extension())
+    assert outlook(installing())[1] is None
+    outcome = install_extension(installing())
+    assert isinstance(outcome, Done)
+    assert (outcome.detail, outcome.created) == ("the extension is there already", ())
+    assert (held, arm.calls) == (["reserve"], [])
+
+
+def test_one_that_differs_is_refused_or_brought_in_line(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:
+    intents, arm = watch_intents(monkeypatch), azure(monkeypatch, extension(enableTraining="False"))
+    assert code(install_extension(installing())) == "ExtensionDiffers"
+    outcome = install_extension(installing(manage="update", configurationSettings={"enableTraining": "True"}))
+    assert isinstance(outcome, Done)
+    assert outcome.value["updated"] is True
+    assert (held, arm.calls, intents) == (["reserve", "obtain"], [("PATCH", TARGET)], [("update", TARGET)])
+
+
+def test_none_where_none_may_be_installed(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:
+    azure(monkeypatch, None)
+    assert code(install_extension(installing(manage="require"))) == "ExtensionMissing"
+    problem = outlook(installing(manage="require"))[0].problem
+    assert problem is not None
+    assert problem.code == "ExtensionMissing"
+
+
+@pytest.mark.parametrize(("state", "waits"), [("Updating", True), ("Failed", False)])
+def test_one_that_is_not_ready(monkeypatch: pytest.MonkeyPatch, held: list[str], state: str, waits: bool) -> None:
+    azure(monkeypatch, extension(state))
+    assert isinstance(install_extension(installing()), Again if waits else Stop)
+
+
+def test_whoever_changes_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    azure(monkeypatch, None)
+    monkeypatch.setattr(locks, "obtain", lambda target, operation_id: make_operation(id="other"))
+    assert install_extension(installing()) == Again(30.0, "operation other has the cluster's extension in hand")
+
+
+def test_what_an_earlier_attempt_installed_is_ours(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:
+    arm, step = azure(monkeypatch, extension("Creating")), installing()
+    step.operation = step.operation.with_step(step.record.with_intent(Intent("create", TARGET, NOW)))
+    outcome = install_extension(step)
+    assert isinstance(outcome, Done)
+    assert (outcome.created, arm.calls) == ((Created(EXTENSION, TARGET),), [])
+
+
+def test_settings_that_fail_a_check_are_not_sent(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:
+    arm = azure(monkeypatch, None)
+    refused = Finding("extensionSettings", "fail", "Inference needs more nodes.", "Add nodes.")
+    monkeypatch.setattr(install, "check_on_cluster", lambda *_: [refused])
+    outcome = install_extension(installing())
+    assert isinstance(outcome, Stop)
+    assert (outcome.problem.code, outcome.problem.remedy) == ("ExtensionSettingsRefused", "Add nodes.")
+    assert arm.calls == []
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (extension(), Done({"version": "1.2.3"})),
+        (extension("Creating"), Again(None, "the extension is Creating")),
+        (None, Again(None, "the extension does not show yet")),
+    ],
+)
+def test_ready(monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None, expected: Outcome) -> None:
+    azure(monkeypatch, found)
+    sent = StepRecord("install_extension", "do", "Succeeded", value={"extensionId": TARGET})
+    assert extension_ready(at_work("extension_ready", kind="until", earlier=(RESOLVED, sent))) == expected
+
+
+def test_ready_says_why_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = extension("Failed")
+    failed["properties"]["statuses"] = [{"level": "Error", "code": "InstallationFailed", "message": "helm said no"}]
+    azure(monkeypatch, failed)
+    sent = StepRecord("install_extension", "do", "Succeeded", value={"extensionId": TARGET})
+    outcome = extension_ready(at_work("extension_ready", kind="until", earlier=(RESOLVED, sent)))
+    assert isinstance(outcome, Stop)
+    assert "helm said no" in str(outcome.problem.azure)
+
+
+def test_undo(monkeypatch: pytest.MonkeyPatch, held: list[str], users: list[str | None]) -> None:
+    arm, step = azure(monkeypatch, extension()), at_work("undo_extension", created=(Created(EXTENSION, TARGET),))
+    watch_intents(monkeypatch)
+    users[0] = WORDS
+    kept = undo_extension(step)
+    assert isinstance(kept, Done)
+    assert (kept.detail, arm.calls) == (f"kept. {WORDS}", [])
+    users[0] = None
+    assert undo_extension(step) == Again(7.0, "Azure is removing it")
+    assert undo_extension(step) == Done(detail="is gone", undone=(TARGET,))
+    assert arm.calls == [("DELETE", TARGET)]
+
+
+def test_clean_up(monkeypatch: pytest.MonkeyPatch, held: list[str], users: list[str | None]) -> None:
+    intents, arm = watch_intents(monkeypatch), azure(monkeypatch, extension())
+    step = at_work("remove_extension", request={"cleanUp": {"extension": True}})
+    users[0] = WORDS
+    kept = remove_extension(step)
+    assert isinstance(kept, Done)
+    assert (kept.detail, planned_extension_removal(step)) == (f"kept. {WORDS}", [])
+    users[0] = None
+    assert [change.resource_id for change in planned_extension_removal(step)] == [TARGET]
+    assert arm.calls == []
+    assert remove_extension(step) == Done(detail="Azure is removing it")
+    assert (arm.calls, intents) == ([("DELETE", TARGET)], [("delete", TARGET)])
+    assert remove_extension(step) == Done(detail="Moor installed none that is still there", skipped=True)
+
+
+def test_clean_up_leaves_what_another_operation_has_in_hand(
+    monkeypatch: pytest.MonkeyPatch, users: list[str | None]
 ) -> None:
-    told = looked(world, "Failed", removal(200))
-    assert isinstance(told, Back)
-    assert told.step == "remove_extension"
-    assert isinstance(looked(world, "Failed", removal(200, backs=MOST_BACKS)), Again)
-    left = looked(world, "Failed", removal(200, backs=MOST_BACKS, started=ago(7300)))
-    assert isinstance(left, Done)
-    assert [finding.check for finding in left.findings] == ["leftBehind"]
-
-
-def test_where_none_was_removed_there_is_nothing_to_see(world: Callable[..., list[str]]) -> None:
-    told = looked(world, "Succeeded", removal(None))
-    assert isinstance(told, Done)
-    assert told.skipped
+    arm = azure(monkeypatch, extension())
+    monkeypatch.setattr(locks, "obtain", lambda target, operation_id: make_operation(id="other"))
+    kept = remove_extension(at_work("remove_extension", request={"cleanUp": {"extension": True}}))
+    assert isinstance(kept, Done)
+    assert (kept.detail, arm.calls) == ("kept. Operation other relies on it.", [])

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from activities.extension.protected_settings import Secrets, protected_settings
+from activities.extension.protected_settings import (
+    Secrets,
+    protected_problem,
+    protected_settings,
+    references_sent,
+    sent_by_earlier_operations,
+)
+from domain.access.relay import OWN_CONNECTION_STRING as RELAY_SETTING
+from domain.arm_ids import EXTENSION
 from domain.extension.secret_ids import SecretId
 from domain.extension.wanted import Wanted
-from domain.operation.outcomes import Again, Stop
+from domain.operation.outcomes import Again, Created, Stop
+from domain.operation.record import Operation, StepRecord
 from gateways.azure import key_vault
 from gateways.azure.key_vault import VaultError
+from gateways.storage import record_list
+from gateways.storage.record_list import Page
 from tests.domain.extension.making import (
     CERT,
     PEM,
     TLS,
     wanted,
 )
+from tests.making import make_operation
 from tests.pem import make_pair
 
 PAIR = make_pair()
@@ -88,3 +101,43 @@ def test_material_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "with pass phrase is not supported" in outcome.problem.message
     assert [(f.check, f.outcome) for f in outcome.findings] == [("tlsCertificate", "fail")]
     assert "PRIVATE KEY" not in str(outcome)
+
+
+def earlier(number: int, protected: dict[str, str], *, made: bool = False, undone: bool = False) -> Operation:
+    step = StepRecord("install_extension", "do", "Succeeded", value={"protected": protected})
+    created = (Created(EXTENSION, "x", undone=undone),) if made or undone else ()
+    return make_operation(id=f"op-{number}", steps=(step,), created=created)
+
+
+@pytest.mark.parametrize(
+    ("operations", "found"),
+    [
+        ([], {}),
+        ([earlier(1, {"my.own": "new", "my.older": "a"}), earlier(2, {"my.older": "b"})], {"my.older": "a"}),
+        ([earlier(1, {"my.a": "a"}, made=True), earlier(2, {"my.b": "b"})], {"my.a": "a"}),
+        ([earlier(1, {"my.a": "a"}), earlier(2, {"my.b": "b"}, undone=True)], {"my.a": "a"}),
+        ([replace(earlier(1, {"my.a": "a"}), id="op")], {}),
+    ],
+    ids=["none", "newest first", "not before its installation", "not of one that is undone", "not its own"],
+)
+def test_what_earlier_operations_sent_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch, operations: list[Operation], found: dict[str, str]
+) -> None:
+    monkeypatch.setattr(record_list, "page", lambda asked, most: Page(tuple(operations), None))
+    asked = wanted({}, {"my.own": CERT})
+    assert sent_by_earlier_operations(make_operation(), asked) == found
+    assert references_sent(make_operation(), asked, update=False) == {"my.own": CERT}
+    assert references_sent(make_operation(), asked, update=True) == {**found, "my.own": CERT}
+
+
+@pytest.mark.parametrize(("sent", "lost"), [({}, True), ({"my.older": CERT}, False)])
+def test_a_change_that_would_lose_a_protected_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, sent: dict[str, str], lost: bool
+) -> None:
+    monkeypatch.setattr(record_list, "page", lambda asked, most: Page((earlier(1, sent),), None))
+    protected = {"my.own": CERT}
+    request = {"extension": {"manage": "update", "configurationProtectedSettings": protected}}
+    found = {"properties": {"configurationProtectedSettings": {"my.own": "", "my.older": "", RELAY_SETTING: ""}}}
+    problem = protected_problem(make_operation(request=request), found, {"cluster": "aks"})
+    assert (problem is not None) is lost
+    assert problem is None or "my.older" in problem.message

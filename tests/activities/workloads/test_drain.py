@@ -11,7 +11,7 @@ import pytest
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
 from activities.workloads import drain as draining
-from activities.workloads.drain import came_since, cancel_jobs, drain, planned_cancels
+from activities.workloads.drain import came_since, cancel_jobs, drain, is_forced, planned_cancels
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Done, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
 from domain.workloads.policy import policy_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateways.kubernetes import kinds as kubernetes_kinds
+from gateways.kubernetes.kinds import decode_once
 
 ROOT = Path(__file__).parents[3]
 # Without the first line after the imports this ends by SIGSEGV in every run.
@@ -56,7 +56,7 @@ def prepared_kinds(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
         return decode(data, kind)
 
     monkeypatch.setattr(decoders, "decode_list", watched)
-    kubernetes_kinds.decode_once.__wrapped__()
+    decode_once.__wrapped__()
     return {(kind.__module__, kind.__name__) for kind in met}
 
 

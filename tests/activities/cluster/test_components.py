@@ -1,0 +1,82 @@
+"""The extension's components: waited for, explained at the end, unknown where they cannot be seen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.cluster import components
+from activities.cluster.components import components_healthy
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import EXTENSION
+from domain.cluster.components import Health, Seen
+from domain.operation.outcomes import Again, Done, Stop
+from domain.operation.record import StepRecord
+from gateways import dns
+from gateways.kubernetes import reader
+from gateways.kubernetes.api import Unreachable
+from tests.activities.making import FakeArm, at_work
+from tests.making import CLUSTER_ID, NOW
+
+TARGET = f"{CLUSTER_ID}/providers/{EXTENSION}/azureml"
+
+
+def waiting(seconds: float = 0) -> StepAtWork:
+    sent = StepRecord("install_extension", "do", value={"extensionId": TARGET})
+    step = at_work("components_healthy", kind="until", earlier=(sent,))
+    step.call = step.call.__class__("op", 1, "components_healthy", 600, NOW + timedelta(seconds=seconds))
+    return step
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> FakeArm:
+    monkeypatch.setattr(reader, "components", lambda cluster: Seen((), (), None, None))
+    body = {"name": "azureml", "properties": {"configurationSettings": {"sslCname": "models.contoso.example"}}}
+    return FakeArm({TARGET: body}).install(monkeypatch)
+
+
+def judged(monkeypatch: pytest.MonkeyPatch, health: Health, address: str | None = None) -> None:
+    monkeypatch.setattr(components, "judge", lambda *_, **__: health)
+    monkeypatch.setattr(components, "router_address", lambda seen: address)
+
+
+def test_an_extension_that_does_not_show_is_waited_for(azure: FakeArm) -> None:
+    azure.bodies.clear()
+    assert components_healthy(waiting()) == Again(None, "the extension does not show")
+
+
+def test_what_cannot_be_seen_is_unknown(monkeypatch: pytest.MonkeyPatch, azure: FakeArm) -> None:
+    monkeypatch.setattr(reader, "components", lambda cluster: Unreachable("it is private"))
+    outcome = components_healthy(waiting())
+    assert isinstance(outcome, Done)
+    assert [finding.outcome for finding in outcome.findings] == ["unknown"]
+
+
+def test_trouble_is_waited_for_and_explained_at_the_end(monkeypatch: pytest.MonkeyPatch, azure: FakeArm) -> None:
+    judged(monkeypatch, Health(8, tuple(f"trouble {n}" for n in range(8)), ()))
+    told = "; ".join([*(f"trouble {n}" for n in range(6)), "2 more"])
+    assert components_healthy(waiting(599)) == Again(None, told)
+    outcome = components_healthy(waiting(600))
+    assert isinstance(outcome, Stop)
+    assert (outcome.problem.code, told in outcome.problem.message) == ("ComponentsUnhealthy", True)
+
+
+@pytest.mark.parametrize(
+    ("resolved", "outcome"), [({"10.0.0.4"}, "pass"), ({"10.0.0.9"}, "warning"), (set(), "warning")]
+)
+def test_the_routers_name_must_lead_to_it(
+    monkeypatch: pytest.MonkeyPatch, azure: FakeArm, resolved: set[str], outcome: str
+) -> None:
+    judged(monkeypatch, Health(8, (), ()), "10.0.0.4")
+    names: dict[str, Any] = {"models.contoso.example": resolved}
+    monkeypatch.setattr(dns, "addresses", lambda name: names.get(name, set()))
+    done = components_healthy(waiting())
+    assert isinstance(done, Done)
+    assert {finding.check: finding.outcome for finding in done.findings} == {
+        "components": "pass",
+        "router": "pass",
+        "routerName": outcome,
+    }
+    assert done.value == {"routerAddress": "10.0.0.4"}
