@@ -1,6 +1,7 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything
+# make check         lint, types and the tests that need no stack: for the loop of a developer
 # make test-busy     the same with two busy loops beside it: nothing may depend on a quiet machine
 # make test-pythons  runs the fast tests on the other versions of Python that are found
 # make scenarios     runs all scenarios; with ENGINE=extension on Microsoft's Durable extension, with KILLS=1 killing it
@@ -13,7 +14,7 @@ PY := .venv/bin/python
 FACTOR ?= 60
 ENGINE ?= own
 
-.PHONY: demo up test test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test check test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -24,6 +25,10 @@ up: setup
 	@$(PY) -m local up --factor $(FACTOR)
 
 test: lint pytest
+
+# tests/no_stack.txt leaves out what starts stacks. TESTS picks some.
+check: lint
+	$(PY) -m pytest -q -n 2 --dist worksteal @tests/no_stack.txt $(TESTS)
 
 # The versions that are not on this machine are lines of the summary. TESTS picks some.
 test-pythons: setup

@@ -78,7 +78,7 @@ class Binding:
 
     A retry answers finished steps from the record and begins the others again, but: ``taken_anew``: a new run takes the
     step whatever it came to before. ``begun_for``: the step only began what that later one waits for; when that one
-    failed, it is begun anew. ``redone``: the step is done again after its ``undo``. It made nothing: what steps make
+    failed, it begins again. ``redone``: the step is done again after its ``undo``. It made nothing: what steps make
     and an undo removes stands among what the operation created, and retry sees it there.
     """
 
@@ -184,7 +184,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(steps.EXTENSION_GONE, extension_gone),
     Binding(steps.REMOVE_ROLES, remove_roles, plan=planned_role_removal),
     Binding(steps.RESUME_SCHEDULES, resume_schedules, plan=planned_resumes),
-    # What every operation ends with: its end is told anew.
+    # What every operation ends with: its end is published again.
     Binding(steps.RECORD, record, taken_anew=True),
     Binding(steps.NOTIFY, notify, taken_anew=True),
     Binding(steps.RELEASE, release, taken_anew=True),

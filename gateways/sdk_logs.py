@@ -1,7 +1,7 @@
 """What the SDKs may write to the log: warnings and worse.
 
-The Python worker has the root logger at INFO, where azure-core tells every request and answer with its URL, and
-azure-identity every token: about 180 lines for one attach, resource ids in them. What a step does is told by the step.
+The Python worker has the root logger at INFO, where azure-core logs every request and answer with its URL, and
+azure-identity every token: about 180 lines for one attach, resource ids in them. The step itself logs what it does.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def app_settings(
         "IDENTITY_HEADER": azure["identityHeader"],
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "ARM_CLOUD_METADATA_URL": azure["metadataUrl"],
-        "REQUESTS_CA_BUNDLE": azure["caBundle"],
+        "REQUESTS_CA_BUNDLE": azure["authority"],
         "HTTPS_PROXY": azure["httpsProxy"],
         "NO_PROXY": "127.0.0.1,localhost",
         "MOOR_EVENT_WORKSPACES": ",".join(event_workspaces),

@@ -21,7 +21,7 @@ def cancel(operation_id: str, asked_by: RequestedBy) -> Operation | None:
     """Put down that an operation is to be cancelled; asked again it changes nothing. None when it has ended.
 
     The row is what counts: a run sees it before each step and at each poll. Where the operation cannot go back - a
-    detach that Azure has taken - it goes on to its end.
+    detach that Azure has taken - it continues to its end.
 
     Raises KeyError (no such operation) or azure.core.exceptions.AzureError.
     """

@@ -1,4 +1,4 @@
-"""Live operations whose engine instance does not move, through no fault of a step: told in the record, once.
+"""Live operations whose engine instance does not move, through no fault of a step: the record says so, once.
 
 An instance that a newer release began waits, silently, while an older one is deployed (host.json,
 ``versionFailureStrategy`` Reject). An instance that the engine has accepted may stay Pending for minutes to days
@@ -21,7 +21,7 @@ _LONG = timedelta(minutes=5)
 
 
 def newer_release(operation: Operation, version: str | None) -> str | None:
-    """What an operation waits for that a newer release began; None when a release of ``version`` can go on with it.
+    """What an operation waits for that a newer release began; None when a release of ``version`` can continue it.
 
     ``version`` is the orchestration version of the app that is deployed. The instance of a step's wait is as new as
     the release that began the step.
@@ -37,7 +37,7 @@ def newer_release(operation: Operation, version: str | None) -> str | None:
 
 
 def pending(operation: Operation, runtime_status: str, now: datetime) -> str | None:
-    """What is to be told of an operation that the engine has accepted and not begun for long; None of others."""
+    """What is to be said of an operation that the engine has accepted and not begun for long; None of others."""
     if runtime_status != _PENDING:
         return None
     told = "The engine has accepted it and has not begun it for more than 5 minutes (Pending)."

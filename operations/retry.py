@@ -1,4 +1,4 @@
-"""Going on with an operation because a person asks: from the step it stands at, with the same record."""
+"""Continue an operation because a person asks: from the step it stands at, with the same record."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Retried:
 
 
 def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -> Retried:
-    """Write a new run that goes on where the operation stands; one that succeeded has nothing to go on with.
+    """Write a new run that continues where the operation stands; one that succeeded has nothing left to do.
 
-    With ``of_run`` only that run is gone on with: of two that ask, the second finds another one.
+    With ``of_run`` only that run is continued: of two that ask, the second finds another one.
 
     The fence shuts the present run out, whether or not its engine instance still works: asking while all is well costs
     a poll and nothing else. Steps that were not finished get their whole time again.
@@ -74,7 +74,7 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
 
 
 def _answered(operation: Operation) -> tuple[Question, ...]:
-    """The questions whose steps are finished; what was refused, or not answered in time, is asked anew."""
+    """The questions whose steps are finished; what was refused, or not answered in time, is asked again."""
     return tuple(q for q in operation.questions if (s := operation.step(q.step)) is not None and s.status == SUCCEEDED)
 
 

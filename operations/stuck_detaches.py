@@ -1,4 +1,4 @@
-"""Detaches that Azure did not finish in time: looked at again, and gone on with once the compute is gone at last."""
+"""Detaches that Azure did not finish in time: looked at again, and continued once the compute is gone."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _PAGE = 100
 
 
 def go_on_with_what_is_gone() -> list[Retried]:
-    """New runs, to be started by the caller, of stuck detaches whose compute is gone at last.
+    """New runs, to be started by the caller, of stuck detaches whose compute is gone.
 
     Raises azure.core.exceptions.AzureError.
     """
-    reason = RequestedBy("timer", reason="the compute is gone at last")
+    reason = RequestedBy("timer", reason="the compute is gone")
     found = [operation for operation in _stuck() if _is_gone(operation) and _is_free(operation)]
     return [retry(operation.id, reason, operation.run) for operation in found]
 
@@ -48,7 +48,7 @@ def _is_gone(operation: Operation) -> bool:
     try:
         return arm.find(compute_id(workspace, str(operation.compute_name)), arm.WORKSPACES_API) is None
     except ArmError as error:
-        logger.info("%s: whether the compute is gone cannot be told: %s", operation.id, error)
+        logger.info("%s: whether the compute is gone is unknown: %s", operation.id, error)
         return False
 
 

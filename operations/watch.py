@@ -1,6 +1,6 @@
 """Operations whose engine instance is gone or stuck, and claims that were left behind.
 
-The record is what an operation goes on from: a pick-up writes a new run - which shuts the old one out - and starts it;
+The record is what an operation resumes from: a pick-up writes a new run - which shuts the old one out - and starts it;
 its finished steps answer from the record, and a step that was cut short looks before it acts.
 """
 
@@ -42,7 +42,7 @@ _MOST_PICK_UPS = 5
 class Verdict:
     """What is to become of a live operation: nothing, a first start, a pick-up, or its end.
 
-    ``held_up``: why its instance does not move and is left alone all the same.
+    ``held_up``: why its instance does not move and is left alone nevertheless.
     """
 
     action: str  # "none", "start", "pick_up" or "end"
@@ -66,7 +66,7 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
     """What an engine status means for an operation that its record says is live.
 
     ``version`` is the orchestration version of the app that is deployed. What a newer release began is left to a newer
-    one: this one would go on with steps of its own.
+    one: this one would continue with steps of its own.
     """
     newer = held_up.newer_release(operation, version)
     if newer is not None and runtime_status != "Terminated":
@@ -76,8 +76,8 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
             return _pick_up(operation, "makes no progress")
         return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
     if runtime_status == "Terminated":
-        # Somebody did that on purpose, past this product: going on against their will is not for a timer. No grace: the
-        # step's wait is an instance of its own, which goes on and writes into the record at each poll.
+        # Somebody did that on purpose, past this product: a timer does not act against that. No grace: the
+        # step's wait is an instance of its own, which continues and writes into the record at each poll.
         return Verdict("end", make_problem("RunTerminated", facts_of(operation)))
     if now - operation.updated_time < _START_GRACE:
         return NONE
@@ -194,7 +194,7 @@ def _last_steps(operation: Operation) -> list[StepRecord]:
 
 
 def _has_moved(seen: Operation, judged: Operation) -> bool:
-    """Whether an operation is not any more what was judged: the next look judges anew."""
+    """Whether an operation is not any more what was judged: the next look judges again."""
     return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
 
 
@@ -228,7 +228,7 @@ def _give_back(operation_id: str) -> None:
 
 
 def _unreserve(operation_id: str | None) -> None:
-    """Take back the reservations of operations that are not live, of one or of all."""
+    """Delete the reservations of operations that are not live, of one or of all."""
     for target, user in list(claims.reserved()):
         if operation_id in (None, user):
             stored = records.read(user)

@@ -54,7 +54,7 @@ STEPS = (
     REMOVE_FAILED_COMPUTE,  # of this attach: compute_ready goes back to it
     ATTACH_COMPUTE,  # needs the extension: without it Azure fails the attach under false names
     COMPUTE_READY,
-    GRANT_COMPUTE_ROLES,  # the compute's own identity is there once the compute is
+    GRANT_COMPUTE_ROLES,  # the compute's own identity exists once the compute does
     SMOKE_TEST,  # when asked: a small job proves what Azure only says
     SMOKE_TEST_DONE,
     UNDO_SMOKE_TEST,  # first: a job that runs keeps the compute from being detached
@@ -77,5 +77,5 @@ def attach(context: DurableOrchestrationContext) -> Steps:
 
 
 def attach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Only look: what is there, what the checks say, what an attach would change. No claim, and nobody is told."""
+    """Only look: what exists, what the checks say, what an attach would change. No claim, no event."""
     return (yield from run_operation(context, steps_of(context, "attach_plan", PLAN_STEPS), planned=STEPS))

@@ -65,5 +65,5 @@ def detach(context: DurableOrchestrationContext) -> Steps:
 
 
 def detach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Only look: what is there, what uses the compute, what a detach would change. No claim, and nobody is told."""
+    """Only look: what exists, what uses the compute, what a detach would change. No claim, no event."""
     return (yield from run_operation(context, steps_of(context, "detach_plan", PLAN_STEPS), planned=STEPS))

@@ -44,7 +44,7 @@ from orchestrators.versions import steps_of
 
 STEPS = (
     CLAIM,
-    RESOLVE,  # what is to be attached: what is there, with the request's changes; kept, for it will be gone
+    RESOLVE,  # what is to be attached: what exists, with the request's changes; kept, for it will be gone
     PREFLIGHT,  # of both halves, before anything is changed
     SURVEY,
     APPROVAL,
@@ -56,7 +56,7 @@ STEPS = (
     DETACH_COMPUTE,  # looks once more, and goes back if a job has come since
     COMPUTE_GONE,
     FIND_ORPHANS,
-    # The second half. Nothing of it is reverted: there is nothing to go back to, and a retry goes on with it.
+    # The second half. Nothing of it is reverted: nothing is left to go back to, and a retry continues it.
     ENSURE_RELAY,
     GRANT_WORKSPACE_ROLES,
     KEEP_TLS_SECRET,  # before the clean-up takes v1's own
@@ -84,5 +84,5 @@ def reattach(context: DurableOrchestrationContext) -> Steps:
 
 
 def reattach_plan(context: DurableOrchestrationContext) -> Steps:
-    """Only look: what is there, the checks of both halves, what a reattach would change. No claim, nobody is told."""
+    """Only look: what exists, the checks of both halves, what a reattach would change. No claim, no event."""
     return (yield from run_operation(context, steps_of(context, "reattach_plan", PLAN_STEPS), planned=STEPS))

@@ -38,7 +38,7 @@ def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step], p
     """Take the steps in order; after a step that stops, only those that undo and those that are always taken.
 
     The first call brings the steps that the request does not need: they are not taken. A step that answers back has
-    the run go on from an earlier one. ``planned``: the steps of the operation that this one is a plan of.
+    the run continue from an earlier one. ``planned``: the steps of the operation that this one is a plan of.
     """
     run = context.get_input()
     problem: Mapping[str, Any] | None = None

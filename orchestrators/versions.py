@@ -1,4 +1,4 @@
-"""Step lists of earlier orchestration versions: what they started goes on as it began (host.json, defaultVersion).
+"""Step lists of earlier orchestration versions: what they started continues as it began (host.json, defaultVersion).
 
 An instance has the version that was the default when it was started. Its history holds that version's steps, and
 replays with no others. So a release that changes a list raises ``defaultVersion`` and keeps the list as it was here,

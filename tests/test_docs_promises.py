@@ -1,4 +1,4 @@
-"""The pages: every promise of docs/detach.md, reattach.md and operate.md names tests, and links lead somewhere."""
+"""The pages: each promise names its tests, and links and names of modules lead somewhere."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ PROMISES = {
     "reattach": (REATTACH, 6),
     "operate": (OPERATE, 9),
 }
+# A path of the repository in back-ticks, with or without ".py".
+_IN_REPOSITORY = re.compile(
+    r"`((?:activities|domain|gateways|infra|local|operations|orchestrators|packages|tests|triggers)/[\w./-]*)`"
+)
 SHOWN_BY = re.compile(r"\[(test_\w+\.py): (test_\w+)\]")
 
 
@@ -49,7 +53,19 @@ def test_the_readme_leads_to_every_page() -> None:
     assert [page.name for page in (ROOT / "docs").glob("*.md") if f"(docs/{page.name})" not in readme] == []
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name
+)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/architecture.md", "CONTRIBUTING.md", "STYLE.md", "SECURITY.md", *sorted(
+        str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "adr").glob("*.md")
+    )]
+)  # fmt: skip
+def test_modules_that_a_page_names_exist(page: str) -> None:
+    named = set(_IN_REPOSITORY.findall((ROOT / page).read_text()))
+    assert {name for name in named if not ((ROOT / name).exists() or (ROOT / f"{name}.py").exists())} == set()

@@ -45,6 +45,12 @@ def test_no_target_is_a_file() -> None:
     assert set(phony[1].split()) == TARGETS
 
 
+def test_what_needs_no_stack_leaves_out_what_there_is() -> None:
+    left_out = [line.removeprefix("--ignore=") for line in (ROOT / "tests/no_stack.txt").read_text().splitlines()]
+    assert [path for path in left_out if not (ROOT / path).exists()] == []
+    assert "tests/scenarios" in left_out
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_name_targets_that_there_are(page: Path) -> None:
     assert set(_IN_CODE.findall(page.read_text())) - TARGETS == set()

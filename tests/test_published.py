@@ -166,7 +166,7 @@ def test_the_rules_of_the_tools_differ_where_they_are_known_to(tmp_path: Path) -
         "d.pyc",
         "app/__pycache__/e",
         "locally.py",
-        "local.md",
+        "local.txt",
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
@@ -182,7 +182,7 @@ def test_the_rules_of_the_tools_differ_where_they_are_known_to(tmp_path: Path) -
         {"local/a.py", "local/@b/c.js", "app/local/b.py"},
     )
     assert (
-        left_out("local", core_tools) == left_out("/local", core_tools) == {"local/a.py", "local/@b/c.js", "local.md"}
+        left_out("local", core_tools) == left_out("/local", core_tools) == {"local/a.py", "local/@b/c.js", "local.txt"}
     )
     assert left_out("local", azd) == {"local/a.py", "local/@b/c.js", "app/local/b.py"}
     assert left_out("/local", azd) == {"local/a.py", "local/@b/c.js"}

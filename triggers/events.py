@@ -39,7 +39,7 @@ _SUCCEEDED = frozenset(f"microsoft.resources.resource{what}success" for what in 
 @bp.event_grid_trigger(arg_name="event")
 @bp.durable_client_input(client_name="client")
 async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrationClient) -> None:
-    """Count an event about a cluster and have the cluster looked at. Both event schemas come here.
+    """Count an event about a cluster and start a look at the cluster. Both event schemas come here.
 
     Raises azure.core.exceptions.AzureError or EngineError: Event Grid then delivers the event again.
     """
@@ -50,7 +50,7 @@ async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrat
 
 
 async def react(client: df.DurableOrchestrationClient, reaction: Reaction) -> None:
-    """Have a cluster looked at: by a new instance, or by the one under way, which is told to hurry."""
+    """Start a look at a cluster, or wake the look that runs."""
     fields = {"cluster": reaction.cluster_id, "seen": reaction.seen}
     await durable.start(client, "cluster_changed", reaction.instance_id, fields)
     await durable.wake(client, f"{reaction.instance_id}:look_at_cluster", WAKE)

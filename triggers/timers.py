@@ -1,4 +1,4 @@
-"""Timers: nothing live without an engine behind it, no claim without an operation, no history for ever."""
+"""Timers: nothing live without an engine behind it, no claim without an operation, no history without an end."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) 
 @bp.timer_trigger(arg_name="timer", schedule="0 15 * * * *")
 @bp.durable_client_input(client_name="client")
 async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Go on with detaches that ended as DetachStuck and whose compute is gone by now."""
+    """Resume detaches that ended as DetachStuck and whose compute is gone by now."""
     for retried in await asyncio.to_thread(stuck_detaches.go_on_with_what_is_gone):
         if retried.run is not None:
-            logger.info("%s: goes on: the compute is gone at last", retried.operation.id)
+            logger.info("%s: resumes: the compute is gone", retried.operation.id)
             await start_recorded(client, retried.operation)
 
 

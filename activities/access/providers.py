@@ -19,7 +19,7 @@ _PAUSE = 20.0
 def register_providers(step: StepAtWork) -> Outcome:
     """Register what is missing, when asked to, and wait until it is.
 
-    Registrations are the subscription's, and others come to rely on them: they are never taken back. One that was asked
+    Registrations are the subscription's, and others come to rely on them: they are never reverted. One that was asked
     for before is not asked for again; doing so would do no harm.
     """
     if not step.operation.attach_request.get("registerProviders"):

@@ -54,7 +54,7 @@ def ensure_relay(step: StepAtWork) -> Outcome:
         return Done(detail=needless, skipped=True)
     found = _relay_installed(cluster)
     if found is not None:
-        return Done(_value(found) if found.namespace else {}, "the extension is there already", skipped=True)
+        return Done(_value(found) if found.namespace else {}, "the extension exists already", skipped=True)
     # Whoever installs the extension makes its relay: two at once would both take it for theirs.
     other = locks.obtain(claims.extension_target(str(cluster)), step.operation.id)
     if other is not None:
@@ -136,7 +136,7 @@ def _make(step: StepAtWork, relay: Relay, location: str) -> Outcome:
             return Stop(make_problem("RelayFailed", {**step.facts, "relay": target, "state": state}))
         if kind == RELAY and state != "succeeded":
             return Again(None, f"the relay namespace is {state or 'being made'}")
-    detail = None if made else "the relay is there already"
+    detail = None if made else "the relay exists already"
     return Done(_value(relay), detail, tuple(made))
 
 
@@ -153,7 +153,7 @@ def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
 
 
 def _relay_installed(cluster: ArmId) -> Relay | None:
-    """The relay of the extension that is there, empty when it names none; None when there is no extension."""
+    """The relay of the existing extension, empty when it names none; None when there is no extension."""
     installed = find_extension(cluster)
     if installed is None:
         return None

@@ -112,7 +112,7 @@ def planned_grants(step: StepAtWork) -> list[PlannedChange]:
     if not request.get("grantRoles"):
         return []
     ahead = roles_held(_needs_ahead(step))
-    # The assignment goes on the relay itself, once it is there.
+    # The assignment's scope is the relay itself, once it exists.
     later = {relay_to_come(n).assignment_id: n for n in _workspace_needs(step, planned_relay_id(step))}
     missing = [later.get(need.assignment_id, need) for need in ahead.missing]
     return [PlannedChange("grant_workspace_roles", _CREATE, n.assignment_id, f"gives {n.whose} {n}") for n in missing]
@@ -141,13 +141,13 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
 
 
 def undo_roles(step: StepAtWork) -> Outcome:
-    """Take back the roles that this operation granted, unless another attachment relies on them by now."""
+    """Remove the roles that this operation granted, unless another attachment relies on them by now."""
     return revert(step, (ROLE_ASSIGNMENT,), API_VERSION, lambda step: user_of_roles(step.operation, [step.operation]))
 
 
 @clean_up("roleAssignments")
 def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
-    """Take back the roles that Moor granted for the attachment, unless another attachment relies on them."""
+    """Remove the roles that Moor granted for the attachment, unless another attachment relies on them."""
     there = _granted(step)
     if not there:
         return Done(detail="Moor granted none that is still there", skipped=not step.record.intents)
@@ -250,7 +250,7 @@ def _sentence(text: str) -> str:
 
 
 def _unclear(check: str, need: Need, why: str) -> Finding:
-    message = f"Whether {need.whose} has {need} cannot be told: {why}."
+    message = f"Whether {need.whose} has {need} is unknown: {why}."
     return Finding(check, "unknown", message, "Look whether it has it; if not, grant it.", need.command)
 
 

@@ -43,13 +43,13 @@ logger = logging.getLogger(__name__)
 
 # Readings at a time: each takes a fraction of a second, and ARM counts them against the app's identity.
 _THREADS = 6
-# Readings that fail for a passing reason are repeated so often; then what they are for cannot be told.
+# Readings that fail for a passing reason are repeated so often; then what they are for is unknown.
 _ATTEMPTS = 3
 _PAUSE = 5.0
 
 
 def preflight(step: StepAtWork) -> Outcome:
-    """Run every check; a failed one stops the operation. A plan goes on to tell it."""
+    """Run every check; a failed one stops the operation. A plan reports it."""
     if step.operation.kind == "detach":
         return look_before_detach(step)
     if step.operation.value("resolve").get("refused"):
@@ -78,7 +78,7 @@ def _known(facts: Facts) -> dict[str, Problem]:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The facts; ``passing`` is a reason for which one is missing and that may pass by itself."""
+    """The facts; ``passing`` is a reason for which one is missing and that may pass."""
 
     facts: Facts
     passing: str | None = None

@@ -68,7 +68,7 @@ def apply_instance_types(step: StepAtWork) -> Outcome:
 
 
 def _default_unseen(request: Mapping[str, object], why: Unreachable) -> Done:
-    message = f"Whether instance type {request['defaultInstanceType']} is there cannot be seen: {why.reason}."
+    message = f"Whether instance type {request['defaultInstanceType']} exists cannot be seen: {why.reason}."
     finding = Finding(_CHECK, "unknown", message, why.remedy or LOOK_ELSEWHERE, "kubectl get instancetypes")
     return Done(detail="cannot be seen from here", findings=(finding,))
 
@@ -107,8 +107,8 @@ def _put(step: StepAtWork, api: Api, there: Mapping[str, Found]) -> Outcome:
         else:
             changed.append(name)
     names = ", ".join(str(each["name"]) for each in asked)
-    message = f"The instance types asked for are there: {names}." if asked else "The default one is there."
-    detail = f"{len(made)} made, {len(changed)} changed" if made or changed else "they are there already"
+    message = f"The instance types asked for exist: {names}." if asked else "The default one exists."
+    detail = f"{len(made)} made, {len(changed)} changed" if made or changed else "they exist already"
     return Done(detail=detail, created=tuple(made), findings=(Finding(_CHECK, "pass", message),))
 
 
@@ -148,7 +148,7 @@ def _revert(step: StepAtWork, api: Api) -> Outcome:
         else:
             continue
         done += 1
-    return Done(detail=f"{done} taken back", undone=made_in_cluster(step, INSTANCE_TYPES))
+    return Done(detail=f"{done} reverted", undone=made_in_cluster(step, INSTANCE_TYPES))
 
 
 @clean_up("instanceTypes")

@@ -34,7 +34,7 @@ _SHOWS_WITHIN = timedelta(minutes=10)
 
 
 def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
-    """Read a cluster that events told of, and say which operations its state and tags call for.
+    """Read a cluster that events were about, and say which operations its state and tags call for.
 
     Answers ``again`` until the cluster is really ready (or really gone), then ``done`` with the requests for
     start_operations (triggers/events.py).
@@ -72,7 +72,7 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
         settling = from_text(call["now"]) - from_text(call["since"]) < _SHOWS_WITHIN
         if settling and (reaction is None or not deleted or reaction.recreated):
             return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
-        # Where nobody told of a deletion, who may not see the cluster gets the same 404.
+        # Where no event reported a deletion, who may not see the cluster gets the same 404.
         return _done(alive=False, requests=_detach_all(cluster_id) if deleted else None)
     # The spelling of its owners, for records and for the compute's name: events have it in any case.
     cluster_id = parse_arm_id(str(found.body["id"]), *_KINDS)

@@ -50,18 +50,18 @@ def ensure_namespace(step: StepAtWork) -> Outcome:
     if isinstance(found, Unreachable):
         if wants_namespace(operation.attach_request):
             return try_again(step, found, lambda why: not_writable(step, why))
-        message = f"Whether namespace {name} is there cannot be seen: {found.reason}."
+        message = f"Whether namespace {name} exists cannot be seen: {found.reason}."
         finding = Finding(_CHECK, "unknown", message, found.remedy or LOOK_ELSEWHERE, kubectl(operation.attach_request))
         return Done(detail="cannot be seen from here", findings=(finding,))
     if found is None:
         return _make(step, name)
     if found.phase != "Active":
         return Again(PAUSE, f"namespace {name} is {found.phase}")
-    passed = (Finding(_CHECK, "pass", f"Namespace {name} is there."),)
+    passed = (Finding(_CHECK, "pass", f"Namespace {name} exists."),)
     if made_by_operation(found, operation.id):
         made = (Created(NAMESPACES, namespace_id(cluster, name)),)
         return Done(detail="made by this operation", created=made, findings=passed)
-    return Done(detail="the namespace is there", findings=passed)
+    return Done(detail="the namespace exists", findings=passed)
 
 
 def _make(step: StepAtWork, name: str) -> Outcome:

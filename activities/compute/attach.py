@@ -42,7 +42,7 @@ COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 def remove_failed_compute(step: StepAtWork) -> Outcome:
     """Detach the compute that this operation attached and that has failed, so that it can be attached again.
 
-    A failed compute does not recover, and one that is there cannot be changed: detach, then attach
+    A failed compute does not recover, and an existing one cannot be changed: detach, then attach
     (https://learn.microsoft.com/azure/machine-learning/how-to-attach-kubernetes-to-workspace).
     """
     target = step.operation.compute_id
@@ -65,7 +65,7 @@ def remove_failed_compute(step: StepAtWork) -> Outcome:
 
 
 def attach_compute(step: StepAtWork) -> Outcome:
-    """Ask Azure ML to attach the cluster, unless the compute is there already."""
+    """Ask Azure ML to attach the cluster, unless the compute exists already."""
     target = step.operation.compute_id
     found = arm.find(target, arm.WORKSPACES_API)
     made = (Created(COMPUTE, target),)
@@ -76,7 +76,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
     change = planned_attach(step, found.body if found is not None else None)
     if change is None:
         if step.intent is None:
-            return Done(detail="the compute is there already")
+            return Done(detail="the compute exists already")
         return Done(detail="an earlier attempt of this step got through", created=made)
     too_early = wait_for_earlier_attempt(step) or _wait_for_roles(step)
     if too_early is not None:
@@ -87,7 +87,7 @@ def attach_compute(step: StepAtWork) -> Outcome:
 
 
 def planned_attach(step: StepAtWork, compute: Mapping[str, Any] | None) -> PlannedChange | None:
-    """What ``attach_compute`` changes, by the compute as it is; None when it is there already."""
+    """What ``attach_compute`` changes, by the compute as it is; None when it exists already."""
     if compute is not None and state_of(compute) != "deleting":
         return None
     return PlannedChange("attach_compute", "create", step.operation.compute_id, f"attaches {step.operation.cluster_id}")
@@ -176,7 +176,7 @@ def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
-    """Why a compute of this name that is there already cannot be what the request asks for; None when it can."""
+    """Why a compute of this name that exists already cannot be what the request asks for; None when it can."""
     leaving = compute_leaving(compute)
     if leaving is not None:
         return leaving

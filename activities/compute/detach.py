@@ -31,7 +31,7 @@ from gateways.azure.long_running import WAITING, poll
 _LOOK_AGAIN = 20.0
 # Seconds after which what Azure was asked for shows in the compute's state.
 _SHOWS_WITHIN = 120.0
-# An operation that is under way for so long is not believed alone: the compute may be gone all the same.
+# An operation that is under way for so long is not believed alone: the compute may be gone nevertheless.
 _BELIEVED = 3600.0
 # Seconds after which operation and compute agree: what one of them still shows otherwise by then, it shows for good.
 _AT_REST_AFTER = 900.0
@@ -89,7 +89,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
     # that had failed before may still show so for a moment.
     failed = state_of(found) in ("failed", "canceled") and _age(step) > _SHOWS_WITHIN
-    # An operation that has failed is believed before the compute, which may go on showing that it is being deleted.
+    # An operation that has failed is believed before the compute, which may keep showing that it is being deleted.
     ended = state_of(found) != "deleting" or _age(step) > _AT_REST_AFTER
     if (progress.error is not None and ended) or failed:
         said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]

@@ -69,7 +69,7 @@ def _resolve(step: StepAtWork) -> Outcome:
         if isinstance(merged, Stop):
             return merged
         return Done({**read, **merged, "computeId": step.operation.compute_id}, cluster_id=str(cluster_id))
-    return Done(read, detail="the compute is there already" if compute else None)
+    return Done(read, detail="the compute exists already" if compute else None)
 
 
 def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:

@@ -248,7 +248,7 @@ def _settings_findings(step: StepAtWork, wanted: Wanted) -> list[Finding]:
 
 
 def _change(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> Outcome:
-    """Install the extension, or change the one that is there, unless a rule speaks against it."""
+    """Install the extension, or change the existing one, unless a rule speaks against it."""
     cluster_facts, findings = _facts(step), _settings_findings(step, wanted)
     failed = [f for f in findings if f.outcome == FAIL]
     if failed:
@@ -346,7 +346,7 @@ def _missing(step: StepAtWork, wanted: Wanted) -> Problem:
 
 
 def _differs(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Problem | None:
-    """How the extension that is there is not what is asked for; None when it will do."""
+    """How the existing extension is not what is asked for; None when it is."""
     differences = difference(wanted, found["properties"])
     if not differences:
         return None
@@ -362,7 +362,7 @@ def _adopt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Outcom
     if problem is not None:
         return Stop(problem)
     target = str(found.get("id"))
-    return Done({"extensionId": target}, "the extension is there already", findings=_adopted(wanted, found))
+    return Done({"extensionId": target}, "the extension exists already", findings=_adopted(wanted, found))
 
 
 def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:

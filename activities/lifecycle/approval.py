@@ -26,7 +26,7 @@ from domain.times import to_text
 from gateways import clock
 from gateways.settings import Settings, read_settings
 
-# What a lost event costs at most; an answer that is told of is seen at once.
+# What a lost event costs at most; an answer whose event arrives is seen at once.
 _POLL = 300.0
 
 

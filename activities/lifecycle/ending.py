@@ -1,4 +1,4 @@
-"""The end of every operation: its record is closed, and subscribers of the Event Grid topic are told (CloudEvents)."""
+"""The end of every operation: its record is closed, and subscribers get an event of the topic (CloudEvents)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Findin
     resolved = operation.value("resolve")
     body = postable(operation.attach_request, resolved.get("keptInstanceTypes") or {})
     way_on = (
-        f"The compute is detached and not attached again. POST /api/operations/{operation.id}/retry goes on with the "
+        f"The compute is detached and not attached again. POST /api/operations/{operation.id}/retry continues with the "
         "attach; by hand, send result.attachRequest to POST /api/attach."
     )
     message = f"{operation.compute_name} is detached from its workspace and not attached again."
@@ -99,7 +99,7 @@ def notify(step: StepAtWork) -> Outcome:
 
 
 def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...]:
-    """Publish ``Moor.Operation<what>``, but not of plans; the finding is there only when that failed.
+    """Publish ``Moor.Operation<what>``, but not of plans; a finding only when that failed.
 
     ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
     """

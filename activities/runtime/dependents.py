@@ -89,7 +89,7 @@ def _computes(workspace: str, but: str | None) -> list[Body]:
 
 
 def _cannot_tell(workspace: Body) -> str:
-    return f"Whether a compute of workspace {workspace.get('name')} uses it cannot be told ({workspace['refused']})."
+    return f"Whether a compute of workspace {workspace.get('name')} uses it is unknown ({workspace['refused']})."
 
 
 def _is_on(compute: Body, operation: Operation) -> bool:

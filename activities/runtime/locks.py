@@ -24,7 +24,7 @@ _TRIES = 10
 
 
 def obtain(target: str, operation_id: str) -> Operation | None:
-    """Take the claim on a target; None when it is ours now, else the live operation that is in the way.
+    """Take the claim on a target; None when it is ours now, else the live operation that has it.
 
     Raises ClaimContested or azure.core.exceptions.AzureError.
     """

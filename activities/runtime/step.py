@@ -136,7 +136,7 @@ Work = Callable[[StepAtWork], Outcome]
 def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Do one step's work for one call of the orchestrator, and say what comes next.
 
-    A run that was taken over, or whose operation has ended meanwhile, changes nothing and is told so.
+    A run that was taken over, or whose operation has ended meanwhile, changes nothing and gets that answer.
 
     An outage of storage fails nothing: it is waited out, however long it takes.
 

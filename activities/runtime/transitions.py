@@ -70,7 +70,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
         steps = tuple(step for step in call.plan if step.name not in operation.left_out)
         planned = replace(operation, steps=steps, started_time=clock.now())
     if planned.steps and not call.undo and planned.step(call.step) is None:
-        return None  # An operation keeps the list of steps it was begun with, whatever release goes on with it.
+        return None  # An operation keeps the list of steps that it began with, whatever release continues it.
     step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
     if step.over or unfinished_before(planned, step) is not None:
         return None
@@ -90,7 +90,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
 
 
 def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
-    """The step that the run goes on from since this one had it go back; None when this one is next.
+    """The step that the run continues from since this one had it go back; None when this one is next.
 
     A message that is delivered once more after the run went back is answered as before: the answer may have been lost.
     """
@@ -191,7 +191,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
     if outcome.ending is not None and not operation.final:
         end = outcome.ending
-        # What succeeded has nothing left to poll; a retry of the others goes on where they stood.
+        # What succeeded has nothing left to poll; a retry of the others continues where they stood.
         urls = {} if end.status == SUCCEEDED else after.operation_urls
         after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
         after = replace(after, operation_urls=urls)

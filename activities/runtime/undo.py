@@ -121,7 +121,7 @@ def _in_use(step: StepAtWork, targets: Sequence[str], in_use: InUse) -> Done | N
     except ArmError as error:
         if error.transient:
             raise
-        why = f"Whether something relies on it cannot be told ({error})."
+        why = f"Whether something relies on it is unknown ({error})."
     if why is None:
         return None
     message = f"Made by this operation and left where it is: {', '.join(targets)}. {why}"

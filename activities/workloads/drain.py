@@ -61,7 +61,7 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
     except ArmError as error:
         if not error.transient:
             raise
-        return Done(detail=f"what uses the compute cannot be told yet: {error}", skipped=True)  # It is drained, then.
+        return Done(detail=f"what uses the compute is still unknown: {error}", skipped=True)  # It is drained, then.
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
@@ -98,15 +98,15 @@ def is_forced(operation: Operation) -> bool:
 def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
     """What has come to the compute since it was drained: the run goes back and drains it again; None when nothing has.
 
-    Raises ArmError when it cannot be told what uses the compute: that counts as busy.
+    Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
     try:
         uses = uses_of(step.operation, step.operation.compute_id)
     except ArmError as error:
         if policy.on_deadline != FORCE or not error.transient:
             raise
-        # Drain goes on without knowing at its deadline.
-        return Back(DRAIN.name, f"what uses the compute cannot be told: {error}")
+        # At its deadline, drain continues without knowing.
+        return Back(DRAIN.name, f"what uses the compute is unknown: {error}")
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
@@ -122,7 +122,7 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
 
     At the deadline the answer is a stop, a question, or ``Done`` with ``forced``.
 
-    Raises ArmError when it cannot be told what uses the compute: that counts as busy.
+    Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
     waited = (step.call.now - (step.record.first_started or step.call.now)).total_seconds()
     deadline = drain_deadline(step.operation.request).total_seconds()
@@ -131,14 +131,14 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     except ArmError as error:
         if waited < deadline or policy.on_deadline != FORCE:
             raise
-        found = Finding("computeUse", "unknown", f"What uses the compute cannot be told: {error}.")
-        return Done({"forced": True}, "the deadline passed: goes on without knowing what is left", findings=(found,))
+        found = Finding("computeUse", "unknown", f"What uses the compute is unknown: {error}.")
+        return Done({"forced": True}, "the deadline passed: detaches without knowing what is left", findings=(found,))
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
     question = step.operation.question(step.call.step)
     if question is not None and question.answer == REJECT:
-        # A no stands, even when what it was about has ended by itself since.
+        # A no stands, even when what it was about has ended since.
         return ask(step, question.text, approval_timeout(step.operation.request))
     left = jobs_left(uses)
     if not left:
@@ -153,7 +153,7 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
 
 
 def _not_canceled(step: StepAtWork, left: Sequence[Use], policy: Policy) -> list[Use]:
-    """The jobs to cancel that nobody has cancelled, or that go on although it was asked a while ago."""
+    """The jobs to cancel that nobody has cancelled, or that still run although it was asked a while ago."""
     canceling = step.operation.step(CANCEL_JOBS.name)
     asked = {intent.resource_id.lower(): intent.time for intent in canceling.intents} if canceling is not None else {}
     before = clock.now() - _SHOWS_WITHIN
@@ -163,13 +163,11 @@ def _not_canceled(step: StepAtWork, left: Sequence[Use], policy: Policy) -> list
 def _at_deadline(step: StepAtWork, policy: Policy, left: Sequence[Use], waited: float) -> Outcome:
     told = f"{listed(left)} after {in_words(waited)}"
     if policy.on_deadline == FORCE:
-        return _forced(left, f"the deadline passed: goes on although there are {told}")
+        return _forced(left, f"the deadline passed: detaches over {told}")
     if policy.on_deadline == APPROVE:
         text = f"Detach {step.operation.compute_name} although jobs still use it? Left are {told}."
         answer = ask(step, text, approval_timeout(step.operation.request))
-        return (
-            _forced(left, f"{answer.detail}: goes on although there are {told}") if isinstance(answer, Done) else answer
-        )
+        return _forced(left, f"{answer.detail}: detaches over {told}") if isinstance(answer, Done) else answer
     return Stop(make_problem("DrainDeadlineExceeded", {**step.facts, "uses": listed(left), "waited": in_words(waited)}))
 
 

@@ -66,7 +66,7 @@ def resume_schedules(step: StepAtWork) -> Outcome:
 
 
 def _stays(step: StepAtWork) -> bool:
-    """Whether the detach has failed for good, and the compute is there; a stuck one may still come to its end."""
+    """Whether the detach has failed finally, and the compute stays; a stuck one may still come to its end."""
     failed = [s for name in ("detach_compute", "compute_gone") if (s := step.operation.step(name)) and s.problem]
     if not failed or any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
         return False
@@ -90,7 +90,7 @@ def _starting(step: StepAtWork) -> Iterator[Mapping[str, Any]]:
 
 
 def _enable(schedule: str, *, enabled: bool) -> None:
-    """Replace a schedule by itself, enabled or not; one that is gone needs neither."""
+    """Replace a schedule alone, enabled or not; one that is gone needs neither."""
     try:
         found = arm.get(schedule, arm.WORKSPACES_API).body
     except ArmError as error:

@@ -52,7 +52,7 @@ def smoke_test(step: StepAtWork) -> Outcome:
     value = {"jobId": job_id}
     if intent is not None:
         if arm.find(job_id, arm.WORKSPACES_API) is not None:
-            return Done(value, detail=f"job {_name(job_id)} is there")
+            return Done(value, detail=f"job {_name(job_id)} exists")
         too_early = wait_for_earlier_attempt(step)
         if too_early is not None:
             return too_early
@@ -96,7 +96,7 @@ def undo_smoke_test(step: StepAtWork) -> Outcome:
     if status is None or status in _OVER:
         return Done(detail="the job has ended", skipped=True)
     if step.operation.attach_request.get("onFailure") == _KEEP:
-        return Done(detail=f"job {_name(job_id)} goes on, as the request asked", skipped=True)
+        return Done(detail=f"job {_name(job_id)} continues, as the request asked", skipped=True)
     if status == "CancelRequested":
         return Again(None, f"job {_name(job_id)} is being cancelled")
     step.intend("cancel", job_id)

@@ -87,7 +87,7 @@ def _told(uses: list[Use] | Stop, refused: Stop | None) -> Done:
 
 
 def refusal(step: StepAtWork, target: str, policy: Policy = NO_POLICY) -> Stop | None:
-    """Why the compute may not be detached now; None when nothing that uses it is in the way.
+    """Why the compute may not be detached now; None when nothing that uses it prevents that.
 
     Raises ArmError while a failed listing is still worth repeating.
     """
@@ -102,7 +102,7 @@ def _refused(step: StepAtWork, uses: list[Use] | Stop, policy: Policy) -> Stop |
 
 
 def _findings(uses: Sequence[Use], standing: Sequence[Use] = ()) -> tuple[Finding, ...]:
-    """A finding of each use: one that is in the way is a failure, one that cannot be told is unknown."""
+    """A finding of each use: one that prevents the detach is a failure, one that Moor cannot judge is unknown."""
     return tuple(
         Finding(f"{u.type}OnCompute", "unknown" if not u.clear else "fail" if u in standing else "warning", str(u))
         for u in uses[:_KEPT]
@@ -199,7 +199,7 @@ def _unknown(step: StepAtWork, error: ArmError) -> Stop:
 
 
 def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
-    """The problem of uses that are in the way."""
+    """The problem of uses that prevent the detach."""
     return make_problem("ComputeInUse", {**step.facts, "uses": listed(uses)})
 
 
@@ -212,7 +212,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     except ArmError as error:
         if error.transient and step.record.attempts < _ATTEMPTS:
             raise
-        message = f"Whether work was left to the compute cannot be told: {error}."
+        message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))
     if not left:
         return Done(detail="nothing was left to the compute")

@@ -59,7 +59,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look at needs came to. ``unclear`` pairs what cannot be told with why."""
+    """What a look at needs came to. ``unclear`` pairs what is unknown with why."""
 
     met: tuple[Need, ...] = ()
     missing: tuple[Need, ...] = ()
@@ -99,7 +99,7 @@ def workspace_needs(principal_id: str, cluster: ArmId, relay: str | None) -> tup
 
 
 def relay_to_come(need: Need) -> Need:
-    """The same need before the relay is there: only a role on its resource group can reach it yet."""
+    """The same need before the relay exists: only a role on its resource group can reach it yet."""
     group = need.scope.partition("/providers/")[0]
     return replace(need, scope=group, what=f"resource group {group.rsplit('/', 1)[-1]} (its relay is yet to be made)")
 

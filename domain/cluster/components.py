@@ -24,7 +24,7 @@ _BAD_WAITS = frozenset(
 )
 _CODE = re.compile(r"\bE4\d{4}\b")
 _FIRST_DIAGNOSTIC = "E45000"
-# Reports of attempts that are over say nothing about what is there now.
+# Reports of attempts that are over say nothing about what exists now.
 _PRESENT_REPORTS = ("reports-pre-install", "reports-pre-upgrade", "reports-test")
 
 
@@ -104,7 +104,7 @@ def expected(extension: str, settings: Mapping[str, str], *, connected: bool) ->
 
 
 def judge(seen: Seen, extension: str, settings: Mapping[str, str], *, connected: bool) -> Health:
-    """Whether the components are there and available, no pod loops, and the router has its address."""
+    """Whether the components exist and are available, no pod loops, and the router has its address."""
     wanted = expected(extension, settings, connected=connected)
     there = {(w.kind, w.name): w for w in seen.workloads}
     trouble = []

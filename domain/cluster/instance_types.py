@@ -1,7 +1,7 @@
 """Instance types: the rules of their resources, and the object that says them in a cluster.
 
 Source: how-to-manage-kubernetes-instance-types.md. An instance type is a custom resource of the cluster itself, not of
-a namespace; ``defaultinstancetype`` is there without anybody having made it.
+a namespace; ``defaultinstancetype`` exists without anybody having made it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def spec_of(instance_type: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
-    """How the ``spec`` that is there differs from the one wanted; None when both mean the same."""
+    """How the ``spec`` that exists differs from the one wanted; None when both mean the same."""
     parts = []
     ours, theirs = wanted.get("nodeSelector") or {}, found.get("nodeSelector") or {}
     if dict(ours) != dict(theirs):

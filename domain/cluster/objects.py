@@ -21,7 +21,7 @@ _CHANGED_BY, _BEFORE = "moor/changed-by", "moor/before"
 
 @dataclass(frozen=True)
 class Found:
-    """A namespace (``spec`` is empty, ``phase`` Active or Terminating) or an instance type that is there."""
+    """A namespace (``spec`` is empty, ``phase`` Active or Terminating) or an instance type that exists."""
 
     name: str
     spec: Mapping[str, Any]
@@ -107,5 +107,5 @@ def types_to_change(request: Mapping[str, Any], there: Mapping[str, Found]) -> l
 
 
 def wants_types(request: Mapping[str, Any]) -> bool:
-    """Whether the instance types that are there matter to a request."""
+    """Whether the existing instance types matter to a request."""
     return bool(asked_types(request) or request.get("defaultInstanceType"))

@@ -36,7 +36,7 @@ _KEPT_AS_THEY_ARE = ("description", "tags", "identity", "defaultInstanceType")
 
 @dataclass(frozen=True)
 class Attachment:
-    """What is there: compute and extension as Azure answers them, and whether v1's TLS secret is in the cluster.
+    """What exists: compute and extension as Azure answers them, and whether v1's TLS secret is in the cluster.
 
     ``sent`` are the extension's protected settings as far as they are known: ids of Key Vault secrets by name.
     """
@@ -149,7 +149,7 @@ def _identity(identity: Mapping[str, Any], refused: list[str]) -> dict[str, Any]
         return {"type": "UserAssigned", "userAssignedIdentityId": users[0]}
     if kind not in ("", "none"):
         refused.append(
-            f"/identity: the compute has identities of the kind {identity.get('type')}; name one to go on with"
+            f"/identity: the compute has identities of the kind {identity.get('type')}; name one to continue with"
         )
     return None
 

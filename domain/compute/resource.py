@@ -15,7 +15,7 @@ LEGACY_TYPE = "aks"
 def difference(
     compute: Mapping[str, Any], cluster_id: str, request: Mapping[str, Any], words: Mapping[str, str]
 ) -> Problem | None:
-    """Why a compute that is there cannot be what is asked for; None when it can.
+    """Why an existing compute cannot be what is asked for; None when it can.
 
     A compute's configuration cannot be changed in place (troubleshooting guide): another cluster, namespace or identity
     takes a detach and an attach.

@@ -1,4 +1,4 @@
-"""How an extension that is there differs from what is asked for, and what a PATCH would change."""
+"""How an existing extension differs from what is asked for, and what a PATCH would change."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Difference:
 
 
 def difference(wanted: Wanted, extension: Mapping[str, Any]) -> list[Difference]:
-    """What an extension (its ARM ``properties``) has otherwise than the request names it; empty when it will do.
+    """What an extension (its ARM ``properties``) has otherwise than the request names it; empty when it suffices.
 
     Only what the request names is compared, a setting that is not set with its documented default. Protected settings
     cannot be read back: TLS is compared by what shows of it.
@@ -99,7 +99,7 @@ def settings_to_change(wanted: Wanted, facts: ClusterFacts, extension: Mapping[s
 def update_findings(
     wanted: Wanted, changes: Mapping[str, str], extension: Mapping[str, Any], protected: bool
 ) -> list[Finding]:
-    """What a change of these settings does to jobs and endpoints that are there: warnings, as the CLI gives them."""
+    """What a change of these settings does to existing jobs and endpoints: warnings, as the CLI gives them."""
     actual = _settings(extension)
     selector = any(name.startswith(NODE_SELECTOR) for name in changes)
     found: list[Finding] = []

@@ -113,7 +113,7 @@ def _gpu(wanted: Wanted, facts: ClusterFacts) -> Iterator[Finding]:
             "nvidiaDevicePlugin",
             UNKNOWN,
             "The cluster has nodes with NVIDIA GPUs and the extension will not install the device plug-in.",
-            remedy="See that the plug-in is there, or set installNvidiaDevicePlugin=true.",
+            remedy="Check that the plug-in is installed, or set installNvidiaDevicePlugin=true.",
             command="kubectl get daemonsets --all-namespaces --selector name=nvidia-device-plugin-ds",
         )
 

@@ -13,7 +13,7 @@ from domain.extension.keys import is_documented, looks_secret
 from domain.extension.wanted import is_on
 from domain.extension.wire import INTERNAL, NODE_PORT, SSL_SECRET
 
-# What every installation generates or derives anew, here or by the CLI (partner_extensions/AzureMLKubernetes.py).
+# What every installation generates or derives again, here or by the CLI (partner_extensions/AzureMLKubernetes.py).
 _GENERATED = frozenset(
     {
         *("cluster_name", "clusterId", "prometheus.prometheusSpec.externalLabels.cluster_name"),

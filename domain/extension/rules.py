@@ -44,7 +44,7 @@ def check(
 def check_each(
     settings: Mapping[str, str], protected: Mapping[str, str], place: tuple[str, ...] = ("extension",)
 ) -> list[Violation]:
-    """What is wrong with each of the settings by itself: others, which are not named here, may go with them."""
+    """What is wrong with each of the settings alone: others, which are not named here, may go with them."""
     return _violations(_each(settings, protected), place)
 
 

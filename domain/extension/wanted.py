@@ -3,7 +3,7 @@
 ``az k8s-extension create`` checks settings, corrects them and generates more; a caller of the REST API has to do all of
 that: azure-cli-extensions, ``partner_extensions/AzureMLKubernetes.py``, and the product team's ARM sample in
 Azure/AML-Kubernetes. ``keys`` knows the settings, ``rules`` what is refused without looking at a cluster, ``cluster``
-and ``checks`` what depends on the cluster, ``wire`` what is sent, ``changes`` how an extension that is there differs.
+and ``checks`` what depends on the cluster, ``wire`` what is sent, ``changes`` how an existing extension differs.
 """
 
 from __future__ import annotations

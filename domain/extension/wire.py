@@ -105,7 +105,7 @@ def asked_name(name: str) -> str:
 
 
 def version_properties(wanted: Wanted) -> dict[str, str | bool]:
-    """The version wanted, as it is sent: one that is named stays, another goes on with minor ones."""
+    """The version wanted, as it is sent: one that is named stays, another follows minor ones."""
     if wanted.version is None:
         return {"autoUpgradeMinorVersion": True}
     return {"autoUpgradeMinorVersion": False, "version": wanted.version}

@@ -64,7 +64,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question to a person, who may answer until it expires. ``told``: subscribers have been told of it."""
+    """A question to a person, who may answer until it expires. ``told``: subscribers know of it."""
 
     text: str
     expires: datetime
@@ -95,7 +95,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Back:
-    """The run goes on from an earlier step, named ``step``: what it and the steps after it came to holds no more.
+    """The run continues from an earlier step, named ``step``: what it and the steps after it came to holds no more.
 
     Their records begin again, intents kept. A step has the run go back ``MOST_BACKS`` times at most; after that it ends
     with ``problem``, or, without one, looks again until its deadline.
@@ -122,7 +122,7 @@ def again(after: float) -> dict[str, Any]:
 
 
 def back(step: str) -> dict[str, Any]:
-    """Tell the orchestrator to go on from an earlier step."""
+    """Have the orchestrator continue from an earlier step."""
     return {"kind": "back", "step": step}
 
 

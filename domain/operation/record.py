@@ -46,7 +46,7 @@ APPROVE, REJECT = "approve", "reject"
 
 @dataclass(frozen=True)
 class Question:
-    """What an operation asks a person, and the answer once there is one. ``told``: subscribers have been told of it."""
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it."""
 
     step: str
     text: str
@@ -107,7 +107,7 @@ class StepRecord:
     def with_intent(self, intent: Intent) -> StepRecord:
         """The step with one more intent; the last one stays as it is, with its time, if it is of this same beginning.
 
-        A step that has begun again - a retry, a run that went back - sends anew what it had sent before.
+        A step that has begun again - a retry, a run that went back - sends again what it had sent before.
         """
         last = self.intents[-1] if self.intents else None
         if last is not None and last.same(intent) and not self.is_earlier(last):
@@ -132,7 +132,7 @@ class StepRecord:
 
     @property
     def first_started(self) -> datetime | None:
-        """When the step began, however often the run has gone back since; a retry by a person begins it anew."""
+        """When the step began, however often the run has gone back since; a retry by a person begins it again."""
         return self.since or self.started
 
     @property
@@ -168,7 +168,7 @@ class Operation:
     ``left_out`` are names of steps that the request does not need. They are in no list and are not taken.
 
     ``cancel`` is who asked to cancel it, until it has ended or is retried. ``plan_only``: it only looks. ``pick_ups``
-    counts how often the run was started anew since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
+    counts how often the run was started again since ``steps_over`` had the value in ``pick_up_mark``. ``questions`` are
     what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
     them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
     orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:

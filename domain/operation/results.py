@@ -36,7 +36,7 @@ class ClusterAsFound:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What is there, at rest. ``refused``: a plan of what cannot be done; nothing else is known then.
+    """What exists, at rest. ``refused``: a plan of what cannot be done; nothing else is known then.
 
     ``cluster_spelling`` is the cluster's id as ARM spells it, ``workspace_user`` the user-assigned identity that the
     workspace acts as, ``workspace_principal`` its object id. ``cluster_id`` and ``namespace`` are those that the
@@ -132,7 +132,7 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class Drained:
-    """``forced``: jobs are left, and the compute is to be detached all the same."""
+    """``forced``: jobs are left, and the compute is to be detached nevertheless."""
 
     STEP: ClassVar[str] = "drain"
 

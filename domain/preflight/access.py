@@ -20,8 +20,8 @@ def workspace_roles(facts: Facts) -> Judgement:
     if seen.unclear:
         needs = [need for need, _ in seen.unclear]
         return cannot_tell(
-            f"Whether the workspace's identity has {in_words(needs)} cannot be told: {seen.unclear[0][1]}.",
-            "Look whether it has the roles; if not, grant them.",
+            f"Whether the workspace's identity has {in_words(needs)} is unknown: {seen.unclear[0][1]}.",
+            "Check whether it has the roles; if not, grant them.",
             commands(needs),
         )
     if seen.met:

@@ -57,7 +57,7 @@ def _never(facts: Facts) -> bool:
 
 @dataclass(frozen=True)
 class Check:
-    """One named check. ``looks_at`` is for the documentation, ``worst`` the worst that it says by itself.
+    """One named check. ``looks_at`` is for the documentation, ``worst`` the worst that it says without ``hard``.
 
     ``depends``: whether what is asked depends on the answer, so that not knowing refuses it.
     """

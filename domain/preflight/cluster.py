@@ -65,7 +65,7 @@ def state(facts: Facts) -> Judgement:
     if found.lower() in BUSY_STATES:
         return warns(
             f"The cluster is {found}: an attach waits for the end of that.",
-            "Nothing is to be done.",
+            "Do nothing.",
             f"az resource show --ids {facts.cluster_id} --query properties.provisioningState",
         )
     return fails_as(make_problem("ClusterNotHealthy", {**facts.words, "state": found}))
@@ -78,7 +78,9 @@ def kubernetes_version(facts: Facts) -> Judgement:
     command = f"az aks get-upgrades --ids {facts.cluster_id} --output table"
     parts = minor.split(".")
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        return cannot_tell(f"The cluster does not say its Kubernetes version ({text or 'nothing'}).", "Look.", command)
+        return cannot_tell(
+            f"The cluster does not say its Kubernetes version ({text or 'nothing'}).", "Check the version.", command
+        )
     if (int(parts[0]), int(parts[1])) < OLDEST_VERSION:
         return fails(f"The cluster runs Kubernetes {text}; 1.25 or later is needed.", "Upgrade the cluster.", command)
     if facts.connected:
@@ -170,6 +172,6 @@ def outbound(facts: Facts) -> Judgement:
     through = " through its proxy, which must leave out 127.0.0.1 and localhost," if proxy else ""
     return cannot_tell(
         f"The cluster has to reach on port 443{through}: {', '.join(hosts)}.",
-        "Open them in the firewall, and in the proxy if there is one.",
+        "Open them in the firewall, and in the proxy if the cluster has one.",
         f"kubectl run reach --rm --stdin --restart=Never --image=curlimages/curl -- -sI https://{hosts[2]}",
     )

@@ -36,27 +36,27 @@ def namespace(facts: Facts) -> Judgement:
     command = f"kubectl create namespace {name}"
     if seen.unreachable is not None:
         return cannot_tell(
-            f"Whether namespace {name} is there cannot be seen from here.",
-            "Look; an attach does not make it, and jobs fail without it.",
+            f"Whether namespace {name} exists cannot be seen from here.",
+            "Check that it exists: an attach does not create it, and jobs fail without it.",
             f"kubectl get namespace {name}",
         )
     if seen.phase == "Active":
-        return passes(f"Namespace {name} is there.")
+        return passes(f"Namespace {name} exists.")
     if seen.phase is not None:
         return passes(f"Namespace {name} is {seen.phase}: an attach waits for the end of that.")
     if not facts.request.get("createNamespace"):
         return fails(
-            f"The cluster has no namespace {name}; an attach does not make it, and jobs would fail.",
-            "Make the namespace, or ask with createNamespace.",
+            f"The cluster has no namespace {name}; an attach does not create it, and jobs would fail.",
+            "Create the namespace, or ask with createNamespace.",
             command,
         )
     if not seen.may_create_namespaces:
         return fails(
-            f"The cluster has no namespace {name}, and the app may not make it.",
-            "Make it by hand, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
+            f"The cluster has no namespace {name}, and the app may not create it.",
+            "Create it yourself, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
             command,
         )
-    return passes(f"Namespace {name} will be made.")
+    return passes(f"Namespace {name} will be created.")
 
 
 def instance_types(facts: Facts) -> Judgement:
@@ -66,17 +66,17 @@ def instance_types(facts: Facts) -> Judgement:
     seen = known(facts.kubernetes, "the cluster's API")
     if seen.unreachable is not None:
         return cannot_tell(
-            "Which instance types are there cannot be seen from here.",
+            "Which instance types exist cannot be seen from here.",
             "Look from a machine that reaches the cluster.",
             "kubectl get instancetypes",
         )
     if seen.types_problem is not None:
         return fails_as(seen.types_problem)
-    return passes("The instance types asked for are there or can be made.")
+    return passes("The instance types asked for exist or can be created.")
 
 
 def legacy_objects(facts: Facts) -> Judgement:
-    """Leftovers of Azure ML v1 (azureml-fe), which an installation of the extension trips over (E45004, E45005)."""
+    """Leftovers of Azure ML v1 (azureml-fe), which make an installation of the extension fail (E45004, E45005)."""
     seen = known(facts.kubernetes, "the cluster's API")
     if seen.unreachable is not None or isinstance(seen.legacy, Unread):
         why = seen.legacy.why if isinstance(seen.legacy, Unread) else seen.unreachable
@@ -99,7 +99,7 @@ def legacy_objects(facts: Facts) -> Judgement:
     if seen.legacy.kept:
         return fails(
             f"The app may not delete, in the cluster: {in_words(seen.legacy.kept)}.",
-            "Remove them by hand, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
+            "Remove them, or give the app's identity a role in the cluster that may; docs/roles.md lists them.",
             command,
         )
     return passes(f"To be removed, as asked: {in_words(found)}.")

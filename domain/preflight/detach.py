@@ -78,11 +78,11 @@ def workspace_roles(seen: Seen) -> Finding:
         )
     if seen.unclear:
         needs = [need for need, _ in seen.unclear]
-        message = f"Whether the workspace's identity has {in_words(needs)} cannot be told: {seen.unclear[0][1]}."
+        message = f"Whether the workspace's identity has {in_words(needs)} is unknown: {seen.unclear[0][1]}."
         return Finding(WORKSPACE_CHECK, UNKNOWN, message, "Look whether it has the roles.", commands(needs))
     return Finding(WORKSPACE_CHECK, PASS, "The workspace's identity has the roles it needs, or needs none.")
 
 
 def not_told(check: str, why: str) -> Finding:
     """The finding of a check whose facts could not be read."""
-    return Finding(check, UNKNOWN, f"Cannot be told: {why}.", "Look by yourself.")
+    return Finding(check, UNKNOWN, f"Unknown: {why}.", "Check it yourself.")

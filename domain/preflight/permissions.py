@@ -49,7 +49,7 @@ def needed_on_cluster(facts: Facts) -> Iterator[str]:
 
 
 def _undoes(facts: Facts) -> bool:
-    """Whether what was made is to be taken back when the operation fails."""
+    """Whether what was made is to be reverted when the operation fails."""
     return facts.request.get("onFailure") == "undo"
 
 
@@ -64,7 +64,7 @@ def app_permissions(facts: Facts) -> Judgement:
     if not missing and unsure:
         return cannot_tell(
             f"A role allows {_in_words(unsure)} under a condition, which is not judged here.",
-            "Look whether the condition lets the app do this.",
+            "Check whether the condition lets the app do this.",
         )
     if not missing:
         grants = any(action == _GRANT for action, _, _ in judged)

@@ -170,7 +170,7 @@ def purpose_capacity(facts: Facts) -> Judgement:
     if held.vcpus >= wanted:
         return passes(f"The usable node pools hold {held}; {facts.purpose} asks for {wanted} vCPU.")
     return warns(
-        f"The usable node pools hold {held}; a cluster for {facts.purpose} should have {wanted} vCPU.",
+        f"The usable node pools hold {held}; a cluster for {facts.purpose} needs {wanted} vCPU.",
         "Add nodes, or ask for clusterPurpose devTest." if facts.purpose == "production" else "Add nodes.",
         _scale(facts),
     )
@@ -193,7 +193,7 @@ def gpu_instance_types(facts: Facts) -> Judgement:
     if str(wanted_extension(facts.request).settings.get("installNvidiaDevicePlugin", "")).lower() != "true":
         return warns(
             f"{names} need the NVIDIA device plug-in, which the extension will not install.",
-            "See that the plug-in is there, or set installNvidiaDevicePlugin=true.",
+            "Check that the plug-in is installed, or set installNvidiaDevicePlugin=true.",
             "kubectl get daemonsets --all-namespaces",
         )
     return passes(f"Node pools with GPUs: {', '.join(pool.name for pool in with_gpus)}.")

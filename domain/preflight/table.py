@@ -1,4 +1,4 @@
-"""Every check there is, in the order in which findings are told, and what comes of them."""
+"""Every check, in the order of the findings in a record, and what comes of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KNOWN_AS = {"workspaceRoles": "WorkspaceIdentityLacksRole-moor"}
 CHECKS = (
     Check("computeName", "the compute's name follows the rules", FAIL, computes.compute_name),
     Check(
-        "existingCompute", "a compute of this name: adopted, in the way, or of a legacy type", FAIL,
+        "existingCompute", "a compute of this name: adopted, different, or of a legacy type", FAIL,
         computes.existing_compute,
     ),
     Check("clusterSubscription", "cluster and workspace are in one subscription", FAIL, cluster.subscription),
@@ -60,7 +60,7 @@ CHECKS = (
         "kubernetesApi", "the app reaches the cluster's API and is let in", UNKNOWN, cluster_api.cluster_api,
         cluster_api.asks_for_objects,
     ),
-    Check("namespace", "the compute's namespace: there, or to be made", FAIL, cluster_api.namespace),
+    Check("namespace", "the compute's namespace: exists, or is to be made", FAIL, cluster_api.namespace),
     Check(
         "instanceTypes", "instance types asked for: none is another's and different", FAIL, cluster_api.instance_types
     ),
@@ -78,9 +78,9 @@ CHECKS = (
         "workspaceRoles", "roles of the workspace's user-assigned identity on the cluster and its relay", FAIL,
         access.workspace_roles,
     ),
-    Check("extension", "the extension: missing, as asked for, or in the way", FAIL, extension.extension),
+    Check("extension", "the extension: missing, as asked for, or different", FAIL, extension.extension),
     Check(
-        "keyVaultSecrets", "secrets in Key Vault that the extension gets: there, readable, and fit to be used", FAIL,
+        "keyVaultSecrets", "secrets in Key Vault that the extension gets: present, readable, and fit to be used", FAIL,
         access.key_vault_secrets, access.takes_secrets,
     ),
     Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
@@ -111,7 +111,7 @@ CHECK_NAMES = frozenset({*(check.name for check in CHECKS), *SETTINGS_CHECKS})
 def run_checks(facts: Facts, hard: Collection[str] = (), checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """A finding of every check, and those of the extension's settings.
 
-    A warning of a check in ``hard`` is a failure. So is what cannot be told, of a check in ``hard`` or of one that the
+    A warning of a check in ``hard`` is a failure. So is what is unknown, of a check in ``hard`` or of one that the
     request depends on: not knowing is no success.
     """
     found = [finding for check in checks for finding in _findings(check, facts, hard)]
@@ -124,7 +124,7 @@ def _findings(check: Check, facts: Facts, hard: Collection[str]) -> Iterator[Fin
     try:
         judged = check.judge(facts)
     except CannotTell as why:
-        judged = cannot_tell(f"Cannot be told: {why}.", "Remove the cause, or look by yourself.", _look(facts))
+        judged = cannot_tell(f"Unknown: {why}.", "Remove the cause, or check it yourself.", _look(facts))
     finding = _hardened(judged.finding(check.name), hard)
     if finding.outcome == UNKNOWN and check.depends(facts):
         finding = replace(finding, outcome=FAIL, message=f"{finding.message} What is asked for depends on it.")

@@ -1,4 +1,4 @@
-"""The fields of requests: what each may be, in the words that a caller is told. Raise PydanticCustomError."""
+"""The fields of requests: what each may be, in the words that a caller reads. Raise PydanticCustomError."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(printa
 TagName = Annotated[str, AfterValidator(printable)]
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable)]
 Tags = Annotated[dict[TagName, TagValue], Field(max_length=50)]
-# Tags of a compute that is there: one violation for all of them.
+# Tags of an existing compute: one violation for all of them.
 AnyTags = Annotated[dict[TagName, TagName], AfterValidator(tags)]
 SettingValue = Annotated[
     str, BeforeValidator(setting), WithJsonSchema({"type": ["string", "boolean", "number"]}, mode="validation")

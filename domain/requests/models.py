@@ -186,12 +186,12 @@ class DetachRequest(Model):
 
 
 def _unless_given(default: str) -> Any:
-    """Left out it stays as it is; the contract has the default of a first installation all the same."""
+    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
     return Field(default_factory=lambda: None, json_schema_extra={"default": default})
 
 
 class ExtensionChanges(Model):
-    """What changes of an extension that is there; ``manage`` left out brings it in line."""
+    """What changes of an existing extension; ``manage`` left out brings it in line."""
 
     manage: Literal["ensure", "update", "require"] = _unless_given("ensure")
     name: ResourceName = _unless_given(EXTENSION_NAME)
@@ -221,7 +221,7 @@ class ReattachRequest(Model):
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
-        """The rules of instance types and of single settings; those of all together wait for what is there."""
+        """The rules of instance types and of single settings; those of all together need the existing ones."""
         if not isinstance(body, dict):
             return []
         found = instance_types.violations(body.get("instanceTypes"), body.get("defaultInstanceType"))
@@ -235,7 +235,7 @@ class ReattachRequest(Model):
 
 
 class Decision(Model):
-    """What a person says to an operation that is there."""
+    """What a person says to an operation."""
 
     reason: Reason = LEFT_OUT
 

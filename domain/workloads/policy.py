@@ -1,4 +1,4 @@
-"""What becomes of what uses a compute that is to be detached, by the request's policy, and how it is told."""
+"""What becomes of what uses a compute that is to be detached, by the request's policy, and the words for it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def progress(uses: Sequence[Use], now: datetime) -> str:
     unclear = sum(1 for job in jobs if not job.clear)
     parts = [f"{len(jobs)} job{'' if len(jobs) == 1 else 's'} left"]
     parts += [f"{canceling} cancelling"] if canceling else []
-    parts += [f"{unclear} of which cannot be told where"] if unclear else []
+    parts += [f"{unclear} of which nobody knows where"] if unclear else []
     aged = [(began, job) for job in jobs if (began := _began(job)) is not None]
     if aged:
         began, oldest = min(aged, key=lambda pair: pair[0])

@@ -1,7 +1,8 @@
 """What uses a compute: jobs, endpoints, schedules and the workspace, read off what Azure Machine Learning says of them.
 
-Whatever cannot be told counts as use: a status that is not known to be final, a job whose compute cannot be seen.
-Where each kind of workload names its compute: reference domain.md 2.5 (azure-ai-ml 1.35.2, workspace REST API).
+What is unknown counts as use: a status that is not known to be final, a job whose compute cannot be seen.
+Where each kind of workload names its compute follows azure-ai-ml 1.35.2 and the workspace REST API
+(https://learn.microsoft.com/rest/api/azureml/).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CLUSTER_WORK = "clusterWork"
 
 @dataclass(frozen=True)
 class Workload:
-    """How people are told of a workload: a job, an endpoint, a deployment, an object in the cluster."""
+    """What people read about a workload: a job, an endpoint, a deployment, an object in the cluster."""
 
     type: str
     name: str
@@ -73,7 +74,7 @@ def use_by_job(job: Mapping[str, Any], compute_id: str) -> Use | None:
 
 
 def _runs_on(properties: Mapping[str, Any], compute_id: str) -> bool | None:
-    """Whether a job, or a job to come, runs on the compute; None when that cannot be told."""
+    """Whether a job, or a job to come, runs on the compute; None when that is unknown."""
     kind = str(properties.get("jobType") or "").lower()
     named = list(_computes_of_pipeline(properties)) if kind == "pipeline" else [properties.get("computeId")]
     if any(_refers_to(value, compute_id) for value in named):
@@ -122,7 +123,7 @@ def use_by_workspace(workspace: Mapping[str, Any], compute_id: str) -> Use | Non
 def starts_work_on(schedule: Mapping[str, Any], compute_id: str, batch_endpoints: Collection[str] = ()) -> bool:
     """Whether an enabled schedule will start work on the compute: a job there, or a batch endpoint deployed there.
 
-    ``batch_endpoints`` are the ids of those. A schedule whose jobs name no compute that can be told does not count: it
+    ``batch_endpoints`` are the ids of those. A schedule whose jobs name no known compute does not count: it
     is not Moor's to stop what it cannot tell.
     """
     properties = schedule.get("properties") or {}

@@ -1,7 +1,7 @@
 """Azure Resource Manager over azure-core: one request a call, no retries of its own.
 
-Retries live in the durable loop, where they hold no thread and outlast a restart. Bodies are plain JSON, because the
-generated clients lose what the operations need: provisioning errors, operation URLs, unknown job types
+Retries live in the durable loop, which survives a restart and keeps no thread waiting. Bodies are plain JSON, because
+the generated clients lose what the operations need: provisioning errors, operation URLs, unknown job types
 (docs/adr/0001-which-calls-go-where.md).
 """
 
@@ -38,7 +38,8 @@ CONNECTED_CLUSTERS_API = "2026-03-01"
 IDENTITIES_API = "2024-11-30"
 
 # Of a DELETE of a compute. Detach removes the attachment; Delete, which is never sent, would take a cluster that
-# Azure ML itself once made; it is the default of azure-ai-ml (ComputeOperations.begin_delete).
+# Azure ML itself once made. Delete is the default of azure-ai-ml:
+# https://learn.microsoft.com/python/api/azure-ai-ml/azure.ai.ml.operations.computeoperations
 DETACH_ONLY = {"underlyingResourceAction": "Detach"}
 
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -69,7 +70,7 @@ class ArmAnswer:
 
 @dataclass(eq=False)
 class ArmError(Exception):
-    """Azure refused, or did not answer (``status`` 0: the work may have been done all the same)."""
+    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless)."""
 
     status: int
     code: str

@@ -49,7 +49,7 @@ class Unreachable:
 
 @dataclass(eq=False)
 class KubernetesError(Exception):
-    """The API refused a request, or did not answer (``status`` 0: it may have been done all the same)."""
+    """The API refused a request, or did not answer (``status`` 0: the work may have been done nevertheless)."""
 
     status: int
     reason: str
@@ -101,7 +101,7 @@ class Api:
         return Found(name, {}, dict(found.metadata.annotations or {}), phase or "Active")
 
     def create_namespace(self, name: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
-        """Make a namespace; KubernetesError 409 when it is there."""
+        """Make a namespace; KubernetesError 409 when it exists."""
         from lightkube.models.meta_v1 import ObjectMeta
         from lightkube.resources.core_v1 import Namespace
 

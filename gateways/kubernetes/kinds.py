@@ -33,7 +33,7 @@ def decode_once() -> None:
     kinds = (DaemonSet, Deployment, StatefulSet, ConfigMap, Namespace, Pod, Service, SelfSubjectAccessReview)
     for kind in (*kinds, *map(kind_of, LEGACY_OBJECTS)):
         decode_list(b'{"items":[]}', kind)
-        with suppress(msgspec.ValidationError):  # Some require a spec: the type is known all the same.
+        with suppress(msgspec.ValidationError):  # Some require a spec; the type is known nevertheless.
             decode_object(b"{}", kind)
     for kind in (instance_type(), *map(work_kind, (AML_JOB, ONLINE_ENDPOINT))):
         decode_list(b'{"items":[]}', kind)

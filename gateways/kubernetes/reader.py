@@ -17,7 +17,7 @@ from gateways.azure.arm import ArmError
 from gateways.kubernetes import connection, run_command
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 
-# A hiccup is no reason to go without the cluster's word: it is asked so often, with so many seconds in between.
+# A transient error is no reason to go without the cluster's answer: so many attempts, so many seconds apart.
 _ATTEMPTS, _PAUSE = 3, 2.0
 
 T = TypeVar("T")
@@ -25,16 +25,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """What runs there, or why that cannot be told; ``late``: a command in the cluster was run, which takes its time."""
+    """What runs there, or why that is unknown; ``late``: a command in the cluster was run, which takes its time."""
 
     found: list[ClusterObject] | Unreachable
     late: bool = False
 
 
 def work_in(cluster: ArmId, namespace: str) -> Answer:
-    """The workloads of a namespace, whose ever they are.
+    """The workloads of a namespace, whoever owns them.
 
-    A cluster that is gone, or whose API goes on not answering as it should, is one that cannot be asked.
+    A cluster that is gone, or whose API still fails after the attempts, cannot be asked.
     """
     attempt = 1
     while True:

@@ -37,8 +37,8 @@ _MOST_SECONDS = 75.0
 _PAUSE, _LONGEST_PAUSE = 3.0, 10.0
 # Of workloads nothing else is asked for: what an OnlineEndpoint specifies has keys in it, and Azure keeps the output.
 _FIELDS = (".kind", ".metadata.name", ".metadata.labels", ".status.phase", ".status.state")
-# The last line tells that the output was not cut.
-_END = "all told"
+# The last line says that the output was not cut.
+_END = "end of output"
 _LINES = "{range .items[*]}" + '{"\\t"}'.join(f"{{{field}}}" for field in _FIELDS) + f'{{"\\n"}}{{end}}{{"{_END}"}}'
 _COMPONENTS = "deployments,daemonsets,statefulsets,pods,services,configmaps"
 
@@ -70,7 +70,7 @@ def components(cluster: ArmId, *, entra: bool) -> Seen | Unreachable:
 
 
 def namespace(cluster: ArmId, name: str, *, entra: bool) -> Found | Unreachable | None:
-    """A namespace, None when there is none, or why that cannot be told."""
+    """A namespace, None when there is none, or why that is unknown."""
     found = _get(cluster, ["namespaces"], entra=entra)
     if isinstance(found, Unreachable):
         return found

@@ -15,7 +15,7 @@ _KEYS = ("cert.pem", "key.pem")
 
 
 def has_legacy_tls(api: Api) -> bool:
-    """Whether v1's secret is there."""
+    """Whether v1's secret exists."""
     return _read(api, LEGACY_TLS_SECRET, _LEGACY_NAMESPACE) is not None
 
 

@@ -25,9 +25,9 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class Reaction:
-    """``seen`` events of a cluster, of which a look has covered ``handled``. ``deleted``: one told of its deletion.
+    """``seen`` events of a cluster, of which a look has covered ``handled``. ``deleted``: one was about its deletion.
 
-    ``deleted_time`` and ``written_time`` are when the last deletion and the last write happened, as events told: they
+    ``deleted_time`` and ``written_time`` are when the last deletion and the last write happened, as events say: they
     come in any order. Rows up to release 0.2.0 have neither.
     """
 
@@ -40,7 +40,7 @@ class Reaction:
 
     @property
     def recreated(self) -> bool:
-        """Whether the cluster was written after its deletion: then it is there again, or will show soon."""
+        """Whether the cluster was written after its deletion: then it exists again, or will show soon."""
         if self.deleted_time is None or self.written_time is None:
             return False
         return self.written_time > self.deleted_time
@@ -89,7 +89,7 @@ def read(cluster_id: str) -> Reaction | None:
 def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
     """Note that a look covered ``seen`` events; the answer tells whether more came. None: there is no row.
 
-    A cluster found alive has outlived the deletions that were told before. Raises ReactionContested or AzureError.
+    A cluster found alive has outlived the deletions that events reported. Raises ReactionContested or AzureError.
     """
     for _ in range(_TRIES):
         row = _row(cluster_id)

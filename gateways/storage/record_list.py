@@ -11,7 +11,7 @@ from gateways.storage import records
 from gateways.storage.record_rows import compute_key
 
 # What no index answers is filtered after reading. So many records are read for one page; then it ends short, with a
-# position to go on from, instead of reading through everything in one request.
+# position to continue from, instead of reading through everything in one request.
 MOST_READ = 500
 
 

@@ -5,7 +5,7 @@ names of the HTTP API; ``tests/gateways/storage/rows_1`` holds rows that show th
 there raises ``SCHEMA`` and brings the rows of before in line here, as ``rows_of_0_2`` does for those of release 0.2.0.
 
 A reader takes a row with columns that it does not know, and one that lacks columns which have a default. A row whose
-schema is newer is read as far as it is known: a release that was rolled back goes on with what it understands.
+schema is newer is read as far as it is known: a release that was rolled back continues with what it understands.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OPERATION_URLS = "operation_urls"
 _JSON = frozenset(
     {
         *("request", "requested_by", "steps", "created", "findings", "result", "problem", "counts", "cancel"),
-        *("questions", OPERATION_URLS, "data", "left_out"),
+        *("questions", OPERATION_URLS, "left_out", "data"),
     }
 )
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.

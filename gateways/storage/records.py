@@ -94,7 +94,7 @@ def change(
     now: datetime,
     known: Stored | None = None,
 ) -> Stored:
-    """Read the operation, decide what becomes of it, and write that; anew when somebody else wrote in between.
+    """Read the operation, decide what becomes of it, and write that; again when somebody else wrote in between.
 
     ``run`` is the fence: a run that is not the operation's present one gets Superseded; None (people, timers) passes.
     ``decide`` returning None writes nothing. The answer is the operation as it then stands, and may be given as

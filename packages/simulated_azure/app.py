@@ -152,6 +152,7 @@ async def serve(options: Options) -> None:
         "topicEndpoint": f"{world.base_url}/api/events",
         "topicKey": kept["topicKey"],
         "caBundle": str(files.bundle.resolve()),
+        "authority": str(files.ca.resolve()),
         "serverCert": str(files.certificate.resolve()),
         "serverKey": str(files.key.resolve()),
         "tenantId": TENANT_ID,

@@ -172,7 +172,7 @@ class Tables:
         self._service = TableServiceClient(
             stack.table_service_uri,
             credential=AzureNamedKeyCredential(ACCOUNT, AZURITE_KEY),
-            connection_verify=stack.azure.about["caBundle"],
+            connection_verify=stack.azure.about["authority"],
         )
 
     def rows(self, table: str, query: str = "") -> list[Row]:

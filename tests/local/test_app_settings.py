@@ -11,7 +11,7 @@ AZURE = {
     "identityHeader": "secret",
     "metadataUrl": "https://127.0.0.1:2/metadata/endpoints?api-version=2019-05-01",
     "topicEndpoint": "https://127.0.0.1:2/api/events",
-    "caBundle": "/ca.pem",
+    "authority": "/ca.pem",
     "httpsProxy": "http://127.0.0.1:4",
 }
 

@@ -154,7 +154,7 @@ def test_a_line_for_each_python(machine: Path) -> None:
     assert code == 0
     assert lines == [MAIN, "3.12: passed (7 passed in 61.48s (0:01:01))", "3.13: not found"]
     (asked,) = (machine / "pytest.txt").read_text().splitlines()
-    assert "--ignore=tests/scenarios" in asked
+    assert "@tests/no_stack.txt" in asked
     assert asked.endswith("-k some")
 
 

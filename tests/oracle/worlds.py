@@ -266,7 +266,7 @@ def _other(compute: str) -> str:
     return compute.rpartition("/")[0] + "/elsewhere"
 
 
-# How a job may name its compute, and what that means for it (reference: workspace REST API).
+# How a job may name its compute, and what that means for it (source: the workspace REST API).
 _SHAPES = (
     (YES, lambda c: {"computeId": c}),
     (YES, lambda c: {"computeId": c}),

@@ -167,7 +167,7 @@ def test_an_extension_that_may_be_used_stays(stack: Stack, new_place: Any, seen:
     operation = detach(stack, place, **ALL)
     assert stack.azure.resource(extension_path(place.cluster_id)) is not None
     (said,) = [message for message in left(operation) if "extensions/azureml" in message]
-    assert ("cannot be told" in said) is not seen
+    assert ("is unknown" in said) is not seen
     assert [method for method, _ in changes(stack, extension_path(place.cluster_id))] == ["PUT"]
 
 

@@ -125,7 +125,7 @@ def test_the_deadline_may_force(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     have_job(stack, place)
     operation = succeeded(stack, start(stack, place, policy="wait", deadline="PT10M", onDeadline="force"))
-    assert "goes on although there are job train-1" in step_of(operation, "drain")["detail"]
+    assert "detaches over job train-1" in step_of(operation, "drain")["detail"]
     assert orphaned(operation) == ["train-1"]
 
 

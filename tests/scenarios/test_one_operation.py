@@ -137,7 +137,7 @@ def test_two_computes_on_one_cluster(stack: Stack, new_place: Callable[[], Place
         if operation is not makers[0]:
             step = step_of(operation, "install_extension")
             assert step["attempts"] > 1
-            assert step["detail"] == "the extension is there already"
+            assert step["detail"] == "the extension exists already"
             assert len(operation["created"]) == 1
     for p in (place, second, third):
         assert changes(stack, p.compute_id) == [("PUT", 201)]

@@ -216,7 +216,7 @@ def test_a_plan_for_what_is_not_there(stack: Stack, place: Place) -> None:
     missing = Place(place.workspace_id, f"{place.cluster_id}-missing", place.compute_name)
     result = plan(stack, "attach", missing.attach_body())["result"]
     assert (result["verdict"], result["changes"]) == ("refused", [])
-    assert "There is no cluster" in result["findings"][0]["message"]
+    assert "does not exist, or the app" in result["findings"][0]["message"]
 
 
 def test_a_stopped_cluster(stack: Stack, place: Place) -> None:

@@ -90,7 +90,7 @@ def test_a_compute_of_v1_becomes_one_of_kubernetes(stack: Stack, place: Place) -
     stack.azure.seed({"computes": [{**seed, "name": too_long.compute_name}]})
     stack.azure.change(too_long.compute_id, {"properties": {"computeType": "AKS"}})
     refused = reattach(stack, too_long, extension=settings)
-    assert "is no name for a Kubernetes compute" in refused["error"]["message"]
+    assert "is not a valid name for a Kubernetes compute" in refused["error"]["message"]
     assert deletes(stack, too_long) == []
 
     operation = reattach(stack, place, extension=settings)

@@ -184,7 +184,7 @@ def test_the_attach_fails_in_azure(stack: Stack, place: Place) -> None:
     # A failed compute does not recover: a second attach says so and leaves it alone.
     again = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     assert again["status"] == "Failed"
-    assert f"The compute {place.compute_name} is there already, in state failed." in again["error"]["message"]
+    assert f"The compute {place.compute_name} exists already, in state failed." in again["error"]["message"]
     assert changes(stack, place.compute_id) == [("PUT", 201)]
 
 

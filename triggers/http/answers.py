@@ -28,7 +28,7 @@ _RETRY_AFTER_OUTAGE = 5
 
 @dataclass(eq=False)
 class HttpError(Exception):
-    """An answer in the error envelope. ``operation_url`` points to the operation that stands in the way."""
+    """An answer in the error envelope. ``operation_url`` points to the operation that conflicts."""
 
     status: int
     code: str
@@ -55,8 +55,8 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
                 503,
                 "StorageUnavailable",
                 # Not "nothing was done": a claim may stand already, from which the timer makes the operation.
-                "The tables that hold operations do not answer. Send the same request again: if it was taken all the "
-                "same, the answer will be its operation.",
+                "The tables that hold operations do not answer. Send the same request again: an accepted "
+                "request returns its operation.",
                 headers={"Retry-After": str(_RETRY_AFTER_OUTAGE)},
             )
         )

@@ -1,4 +1,4 @@
-"""POST operations/{id}/cancel, retry, approve and reject: what people decide about an operation that is there."""
+"""POST operations/{id}/cancel, retry, approve and reject: what people decide about an operation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ bp = df.Blueprint()
 @bp.route(route="operations/{id}/retry", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 async def retry_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """Go on with an operation from where it stands."""
+    """Continue an operation from where it stands."""
     return await answered(_retry(req, client))
 
 
@@ -101,7 +101,7 @@ async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
     before = (await find_operation(req)).operation
     retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
     if retried.run is None:
-        raise HttpError(409, "NothingToRetry", "The operation has succeeded: there is nothing to go on with.", "id")
+        raise HttpError(409, "NothingToRetry", "The operation has succeeded: nothing is left to do.", "id")
     await start_recorded(client, retried.operation)
     if not before.final:
         await durable.stop(client, before.instance_id, f"run {retried.run} has taken over")

@@ -94,7 +94,7 @@ def _paths() -> dict[str, Any]:
         "/operations/{id}/retry": {
             "parameters": [_id()],
             "post": _decision(
-                "retryOperation", "Go on with an operation that failed, was cancelled or hangs, from where it stands."
+                "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
             ),
         },
         "/operations/{id}/approve": {

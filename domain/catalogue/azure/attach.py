@@ -278,7 +278,7 @@ CLUSTER = (
         code="ClusterConnectionFailed",
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Azure ML cannot connect to the API server of cluster {cluster}: the cluster is stopped, its authorised "
-        "IP ranges leave out Azure ML, or the network stands in the way.",
+        "IP ranges leave out Azure ML, or the network blocks it.",
         remedy="Start the cluster if it is stopped; if it has authorised IP ranges, add those of Azure Machine "
         "Learning for both paired regions.",
         command="az aks show --ids {cluster_id} --query '{power: powerState.code, ranges: "
@@ -297,7 +297,7 @@ CLUSTER = (
         code="ClusterNotReachable",
         situations=(ATTACH, ENDPOINT, JOB),
         cause="The API server of cluster {cluster} cannot be reached: the cluster does not run, an Arc cluster is not "
-        "connected, or the network stands in the way.",
+        "connected, or the network blocks it.",
         remedy="See that the cluster runs (Arc: is Connected) and that its API server can be reached, then try again.",
         command=_SHOW_CLUSTER,
         on=(coded("ClusterNotReachable"), worded(r"kubernetes cluster is not reachable")),

@@ -64,7 +64,7 @@ ENTRIES = (
     _coded(
         "RegistrySecretFailed",
         "The cluster could not make the secret to pull images with: a role assignment is not complete, the extension "
-        "is not healthy or not newer than 1.1.25, or network and private endpoints stand in the way.",
+        "is not healthy or not newer than 1.1.25, or network and private endpoints block it.",
         "Wait some minutes and deploy again; see that the extension is healthy and recent, and the network open.",
         SHOW_EXTENSION,
         "ACRSecretError",

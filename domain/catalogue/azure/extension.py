@@ -86,7 +86,7 @@ ENTRIES = (
         cause="Cluster {cluster} has objects of an earlier or another installation (Volcano, Prometheus, custom "
         "resource definitions), which Helm does not take over.",
         remedy="Label and annotate them for Helm, delete them if nobody uses them, or set installVolcano=False or "
-        f"installPromOp=False to use what is there; then {_AGAIN}",
+        f"installPromOp=False to use what exists; then {_AGAIN}",
         command="kubectl get customresourcedefinitions --output name",
         on=(worded(r"invalid ownership metadata|label validation error"),),
         samples=(

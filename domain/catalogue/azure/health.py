@@ -121,7 +121,7 @@ ENTRIES = (
         "PROMETHEUS_CONFLICT",
         "PrometheusConflict",
         "Cluster {cluster} has a Prometheus operator already, and the extension brought its own.",
-        "Set installPromOp=False, so that the extension uses the one that is there.",
+        "Set installPromOp=False, so that the extension uses the existing one.",
         _UPDATE + "installPromOp=False",
     ),
     _entry(

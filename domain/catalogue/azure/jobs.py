@@ -1,4 +1,4 @@
-"""Jobs on a Kubernetes compute, and detach, which jobs and endpoints stand in the way of.
+"""Jobs on a Kubernetes compute, and detach, which jobs and endpoints block.
 
 Sources: how-to-troubleshoot-kubernetes-compute; a guide to AKS extensions for Azure ML (queued jobs, GPUs); a post on
 detach errors of Azure ML v1 (what blocks a detach). The sources quote few of these messages in full.

@@ -140,7 +140,7 @@ BUSY = (
         code="ResourceBusy",
         situations=(REQUEST,),
         cause="another operation is under way on the resource ({azure_code})",
-        remedy="Wait until the other operation has ended; Moor asks again by itself.",
+        remedy="Wait until the other operation has ended; Moor asks again.",
         command="az monitor activity-log list --resource-group {workspace_group} --subscription {subscription} "
         "--offset 1h --output table",
         # 409 says both "somebody else is at it" (wait) and "this cannot be" (stop); these are of the first sort.

@@ -1,4 +1,4 @@
-"""What Moor itself finds in the way of roles and of Azure Arc clusters."""
+"""What Moor itself finds wrong with roles and with Azure Arc clusters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENTRIES = (
         code="ClusterNotConnected",
         situations=(MOOR,),
         cause="The Azure Arc cluster {cluster} is {status} (last seen: {since}): nothing reaches it.",
-        remedy="See that the agents in namespace azure-arc run and reach Azure, then start the attach again.",
+        remedy="Check that the agents in namespace azure-arc run and reach Azure, then start the attach again.",
         command="kubectl get pods --namespace azure-arc",
         documentation=_ARC_GUIDE,
     ),
@@ -30,14 +30,14 @@ ENTRIES = (
         code="RelayFailed",
         situations=(MOOR,),
         cause="The relay of cluster {cluster} is in state {state}: {relay}.",
-        remedy="Delete it if nothing else works with it, then start the attach again: it is made anew.",
+        remedy="Delete it if nothing else works with it, then start the attach again: Moor creates the relay again.",
         command="az resource show --ids {relay}",
     ),
     Entry(
         code="RelayGone",
         situations=(MOOR,),
         cause="The relay of cluster {cluster}, or its rule azureml_rw, has been removed meanwhile: {relay}.",
-        remedy="Start the attach again: it is made anew. An extension that is there keeps the relay it was given.",
+        remedy="Start the attach again: Moor creates it again. An existing extension keeps the relay it was given.",
         command=f"az k8s-extension list {AT_CLUSTER} --output table",
     ),
 )

@@ -1,4 +1,4 @@
-"""What Moor finds in the way inside a cluster: its API, the components, namespaces and instance types."""
+"""What Moor finds wrong inside a cluster: its API, the components, namespaces and instance types."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ENTRIES = (
         code="InstanceTypeMissing",
         situations=(MOOR,),
         cause="The default instance type {instance_type} is neither in the cluster nor among those asked for.",
-        remedy="Ask for it under instanceTypes, or name one that is there.",
+        remedy="Ask for it under instanceTypes, or name one that exists.",
         command="kubectl get instancetypes",
         documentation=INSTANCE_TYPES_GUIDE,
     ),

@@ -11,7 +11,7 @@ ENTRIES = (
         code="ApprovalRejected",
         situations=(MOOR,),
         cause="The operation was rejected by {rejected_by}{rejected_because}.",
-        remedy="Nothing was changed that is not put back. Retry asks anew.",
+        remedy="Nothing: what it changed is reverted. Retry asks again.",
         command=_RETRY,
     ),
     Entry(
@@ -25,8 +25,8 @@ ENTRIES = (
     Entry(
         code="ApprovalTimedOut",
         situations=(MOOR,),
-        cause="Nobody had answered by {until}: {question}",
-        remedy="Retry asks anew; approvalTimeout in the request says how long an answer may take.",
+        cause="Nobody answered by {until}: {question}",
+        remedy="Retry asks again; approvalTimeout in the request says how long an answer may take.",
         command=_RETRY,
     ),
 )

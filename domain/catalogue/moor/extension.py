@@ -1,4 +1,4 @@
-"""What Moor itself finds in the way of an extension: its settings, and the secrets they refer to."""
+"""What Moor itself finds wrong with an extension: its settings, and the secrets they refer to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENTRIES = (
         code="ExtensionDiffers",
         situations=(MOOR,),
         cause="The cluster has the extension already, but not as needed: {difference}.",
-        remedy="Update the extension's settings (an attach with manage=update does it), then start the attach again.",
+        remedy="Update the extension's settings, or attach with manage=update; then start the attach again.",
         command=f"az k8s-extension update --name {{extension}} {AT_CLUSTER} --configuration-settings {{settings}}",
         documentation=DEPLOY_GUIDE,
     ),
@@ -84,7 +84,7 @@ ENTRIES = (
         code="ForeignVault",
         situations=(MOOR,),
         cause=_UNREADABLE,
-        remedy="Use a key vault of the cloud that the app works in: no other is shown a token.",
+        remedy="Use a key vault of the cloud that the app works in: the app sends no token to another.",
         command="az cloud show --query suffixes.keyvaultDns",
     ),
     Entry(

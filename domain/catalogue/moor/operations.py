@@ -1,4 +1,4 @@
-"""What Moor itself finds in the way: an operation refused or ended without Azure having said so."""
+"""What Moor itself finds: an operation refused or ended without Azure having said so."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ENTRIES = (
     Entry(
         code="WorkspaceNotFound",
         situations=(MOOR,),
-        cause="There is no workspace {workspace_id}, or the app's identity may not see it.",
+        cause="Workspace {workspace_id} does not exist, or the app's identity may not see it.",
         remedy="Check the id of the workspace and the roles of the app's identity.",
         command="az resource show --ids {workspace_id}",
     ),
     Entry(
         code="ClusterNotFound",
         situations=(MOOR,),
-        cause="There is no cluster {cluster_id}, or the app's identity may not see it.",
+        cause="Cluster {cluster_id} does not exist, or the app's identity may not see it.",
         remedy="Check the id of the cluster and the roles of the app's identity.",
         command="az resource show --ids {cluster_id}",
     ),
@@ -33,7 +33,7 @@ ENTRIES = (
         code="OperationCanceled",
         situations=(MOOR,),
         cause="The operation was canceled: {canceled_by} asked for it{canceled_because}.",
-        remedy="Nothing: what it made is taken back, or kept, as the request said. Retry goes on with it.",
+        remedy="Nothing: what it made is reverted, or kept, as the request said. Retry continues it.",
         command=_JOURNAL,
     ),
     Entry(
@@ -105,14 +105,14 @@ ENTRIES = (
     Entry(
         code="ComputeFailed",
         situations=(MOOR,),
-        cause="The compute {compute} is there already, in state {state}.",
+        cause="The compute {compute} exists already, in state {state}.",
         remedy="Detach it, then attach again: a failed compute does not recover.",
         command=_DETACH,
     ),
     Entry(
         code="NothingToReattach",
         situations=(MOOR,),
-        cause="Workspace {workspace} has no compute {compute}: there is nothing to keep and nothing to change.",
+        cause="Workspace {workspace} has no compute {compute}: nothing to keep and nothing to change.",
         remedy="Attach the cluster with POST /api/attach.",
         command=_COMPUTE,
     ),
@@ -142,8 +142,8 @@ ENTRIES = (
         code="DetachStuck",
         situations=(MOOR,),
         cause="Azure ML took the detach and has not finished it: asked {since}, {waited} ago. Last seen: {detail}.",
-        remedy="Moor looks every hour whether the compute is gone, and ends the operation then. Should it stay, open a "
-        "support request with the compute's id: nothing but Azure ML can finish it.",
+        remedy="Wait: Moor looks every hour whether the compute is gone, and then ends the operation. If it stays, "
+        "open a support request with the compute's id: nothing but Azure ML can finish it.",
         command="az rest --method get --url '{compute_id}?api-version=2025-12-01'",
         transient=True,
     ),
@@ -184,7 +184,7 @@ ENTRIES = (
         code="RunTerminated",
         situations=(MOOR,),
         cause="The engine instance of this operation was terminated in the engine",
-        remedy="Read the journal for what was done; retry goes on with it.",
+        remedy="Read the journal for what was done; retry continues it.",
         command=_JOURNAL,
         transient=True,
     ),
@@ -200,7 +200,7 @@ ENTRIES = (
         code="RunLost",
         situations=(MOOR,),
         cause="The engine instance of this operation {what}",
-        remedy="Nothing is to be done: a new run goes on from the record.",
+        remedy="Do nothing: a new run resumes from the record.",
         command=_JOURNAL,
         transient=True,
     ),

@@ -84,7 +84,7 @@ class SimulatedAzure:
             "ARM_CLOUD_METADATA_URL": self.about["metadataUrl"],
             "IDENTITY_ENDPOINT": self.about["identityEndpoint"],
             "IDENTITY_HEADER": self.about["identityHeader"],
-            "REQUESTS_CA_BUNDLE": self.about["caBundle"],
+            "REQUESTS_CA_BUNDLE": self.about["authority"],
             "HTTPS_PROXY": self.about["httpsProxy"],
             "NO_PROXY": "127.0.0.1,localhost",
         }
@@ -272,8 +272,7 @@ class SimulatedAzure:
         headers = {"Authorization": f"Bearer {self._tokens[client_id]}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310
-        # Reading the bundle takes longer than the call.
-        self._context = self._context or ssl.create_default_context(cafile=self.about["caBundle"])
+        self._context = self._context or ssl.create_default_context(cafile=self.about["authority"])
         try:
             with urllib.request.urlopen(request, timeout=self.timeout, context=self._context) as response:  # noqa: S310
                 return ArmAnswer(response.status, _parsed(response.read()), response.headers)

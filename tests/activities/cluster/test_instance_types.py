@@ -108,7 +108,7 @@ def test_undo_deletes_what_was_made_and_changes_back_what_was_changed(monkeypatc
     step = at_work("undo_instance_types", earlier=(applied,), created=made)
     outcome = undo_instance_types(step)
     assert isinstance(outcome, Done)
-    assert (outcome.detail, outcome.undone) == ("2 taken back", (f"{PLACE}/small",))
+    assert (outcome.detail, outcome.undone) == ("2 reverted", (f"{PLACE}/small",))
     assert api.calls == [("delete", "small"), ("update", "big")]
     assert intents == [("delete", f"{PLACE}/small"), ("update", f"{PLACE}/big")]
 

@@ -19,7 +19,7 @@ SAMPLES = [
     for situation in entry.situations
     for number, sample in enumerate(entry.samples)
 ]
-# Code or message, as the field's documents give them (domain facts, sections 3 and 4; the seeds) -> Moor's code.
+# Code or message, as Microsoft's troubleshooting pages and public issues give them -> Moor's code.
 LITERALS = [
     ("attach", "GenericComputeError", "", "ComputeInformationUnavailable"),
     ("attach", None, "Failed to get compute information.", "ComputeInformationUnavailable"),

@@ -56,11 +56,11 @@ SURROUNDINGS = (
         facts(
             kubernetes=replace(SEEN, phase=None, may_create_namespaces=False), request={"createNamespace": True}
         ),
-        "fail", "may not make it",
+        "fail", "may not create it",
     ),
     Case(
         "namespace", "missing, to be made",
-        facts(kubernetes=replace(SEEN, phase=None), request={"createNamespace": True}), "pass", "will be made",
+        facts(kubernetes=replace(SEEN, phase=None), request={"createNamespace": True}), "pass", "will be created",
     ),
     Case("namespace", "on its way out", facts(kubernetes=replace(SEEN, phase="Terminating")), "pass", "waits"),
     Case("namespace", "not seen", facts(kubernetes=UNSEEN), "unknown"),
@@ -137,7 +137,7 @@ SURROUNDINGS = (
         "fail", "It differs.",
     ),
     Case("extension", "being changed", facts(extension=CREATING_EXTENSION), "warning", "being installed"),
-    Case("extension", "will do", facts(extension=ExtensionFacts()), "pass", "will do"),
+    Case("extension", "as asked for", facts(extension=ExtensionFacts()), "pass", "exists as asked for"),
     Case("extension", "cannot be read", facts(extension=DOWN), "unknown", "503"),
     Case("workspaceRoles", "system-assigned", facts(), "pass", "needs no role"),
     Case("workspaceRoles", "all there", facts(workspace_roles=Seen(met=NEEDS)), "pass", "has the roles"),
