@@ -19,7 +19,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class AppError(Exception):
-    """The app answered otherwise than the caller can go on with."""
+    """The app answered otherwise than the caller can use."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def test_one_that_serves_is_adopted(monkeypatch: pytest.MonkeyPatch, held: list[
     assert outlook(installing())[1] is None
     outcome = install_extension(installing())
     assert isinstance(outcome, Done)
-    assert (outcome.detail, outcome.created) == ("the extension is there already", ())
+    assert (outcome.detail, outcome.created) == ("the extension exists already", ())
     assert (held, arm.calls) == (["reserve"], [])
 
 
