@@ -14,12 +14,12 @@ from activities.extension.install import extension_gone, extension_ready, instal
 from activities.runtime import locks
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
-from domain.operation.codec import encode
-from domain.operation.results import ExtensionSent
 from domain.arm_ids import EXTENSION
 from domain.extension.wanted import EXTENSION_TYPE
+from domain.operation.codec import encode
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Created, Done, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.results import ExtensionSent, Resolved
 from domain.problems import AzureAnswer
 from gateways import clock
 from gateways.azure import arm
@@ -41,7 +41,7 @@ def attach(sent: float, *, made: bool = True, started: float | None = None, **re
     begun = ago(sent + 5 if started is None else started)
     intents = (Intent("create", TARGET, ago(sent)),)
     steps = (
-        StepRecord("resolve", "do", "Succeeded", value={"clusterLocation": "westeurope"}),
+        StepRecord("resolve", "do", "Succeeded", value=encode(Resolved(cluster_location="westeurope"))),
         StepRecord("install_extension", "do", "Succeeded", 1, started=begun, intents=intents, value=value),
         replace(StepRecord("extension_ready", "until", "Waiting", 1, 14400.0, started=ago(sent)), **ready),
     )
