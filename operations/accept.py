@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.runtime.locks import Accepted, complete, insert, left_over
-from domain.operation.codec import encode
+from domain.operation.acceptance import Acceptance
 from domain.operation.record import (
     Operation,
     RequestedBy,
 )
 from domain.requests.models import AttachRequest, Request
 from domain.requests.parsing import request_to_json
-from domain.times import to_text
 from gateways import clock
 from gateways.storage import claims, records
 from gateways.storage.claims import Claim, ClaimContested
@@ -84,7 +83,7 @@ def accept(submission: Submission) -> Accepted | Conflict:
         if known is not None:
             return _known(known.operation, fingerprint)
     operation_id = submission.operation_id or str(uuid.uuid4())
-    accepted = _accepted_fields(submission, operation_id, fingerprint)
+    accepted = acceptance_of(submission, operation_id, fingerprint)
     if submission.plan_only:
         return _record(accepted)
     target = claims.compute_target(submission.workspace_id, submission.compute_name)
@@ -129,27 +128,28 @@ def _known(operation: Operation, fingerprint: str) -> Accepted | Conflict:
     return Conflict(operation, same_id=True)
 
 
-def _record(accepted: Mapping[str, Any], claim: Claim | None = None) -> Accepted | Conflict:
+def _record(accepted: Acceptance, claim: Claim | None = None) -> Accepted | Conflict:
     try:
         return Accepted(insert(accepted), fresh=True)
     except records.OperationExists:
-        known = records.read(str(accepted["id"]))
+        known = records.read(accepted.id)
         assert known is not None
         if claim is not None and left_over(claim, known.operation):
             claims.release(claim)
-        return _known(known.operation, str(accepted["fingerprint"]))
+        return _known(known.operation, accepted.fingerprint)
 
 
-def _accepted_fields(submission: Submission, operation_id: str, fingerprint: str) -> dict[str, Any]:
-    return {
-        "id": operation_id,
-        "kind": submission.kind,
-        "request": dict(submission.request),
-        "fingerprint": fingerprint,
-        "requestedBy": encode(submission.requested_by),
-        "workspaceId": submission.workspace_id,
-        "clusterId": submission.cluster_id,
-        "computeName": submission.compute_name,
-        "planOnly": submission.plan_only,
-        "createdTime": to_text(clock.now()),
-    }
+def acceptance_of(submission: Submission, operation_id: str, fingerprint: str) -> Acceptance:
+    """What a submission is accepted as, now."""
+    return Acceptance(
+        id=operation_id,
+        kind=submission.kind,
+        request=submission.request,
+        fingerprint=fingerprint,
+        requested_by=submission.requested_by,
+        created_time=clock.now(),
+        workspace_id=submission.workspace_id,
+        compute_name=submission.compute_name,
+        cluster_id=submission.cluster_id,
+        plan_only=submission.plan_only,
+    )

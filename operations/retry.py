@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from activities.registry import BINDINGS
-from activities.runtime.transitions import FAILED_BEFORE
 from domain.operation.record import (
     CANCELED,
     FAILED,
@@ -118,8 +117,8 @@ def _anew(step: StepRecord) -> StepRecord:
     """A step as a new run finds it: finished ones answer from the record, the others begin again, intents kept."""
     if step.status in (SUCCEEDED, SKIPPED) and step.name not in _TAKEN_ANEW:
         return replace(step, backs=0)
-    value = {**step.value, FAILED_BEFORE: True} if step.status == FAILED else step.value
-    return replace(step.begun_again(), value=value, backs=0, since=None)
+    failed = step.failed_before or step.status == FAILED
+    return replace(step.begun_again(), progress=step.progress, failed_before=failed, backs=0, since=None)
 
 
 _TAKEN_ANEW = frozenset(b.step.name for b in BINDINGS if b.taken_anew)

@@ -37,6 +37,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
+from domain.operation.results import RelayEnsured
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.extensions import find_extension
@@ -54,14 +55,14 @@ def ensure_relay(step: StepAtWork) -> Outcome:
         return Done(detail=needless, skipped=True)
     found = _relay_installed(cluster)
     if found is not None:
-        return Done(_value(found) if found.namespace else {}, "the extension exists already", skipped=True)
+        return Done(_value(found) if found.namespace else None, "the extension exists already", skipped=True)
     # Whoever installs the extension makes its relay: two at once would both take it for theirs.
     other = locks.obtain(claims.extension_target(str(cluster)), step.operation.id)
     if other is not None:
         return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
     if find_extension(cluster) is not None:
         return Again(None, "the extension has just been installed")
-    return _make(step, relay_of(_as_spelt(step, cluster)), str(step.operation.value("resolve").get("clusterLocation")))
+    return _make(step, relay_of(_as_spelt(step, cluster)), str(step.operation.resolved.cluster_location))
 
 
 def planned_relay(step: StepAtWork) -> list[PlannedChange]:
@@ -88,10 +89,10 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
 
     Both are empty when there is no relay to tell of. Raises ArmError.
     """
-    value = step.operation.value("ensure_relay")
-    if not value:
+    ensured = step.operation.result_of(RelayEnsured)
+    if ensured is None:
         return {}, {}
-    relay = Relay(str(value["namespaceId"]), str(value["connectionId"]))
+    relay = Relay(ensured.namespace_id, ensured.connection_id)
     try:
         keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
     except ArmError as error:
@@ -161,11 +162,11 @@ def _relay_installed(cluster: ArmId) -> Relay | None:
     return relay_in(properties.get("configurationSettings") or {}) or Relay("", "")
 
 
-def _value(relay: Relay) -> dict[str, str]:
-    return {"namespaceId": relay.namespace, "connectionId": relay.connection}
+def _value(relay: Relay) -> RelayEnsured:
+    return RelayEnsured(relay.namespace, relay.connection)
 
 
 def _as_spelt(step: StepAtWork, cluster: ArmId) -> ArmId:
     """The cluster's id in ARM's own spelling: the relay's name follows from it, letter case included."""
-    spelt = step.operation.value("resolve").get("clusterSpelling")
+    spelt = step.operation.resolved.cluster_spelling
     return parse_arm_id(str(spelt), CONNECTED_CLUSTER) if spelt else cluster

@@ -35,6 +35,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
+from domain.operation.results import RelayEnsured
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.role_assignments import roles_held, user_principal
@@ -51,7 +52,7 @@ def grant_workspace_roles(step: StepAtWork) -> Outcome:
     Without these roles Azure ML fails the attach under false names; an attach that lacks them is refused here.
     """
     needs = _needs_now(step)
-    if not needs and step.operation.value("resolve").get("workspaceUser"):
+    if not needs and step.operation.resolved.workspace_user:
         return Done(findings=(Finding(WORKSPACE_CHECK, "unknown", _nobody(step)),))
     if not needs:
         return Done(detail="the workspace acts as its own identity, which needs no role", skipped=True)
@@ -69,7 +70,7 @@ def grant_compute_roles(step: StepAtWork) -> Outcome:
 
     An attachment without these roles is of use to jobs that need neither: what is missing is a warning.
     """
-    resolved = step.operation.value("resolve")
+    resolved = step.operation.resolved
     identity = step.operation.attach_request.get("identity")
     if not identity:
         return Done(detail="the compute has no identity that could have a role", skipped=True)
@@ -78,8 +79,8 @@ def grant_compute_roles(step: StepAtWork) -> Outcome:
     if principal is None:
         message = "Azure does not say which principal the compute's identity is, so that its roles cannot be looked at."
         return Done(findings=(Finding(COMPUTE_CHECK, "unknown", message),))
-    needs = compute_needs(principal, resolved.get("containerRegistry"), resolved.get("storageAccount"))
-    without_registry = () if resolved.get("containerRegistry") else (_no_registry(principal),)
+    needs = compute_needs(principal, resolved.container_registry, resolved.storage_account)
+    without_registry = () if resolved.container_registry else (_no_registry(principal),)
 
     def warn(missing: Sequence[Need], findings: tuple[Finding, ...]) -> Outcome:
         return Done(detail=f"missing: {in_words(missing)}", findings=findings)
@@ -100,8 +101,8 @@ def look_ahead(step: StepAtWork) -> Seen:
 
     Raises ArmError, and LookupError when Azure does not say who the workspace acts as.
     """
-    resolved = step.operation.value("resolve")
-    if resolved.get("workspaceUser") and not resolved.get("workspacePrincipal"):
+    resolved = step.operation.resolved
+    if resolved.workspace_user and not resolved.workspace_principal:
         raise LookupError(_nobody(step))
     return roles_held(_needs_ahead(step))
 
@@ -120,14 +121,14 @@ def planned_grants(step: StepAtWork) -> list[PlannedChange]:
 
 def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     """The same for the compute's identity; one that comes with the compute has no assignment to name yet."""
-    request, resolved = step.operation.attach_request, step.operation.value("resolve")
+    request, resolved = step.operation.attach_request, step.operation.resolved
     identity = request.get("identity")
     if not request.get("grantRoles") or not identity:
         return []
     user = identity.get("userAssignedIdentityId")
     anew = step.operation.kind == "reattach" and user is None  # It gets a new identity with the new compute.
     principal = None if anew else _compute_principal(step, user)
-    needs = compute_needs(principal or "", resolved.get("containerRegistry"), resolved.get("storageAccount"))
+    needs = compute_needs(principal or "", resolved.container_registry, resolved.storage_account)
     missing = roles_held(needs).missing if principal else needs
     return [
         PlannedChange(
@@ -176,13 +177,14 @@ def _granted(step: StepAtWork) -> list[str]:
 
 def _workspace_needs(step: StepAtWork, relay: str | None) -> tuple[Need, ...]:
     """What the workspace's user-assigned identity needs, with the relay that is known or to come."""
-    principal = step.operation.value("resolve").get("workspacePrincipal")
-    return workspace_needs(str(principal), step.operation.cluster, relay) if principal else ()
+    principal = step.operation.resolved.workspace_principal
+    return workspace_needs(principal, step.operation.cluster, relay) if principal else ()
 
 
 def _needs_now(step: StepAtWork) -> tuple[Need, ...]:
     """The same, with the relay that ``ensure_relay`` has seen or made."""
-    return _workspace_needs(step, step.operation.value("ensure_relay").get("namespaceId"))
+    relay = step.operation.result_of(RelayEnsured)
+    return _workspace_needs(step, relay.namespace_id if relay else None)
 
 
 def _needs_ahead(step: StepAtWork) -> tuple[Need, ...]:
@@ -241,7 +243,7 @@ def _missing(check: str, outcome: str, need: Need) -> Finding:
 
 
 def _nobody(step: StepAtWork) -> str:
-    user = step.operation.value("resolve")["workspaceUser"]
+    user = step.operation.resolved.workspace_user
     return f"Azure does not say which principal the identity {user} is, so that its roles cannot be looked at."
 
 

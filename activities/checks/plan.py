@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from activities.runtime.step import StepAtWork
 from domain.operation.outcomes import Done, Outcome
-from domain.operation.plan import PlannedChange, plan_to_json
+from domain.operation.plan import PlannedChange, make_plan
+from domain.operation.results import Surveyed
 
 # What a step would change, as things are now. Raises ArmError.
 Planner = Callable[[StepAtWork], Sequence[PlannedChange]]
@@ -21,8 +22,9 @@ def plan(step: StepAtWork, planners: Mapping[str, Planner]) -> Outcome:
     refused = any(finding.outcome == "fail" for finding in operation.findings)
     asked = [] if refused else [planners[name] for name in step.call.planned if name in planners]
     changes = [change for planner in asked for change in planner(step)]
-    workloads = None if operation.kind == "attach" else operation.value("survey").get("workloads", [])
-    return Done(plan_to_json(operation.kind, operation.findings, changes, workloads), detail=_in_words(changes))
+    surveyed = operation.result_of(Surveyed) or Surveyed()
+    workloads = None if operation.kind == "attach" else surveyed.workloads
+    return Done(make_plan(operation.kind, operation.findings, changes, workloads), detail=_in_words(changes))
 
 
 def _in_words(changes: Sequence[PlannedChange]) -> str:

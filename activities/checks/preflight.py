@@ -52,7 +52,7 @@ def preflight(step: StepAtWork) -> Outcome:
     """Run every check; a failed one stops the operation. A plan reports it."""
     if step.operation.kind == "detach":
         return look_before_detach(step)
-    if step.operation.value("resolve").get("refused"):
+    if step.operation.resolved.refused:
         return Done(detail="there is nothing to check", skipped=True)
     gathered = gather(step)
     if gathered.passing and step.record.attempts < _ATTEMPTS:
@@ -90,7 +90,7 @@ def gather(step: StepAtWork) -> Gathered:
     operation = step.operation
     workspace = parse_arm_id(str(operation.workspace_id), WORKSPACE)
     cluster = parse_arm_id(str(operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
-    location = str(operation.value("resolve").get("clusterLocation") or "")
+    location = operation.resolved.cluster_location or ""
     connected, bindings = cluster.resource_type == CONNECTED_CLUSTER, f"{cluster}/trustedAccessRoleBindings"
     readings: dict[str, Callable[[], Any]] = {
         "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,

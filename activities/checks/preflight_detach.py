@@ -24,8 +24,7 @@ _ATTEMPTS, _PAUSE = 3, 5.0
 
 def look_before_detach(step: StepAtWork) -> Outcome:
     """Check the permissions of the app's identity, then the roles of the workspace's; a plan reports it."""
-    resolved = step.operation.value("resolve")
-    if not resolved.get("clusterId"):
+    if not step.operation.resolved.cluster_id:
         return Done(detail="there is nothing to check", skipped=True)
     try:
         findings = (may_detach(step), _workspace(step))

@@ -19,6 +19,7 @@ from domain.operation.outcomes import (
     Outcome,
     Stop,
 )
+from domain.operation.results import ComponentsSeen, ExtensionSent
 from domain.problems import AzureAnswer, Problem
 from domain.times import in_words
 from gateways import dns
@@ -32,7 +33,8 @@ _MOST_TOLD = 6
 @guarded
 def components_healthy(step: StepAtWork) -> Outcome:
     """See that all of the extension's components are available: ready in ARM does not mean ready."""
-    extension = arm.find(str(step.operation.value("install_extension").get("extensionId")), arm.EXTENSIONS_API)
+    sent = step.operation.result_of(ExtensionSent)
+    extension = arm.find(sent.extension_id, arm.EXTENSIONS_API) if sent is not None else None
     if extension is None:
         return Again(None, "the extension does not show")
     cluster = step.operation.cluster
@@ -51,7 +53,7 @@ def components_healthy(step: StepAtWork) -> Outcome:
     findings = [Finding("components", "pass", f"All {health.expected} components of the extension are available.")]
     findings += _health_findings(step, health)
     findings += _router_findings(settings, address)
-    return Done({"routerAddress": address} if address else {}, findings=tuple(findings))
+    return Done(ComponentsSeen(address or None), findings=tuple(findings))
 
 
 def _not_ready(step: StepAtWork, health: Health) -> Outcome:

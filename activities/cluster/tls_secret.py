@@ -122,8 +122,7 @@ def _made(step: StepAtWork, target: str) -> tuple[Created, ...]:
 
 def _is_asked(step: StepAtWork) -> bool:
     """Whether the certificate is to be kept: the clean-up comes, and v1's secret was there when all was looked at."""
-    resolved = step.operation.value("resolve")
-    return bool(step.operation.attach_request.get("cleanupLegacy") and resolved.get("legacyTls"))
+    return bool(step.operation.attach_request.get("cleanupLegacy")) and step.operation.resolved.legacy_tls
 
 
 def secret_id(cluster: ArmId) -> str:

@@ -29,6 +29,8 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
+from domain.operation.record import Operation
+from domain.operation.results import ComponentsSeen, ComputeReady, as_text
 from domain.operation.steps import ATTACH_COMPUTE, REMOVE_FAILED_COMPUTE
 from domain.problems import AzureAnswer, Problem
 from gateways import clock
@@ -106,8 +108,7 @@ def compute_ready(step: StepAtWork) -> Outcome:
         return Again(None, "the compute does not show yet")
     state = state_of(found)
     if state == "succeeded":
-        seen = step.operation.value("components_healthy")
-        return Done({**_result(found, target), **seen})
+        return Done(_result(found, step.operation))
     if state in ("failed", "canceled") or progress.error is not None:
         return _failed(step, _attach_failed(step, found, progress.error))
     return Again(None, f"the compute is {found['properties'].get('provisioningState')}")
@@ -136,12 +137,13 @@ def _in_use(step: StepAtWork) -> str | None:
 
 def _attach_body(step: StepAtWork) -> dict[str, Any]:
     request = step.operation.attach_request
-    location = step.operation.value("resolve").get("location")
+    resolved = step.operation.resolved
+    location = resolved.location
     properties: dict[str, Any] = {
         "computeType": "Kubernetes",
         "computeLocation": location,
         "resourceId": step.operation.cluster_id,
-        "properties": _kubernetes_properties(request, step.operation.value("resolve").get("keptInstanceTypes")),
+        "properties": _kubernetes_properties(request, resolved.kept_instance_types),
     }
     if request.get("description"):
         properties["description"] = request["description"]
@@ -154,7 +156,7 @@ def _attach_body(step: StepAtWork) -> dict[str, Any]:
     return body
 
 
-def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, Any] | None) -> dict[str, Any]:
+def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {"namespace": request["namespace"]}
     if request.get("defaultInstanceType"):
         properties["defaultInstanceType"] = request["defaultInstanceType"]
@@ -165,14 +167,16 @@ def _kubernetes_properties(request: Mapping[str, Any], kept_types: Mapping[str, 
     return properties
 
 
-def _result(body: Mapping[str, Any], target: str) -> dict[str, Any]:
+def _result(body: Mapping[str, Any], operation: Operation) -> ComputeReady:
     properties = body["properties"]
-    return {
-        "computeId": target,
-        "provisioningState": properties.get("provisioningState"),
-        "namespace": (properties.get("properties") or {}).get("namespace"),
-        "principalId": (body.get("identity") or {}).get("principalId"),
-    }
+    seen = operation.result_of(ComponentsSeen)
+    return ComputeReady(
+        operation.compute_id,
+        as_text(properties.get("provisioningState")),
+        as_text((properties.get("properties") or {}).get("namespace")),
+        as_text((body.get("identity") or {}).get("principalId")),
+        seen.router_address if seen is not None else None,
+    )
 
 
 def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:

@@ -19,7 +19,8 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from domain.times import from_text, in_words, to_text
+from domain.operation.results import ComputeGone, ComputeLeaving, DetachStarted
+from domain.times import in_words, to_text
 from domain.workloads.policy import policy_of
 from gateways import clock
 from gateways.azure import arm
@@ -49,7 +50,7 @@ def detach_compute(step: StepAtWork) -> Outcome:
     target = step.operation.compute_id
     found = find_compute(target)
     if found is None:
-        return Done({"alreadyGone": step.intent is None}, detail="the compute is gone", skipped=step.intent is None)
+        return Done(DetachStarted(already_gone=step.intent is None), "the compute is gone", skipped=step.intent is None)
     change = planned_detach(step, found)
     if change is None:
         return Done(detail="the compute is being detached already")
@@ -75,7 +76,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     Neither a status URL that answers 404 nor one that says Succeeded proves it: the compute itself is read, twice over
     time, and looked for among the workspace's computes. Azure's own end of the operation counts when it is a failure.
     """
-    before = step.operation.value("detach_compute")
+    before = step.operation.result_of(DetachStarted)
     progress = poll(step.operation.operation_url("detach_compute"))
     under_way = progress.state == WAITING
     if under_way and _age(step) < _BELIEVED:
@@ -84,7 +85,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     if found is not None and under_way:
         return _not_yet(step, Again(progress.retry_after, "Azure ML detaches the compute"))
     if found is None:
-        return _gone(step, already=bool(before.get("alreadyGone")))
+        return _gone(step, already=before is not None and before.already_gone)
     state = str(found.get("properties", {}).get("provisioningState"))
     # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
     # that had failed before may still show so for a moment.
@@ -94,31 +95,36 @@ def compute_gone(step: StepAtWork) -> Outcome:
     if (progress.error is not None and ended) or failed:
         said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]
         return Stop(explain(DETACH, said, step.facts))
-    back = "has come back after it was gone" if step.record.value.get("goneSince") else "is still there"
+    back = "has come back after it was gone" if _gone_since(step) else "is still there"
     detail = f"the compute {back} ({state})"
     if progress.refused is not None:
         detail += f", and Azure refuses the status of its operation ({progress.refused})"
-    again = Again(None, detail, value={"goneSince": None, "state": state})
+    again = Again(None, detail, progress=ComputeLeaving())
     if progress.refused is not None and state_of(found) == "succeeded" and _age(step) > _AT_REST_AFTER:
         return _stuck(step, again)
     return _not_yet(step, again)
 
 
+def _gone_since(step: StepAtWork) -> datetime | None:
+    leaving = step.record.progress_of(ComputeLeaving)
+    return leaving.gone_since if leaving is not None else None
+
+
 def _gone(step: StepAtWork, *, already: bool) -> Outcome:
     target, moment = step.operation.compute_id, clock.now()
     if already:
-        return Done({"computeId": target, "detached": True, "alreadyGone": True}, skipped=True)
-    since = step.record.value.get("goneSince")
+        return Done(ComputeGone(target, already_gone=True), skipped=True)
+    since = _gone_since(step)
     if since is None:
-        return Again(_LOOK_AGAIN, "the compute is gone; looking once more", value={"goneSince": to_text(moment)})
-    waited = (moment - from_text(str(since))).total_seconds()
+        return Again(_LOOK_AGAIN, "the compute is gone; looking once more", progress=ComputeLeaving(moment))
+    waited = (moment - since).total_seconds()
     if waited < _LOOK_AGAIN:
         return Again(_LOOK_AGAIN - waited, "the compute is gone; looking once more")
     if any(
         _name(compute) == _name({"id": target}) for compute in arm.items(target.rpartition("/")[0], arm.WORKSPACES_API)
     ):
         return _not_yet(step, Again(None, "the workspace still lists the compute"))
-    return Done({"computeId": target, "detached": True, "alreadyGone": False})
+    return Done(ComputeGone(target))
 
 
 def _not_yet(step: StepAtWork, again: Again) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from activities.cluster import tls_secret
@@ -14,6 +15,7 @@ from domain.compute.attachment import Attachment, merge
 from domain.compute.resource import LEGACY_TYPE, cluster_under, state_of
 from domain.extension.cluster_facts import facts_to_keep
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
+from domain.operation.results import Resolved, as_text
 from domain.preflight.cluster import BUSY_STATES
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
@@ -32,7 +34,7 @@ def resolve(step: StepAtWork) -> Outcome:
     if step.operation.plan_only and isinstance(outcome, Stop):
         problem = outcome.problem
         finding = Finding("resolve", "fail", problem.message, problem.remedy, problem.command)
-        return Done({"refused": True}, findings=(finding,))
+        return Done(Resolved(refused=True), findings=(finding,))
     return outcome
 
 
@@ -57,32 +59,30 @@ def _resolve(step: StepAtWork) -> Outcome:
     busy = _cluster_busy(cluster.body) or (compute_leaving(compute.body) if compute and not attached else None)
     if busy is not None and not step.operation.plan_only:
         return busy
-    read = {
-        "location": found.body.get("location"),
-        "clusterLocation": cluster.body.get("location"),
-        "cluster": facts_to_keep(cluster.body),
-        "clusterSpelling": cluster.body.get("id"),
-        **_workspace_facts(found.body),
-    }
+    read = replace(
+        _workspace_facts(found.body),
+        cluster_location=as_text(cluster.body.get("location")),
+        cluster=facts_to_keep(cluster.body),
+        cluster_spelling=as_text(cluster.body.get("id")),
+    )
     if attached and compute is not None:
-        merged = _effective(step, compute.body, cluster_id)
-        if isinstance(merged, Stop):
-            return merged
-        return Done({**read, **merged, "computeId": step.operation.compute_id}, cluster_id=str(cluster_id))
+        merged = _effective(step, read, compute.body, cluster_id)
+        return merged if isinstance(merged, Stop) else Done(merged, cluster_id=str(cluster_id))
     return Done(read, detail="the compute exists already" if compute else None)
 
 
-def _workspace_facts(workspace: Mapping[str, Any]) -> dict[str, Any]:
+def _workspace_facts(workspace: Mapping[str, Any]) -> Resolved:
     """What later steps need of the workspace: who it acts as, where its images and data are."""
     properties = workspace.get("properties") or {}
     user = user_identity(workspace)
-    return {
-        "workspaceIdentity": (workspace.get("identity") or {}).get("type"),
-        "workspaceUser": user,
-        "workspacePrincipal": user_principal(user, workspace) if user else None,
-        "containerRegistry": properties.get("containerRegistry"),
-        "storageAccount": properties.get("storageAccount"),
-    }
+    return Resolved(
+        location=as_text(workspace.get("location")),
+        workspace_identity=as_text((workspace.get("identity") or {}).get("type")),
+        workspace_user=user,
+        workspace_principal=user_principal(user, workspace) if user else None,
+        container_registry=as_text(properties.get("containerRegistry")),
+        storage_account=as_text(properties.get("storageAccount")),
+    )
 
 
 def _not_to_reattach(compute: Mapping[str, Any] | None, step: StepAtWork) -> Stop | Again | None:
@@ -105,14 +105,9 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
         return Stop(make_problem("NotAKubernetesCompute", {**step.facts, "compute_type": kind}))
     if state_of(compute) in ("creating", "updating") and not step.operation.plan_only:
         return Again(None, f"the compute is {compute['properties'].get('provisioningState')}")
-    resource = compute["properties"].get("resourceId")
-    namespace = (compute["properties"].get("properties") or {}).get("namespace")
-    read = {
-        "location": workspace.get("location"),
-        "clusterId": resource,
-        "namespace": namespace,
-        **_workspace_facts(workspace),
-    }
+    resource = as_text(compute["properties"].get("resourceId"))
+    namespace = as_text((compute["properties"].get("properties") or {}).get("namespace"))
+    read = replace(_workspace_facts(workspace), cluster_id=resource, namespace=namespace)
     return Done(read, cluster_id=cluster_under(compute))
 
 
@@ -131,7 +126,7 @@ def compute_leaving(compute: Mapping[str, Any]) -> Again | None:
     return Again(None, "a compute of this name is being detached") if state_of(compute) == "deleting" else None
 
 
-def _effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> dict[str, Any] | Stop:
+def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], cluster: ArmId) -> Resolved | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
     legacy_tls, hindrance = tls_secret.legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
@@ -141,9 +136,11 @@ def _effective(step: StepAtWork, compute: Mapping[str, Any], cluster: ArmId) -> 
         refused.append(f"/cleanupLegacy: the certificate of v1 cannot be kept: {hindrance}")
     if refused:
         return Stop(make_problem("ReattachRefused", {**step.facts, "reasons": "; ".join(refused)}))
-    return {
-        "attachRequest": dict(merged.request),
-        "keptInstanceTypes": dict(merged.kept_types),
-        "legacyTls": legacy_tls,
-        "clusterId": str(cluster),
-    }
+    return replace(
+        read,
+        cluster_id=str(cluster),
+        compute_id=step.operation.compute_id,
+        attach_request=merged.request,
+        kept_instance_types=merged.kept_types,
+        legacy_tls=legacy_tls,
+    )

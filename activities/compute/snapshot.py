@@ -10,6 +10,7 @@ from domain.arm_ids import parse_arm_id
 from domain.compute.attachment import Attachment, merge, postable
 from domain.extension.wanted import ENSURE, Wanted
 from domain.operation.outcomes import Done, Finding, Outcome
+from domain.operation.results import Snapshot
 from domain.requests.parsing import parse_request, request_to_json
 from domain.violations import Refused
 from gateways.azure.arm import ArmError
@@ -50,11 +51,10 @@ def snapshot(step: StepAtWork) -> Outcome:
         request = request_to_json(parse_request("attach", body))
     except Refused as refused:
         return _without(tuple(str(violation) for violation in refused.violations))
-    kept = {"attachRequest": request, "roleAssignments": granted}
     if merged.left_out:
         findings.append(_left_out(merged.left_out))
     detail = "POST result.snapshot.attachRequest to /attach to undo this"
-    return Done({"snapshot": kept}, detail, findings=tuple(findings))
+    return Done(Snapshot(request, tuple(granted)), detail, findings=tuple(findings))
 
 
 def _unread(error: ArmError) -> Finding:

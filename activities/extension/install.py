@@ -56,6 +56,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Intent
+from domain.operation.results import ExtensionSent
 from domain.operation.steps import INSTALL_EXTENSION, REMOVE_EXTENSION
 from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem, answers_in
@@ -125,28 +126,26 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
 
 def extension_ready(step: StepAtWork) -> Outcome:
     """See the installation through: the operation has ended and the extension itself says Succeeded."""
-    value = step.operation.value("install_extension")
+    sent = step.operation.needed(ExtensionSent)
     progress = poll(step.operation.operation_url("install_extension"))
     if progress.state == WAITING:
         return Again(progress.retry_after, "the extension is being installed")
-    found = arm.find(value["extensionId"], API)
+    found = arm.find(sent.extension_id, API)
     if found is None:
         if progress.error is not None:
-            return _failed(step, value, {}, progress.error)
+            return _failed(step, sent, {}, progress.error)
         return Again(None, "the extension does not show yet")
     state = _state(found.body)
     if state == "succeeded":
-        return Done({"version": found.body["properties"].get("currentVersion")})
+        return Done()
     if state in ("failed", "canceled") or (progress.error is not None and state not in ("creating", "updating")):
-        return _failed(step, value, found.body, progress.error)
+        return _failed(step, sent, found.body, progress.error)
     return Again(None, f"the extension is {found.body['properties'].get('provisioningState')}")
 
 
-def _failed(
-    step: StepAtWork, value: Mapping[str, Any], extension: Mapping[str, Any], error: AzureAnswer | None
-) -> Outcome:
+def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None) -> Outcome:
     problem = _install_failed(step, extension, error)
-    ours = value.get("updated") or any(c.type == EXTENSION for c in step.operation.created)
+    ours = sent.updated or any(c.type == EXTENSION for c in step.operation.created)
     if not ours or not (problem.transient or step.failed_before):
         return Stop(problem)
     left = _SENT_AGAIN_AFTER - _since_sent(step)
@@ -282,7 +281,7 @@ def _install(step: StepAtWork, wanted: Wanted, cluster_facts: ClusterFacts, find
         properties["configurationProtectedSettings"] = protected
     step.intend("create", target)
     answer = arm.put(target, arm.EXTENSIONS_API, {**_identity(cluster_facts), "properties": properties})
-    value = {"extensionId": target, "protected": references(wanted, names)}
+    value = ExtensionSent(target, references(wanted, names))
     made = (Created(EXTENSION, target),)
     told = (*findings, *secrets.findings)
     return Done(value, created=made, findings=told, operation_url=answer.operation_url)
@@ -296,8 +295,8 @@ def _identity(cluster_facts: ClusterFacts) -> dict[str, Any]:
 
 
 def _facts(step: StepAtWork) -> ClusterFacts:
-    resolved = step.operation.value("resolve")
-    return facts(step.operation.cluster, str(resolved["clusterLocation"]), resolved.get("cluster"))
+    resolved = step.operation.resolved
+    return facts(step.operation.cluster, str(resolved.cluster_location), resolved.cluster)
 
 
 def _settings_refused(step: StepAtWork, failed: list[Finding]) -> Problem:
@@ -335,10 +334,8 @@ def _got_through(intent: Intent, wanted: Wanted, found: Mapping[str, Any]) -> bo
 def _earlier_attempt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Done:
     target, detail = str(found.get("id")), "an earlier attempt of this step got through"
     update = step.intent is not None and step.intent.action == "update"
-    value = {"extensionId": target, "protected": references_sent(step.operation, wanted, update=update)}
-    if update:
-        return Done({**value, "updated": True}, detail)
-    return Done(value, detail, (Created(EXTENSION, target),))
+    value = ExtensionSent(target, references_sent(step.operation, wanted, update=update), update)
+    return Done(value, detail, () if update else (Created(EXTENSION, target),))
 
 
 def _missing(step: StepAtWork, wanted: Wanted) -> Problem:
@@ -362,7 +359,7 @@ def _adopt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Outcom
     if problem is not None:
         return Stop(problem)
     target = str(found.get("id"))
-    return Done({"extensionId": target}, "the extension exists already", findings=_adopted(wanted, found))
+    return Done(ExtensionSent(target), "the extension exists already", findings=_adopted(wanted, found))
 
 
 def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:

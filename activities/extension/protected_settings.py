@@ -21,6 +21,7 @@ from domain.extension.wanted import Wanted, wanted_extension
 from domain.extension.wire import asked_name, protected_name, protected_to_send
 from domain.operation.outcomes import Again, Finding, Stop
 from domain.operation.record import SUCCEEDED, Operation
+from domain.operation.results import ExtensionSent
 from domain.problems import AzureAnswer, Problem
 from gateways import clock
 from gateways.azure import key_vault
@@ -93,7 +94,8 @@ def sent_by_earlier_operations(operation: Operation, wanted: Wanted) -> dict[str
         made = [created for created in earlier.created if created.type == EXTENSION]
         if any(created.undone for created in made):
             break
-        for name, secret_id in (installed.value.get("protected") or {}).items():
+        sent = earlier.result_of(ExtensionSent)
+        for name, secret_id in (sent.protected if sent is not None else {}).items():
             if protected_name(name) not in given:
                 found.setdefault(name, secret_id)
         if made:

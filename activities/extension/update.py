@@ -21,6 +21,7 @@ from domain.extension.keys import looks_secret, secret_name
 from domain.extension.wanted import Wanted
 from domain.extension.wire import protected_to_send, version_properties
 from domain.operation.outcomes import Done, Finding, Outcome
+from domain.operation.results import ExtensionSent
 from gateways.azure import arm
 
 
@@ -57,12 +58,7 @@ def update_extension(
     step.intend("update", target)
     answer = arm.patch(target, arm.EXTENSIONS_API, {"properties": properties})
     findings += update_findings(wanted, changes, before, bool(secrets.values))
-    value = {
-        "extensionId": target,
-        "protected": references(wanted, names),
-        "updated": True,
-        "replaced": _replaced(changes, before),
-    }
+    value = ExtensionSent(target, references(wanted, names), updated=True, replaced=_replaced(changes, before))
     changed = [*changes, *secrets.values, *(k for k in ("version", "releaseTrain") if k in properties)]
     detail = f"changed: {', '.join(sorted(changed))}"
     return Done(value, detail, findings=(*findings, *secrets.findings), operation_url=answer.operation_url)

@@ -21,6 +21,7 @@ from domain.operation.record import (
     Operation,
     Question,
 )
+from domain.operation.results import Surveyed
 from domain.requests.durations import approval_timeout
 from domain.times import to_text
 from gateways import clock
@@ -82,7 +83,7 @@ def _answered(step: StepAtWork, question: Question) -> Done | Stop:
     reason = question.answered_by.reason if question.answered_by else None
     because = f" ({reason})" if reason else ""
     if question.answer == APPROVE:
-        return Done({"approvedBy": who}, detail=f"approved by {who}{because}")
+        return Done(detail=f"approved by {who}{because}")
     told = {**step.facts, "rejected_by": who, "rejected_because": because or " for no reason given"}
     return Stop(make_problem("ApprovalRejected", told))
 
@@ -90,8 +91,8 @@ def _answered(step: StepAtWork, question: Question) -> Done | Stop:
 def _text(operation: Operation, why: str) -> str:
     """What is asked, for a person who decides on it."""
     workloads = operation.request.get("workloads") or {}
-    found = operation.value("survey").get("workloads") or []
-    uses = ", ".join(f"{use['type']} {use['name']} ({use['status']})" for use in found[:10])
+    found = (operation.result_of(Surveyed) or Surveyed()).workloads
+    uses = ", ".join(f"{use.type} {use.name} ({use.status})" for use in found[:10])
     more = f" and {len(found) - 10} more" if len(found) > 10 else ""
     used = f"In use by {uses}{more}; policy {workloads.get('policy', 'refuse')}." if found else "Nothing uses it."
     verb = operation.kind.capitalize()

@@ -17,6 +17,7 @@ from domain.operation.outcomes import (
     Finding,
     Outcome,
 )
+from domain.operation.plan import Plan
 from domain.operation.record import (
     CANCELED,
     FAILED,
@@ -24,7 +25,17 @@ from domain.operation.record import (
     SUCCEEDED,
     Operation,
 )
+from domain.operation.results import (
+    Attached,
+    ComputeGone,
+    ComputeReady,
+    Detached,
+    HalfReattached,
+    OrphansFound,
+    Snapshot,
+)
 from domain.problems import Problem, problem_from_json
+from domain.workloads.uses import Workload
 from gateways.azure import event_topic, machine_learning
 from gateways.settings import read_settings
 
@@ -44,15 +55,36 @@ def record(step: StepAtWork) -> Outcome:
             return Done(findings=(finding,), ending=Ending(status, result, told))
         return Done(ending=Ending(status, problem=problem))
     if operation.plan_only:
-        return Done(ending=Ending(SUCCEEDED, operation.value("plan")))
+        return Done(ending=Ending(SUCCEEDED, operation.needed(Plan)))
     if operation.kind in ("attach", "reattach"):
-        result = {**operation.value("compute_ready"), **operation.value("find_orphans")}
         finished = (
             (Finding("reattach", "pass", "The compute is attached again."),) if operation.kind == "reattach" else ()
         )
-        return Done(findings=(*_read_by_sdk(operation), *finished), ending=Ending(SUCCEEDED, result))
-    summary = {**operation.value("compute_gone"), **operation.value("find_orphans"), **operation.value("snapshot")}
-    return Done(ending=Ending(SUCCEEDED, summary))
+        return Done(findings=(*_read_by_sdk(operation), *finished), ending=Ending(SUCCEEDED, _attached(operation)))
+    return Done(ending=Ending(SUCCEEDED, _detached(operation)))
+
+
+def _attached(operation: Operation) -> Attached:
+    ready = operation.needed(ComputeReady)
+    return Attached(
+        ready.compute_id,
+        ready.provisioning_state,
+        ready.namespace,
+        ready.principal_id,
+        ready.router_address,
+        _orphaned(operation),
+    )
+
+
+def _detached(operation: Operation) -> Detached:
+    gone = operation.needed(ComputeGone)
+    orphaned, snapshot = _orphaned(operation), operation.result_of(Snapshot)
+    return Detached(gone.compute_id, gone.detached, gone.already_gone, orphaned, snapshot)
+
+
+def _orphaned(operation: Operation) -> tuple[Workload, ...]:
+    found = operation.result_of(OrphansFound)
+    return found.orphaned if found is not None else ()
 
 
 def _read_by_sdk(operation: Operation) -> tuple[Finding, ...]:
@@ -76,19 +108,18 @@ def _in_between(operation: Operation) -> bool:
     return left and (ready is None or ready.status != SUCCEEDED)
 
 
-def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Finding, dict[str, Any]]:
+def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Finding, HalfReattached]:
     """The end of a reattach that is only half done: the problem with the way on, the same by hand, and the body."""
-    resolved = operation.value("resolve")
-    body = postable(operation.attach_request, resolved.get("keptInstanceTypes") or {})
+    resolved = operation.resolved
+    body = postable(operation.attach_request, resolved.kept_instance_types)
     way_on = (
         f"The compute is detached and not attached again. POST /api/operations/{operation.id}/retry continues with the "
         "attach; by hand, send result.attachRequest to POST /api/attach."
     )
     message = f"{operation.compute_name} is detached from its workspace and not attached again."
     finding = Finding("reattach", "fail", message, way_on, command(operation.attach_request))
-    result = {"computeId": resolved.get("computeId"), "attached": False, "attachRequest": body}
     remedy = f"{problem.remedy} {way_on}" if problem.remedy else way_on
-    return replace(problem, remedy=remedy), finding, {k: v for k, v in result.items() if v is not None}
+    return replace(problem, remedy=remedy), finding, HalfReattached(body, resolved.compute_id)
 
 
 def notify(step: StepAtWork) -> Outcome:

@@ -52,7 +52,7 @@ def user_of_roles(operation: Operation, makers: Sequence[Operation], without_own
 
 
 def _user_of_identities(operation: Operation, makers: Sequence[Operation], without_own: bool) -> str | None:
-    of_workspace = str(operation.value("resolve").get("workspaceUser") or "").lower()
+    of_workspace = (operation.resolved.workspace_user or "").lower()
     named = ((maker.attach_request.get("identity") or {}).get("userAssignedIdentityId") for maker in makers)
     of_compute = {str(user).lower() for user in named if user}
     if not of_workspace and not of_compute:

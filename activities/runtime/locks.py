@@ -8,14 +8,11 @@ a claim. Each writes before it looks, so of two that come at once at least one s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from domain.operation.codec import decode
-from domain.operation.record import NOT_STARTED, JournalEntry, Operation, RequestedBy
+from domain.operation.acceptance import Acceptance
+from domain.operation.record import NOT_STARTED, JournalEntry, Operation
 from domain.operation.steps import not_needed
-from domain.times import from_text
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
 from gateways.storage.claims import Claim, ClaimContested
@@ -87,14 +84,18 @@ class Accepted:
 
 
 def complete(claim: Claim) -> Accepted | None:
-    """The operation that holds a claim, recorded now if that was cut short; None when there is none to be had."""
+    """The operation that holds a claim, recorded now if that was cut short; None when there is none to be had.
+
+    Raises CodecError when what it was accepted as cannot be understood.
+    """
     known = records.read(claim.operation_id)
     if known is not None:
         return Accepted(known.operation, fresh=False)
-    if claim.accepted is None:
+    accepted = claim.acceptance
+    if accepted is None:
         return None
     try:
-        return Accepted(insert(claim.accepted), fresh=True)
+        return Accepted(insert(accepted), fresh=True)
     except records.OperationExists:
         known = records.read(claim.operation_id)
         return Accepted(known.operation, fresh=False) if known else None
@@ -117,24 +118,23 @@ def left_over(claim: Claim, holder: Operation) -> bool:
     return claim.accepted is not None and claim.target != own
 
 
-def insert(accepted: Mapping[str, Any]) -> Operation:
+def insert(accepted: Acceptance) -> Operation:
     """Record an operation as its claim says that it was accepted. Raises OperationExists."""
-    created = from_text(str(accepted["createdTime"]))
-    requested_by = decode(RequestedBy, accepted["requestedBy"])
     operation = Operation(
-        id=accepted["id"],
-        kind=accepted["kind"],
+        id=accepted.id,
+        kind=accepted.kind,
         status=NOT_STARTED,
-        request=accepted["request"],
-        fingerprint=accepted["fingerprint"],
-        requested_by=requested_by,
-        created_time=created,
-        updated_time=created,
-        workspace_id=accepted["workspaceId"],
-        cluster_id=accepted["clusterId"],
-        compute_name=accepted["computeName"],
-        plan_only=accepted.get("planOnly", False),
-        left_out=not_needed(accepted["request"]),
+        request=accepted.request,
+        fingerprint=accepted.fingerprint,
+        requested_by=accepted.requested_by,
+        created_time=accepted.created_time,
+        updated_time=accepted.created_time,
+        workspace_id=accepted.workspace_id,
+        cluster_id=accepted.cluster_id,
+        compute_name=accepted.compute_name,
+        plan_only=accepted.plan_only,
+        left_out=not_needed(accepted.request),
         version=orchestration_version(),
     )
-    return records.insert(operation, [JournalEntry("operation", "accepted", created, data=requested_by.told())])
+    told = JournalEntry("operation", "accepted", accepted.created_time, data=accepted.requested_by.told())
+    return records.insert(operation, [told])

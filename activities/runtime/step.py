@@ -16,7 +16,6 @@ from azure.core.exceptions import AzureError
 
 from activities.runtime.transitions import (
     CANCELED_CODE,
-    FAILED_BEFORE,
     Call,
     begin,
     finish,
@@ -98,7 +97,7 @@ class StepAtWork:
     @property
     def failed_before(self) -> bool:
         """Whether somebody has asked to retry this step after it failed."""
-        return bool(self.record.value.get(FAILED_BEFORE))
+        return self.record.failed_before
 
     @property
     def facts(self) -> dict[str, str]:

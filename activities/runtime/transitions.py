@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from domain.operation.codec import encode
 from domain.operation.outcomes import (
     Again,
     Ask,
@@ -38,8 +39,6 @@ from gateways.host_json import orchestration_version
 from gateways.storage.records import Change, Superseded
 
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
-# In the value of a step that is retried after it failed: what stands in its way may be its own failure.
-FAILED_BEFORE = "failedBefore"
 
 
 @dataclass(frozen=True)
@@ -149,8 +148,8 @@ def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, mom
 
 def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
     polls = step.attempts + (0 if step.kind == "do" else 1)
-    value = {**step.value, **outcome.value}
-    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, value=value)
+    seen = step.progress if outcome.progress is None else encode(outcome.progress)
+    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, progress=seen)
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:
@@ -172,7 +171,8 @@ def _question(step: str, ask: Ask, moment: datetime) -> Question:
 
 def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, moment: datetime) -> Change:
     status = SKIPPED if outcome.skipped else SUCCEEDED
-    over = replace(step, status=status, finished=moment, detail=outcome.detail, value=outcome.value)
+    left = {} if outcome.value is None else encode(outcome.value)
+    over = replace(step, status=status, finished=moment, detail=outcome.detail, value=left, progress={})
     after = replace(
         operation.with_step(over).with_operation_url(step.name, outcome.operation_url),
         status=_status(operation, call, RUNNING),

@@ -19,6 +19,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.record import REJECT, Operation
+from domain.operation.results import Drained
 from domain.operation.steps import CANCEL_JOBS, DRAIN
 from domain.requests.durations import approval_timeout, drain_deadline
 from domain.times import in_words
@@ -92,7 +93,8 @@ def planned_cancels(step: StepAtWork) -> list[PlannedChange]:
 
 def is_forced(operation: Operation) -> bool:
     """Whether the compute is to be detached although jobs use it: by the request, or as its deadline came to."""
-    return policy_of(operation.request).jobs == FORCE or bool(operation.value(DRAIN.name).get("forced"))
+    drained = operation.result_of(Drained)
+    return policy_of(operation.request).jobs == FORCE or (drained is not None and drained.forced)
 
 
 def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
@@ -120,7 +122,7 @@ def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
 def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     """What keeps a compute whose jobs are waited for from being detached now; None when no job is left.
 
-    At the deadline the answer is a stop, a question, or ``Done`` with ``forced``.
+    At the deadline the answer is a stop, a question, or ``Done`` with a ``Drained`` that is forced.
 
     Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
@@ -132,7 +134,8 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
         if waited < deadline or policy.on_deadline != FORCE:
             raise
         found = Finding("computeUse", "unknown", f"What uses the compute is unknown: {error}.")
-        return Done({"forced": True}, "the deadline passed: detaches without knowing what is left", findings=(found,))
+        detail = "the deadline passed: detaches without knowing what is left"
+        return Done(Drained(forced=True), detail, findings=(found,))
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
@@ -173,7 +176,7 @@ def _at_deadline(step: StepAtWork, policy: Policy, left: Sequence[Use], waited: 
 
 def _forced(left: Sequence[Use], detail: str) -> Done:
     found = tuple(Finding("jobOnCompute", "warning", f"{use} is left to itself.") for use in left)
-    return Done({"forced": True}, detail=detail, findings=found)
+    return Done(Drained(forced=True), detail=detail, findings=found)
 
 
 def _cancel(step: StepAtWork, job: Use) -> None:

@@ -32,7 +32,7 @@ def pause_schedules(step: StepAtWork) -> Outcome:
     paused += [c.resource_id for c in changes if c.resource_id not in paused]
     if not paused:
         return Done(detail="no schedule starts work on the compute", skipped=True)
-    return Done({"paused": paused}, f"paused: {_names(paused)}")
+    return Done(detail=f"paused: {_names(paused)}")
 
 
 def planned_pauses(step: StepAtWork) -> list[PlannedChange]:

@@ -17,6 +17,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
+from domain.operation.results import SmokeTestStarted
 from domain.problems import AzureAnswer
 from domain.times import in_words
 from gateways.azure import arm, machine_learning
@@ -49,7 +50,7 @@ def smoke_test(step: StepAtWork) -> Outcome:
         return Done(detail="was not asked for", skipped=True)
     intent = step.intent
     job_id = intent.resource_id if intent is not None else _job_id(step)
-    value = {"jobId": job_id}
+    value = SmokeTestStarted(job_id)
     if intent is not None:
         if arm.find(job_id, arm.WORKSPACES_API) is not None:
             return Done(value, detail=f"job {_name(job_id)} exists")
@@ -65,9 +66,10 @@ def smoke_test(step: StepAtWork) -> Outcome:
 
 def smoke_test_done(step: StepAtWork) -> Outcome:
     """See the job to its end; the end of a job that failed is its own error, in the catalogue's words."""
-    job_id = step.operation.value("smoke_test").get("jobId")
-    if job_id is None:
+    started = step.operation.result_of(SmokeTestStarted)
+    if started is None:
         return Done(detail="was not asked for", skipped=True)
+    job_id = started.job_id
     status = _status(job_id)
     words = {**step.facts, "job": _name(job_id), "status": status or "gone"}
     if status == "Completed":

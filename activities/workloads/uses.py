@@ -16,6 +16,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.record import Operation
+from domain.operation.results import ComputeGone, OrphansFound, Surveyed
 from domain.problems import Problem
 from domain.workloads.cluster_objects import ClusterObject, uses_in_cluster
 from domain.workloads.policy import (
@@ -77,7 +78,7 @@ def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
 
 def _told(uses: list[Use] | Stop, refused: Stop | None) -> Done:
     """For a plan: the uses, and what they stand against; not knowing them refuses it as it refuses a detach."""
-    value = {"workloads": []} if isinstance(uses, Stop) else _kept(uses)
+    value = Surveyed() if isinstance(uses, Stop) else _kept(uses)
     found = uses.findings if isinstance(uses, Stop) else _findings(uses)
     if refused is None:
         return Done(value, "nothing stands against the detach", findings=found)
@@ -109,8 +110,8 @@ def _findings(uses: Sequence[Use], standing: Sequence[Use] = ()) -> tuple[Findin
     )
 
 
-def _kept(uses: Sequence[Use]) -> dict[str, Any]:
-    return {"workloads": [use.told() for use in uses[:_KEPT]]}
+def _kept(uses: Sequence[Use]) -> Surveyed:
+    return Surveyed(tuple(use.workload for use in uses[:_KEPT]))
 
 
 def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
@@ -160,10 +161,10 @@ def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]
 
 
 def _in_cluster(operation: Operation) -> Answer:
-    namespace = operation.value("resolve").get("namespace")
+    namespace = operation.resolved.namespace
     if operation.cluster_id is None or not namespace:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return reader.work_in(parse_arm_id(operation.cluster_id), str(namespace))
+    return reader.work_in(parse_arm_id(operation.cluster_id), namespace)
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:
@@ -205,7 +206,8 @@ def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
 
 def find_orphans(step: StepAtWork) -> Outcome:
     """Look, now that the compute is gone, for what was left to it: forced, or slipped in at the last moment."""
-    if step.operation.value("compute_gone").get("alreadyGone"):
+    gone = step.operation.result_of(ComputeGone)
+    if gone is not None and gone.already_gone:
         return Done(detail="this operation detached nothing", skipped=True)
     try:
         left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
@@ -217,7 +219,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     if not left:
         return Done(detail="nothing was left to the compute")
     return Done(
-        {"orphaned": [use.told() for use in left]},
+        OrphansFound(tuple(use.workload for use in left)),
         f"orphaned: {listed(left)}",
         findings=tuple(_orphan(step.operation, use) for use in left),
     )
@@ -229,7 +231,7 @@ def _orphan(operation: Operation, use: Use) -> Finding:
     message = f"{use} was left to the compute that is gone."
     if use.type == CLUSTER_WORK:
         kind, name = use.name.split(" ", 1)
-        namespace = operation.value("resolve").get("namespace")
+        namespace = operation.resolved.namespace
         return Finding(
             "orphanedWork", "warning", message, remedy, f"kubectl delete {kind.lower()} {name} -n {namespace}"
         )

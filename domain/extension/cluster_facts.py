@@ -26,32 +26,37 @@ class ClusterFacts:
         return self.cluster.resource_type == CONNECTED_CLUSTER
 
 
-def facts_to_keep(cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts in a cluster's ARM body, for a step's value."""
+@dataclass(frozen=True)
+class ClusterAsFound:
+    """The facts that the record keeps of a cluster; None is what ARM does not say."""
+
+    node_count: int | None = None
+    distribution: str | None = None
+    gpu_nodes: bool | None = None
+    pools: tuple[Mapping[str, str], ...] | None = None
+
+
+def facts_to_keep(cluster: Mapping[str, Any]) -> ClusterAsFound:
+    """The facts in a cluster's ARM body."""
     properties = cluster.get("properties") or {}
     pools = properties.get("agentPoolProfiles")
     if not isinstance(pools, list) or not pools:
-        return {"nodeCount": properties.get("totalNodeCount"), "distribution": properties.get("distribution")}
+        total, distribution = properties.get("totalNodeCount"), properties.get("distribution")
+        return ClusterAsFound(
+            total if isinstance(total, int) else None, distribution if isinstance(distribution, str) else None
+        )
     counts = [pool.get("count") for pool in pools]
-    return {
-        "nodeCount": sum(counts) if all(isinstance(count, int) for count in counts) else None,
-        "gpuNodes": any(str(pool.get("vmSize") or "").lower().startswith("standard_n") for pool in pools),
-        "pools": [pool_labels(pool) for pool in pools],
-    }
-
-
-def facts(cluster: ArmId, location: str, kept: Mapping[str, Any] | None) -> ClusterFacts:
-    """The facts from a step's value; all unknown when the step was of a release that did not keep them."""
-    known = kept or {}
-    pools = known.get("pools")
-    return ClusterFacts(
-        cluster,
-        location,
-        node_count=known.get("nodeCount"),
-        distribution=known.get("distribution"),
-        gpu_nodes=known.get("gpuNodes"),
-        pools=tuple(pools) if pools is not None else None,
+    return ClusterAsFound(
+        sum(counts) if all(isinstance(count, int) for count in counts) else None,
+        gpu_nodes=any(str(pool.get("vmSize") or "").lower().startswith("standard_n") for pool in pools),
+        pools=tuple(pool_labels(pool) for pool in pools),
     )
+
+
+def facts(cluster: ArmId, location: str, found: ClusterAsFound | None) -> ClusterFacts:
+    """The facts with the cluster's id and region; all unknown when the step was of a release that did not keep them."""
+    known = found or ClusterAsFound()
+    return ClusterFacts(cluster, location, known.node_count, known.distribution, known.gpu_nodes, known.pools)
 
 
 def pool_labels(pool: Mapping[str, Any]) -> dict[str, str]:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from domain.arm_ids import ArmId, compute_id, parse_arm_id
 from domain.extension.wanted import EXTENSION_NAME
+from domain.operation.codec import CodecError
 from domain.operation.record import Operation
+from domain.operation.results import ExtensionSent, Resolved
 
 
 def facts_of(operation: Operation) -> dict[str, str]:
     """Facts of an operation; what is not known is left out. Conditions are present (as ``yes``) or absent."""
-    found = operation.value("resolve")
+    found = _resolved(operation)
     facts = {
         "operation": operation.id,
         "compute": operation.compute_name or "",
-        "namespace": str(operation.attach_request.get("namespace") or ""),
-        "extension": str(operation.value("install_extension").get("extensionId") or EXTENSION_NAME).rsplit("/", 1)[-1],
+        "namespace": str(_attach_request(operation, found).get("namespace") or ""),
+        "extension": _extension(operation),
     }
     if operation.cancel is not None:
         reason = operation.cancel.reason
         facts["canceled_by"] = operation.cancel.principal or "the caller"
         facts["canceled_because"] = f" ({reason})" if reason else " for no reason given"
     workspace = _parse(operation.workspace_id)
-    cluster = _parse(operation.cluster_id or found.get("clusterId"))
+    cluster = _parse(operation.cluster_id or found.cluster_id)
     if workspace is not None:
         facts |= {
             "workspace": workspace.name,
@@ -42,11 +47,31 @@ def facts_of(operation: Operation) -> dict[str, str]:
         }
         if workspace is not None and workspace.subscription != cluster.subscription:
             facts["cross_subscription"] = "yes"
-    if found.get("workspacePrincipal"):
-        facts["workspace_principal"] = str(found["workspacePrincipal"])
-    if "systemassigned" in str(found.get("workspaceIdentity") or "").lower():
+    if found.workspace_principal:
+        facts["workspace_principal"] = found.workspace_principal
+    if "systemassigned" in (found.workspace_identity or "").lower():
         facts["system_assigned_workspace"] = "yes"
     return {name: value for name, value in facts.items() if value}
+
+
+def _resolved(operation: Operation) -> Resolved:
+    """What is known of what is there. What cannot be read keeps no failure from being told."""
+    try:
+        return operation.resolved
+    except CodecError:
+        return Resolved()
+
+
+def _attach_request(operation: Operation, found: Resolved) -> Mapping[str, Any]:
+    return (found.attach_request or {}) if operation.kind == "reattach" else operation.request
+
+
+def _extension(operation: Operation) -> str:
+    try:
+        sent = operation.result_of(ExtensionSent)
+    except CodecError:
+        sent = None
+    return (sent.extension_id if sent else EXTENSION_NAME).rsplit("/", 1)[-1]
 
 
 def _parse(resource_id: object) -> ArmId | None:

@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from domain.problems import Problem, problem_to_json
+
+if TYPE_CHECKING:  # Results of operations name findings, which stand here.
+    from domain.operation.results import EndResult
+
+
+class StepResult(Protocol):
+    """What a step leaves in its record: a frozen dataclass of ``results``. ``STEP`` is the name of its step."""
+
+    STEP: ClassVar[str]
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of an operation: its final status and, when it succeeded, its result."""
+    """The end of an operation: its final status and, when there is one, its result."""
 
     status: str
-    result: Mapping[str, Any] | None = None
+    result: EndResult | None = None
     problem: Problem | None = None
 
 
@@ -51,7 +60,7 @@ class Done:
     begun: it may carry a signature, and is kept apart from ``value``.
     """
 
-    value: Mapping[str, Any] = field(default_factory=dict)
+    value: StepResult | None = None
     detail: str | None = None
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -75,14 +84,14 @@ class Ask:
 class Again:
     """Ask again after so many seconds; None lets the step's own back-off decide.
 
-    ``ask``: it waits for a person. ``value`` is laid over what the step's record keeps for its next attempt.
+    ``ask``: it waits for a person. ``progress`` is what the step's next attempt is to know; None leaves it as it was.
     """
 
     after: float | None
     detail: str
     counts: Mapping[str, int] = field(default_factory=dict)
     ask: Ask | None = None
-    value: Mapping[str, Any] = field(default_factory=dict)
+    progress: StepResult | None = None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 from domain.operation.outcomes import Finding
 from domain.workloads.uses import Workload
@@ -36,6 +36,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     changes: tuple[PlannedChange, ...] = ()
     workloads: tuple[Workload, ...] | None = None
+    type: Literal["plan"] = "plan"
 
 
 def make_plan(
@@ -55,32 +56,3 @@ def _verdict(findings: Sequence[Finding]) -> str:
     if "fail" in outcomes:
         return REFUSED
     return WARNINGS if "warning" in outcomes else OK
-
-
-def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """A finding as the HTTP API shows it; fields without a value are left out."""
-    return {name: value for name, value in vars(finding).items() if value is not None}
-
-
-def plan_to_json(
-    kind: str,
-    findings: Sequence[Finding],
-    changes: Sequence[PlannedChange],
-    workloads: Sequence[Mapping[str, str]] | None = None,
-) -> dict[str, Any]:
-    """The ``Plan`` of the contract. A plan that is refused changes nothing."""
-    verdict = _verdict(findings)
-    plan: dict[str, Any] = {
-        "kind": kind,
-        "verdict": verdict,
-        "findings": [finding_to_json(finding) for finding in findings],
-        "changes": [] if verdict == REFUSED else [_change_to_json(change) for change in changes],
-    }
-    if workloads is not None:
-        plan["workloads"] = [dict(each) for each in workloads]
-    return plan
-
-
-def _change_to_json(change: PlannedChange) -> dict[str, Any]:
-    told = {"step": change.step, "action": change.action, "resourceId": change.resource_id}
-    return {**told, "detail": change.detail} if change.detail else told

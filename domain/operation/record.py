@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
-from domain.operation.codec import decode
-from domain.operation.outcomes import Created, Finding
-from domain.operation.results import Resolved, StepResult
+from domain.operation.codec import CodecError, decode
+from domain.operation.outcomes import Created, Finding, StepResult
+from domain.operation.results import EndResult, Resolved
 from domain.problems import Problem
 from domain.times import Moment
 
@@ -114,6 +114,10 @@ class StepRecord:
             return self
         return replace(self, intents=(*(i for i in self.intents if not i.same(intent)), intent))
 
+    def progress_of(self, kind: type[Left]) -> Left | None:
+        """What the last attempt has put down for the next one; None when it was nothing. Raises CodecError."""
+        return decode(kind, self.progress) if self.progress else None
+
     def is_earlier(self, intent: Intent) -> bool:
         """Whether an intent of this step is older than its present beginning."""
         return self.started is not None and intent.time < self.started
@@ -192,7 +196,7 @@ class Operation:
     steps: tuple[StepRecord, ...] = ()
     created: tuple[Created, ...] = ()
     findings: tuple[Finding, ...] = ()
-    result: Mapping[str, Any] | None = None
+    result: EndResult | None = None
     problem: Problem | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     journal_length: int = 0
@@ -225,8 +229,7 @@ class Operation:
         """What is to be attached: an attach is asked for that, a reattach makes it of what it finds (``resolve``)."""
         if self.kind != "reattach":
             return self.request
-        found: Mapping[str, Any] = self.value("resolve").get("attachRequest") or {}
-        return found
+        return self.resolved.attach_request or {}
 
     @property
     def steps_over(self) -> int:
@@ -254,11 +257,6 @@ class Operation:
             return replace(self, steps=(*self.steps[:end], step, *self.steps[end:]))
         return replace(self, steps=tuple(step if s.name == step.name else s for s in self.steps))
 
-    def value(self, step_name: str) -> Mapping[str, Any]:
-        """What an earlier step left for later ones; empty when it has not run."""
-        step = self.step(step_name)
-        return step.value if step else {}
-
     def result_of(self, kind: type[Left]) -> Left | None:
         """What a step left for later ones, by the type of it; None when it has not run or has left nothing.
 
@@ -266,6 +264,13 @@ class Operation:
         """
         step = self.step(kind.STEP)
         return decode(kind, step.value) if step is not None and step.value else None
+
+    def needed(self, kind: type[Left]) -> Left:
+        """The same, of a step that has to have run. Raises CodecError when it has left nothing."""
+        left = self.result_of(kind)
+        if left is None:
+            raise CodecError(f"{kind.__name__}: step {kind.STEP} has left nothing")
+        return left
 
     @property
     def resolved(self) -> Resolved:
@@ -288,11 +293,8 @@ class Operation:
         return compute_id(self.workspace, str(self.compute_name))
 
     def operation_url(self, step_name: str) -> str | None:
-        """URL of Azure's long-running operation that a step has begun; None when it has begun none that can be read.
-
-        Release 0.2.0 kept those without a signature in the step's value.
-        """
-        return self.operation_urls.get(step_name) or self.value(step_name).get("operationUrl")
+        """URL of Azure's long-running operation that a step has begun; None when it has begun none that can be read."""
+        return self.operation_urls.get(step_name)
 
     def with_operation_url(self, step_name: str, url: str | None) -> Operation:
         """The operation with that URL in the place of the one that the step had begun before; None takes it away."""

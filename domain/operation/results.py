@@ -8,30 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Discriminator
+
+from domain.extension.cluster_facts import ClusterAsFound
 from domain.operation.plan import Plan
 from domain.times import Moment
 from domain.workloads.uses import Workload
 
 
-class StepResult(Protocol):
-    """What a step leaves for later ones."""
-
-    STEP: ClassVar[str]
-
-
-@dataclass(frozen=True)
-class ClusterAsFound:
-    """Facts about a cluster by which the extension's rules judge; None is what ARM does not say.
-
-    ``pools`` are the labels of each node pool of an AKS cluster.
-    """
-
-    node_count: int | None = None
-    distribution: str | None = None
-    gpu_nodes: bool | None = None
-    pools: tuple[Mapping[str, str], ...] | None = None
+def as_text(value: object) -> str | None:
+    """A text that Azure has answered; None for anything else."""
+    return value if isinstance(value, str) else None
 
 
 @dataclass(frozen=True)
@@ -151,12 +140,11 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class DetachStarted:
-    """``already_gone``: there was no compute to detach. ``forced`` as in ``Drained``."""
+    """``already_gone``: there was no compute to detach."""
 
     STEP: ClassVar[str] = "detach_compute"
 
     already_gone: bool = False
-    forced: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,12 +160,11 @@ class ComputeGone:
 
 @dataclass(frozen=True)
 class ComputeLeaving:
-    """What ``compute_gone`` keeps between two looks: since when the compute does not show, or its last state."""
+    """What ``compute_gone`` keeps between two looks: since when the compute does not show."""
 
     STEP: ClassVar[str] = "compute_gone"
 
     gone_since: Moment | None = None
-    state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +186,7 @@ class Attached:
     principal_id: str | None = None
     router_address: str | None = None
     orphaned: tuple[Workload, ...] = ()
+    type: Literal["attached"] = "attached"
 
 
 @dataclass(frozen=True)
@@ -210,6 +198,7 @@ class Detached:
     already_gone: bool = False
     orphaned: tuple[Workload, ...] = ()
     snapshot: Snapshot | None = None
+    type: Literal["detached"] = "detached"
 
 
 @dataclass(frozen=True)
@@ -219,6 +208,8 @@ class HalfReattached:
     attach_request: Mapping[str, Any]
     compute_id: str | None = None
     attached: bool = False
+    type: Literal["half_reattached"] = "half_reattached"
 
 
-EndResult = Attached | Detached | HalfReattached | Plan
+# ``type`` tells the results of operations apart where they are stored.
+EndResult = Annotated[Attached | Detached | HalfReattached | Plan, Discriminator("type")]

@@ -47,9 +47,10 @@ class Use:
         """Whether somebody has asked for its end already."""
         return self.status.lower() == "cancelrequested"
 
-    def told(self) -> dict[str, str]:
+    @property
+    def workload(self) -> Workload:
         """How a plan and a result name it."""
-        return {"type": self.type, "name": self.name, "status": self.status}
+        return Workload(self.type, self.name, self.status)
 
     def __str__(self) -> str:
         doubt = "" if self.clear else ", cannot tell whether it uses the compute"

@@ -16,6 +16,9 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
+from domain.operation.acceptance import Acceptance
+from domain.operation.codec import decode, encode
+from gateways.storage import rows_of_0_2
 from gateways.storage.tables import (
     SCHEMA,
     SCHEMA_COLUMN,
@@ -32,13 +35,26 @@ _USE = "use;"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim as read: which operation holds ``target``, and what that operation was accepted as."""
+    """A claim as read: which operation holds ``target``, and what that operation was accepted as.
+
+    ``accepted`` is as it is stored, by the rules of ``schema`` (None: of release 0.2.0 or before). One that cannot be
+    understood holds its target all the same.
+    """
 
     key: str
     target: str
     operation_id: str
     accepted: Mapping[str, Any] | None
     etag: str
+    schema: int | None = SCHEMA
+
+    @property
+    def acceptance(self) -> Acceptance | None:
+        """What the operation was accepted as; None for claims on what an operation uses. Raises CodecError."""
+        if self.accepted is None:
+            return None
+        stored = self.accepted if self.schema is not None else rows_of_0_2.acceptance(self.accepted)
+        return decode(Acceptance, stored)
 
 
 def compute_target(workspace_id: str, compute_name: str) -> str:
@@ -51,15 +67,16 @@ def extension_target(cluster_id: str) -> str:
     return f"extension {cluster_id}".lower()
 
 
-def take(target: str, operation_id: str, accepted: Mapping[str, Any] | None = None) -> Claim | None:
+def take(target: str, operation_id: str, accepted: Acceptance | None = None) -> Claim | None:
     """Insert the claim; None when there is one already, whoever holds it. Raises azure.core.exceptions.AzureError."""
-    columns = {SCHEMA_COLUMN: SCHEMA, "target": target, "operation": operation_id, "accepted": accepted}
+    stored = None if accepted is None else encode(accepted)
+    columns = {SCHEMA_COLUMN: SCHEMA, "target": target, "operation": operation_id, "accepted": stored}
     entity = {"PartitionKey": hashed(target), "RowKey": _ROW, **pack(columns)}
     try:
         answer = table(TABLE).create_entity(entity)
     except ResourceExistsError:
         return None
-    return Claim(hashed(target), target, operation_id, accepted, str(answer["etag"]))
+    return Claim(hashed(target), target, operation_id, stored, str(answer["etag"]))
 
 
 def read(target: str) -> Claim | None:
@@ -67,9 +84,10 @@ def read(target: str) -> Claim | None:
     return _read(hashed(target))
 
 
-def take_over(stale: Claim, operation_id: str, accepted: Mapping[str, Any] | None = None) -> bool:
+def take_over(stale: Claim, operation_id: str, accepted: Acceptance | None = None) -> bool:
     """Put another operation in the place of a stale claim's; False when somebody else was faster."""
-    columns = {SCHEMA_COLUMN: SCHEMA, "target": stale.target, "operation": operation_id, "accepted": accepted}
+    stored = None if accepted is None else encode(accepted)
+    columns = {SCHEMA_COLUMN: SCHEMA, "target": stale.target, "operation": operation_id, "accepted": stored}
     entity = {"PartitionKey": stale.key, "RowKey": _ROW, **pack(columns)}
     try:
         table(TABLE).update_entity(
@@ -135,6 +153,7 @@ def _claim(row: Any) -> Claim:
         operation_id=row["operation"],
         accepted=unpack_json(row, "accepted"),
         etag=str(row.metadata["etag"]),
+        schema=row.get(SCHEMA_COLUMN),
     )
 
 

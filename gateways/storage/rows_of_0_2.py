@@ -7,6 +7,7 @@ had seen so far.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,6 +32,14 @@ def operation(columns: _Columns) -> dict[str, Any]:
         raise CodecError(f"a row of release 0.2.0 or before cannot be understood ({type(error).__name__})") from None
 
 
+def acceptance(accepted: _Columns) -> dict[str, Any]:
+    """What a claim says that its operation was accepted as. Raises CodecError when it is none of those releases."""
+    try:
+        return {**_renamed(accepted), "requested_by": _renamed(accepted["requestedBy"])}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CodecError(f"a claim of release 0.2.0 or before cannot be understood ({type(error).__name__})") from None
+
+
 def _operation(columns: _Columns) -> dict[str, Any]:
     now = _renamed(columns, _OPERATION)
     steps = [dict(step) for step in columns["steps"]]
@@ -41,6 +50,7 @@ def _operation(columns: _Columns) -> dict[str, Any]:
     now["problem"] = _if_any(columns.get("problem"), _problem)
     now["questions"] = [_question(question) for question in columns.get("questions") or ()]
     now["steps"] = [_step(step) for step in steps]
+    now["result"] = _if_any(columns.get("result"), functools.partial(_result, columns))
     return now
 
 
@@ -71,6 +81,16 @@ def _value(step: str, value: _Columns) -> dict[str, Any]:
 
 def _plan(plan: _Columns) -> dict[str, Any]:
     return {**plan, "changes": [_names(change) for change in plan["changes"]]}
+
+
+def _result(columns: _Columns, result: _Columns) -> dict[str, Any]:
+    """A result with its type, which was told by the sort of operation."""
+    if columns.get("planOnly"):
+        return {**_plan(result), "type": "plan"}
+    if "attached" in result:
+        return {**_names(result), "type": "half_reattached"}
+    now = {**_names(result), "type": "detached" if columns["kind"] == "detach" else "attached"}
+    return {**now, "snapshot": _names(now["snapshot"])} if now.get("snapshot") else now
 
 
 def _question(question: _Columns) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_somebody_elses_cut_short_request_is_not_lost_to_a_conflicting_one(
     claims.take(
         claims.compute_target(make_submission().workspace_id, "gpu"),
         "first",
-        acceptance._accepted_fields(make_submission(), "first", "print"),
+        acceptance.acceptance_of(make_submission(), "first", "print"),
     )
     answer = accept(make_submission(request={"other": 1}))
     assert isinstance(answer, Conflict)

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from domain.operation.codec import encode
 from domain.operation.record import (
     Intent,
     Operation,
     RequestedBy,
     StepRecord,
 )
+from domain.operation.results import Resolved
 from domain.problems import Problem
 from gateways.storage import records
 from gateways.storage.records import Change, Superseded
@@ -28,7 +30,7 @@ def step(name: str, status: str, **fields: object) -> StepRecord:
 
 FAILED = (
     step("claim", "Succeeded"),
-    step("resolve", "Succeeded", value={"location": "westeurope"}),
+    step("resolve", "Succeeded", value=encode(Resolved(location="westeurope"))),
     step("compute_ready", "Failed", problem=PROBLEM),
     step("record", "Succeeded"),
     step("notify", "Skipped"),
@@ -57,7 +59,7 @@ def test_a_retry_goes_on_from_the_step_it_stands_at(tables: Tables, status: str)
     states = {s.name: s.status for s in after.steps}
     assert states.pop("resolve") == "Succeeded"
     assert set(states.values()) == {"NotStarted"}
-    assert after.value("resolve") == {"location": "westeurope"}
+    assert after.resolved == Resolved(location="westeurope")
 
 
 def test_a_step_that_failed_gets_its_whole_time_again_and_keeps_its_intent(tables: Tables) -> None:
@@ -101,7 +103,7 @@ def test_a_reattach_between_its_halves_keeps_what_it_has_paused(tables: Tables) 
     assert resume is not None
     assert (resume.status, resume.intents) == ("NotStarted", ())
     assert failed is not None
-    assert failed.value == {"failedBefore": True}
+    assert failed.failed_before
 
 
 def test_a_retry_may_go_back_as_often_as_the_first_run(tables: Tables) -> None:

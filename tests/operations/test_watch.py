@@ -11,6 +11,7 @@ from gateways.azure import event_topic
 from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations import watch as watching
+from operations.accept import acceptance_of
 from operations.watch import Verdict
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, accepted, make_operation, make_submission
@@ -195,10 +196,8 @@ def test_stale_claims_and_reservations_are_freed_and_live_ones_kept(tables: Tabl
 
 
 def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:
-    from operations.accept import _accepted_fields
-
     target = claims.compute_target(make_submission().workspace_id, "gpu")
-    claims.take(target, "lost", _accepted_fields(make_submission(), "lost", "print"))
+    claims.take(target, "lost", acceptance_of(make_submission(), "lost", "print"))
     assert [o.id for o in watching.free()] == ["lost"]
     assert [o.id for o in watching.live_operations()] == ["lost"]
     assert clock.now() >= next(watching.live_operations()).created_time

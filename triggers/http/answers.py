@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,10 +12,14 @@ from urllib.parse import urlsplit, urlunsplit
 import azure.functions as func
 from azure.core.exceptions import AzureError
 
+from domain.operation.outcomes import Finding
+from domain.operation.plan import Plan, PlannedChange
 from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from domain.operation.results import Attached, Detached, EndResult, HalfReattached, Snapshot
 from domain.problems import problem_to_json
 from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
+from domain.workloads.uses import Workload
 from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
 
@@ -101,8 +105,8 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
         "progress": progress,
         "steps": [_step_to_json(s) for s in operation.steps],
         "created": [vars(c).copy() for c in operation.created],
-        "findings": [{k: v for k, v in vars(f).items() if v is not None} for f in operation.findings],
-        "result": dict(operation.result) if operation.result is not None else None,
+        "findings": [_finding_to_json(finding) for finding in operation.findings],
+        "result": result_to_json(operation.result) if operation.result is not None else None,
         "error": problem_to_json(operation.problem) if operation.problem else None,
     }
 
@@ -129,6 +133,63 @@ def _step_to_json(step: StepRecord) -> dict[str, Any]:
         "detail": step.detail,
         "error": problem_to_json(step.problem) if step.problem else None,
     }
+
+
+def result_to_json(result: EndResult) -> dict[str, Any]:
+    """What an operation has come to, as the HTTP API shows it."""
+    match result:
+        case Attached():
+            return {
+                "computeId": result.compute_id,
+                "provisioningState": result.provisioning_state,
+                "namespace": result.namespace,
+                "principalId": result.principal_id,
+                **({"routerAddress": result.router_address} if result.router_address else {}),
+                **_orphaned(result.orphaned),
+            }
+        case Detached():
+            return {
+                "computeId": result.compute_id,
+                "detached": result.detached,
+                "alreadyGone": result.already_gone,
+                **_orphaned(result.orphaned),
+                **({"snapshot": _snapshot_to_json(result.snapshot)} if result.snapshot else {}),
+            }
+        case HalfReattached():
+            told = {"attached": result.attached, "attachRequest": dict(result.attach_request)}
+            return {"computeId": result.compute_id, **told} if result.compute_id else told
+        case Plan():
+            return _plan_to_json(result)
+
+
+def _orphaned(workloads: Sequence[Workload]) -> dict[str, Any]:
+    return {"orphaned": [vars(workload).copy() for workload in workloads]} if workloads else {}
+
+
+def _snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
+    return {"attachRequest": dict(snapshot.attach_request), "roleAssignments": list(snapshot.role_assignments)}
+
+
+def _plan_to_json(plan: Plan) -> dict[str, Any]:
+    """The ``Plan`` of the contract."""
+    told: dict[str, Any] = {
+        "kind": plan.kind,
+        "verdict": plan.verdict,
+        "findings": [_finding_to_json(finding) for finding in plan.findings],
+        "changes": [_change_to_json(change) for change in plan.changes],
+    }
+    if plan.workloads is not None:
+        told["workloads"] = [vars(workload).copy() for workload in plan.workloads]
+    return told
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {name: value for name, value in vars(finding).items() if value is not None}
+
+
+def _change_to_json(change: PlannedChange) -> dict[str, Any]:
+    told = {"step": change.step, "action": change.action, "resourceId": change.resource_id}
+    return {**told, "detail": change.detail} if change.detail else told
 
 
 def entry_to_json(entry: JournalEntry) -> dict[str, Any]:

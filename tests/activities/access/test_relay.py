@@ -12,8 +12,10 @@ from activities.runtime import locks
 from activities.runtime.step import StepAtWork
 from domain.access.relay import CONNECTION_STRING_SETTING, RELAY, Relay, relay_of, relay_settings
 from domain.arm_ids import EXTENSION, parse_arm_id
+from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Done, Stop
 from domain.operation.record import StepRecord
+from domain.operation.results import RelayEnsured, Resolved
 from tests.activities.making import FakeArm, at_work, watch_intents
 from tests.making import SUB, make_operation
 
@@ -38,7 +40,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ensuring(cluster: str = ARC, **extension: Any) -> StepAtWork:
-    resolved = StepRecord("resolve", "do", value={"clusterLocation": "westeurope"})
+    resolved = StepRecord("resolve", "do", value=encode(Resolved(cluster_location="westeurope")))
     return at_work("ensure_relay", earlier=(resolved,), cluster_id=cluster, request={"extension": extension})
 
 
@@ -49,7 +51,7 @@ def test_each_part_that_is_missing_is_made(monkeypatch: pytest.MonkeyPatch) -> N
     outcome = ensure_relay(ensuring())
     assert isinstance(outcome, Done)
     assert [created.id for created in outcome.created] == PARTS[1:]
-    assert outcome.value == {"namespaceId": PARTS[0], "connectionId": PARTS[1]}
+    assert outcome.value == RelayEnsured(PARTS[0], PARTS[1])
     assert intents == [("create", each) for each in PARTS[1:]]
     assert azure.calls == [("PUT", each) for each in PARTS[1:]]
 
@@ -89,12 +91,12 @@ def test_the_relay_of_an_extension_that_is_installed_is_used(monkeypatch: pytest
     FakeArm(lists={EXTENSIONS: [keeps]}).install(monkeypatch)
     outcome = ensure_relay(ensuring())
     assert isinstance(outcome, Done)
-    assert outcome.value == {"namespaceId": "/theirs", "connectionId": "/theirs/hybridConnections/c"}
+    assert outcome.value == RelayEnsured("/theirs", "/theirs/hybridConnections/c")
     assert planned_relay_id(ensuring()) == "/theirs"
 
 
 def test_the_connection_string_is_read_when_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = StepRecord("ensure_relay", "do", value={"namespaceId": PARTS[0], "connectionId": PARTS[1]})
+    made = StepRecord("ensure_relay", "do", value=encode(RelayEnsured(PARTS[0], PARTS[1])))
     step = at_work("install_extension", earlier=(made,), cluster_id=ARC)
     FakeArm({f"{PARTS[2]}/listKeys": {"primaryConnectionString": "secret"}}).install(monkeypatch)
     assert relay_parts(step) == (relay_settings(RELAY_HERE), {CONNECTION_STRING_SETTING: "secret"})

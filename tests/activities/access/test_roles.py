@@ -18,8 +18,10 @@ from activities.access.roles import (
 from activities.runtime.step import StepAtWork
 from domain.access.roles import ROLE_ASSIGNMENT, ROLE_DEFINITION, Need, workspace_needs
 from domain.arm_ids import parse_arm_id
+from domain.operation.codec import encode
 from domain.operation.outcomes import Created, Done, Outcome, Stop
 from domain.operation.record import Intent, StepRecord
+from domain.operation.results import Resolved
 from tests.activities.making import FakeArm, at_work, watch_intents
 from tests.making import CLUSTER_ID, NOW, SUB, make_operation
 
@@ -28,8 +30,9 @@ LIST = f"{CLUSTER_ID}/providers/{ROLE_ASSIGNMENT}"
 FIRST = NEEDS[0].assignment_id
 
 
-def resolved(**value: Any) -> StepRecord:
-    return StepRecord("resolve", "do", "Succeeded", value={"workspaceUser": "id", "workspacePrincipal": "p", **value})
+def resolved(**found: Any) -> StepRecord:
+    left = Resolved(**{"workspace_user": "id", "workspace_principal": "p", **found})
+    return StepRecord("resolve", "do", "Succeeded", value=encode(left))
 
 
 def granting(grant: bool = True, name: str = "grant_workspace_roles", **value: Any) -> StepAtWork:
@@ -84,14 +87,14 @@ def test_one_that_an_earlier_attempt_made_is_ours(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_identity_that_azure_does_not_name_is_unknown() -> None:
-    step = granting(workspacePrincipal=None)
+    step = granting(workspace_principal=None)
     assert checks(grant_workspace_roles(step)) == ["unknown"]
     with pytest.raises(LookupError):
         look_ahead(step)
 
 
 def test_a_workspace_that_acts_as_itself_needs_none() -> None:
-    outcome = grant_workspace_roles(granting(workspaceUser=None, workspacePrincipal=None))
+    outcome = grant_workspace_roles(granting(workspace_user=None, workspace_principal=None))
     assert isinstance(outcome, Done)
     assert outcome.skipped
 

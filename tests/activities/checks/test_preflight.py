@@ -13,6 +13,7 @@ import pytest
 from activities.checks.preflight import gather, preflight
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
+from domain.operation.codec import encode
 from domain.operation.outcomes import (
     Again,
     Done,
@@ -20,6 +21,7 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.record import StepRecord
+from domain.operation.results import Resolved
 from domain.preflight.facts import ClusterView, Unread
 from domain.problems import AzureAnswer
 from gateways.azure import arm
@@ -97,7 +99,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
 
 
 def at_work(attempts: int = 1, plan_only: bool = False, **request: Any) -> StepAtWork:
-    resolved = StepRecord("resolve", "do", "Succeeded", 1, value={"clusterLocation": "westeurope"})
+    resolved = StepRecord("resolve", "do", "Succeeded", 1, value=encode(Resolved(cluster_location="westeurope")))
     record = StepRecord("preflight", "do", "Running", attempts, bound_seconds=600, started=NOW)
     asked = {"namespace": "default", "onFailure": "undo", **request}
     operation = make_operation(steps=(resolved, record), request=asked, plan_only=plan_only)
@@ -215,7 +217,7 @@ def test_a_plan_goes_on_to_tell_what_failed(answers: Answers) -> None:
 
 def test_a_plan_of_what_is_not_there_has_nothing_to_check(answers: Answers) -> None:
     step = at_work(plan_only=True)
-    refused = replace(step.operation.steps[0], value={"refused": True})
+    refused = replace(step.operation.steps[0], value=encode(Resolved(refused=True)))
     outcome = preflight(StepAtWork(step.call, step.operation.with_step(refused)))
     assert isinstance(outcome, Done)
     assert outcome.skipped

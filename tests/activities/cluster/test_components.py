@@ -12,8 +12,10 @@ from activities.cluster.components import components_healthy
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import EXTENSION
 from domain.cluster.components import Health, Seen
+from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Done, Stop
 from domain.operation.record import StepRecord
+from domain.operation.results import ComponentsSeen, ExtensionSent
 from gateways import dns
 from gateways.kubernetes import reader
 from gateways.kubernetes.api import Unreachable
@@ -24,7 +26,7 @@ TARGET = f"{CLUSTER_ID}/providers/{EXTENSION}/azureml"
 
 
 def waiting(seconds: float = 0) -> StepAtWork:
-    sent = StepRecord("install_extension", "do", value={"extensionId": TARGET})
+    sent = StepRecord("install_extension", "do", value=encode(ExtensionSent(TARGET)))
     step = at_work("components_healthy", kind="until", earlier=(sent,))
     step.call = step.call.__class__("op", 1, "components_healthy", 600, NOW + timedelta(seconds=seconds))
     return step
@@ -79,4 +81,4 @@ def test_the_routers_name_must_lead_to_it(
         "router": "pass",
         "routerName": outcome,
     }
-    assert done.value == {"routerAddress": "10.0.0.4"}
+    assert done.value == ComponentsSeen("10.0.0.4")

@@ -18,15 +18,17 @@ from activities.extension.install import (
 from activities.runtime import locks
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import EXTENSION
+from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Done, Finding, Outcome, Stop
 from domain.operation.record import Intent, StepRecord
+from domain.operation.results import ExtensionSent, Resolved
 from gateways.storage import claims
 from tests.activities.making import FakeArm, at_work, watch_intents
 from tests.making import CLUSTER_ID, NOW, make_operation
 
 PLACE = f"{CLUSTER_ID}/providers/{EXTENSION}"
 TARGET = f"{PLACE}/azureml"
-RESOLVED = StepRecord("resolve", "do", "Succeeded", value={"clusterLocation": "westeurope", "cluster": {}})
+RESOLVED = StepRecord("resolve", "do", "Succeeded", value=encode(Resolved(cluster_location="westeurope")))
 WORDS = "The compute cpu uses it."
 
 
@@ -93,7 +95,7 @@ def test_one_that_serves_is_adopted(monkeypatch: pytest.MonkeyPatch, held: list[
     assert outlook(installing())[1] is None
     outcome = install_extension(installing())
     assert isinstance(outcome, Done)
-    assert (outcome.detail, outcome.created) == ("the extension is there already", ())
+    assert (outcome.detail, outcome.created) == ("the extension exists already", ())
     assert (held, arm.calls) == (["reserve"], [])
 
 
@@ -147,14 +149,14 @@ def test_settings_that_fail_a_check_are_not_sent(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (extension(), Done({"version": "1.2.3"})),
+        (extension(), Done()),
         (extension("Creating"), Again(None, "the extension is Creating")),
         (None, Again(None, "the extension does not show yet")),
     ],
 )
 def test_ready(monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None, expected: Outcome) -> None:
     azure(monkeypatch, found)
-    sent = StepRecord("install_extension", "do", "Succeeded", value={"extensionId": TARGET})
+    sent = StepRecord("install_extension", "do", "Succeeded", value=encode(ExtensionSent(TARGET)))
     assert extension_ready(at_work("extension_ready", kind="until", earlier=(RESOLVED, sent))) == expected
 
 
@@ -162,7 +164,7 @@ def test_ready_says_why_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = extension("Failed")
     failed["properties"]["statuses"] = [{"level": "Error", "code": "InstallationFailed", "message": "helm said no"}]
     azure(monkeypatch, failed)
-    sent = StepRecord("install_extension", "do", "Succeeded", value={"extensionId": TARGET})
+    sent = StepRecord("install_extension", "do", "Succeeded", value=encode(ExtensionSent(TARGET)))
     outcome = extension_ready(at_work("extension_ready", kind="until", earlier=(RESOLVED, sent)))
     assert isinstance(outcome, Stop)
     assert "helm said no" in str(outcome.problem.azure)

@@ -18,8 +18,10 @@ from domain.access.relay import OWN_CONNECTION_STRING as RELAY_SETTING
 from domain.arm_ids import EXTENSION
 from domain.extension.secret_ids import SecretId
 from domain.extension.wanted import Wanted
+from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Stop
 from domain.operation.record import Operation, StepRecord
+from domain.operation.results import ExtensionSent
 from gateways.azure import key_vault
 from gateways.azure.key_vault import VaultError
 from gateways.storage import record_list
@@ -104,7 +106,7 @@ def test_material_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def earlier(number: int, protected: dict[str, str], *, made: bool = False, undone: bool = False) -> Operation:
-    step = StepRecord("install_extension", "do", "Succeeded", value={"protected": protected})
+    step = StepRecord("install_extension", "do", "Succeeded", value=encode(ExtensionSent("x", protected)))
     created = (Created(EXTENSION, "x", undone=undone),) if made or undone else ()
     return make_operation(id=f"op-{number}", steps=(step,), created=created)
 

@@ -8,7 +8,9 @@ import pytest
 
 from activities.runtime import dependents
 from activities.runtime.dependents import user_of_cluster, user_of_roles
+from domain.operation.codec import encode
 from domain.operation.record import Operation, StepRecord
+from domain.operation.results import Resolved
 from gateways.azure.arm import ArmError
 from gateways.storage import record_list
 from gateways.storage.record_list import Page
@@ -58,7 +60,7 @@ def test_the_own_compute_counts_until_it_goes(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_workspace_that_may_not_be_read_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     azure(monkeypatch, other=403)
-    said = "Whether a compute of workspace other uses it cannot be told (Refused)."
+    said = "Whether a compute of workspace other uses it is unknown (Refused)."
     assert user_of_cluster(make_operation()) == said
 
 
@@ -98,7 +100,7 @@ def test_roles_are_relied_on_by_the_same_identity(
     monkeypatch: pytest.MonkeyPatch, live: list[Operation], computes: Any, workspace_user: str | None, relies: bool
 ) -> None:
     azure(monkeypatch, other=computes, user=workspace_user)
-    operation = make_operation(steps=(StepRecord("resolve", "do", value={"workspaceUser": USER}),))
+    operation = make_operation(steps=(StepRecord("resolve", "do", value=encode(Resolved(workspace_user=USER))),))
     maker = make_operation(request={"identity": {"userAssignedIdentityId": USER}})
     found = user_of_roles(operation, [maker])
     assert (found == f"The compute {OTHER_ID}/computes/gpu relies on it, by the same identity.") is relies

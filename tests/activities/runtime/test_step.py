@@ -27,6 +27,7 @@ from domain.operation.record import (
     Operation,
     StepRecord,
 )
+from domain.operation.results import Attached, ComputeLeaving, SmokeTestStarted
 from domain.problems import AzureAnswer, Problem
 from domain.times import to_text
 from gateways import clock
@@ -84,12 +85,12 @@ def answering(*outcomes: Outcome | Exception) -> tuple[Callable[[StepAtWork], Ou
 
 def test_a_step_that_is_done_is_recorded_with_what_it_made_and_found() -> None:
     made, found = Created("t", "/id"), Finding("c", "pass", "m")
-    work, _ = answering(Done({"url": "u"}, "well", (made,), (found,)))
+    work, _ = answering(Done(SmokeTestStarted("/job"), "well", (made,), (found,)))
     assert run_step(work, call()) == {"kind": "done"}
     operation = stored()
     step = operation.step("first")
     assert step is not None
-    assert (step.status, step.attempts, step.detail, step.value) == ("Succeeded", 1, "well", {"url": "u"})
+    assert (step.status, step.attempts, step.detail, step.value) == ("Succeeded", 1, "well", {"job_id": "/job"})
     assert operation.created == (made,)
     assert operation.findings == (found,)
     assert operation.status == "Running"
@@ -117,7 +118,7 @@ def test_nothing_is_left_to_poll_after_a_success() -> None:
 
 
 def test_a_message_delivered_twice_is_answered_from_the_record() -> None:
-    work, seen = answering(Done({"url": "u"}))
+    work, seen = answering(Done(SmokeTestStarted("/job")))
     first = run_step(work, call())
     before = stored()
     assert run_step(work, call()) == first
@@ -320,10 +321,10 @@ def test_what_azure_refuses_is_an_outcome() -> None:
 
 
 def test_an_ending_is_written_with_its_step_and_stays() -> None:
-    work, _ = answering(Done(ending=Ending("Succeeded", {"computeId": "/c"})), Done())
+    work, _ = answering(Done(ending=Ending("Succeeded", Attached("/c"))), Done())
     run_step(work, call())
     assert stored().status == "Succeeded"
-    assert stored().result == {"computeId": "/c"}
+    assert stored().result == Attached("/c")
     assert stored().finished_time is not None
     assert run_step(work, call("release", always=True)) == {"kind": "done"}
     assert stored().status == "Succeeded"
@@ -334,7 +335,7 @@ def test_an_end_that_somebody_else_wrote_stays() -> None:
     run_step(answering(Done())[0], call())
     told = JournalEntry("operation", "failed", NOW)
     records.change("op", None, lambda o: Change(replace(o, status="Failed", finished_time=NOW), [told]), NOW)
-    late = answering(Done(ending=Ending("Succeeded", {"computeId": "/c"})))[0]
+    late = answering(Done(ending=Ending("Succeeded", Attached("/c"))))[0]
     assert run_step(late, call("release", always=True)) == {"kind": "done"}
     assert (stored().status, stored().result, stored().finished_time) == ("Failed", None, NOW)
     assert [event for step, event in events() if step == "operation"] == ["accepted", "failed"]
@@ -388,7 +389,7 @@ def once(step: str, outcome: Outcome) -> dict[str, Any]:
 def test_back_has_the_steps_begin_again_with_their_intents_kept() -> None:
     def sends(step: StepAtWork) -> Outcome:
         step.intend("create", "/id")
-        return Done({"url": "u"})
+        return Done(SmokeTestStarted("/job"))
 
     run_step(sends, call())
     assert once("ready", BACK) == {"kind": "back", "step": "first"}
@@ -447,3 +448,20 @@ def test_what_is_made_once_more_is_listed_once() -> None:
     once("ready", BACK)
     once("first", Done(created=(made,)))
     assert stored().created == (made,)
+
+
+def test_what_an_attempt_has_seen_is_there_for_the_next_one() -> None:
+    kept: list[ComputeLeaving | None] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        kept.append(step.record.progress_of(ComputeLeaving))
+        return (Again(1, "a", progress=ComputeLeaving(NOW)), Again(1, "b"), Done(SmokeTestStarted("/job")))[
+            len(kept) - 1
+        ]
+
+    for _ in range(3):
+        run_step(work, call())
+    assert kept == [None, ComputeLeaving(NOW), ComputeLeaving(NOW)]
+    first = stored().step("first")
+    assert first is not None
+    assert (first.progress, first.value) == ({}, {"job_id": "/job"})

@@ -7,7 +7,9 @@ import pytest
 
 from activities.workloads import uses as workloads
 from domain.arm_ids import ArmId
+from domain.operation.codec import encode
 from domain.operation.record import StepRecord
+from domain.operation.results import Resolved
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
 from gateways.kubernetes import reader as kubernetes_work
@@ -35,6 +37,6 @@ def test_a_job_that_comes_while_the_cluster_is_asked_is_seen(
     monkeypatch.setattr(arm, "items", items)
     monkeypatch.setattr(arm, "get", lambda path, version: ArmAnswer(200, {}))
     monkeypatch.setattr(kubernetes_work, "work_in", work_in)
-    resolved = StepRecord("resolve", "do", value={"namespace": "default"})
+    resolved = StepRecord("resolve", "do", value=encode(Resolved(namespace="default")))
     operation = make_operation(kind="detach", steps=(resolved,))
     assert [use.name for use in workloads.uses_of(operation, TARGET)] == seen

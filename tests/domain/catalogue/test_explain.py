@@ -10,8 +10,10 @@ import pytest
 from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST, fill_command
 from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
 from domain.catalogue.render import SECTIONS, rendered
+from domain.operation.codec import encode
 from domain.operation.facts import facts_of
 from domain.operation.record import StepRecord
+from domain.operation.results import ExtensionSent, Resolved
 from domain.problems import AzureAnswer, answers_in
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
 
@@ -21,7 +23,7 @@ OTHER_SUBSCRIPTION = CLUSTER_ID.replace(SUB, "99999999-2222-3333-4444-5555555555
 
 
 def resolved(identity: str) -> StepRecord:
-    return StepRecord("resolve", "do", value={"workspaceIdentity": identity})
+    return StepRecord("resolve", "do", value=encode(Resolved(workspace_identity=identity)))
 
 
 def test_an_extension_that_is_not_seen_is_a_missing_role() -> None:
@@ -125,7 +127,7 @@ def test_facts_are_quoted_in_commands() -> None:
 
 def test_facts_of_an_operation() -> None:
     installed = StepRecord(
-        "install_extension", "do", value={"extensionId": f"{CLUSTER_ID}/providers/x/extensions/mine"}
+        "install_extension", "do", value=encode(ExtensionSent(f"{CLUSTER_ID}/providers/x/extensions/mine"))
     )
     facts = facts_of(make_operation(steps=(installed,)))
     assert facts["extension"] == "mine"
@@ -133,9 +135,8 @@ def test_facts_of_an_operation() -> None:
     assert (facts["cluster"], facts["cluster_group"], facts["cluster_subscription"]) == ("aks", "rg", SUB)
     assert (facts["workspace"], facts["workspace_group"], facts["subscription"]) == ("ws", "rg", SUB)
     assert "cross_subscription" not in facts
-    detach = facts_of(
-        make_operation(cluster_id=None, steps=(StepRecord("resolve", "do", value={"clusterId": CLUSTER_ID}),))
-    )
+    resolved = StepRecord("resolve", "do", value=encode(Resolved(cluster_id=CLUSTER_ID)))
+    detach = facts_of(make_operation(cluster_id=None, steps=(resolved,)))
     assert detach["cluster_id"] == CLUSTER_ID
     assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
     assert "cluster" not in facts_of(make_operation(cluster_id=None))
@@ -177,3 +178,9 @@ def test_every_key_that_is_raised_is_in_the_catalogue() -> None:
         assert set(raised) <= keys, path
     with pytest.raises(KeyError):
         make_problem("NoSuchKey", {})
+
+
+def test_what_cannot_be_read_of_a_step_keeps_no_failure_from_being_told() -> None:
+    broken = tuple(StepRecord(name, "do", value={"location": 5}) for name in ("resolve", "install_extension"))
+    facts = facts_of(make_operation(kind="reattach", steps=broken))
+    assert (facts["workspace"], facts["cluster"], facts["extension"]) == ("ws", "aks", "azureml")

@@ -222,7 +222,7 @@ def test_facts_of_a_managed_cluster() -> None:
     assert read.pools is not None
     assert read.pools[1].items() >= {"agentpool": "gpu", "team": "ml", "kubernetes.io/os": "linux"}.items()
     pools[0].pop("count")
-    assert facts_to_keep({"properties": {"agentPoolProfiles": pools}})["nodeCount"] is None
+    assert facts_to_keep({"properties": {"agentPoolProfiles": pools}}).node_count is None
 
 
 def test_facts_of_an_arc_cluster_and_of_none() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from gateways.storage import cluster_events as reactions
+from gateways.storage.tables import table
 from tests.conftest import Tables
 from tests.making import NOW
 
@@ -83,3 +86,13 @@ def test_without_times_nothing_is_taken_to_be_made_again(tables: Tables) -> None
 def test_there_is_nothing_to_settle_for_an_unknown_cluster(tables: Tables) -> None:
     assert reactions.settle("/c", 1, alive=True) is None
     assert reactions.read("/c") is None
+
+
+def test_rows_of_release_0_2_0_are_read_and_written_with_a_version(tables: Tables) -> None:
+    (row,) = json.loads((Path(__file__).parent / "rows_0.2.0" / "reactions.json").read_text())
+    table(reactions.TABLE).create_entity(row)
+    before = reactions.read(row["cluster"])
+    assert before is not None
+    assert (before.seen, before.pending) == (row["seen"], False)
+    assert reactions.note(row["cluster"], deleted=False).seen == row["seen"] + 1
+    assert [stored["schema"] for stored in tables.rows(reactions.TABLE)] == [1]

@@ -16,6 +16,7 @@ from domain.operation.record import (
     Operation,
     StepRecord,
 )
+from domain.operation.results import HalfReattached
 from domain.problems import Problem
 from gateways.storage import records
 from gateways.storage.records import (
@@ -40,7 +41,7 @@ def everything() -> Operation:
         operation_urls={"attach_compute": SIGNED},
         created=(Created("t", "/id", True),),
         findings=(Finding("c", "warning", "m", "r", "x"),),
-        result={"a": [1, None, "é"]},
+        result=HalfReattached({"a": [1, None, "é"]}),
         problem=Problem("C", "m", transient=True),
         counts={"jobs": 2},
         started_time=NOW,

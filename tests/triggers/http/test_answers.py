@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from domain.operation.outcomes import Created, Finding
+from domain.operation.plan import Plan, PlannedChange
 from domain.operation.record import Intent, JournalEntry, StepRecord
+from domain.operation.results import Attached, Detached, EndResult, HalfReattached, Snapshot
 from domain.problems import AzureAnswer, Problem
+from domain.workloads.uses import Workload
 from tests.making import make_operation
 from triggers.http.answers import entry_to_json, operation_to_json
 
@@ -82,3 +88,68 @@ def test_a_journal_entry_shows_what_it_has() -> None:
 def test_who_asked_is_shown_by_the_names_of_the_contract() -> None:
     shown = operation_to_json(make_operation())["requestedBy"]
     assert shown == {"source": "http", "principal": None, "reason": None, "parentId": None}
+
+
+JOB = {"type": "job", "name": "train-1", "status": "Running"}
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (
+            Attached("/c", "Succeeded", "ml", None, "10.0.0.1", (Workload(**JOB),)),
+            {
+                "computeId": "/c",
+                "provisioningState": "Succeeded",
+                "namespace": "ml",
+                "principalId": None,
+                "routerAddress": "10.0.0.1",
+                "orphaned": [JOB],
+            },
+        ),
+        (
+            Attached("/c", "Succeeded", "ml", "p"),
+            {"computeId": "/c", "provisioningState": "Succeeded", "namespace": "ml", "principalId": "p"},
+        ),
+        (Detached("/c", already_gone=True), {"computeId": "/c", "detached": True, "alreadyGone": True}),
+        (
+            Detached("/c", orphaned=(Workload(**JOB),), snapshot=Snapshot({"computeName": "gpu"}, ("/r",))),
+            {
+                "computeId": "/c",
+                "detached": True,
+                "alreadyGone": False,
+                "orphaned": [JOB],
+                "snapshot": {"attachRequest": {"computeName": "gpu"}, "roleAssignments": ["/r"]},
+            },
+        ),
+        (
+            HalfReattached({"computeName": "gpu"}, "/c"),
+            {"computeId": "/c", "attached": False, "attachRequest": {"computeName": "gpu"}},
+        ),
+        (HalfReattached({}), {"attached": False, "attachRequest": {}}),
+        (
+            Plan(
+                "detach",
+                "warnings",
+                (Finding("c", "warning", "m"),),
+                (PlannedChange("drain", "stop", "/j", "d"), PlannedChange("detach_compute", "detach", "/c")),
+                (Workload(**JOB),),
+            ),
+            {
+                "kind": "detach",
+                "verdict": "warnings",
+                "findings": [{"check": "c", "outcome": "warning", "message": "m"}],
+                "changes": [
+                    {"step": "drain", "action": "stop", "resourceId": "/j", "detail": "d"},
+                    {"step": "detach_compute", "action": "detach", "resourceId": "/c"},
+                ],
+                "workloads": [JOB],
+            },
+        ),
+        (Plan("attach", "ok"), {"kind": "attach", "verdict": "ok", "findings": [], "changes": []}),
+    ],
+)
+def test_results_are_shown_by_the_names_of_the_contract_in_its_order(
+    result: EndResult, shown: dict[str, object]
+) -> None:
+    assert json.dumps(operation_to_json(make_operation(result=result))["result"]) == json.dumps(shown)
