@@ -12,7 +12,7 @@ import pytest
 from activities.compute import attach
 from activities.compute.attach import compute_ready, remove_failed_compute
 from activities.runtime.step import StepAtWork
-from activities.runtime.transitions import FAILED_BEFORE, Call
+from activities.runtime.transitions import Call
 from domain.operation.outcomes import Again, Back, Done, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
 from domain.problems import AzureAnswer
@@ -97,7 +97,7 @@ def test_a_person_who_retries_has_it_attached_again(seen: Callable[..., Outcome]
     given = operation()
     failed = given.step("compute_ready")
     assert failed is not None
-    told = seen(given.with_step(replace(failed, value={FAILED_BEFORE: True})), "Failed", FOR_GOOD)
+    told = seen(given.with_step(replace(failed, failed_before=True)), "Failed", FOR_GOOD)
     assert isinstance(told, Back)
     assert "as asked" in told.detail
 

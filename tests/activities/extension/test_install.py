@@ -104,7 +104,8 @@ def test_one_that_differs_is_refused_or_brought_in_line(monkeypatch: pytest.Monk
     assert code(install_extension(installing())) == "ExtensionDiffers"
     outcome = install_extension(installing(manage="update", configurationSettings={"enableTraining": "True"}))
     assert isinstance(outcome, Done)
-    assert outcome.value["updated"] is True
+    assert isinstance(outcome.value, ExtensionSent)
+    assert outcome.value.updated
     assert (held, arm.calls, intents) == (["reserve", "obtain"], [("PATCH", TARGET)], [("update", TARGET)])
 
 

@@ -13,11 +13,13 @@ from activities.extension import install
 from activities.extension.install import extension_gone, extension_ready, install_extension
 from activities.runtime import locks
 from activities.runtime.step import StepAtWork
-from activities.runtime.transitions import FAILED_BEFORE, Call
+from activities.runtime.transitions import Call
 from domain.arm_ids import EXTENSION
 from domain.extension.wanted import EXTENSION_TYPE
+from domain.operation.codec import encode
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Created, Done, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.results import ExtensionSent, Resolved
 from domain.problems import AzureAnswer
 from gateways import clock
 from gateways.azure import arm
@@ -35,11 +37,11 @@ def ago(seconds: float) -> datetime:
 
 def attach(sent: float, *, made: bool = True, started: float | None = None, **ready: Any) -> Operation:
     """An attach that sent its installation so many seconds ago."""
-    value = {"extensionId": TARGET}
+    value = encode(ExtensionSent(TARGET))
     begun = ago(sent + 5 if started is None else started)
     intents = (Intent("create", TARGET, ago(sent)),)
     steps = (
-        StepRecord("resolve", "do", "Succeeded", value={"clusterLocation": "westeurope"}),
+        StepRecord("resolve", "do", "Succeeded", value=encode(Resolved(cluster_location="westeurope"))),
         StepRecord("install_extension", "do", "Succeeded", 1, started=begun, intents=intents, value=value),
         replace(StepRecord("extension_ready", "until", "Waiting", 1, 14400.0, started=ago(sent)), **ready),
     )
@@ -112,7 +114,7 @@ def test_until_then_it_is_waited(world: Callable[..., list[str]]) -> None:
 
 
 def test_a_person_who_retries_need_not_wait(world: Callable[..., list[str]]) -> None:
-    assert isinstance(ready(world, attach(sent=5, value={FAILED_BEFORE: True})), Back)
+    assert isinstance(ready(world, attach(sent=5, failed_before=True)), Back)
 
 
 def test_an_extension_of_somebody_else_is_not_sent_again(world: Callable[..., list[str]]) -> None:

@@ -12,8 +12,10 @@ from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
 from activities.workloads import drain as draining
 from activities.workloads.drain import came_since, cancel_jobs, drain, is_forced, planned_cancels
+from domain.operation.codec import encode
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Done, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.results import Drained
 from domain.workloads.policy import policy_of
 from domain.workloads.uses import ENDPOINT, JOB, Use
 from gateways import clock
@@ -169,7 +171,7 @@ def test_the_pause_ends_with_the_deadline(take: Callable[..., Any]) -> None:
 def test_at_the_deadline_it_forces_where_that_is_asked(take: Callable[..., Any]) -> None:
     told, _ = take(drain, detach("wait", begun=9 * HOUR + 1, on_deadline="force"), JOB_1)
     assert isinstance(told, Done)
-    assert told.value == {"forced": True}
+    assert told.value == Drained(forced=True)
     assert [finding.outcome for finding in told.findings] == ["warning"]
 
 
@@ -195,4 +197,4 @@ def test_what_cannot_be_read_at_the_last_moment_is_left_to_a_drain_that_forces(t
 def test_a_policy_may_force_from_the_start() -> None:
     assert is_forced(detach("force"))
     assert not is_forced(detach("wait"))
-    assert is_forced(detach("wait", value={"forced": True}))
+    assert is_forced(detach("wait", value=encode(Drained(forced=True))))
