@@ -37,12 +37,15 @@ def needs_of(entry: Entry) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", entry.cause + entry.remedy)) - GIVEN
 
 
-def unraised(entry: Entry) -> set[str]:
-    """The facts that are named nowhere in the packages that raise the entry; its key when nobody raises it."""
-    packages = {path.parent for path in _modules() if entry.key in _words(path)}
-    if not packages:
+def unraised(entry: Entry, constant: str = "") -> set[str]:
+    """The facts that no module that raises the entry gives; its key when nobody raises it.
+
+    ``constant`` is the name under which the key is raised, where it has one.
+    """
+    words = [_words(path) for path in _modules() if {entry.key, constant or entry.key} & _words(path)]
+    if not words:
         return {entry.key}
-    return needs_of(entry) - {word for path in _modules() if path.parent in packages for word in _words(path)}
+    return needs_of(entry) - frozenset().union(*words)
 
 
 @lru_cache(maxsize=1)
@@ -53,6 +56,7 @@ def _modules() -> tuple[Path, ...]:
 
 @cache
 def _words(path: Path) -> frozenset[str]:
-    """Every text that stands in a module by itself."""
-    tree = ast.walk(ast.parse(path.read_text("utf-8")))
-    return frozenset(node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    """Every text and every name that stands in a module by itself."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return frozenset(texts | {node.id for node in nodes if isinstance(node, ast.Name)})
