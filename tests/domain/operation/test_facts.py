@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.operation.codec import encode
@@ -13,7 +15,7 @@ from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
 OTHER_SUBSCRIPTION = CLUSTER_ID.replace(SUB, "99999999-2222-3333-4444-555555555555")
 
 
-def found(**fields: str) -> StepRecord:
+def found(**fields: Any) -> StepRecord:
     return StepRecord("resolve", "do", value=encode(Resolved(**fields)))
 
 

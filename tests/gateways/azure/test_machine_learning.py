@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.ai.ml.exceptions import ErrorCategory, ErrorTarget, JobException, ValidationException
+from azure.ai.ml.exceptions import JobException, ValidationException
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from domain.problems import AzureAnswer
@@ -84,8 +84,7 @@ def test_silence_may_be_asked_again(monkeypatch: pytest.MonkeyPatch, call: Calla
 
 
 def test_a_job_that_the_sdk_refuses_itself_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = {"message": "bad image", "no_personal_data_message": "bad", "target": ErrorTarget.COMMAND_JOB}
-    use(monkeypatch, ValidationException(**words, error_category=ErrorCategory.USER_ERROR))
+    use(monkeypatch, ValidationException("bad image", no_personal_data_message="bad"))
     with pytest.raises(ArmError) as error:
         submit()
     assert (error.value.status, error.value.transient) == (400, False)
