@@ -238,7 +238,10 @@ DETACHING = (
         "cluster, then start the detach again.",
         command="az role assignment list --assignee {workspace_principal} --scope {cluster_id} --include-inherited "
         "--output table",
-        on=(worded(r"role check failed|access (is )?denied|insufficient (permissions|privileges)"),),
+        # A deny assignment is refused in these words too, and is no missing role of the workspace.
+        on=(
+            worded(r"role check failed|access (is )?denied(?!.*deny assignment)|insufficient (permissions|privileges)"),
+        ),
         samples=(Sample("BadRequest", "Access denied: insufficient permissions on the cluster.", quoted=False),),
     ),
     Entry(

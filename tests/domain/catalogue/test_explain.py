@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST, fill_command
+from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUEST
 from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
-from domain.catalogue.render import SECTIONS, rendered
 from domain.operation.codec import encode
 from domain.operation.facts import facts_of
 from domain.operation.record import StepRecord
-from domain.operation.results import ExtensionSent, Resolved
+from domain.operation.results import Resolved
 from domain.problems import AzureAnswer, answers_in
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
 
@@ -87,11 +86,6 @@ def test_the_error_inside_an_error_is_what_counts() -> None:
     assert problem.azure == answers[2]
 
 
-def test_an_error_that_says_nothing_gives_no_answer() -> None:
-    assert answers_in({}) == []
-    assert answers_in({"details": None, "innererror": {"code": "Inner"}}) == [AzureAnswer("Inner", None, 200)]
-
-
 @pytest.mark.parametrize(("situation", "generic"), GENERIC.items())
 def test_what_is_not_known_is_repeated(situation: str, generic: object) -> None:
     said = AzureAnswer("Strange", "Something nobody has seen.", 400)
@@ -120,38 +114,6 @@ def test_who_is_refused_depends_on_where() -> None:
     assert explain(DETACH, [AzureAnswer("AuthorizationFailed", text, 200)], FACTS).code == "AzureIdentityLacksRole"
 
 
-def test_facts_are_quoted_in_commands() -> None:
-    assert fill_command("az x --scope {scope}", {"scope": "/a b'; rm -rf /"}) == "az x --scope '/a b'\"'\"'; rm -rf /'"
-    assert fill_command("az x --scope {some_scope}", {}) == "az x --scope <some-scope>"
-
-
-def test_facts_of_an_operation() -> None:
-    installed = StepRecord(
-        "install_extension", "do", value=encode(ExtensionSent(f"{CLUSTER_ID}/providers/x/extensions/mine"))
-    )
-    facts = facts_of(make_operation(steps=(installed,)))
-    assert facts["extension"] == "mine"
-    assert facts["cluster_type"] == "managedClusters"
-    assert (facts["cluster"], facts["cluster_group"], facts["cluster_subscription"]) == ("aks", "rg", SUB)
-    assert (facts["workspace"], facts["workspace_group"], facts["subscription"]) == ("ws", "rg", SUB)
-    assert "cross_subscription" not in facts
-    resolved = StepRecord("resolve", "do", value=encode(Resolved(cluster_id=CLUSTER_ID)))
-    detach = facts_of(make_operation(cluster_id=None, steps=(resolved,)))
-    assert detach["cluster_id"] == CLUSTER_ID
-    assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
-    assert "cluster" not in facts_of(make_operation(cluster_id=None))
-
-
-def test_the_page_of_errors_is_the_catalogue() -> None:
-    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
-    assert text == rendered(), "run: python -m domain.catalogue.render > docs/errors.md"
-
-
-def test_the_page_has_every_entry_once() -> None:
-    shown = [entry.key for _, entries in SECTIONS for entry in entries]
-    assert sorted(shown) == sorted(entry.key for entry in ENTRIES)
-
-
 def calls_of(name: str) -> list[tuple[Path, ast.Call]]:
     """Calls of a function in the product's own code, outside the catalogue."""
     found = []
@@ -178,9 +140,3 @@ def test_every_key_that_is_raised_is_in_the_catalogue() -> None:
         assert set(raised) <= keys, path
     with pytest.raises(KeyError):
         make_problem("NoSuchKey", {})
-
-
-def test_what_cannot_be_read_of_a_step_keeps_no_failure_from_being_told() -> None:
-    broken = tuple(StepRecord(name, "do", value={"location": 5}) for name in ("resolve", "install_extension"))
-    facts = facts_of(make_operation(kind="reattach", steps=broken))
-    assert (facts["workspace"], facts["cluster"], facts["extension"]) == ("ws", "aks", "azureml")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.extension.checks import check_on_cluster
-from domain.extension.cluster_facts import ClusterFacts, facts, facts_to_keep
+from domain.extension.cluster_facts import ClusterFacts
 from tests.domain.extension.making import (
     CERT,
     HTTP,
@@ -203,33 +203,6 @@ def test_a_purpose_that_was_asked_for_is_not_commented_on() -> None:
 def test_a_misspelt_key_gets_a_hint() -> None:
     (found,) = check_on_cluster(wanted({**TRAINING, "instalPromOp": "x"}), aks())
     assert found.remedy == "Did you mean installPromOp?"
-
-
-def test_facts_of_a_managed_cluster() -> None:
-    pools = [
-        {"name": "system", "count": 2, "vmSize": "Standard_D4s_v5", "mode": "System"},
-        {
-            "name": "gpu",
-            "count": 1,
-            "vmSize": "Standard_NC24ads_A100_v4",
-            "nodeLabels": {"team": "ml"},
-            "osType": "Linux",
-        },
-    ]
-    kept = facts_to_keep({"properties": {"agentPoolProfiles": pools}})
-    read = facts(aks().cluster, "westeurope", kept)
-    assert (read.node_count, read.gpu_nodes) == (3, True)
-    assert read.pools is not None
-    assert read.pools[1].items() >= {"agentpool": "gpu", "team": "ml", "kubernetes.io/os": "linux"}.items()
-    pools[0].pop("count")
-    assert facts_to_keep({"properties": {"agentPoolProfiles": pools}}).node_count is None
-
-
-def test_facts_of_an_arc_cluster_and_of_none() -> None:
-    kept = facts_to_keep({"properties": {"totalNodeCount": 4, "distribution": "openshift"}})
-    read = facts(arc().cluster, "x", kept)
-    assert (read.node_count, read.distribution, read.gpu_nodes, read.pools) == (4, "openshift", None, None)
-    assert facts(arc().cluster, "x", None).node_count is None
 
 
 def test_what_is_not_documented_and_there_already_is_not_said_again() -> None:

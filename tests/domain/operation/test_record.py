@@ -15,7 +15,7 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.operation.results import ExtensionSent, RelayEnsured, Resolved
-from domain.problems import AzureAnswer, Problem, problem_from_json, problem_to_json
+from domain.problems import AzureAnswer, Problem
 from gateways.azure.arm import ArmAnswer
 from tests.making import CLUSTER_ID, WORKSPACE_ID, make_operation
 
@@ -51,17 +51,6 @@ def test_a_step_has_the_operation_that_it_began_last() -> None:
     assert again.operation_urls == {"install_extension": "v", "attach_compute": "u2"}
     assert again.operation_url("attach_compute") == "u2"
     assert again.with_operation_url("attach_compute", None).operation_urls == {"install_extension": "v"}
-
-
-def test_problems_are_kept_and_shown_without_empty_fields() -> None:
-    assert problem_to_json(PROBLEM) == {
-        "code": "AttachFailed",
-        "message": "no",
-        "step": "attach_compute",
-        "azure": {"code": "C", "status": 409},
-    }
-    assert problem_from_json(problem_to_json(PROBLEM)) == PROBLEM
-    assert problem_to_json(replace(PROBLEM, transient=True))["transient"] is True
 
 
 def test_with_step_puts_a_step_in_its_place() -> None:

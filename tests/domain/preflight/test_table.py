@@ -10,9 +10,8 @@ import pytest
 
 from domain.operation.outcomes import Finding
 from domain.preflight.facts import ExtensionFacts, Unread
-from domain.preflight.table import CHECK_NAMES, CHECKS, SETTINGS_CHECKS, refusal, run_checks
-from gateways.settings import SettingError, read_settings
-from tests.domain.preflight.clusters import cluster, facts
+from domain.preflight.table import CHECKS, SETTINGS_CHECKS, refusal, run_checks
+from tests.domain.preflight.clusters import GOOD, cluster, facts
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,20 +80,10 @@ def test_names_of_checks_are_unique_and_the_settings_ones_are_those_that_are_mad
     assert made == set(SETTINGS_CHECKS)
 
 
-@pytest.mark.parametrize("name", sorted(CHECK_NAMES))
-def test_every_check_can_be_hard(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("MOOR_HARD_CHECKS", f" {name} , purposeCapacity")
-    assert read_settings().hard_checks == {name, "purposeCapacity"}
-
-
-@pytest.mark.parametrize(("text", "hint"), [("localAcounts", "did you mean localAccounts"), ("?", "docs/preflight.md")])
-def test_a_check_that_there_is_not_is_an_error_of_the_setting(
-    monkeypatch: pytest.MonkeyPatch, text: str, hint: str
-) -> None:
-    monkeypatch.setenv("MOOR_HARD_CHECKS", f"localAccounts,{text}")
-    with pytest.raises(SettingError, match="MOOR_HARD_CHECKS") as error:
-        read_settings()
-    assert hint in str(error.value)
+def test_a_faultless_cluster_passes_everything() -> None:
+    found = {f.check: f.outcome for f in run_checks(GOOD)}
+    assert set(found) == {check.name for check in CHECKS}
+    assert {name for name, outcome in found.items() if outcome != "pass"} == {"outbound"}
 
 
 def test_the_page_of_checks_is_the_table() -> None:

@@ -28,37 +28,6 @@ def test_what_an_extension_leaves_out_is_filled_in() -> None:
     assert "clusterPurpose" not in attach()
 
 
-def test_settings_are_one_in_every_json_form() -> None:
-    def settings(value: Any) -> Any:
-        return attach(extension={"configurationSettings": {"x": value}})["extension"]["configurationSettings"]["x"]
-
-    assert settings(True) == settings("True") == "True"
-    assert settings(False) == "False"
-    assert settings(3) == settings(3.0) == settings("3") == "3"
-    assert settings(1.5) == "1.5"
-
-
-def test_an_accepted_request_is_accepted_again_as_it_is() -> None:
-    given = {
-        "manage": "update",
-        "version": "1.1.91",
-        "configurationSettings": {
-            "enableInference": True,
-            "sslCname": "a.b.c",
-            "inferenceRouterServiceType": "NodePort",
-        },
-        "configurationProtectedSettings": {
-            "sslCertPemFile": "https://KV-1.vault.azure.net:443/secrets/Cert/",
-            "sslKeyPemFile": "https://kv-1.vault.azure.net/secrets/key/0123456789abcdef0123456789abcdef",
-        },
-    }
-    once = attach(extension=given, clusterPurpose="devTest")
-    assert once["extension"]["configurationProtectedSettings"]["sslCertPemFile"] == (
-        "https://kv-1.vault.azure.net/secrets/cert"
-    )
-    assert request_to_json(parse_request("attach", once)) == once
-
-
 def test_a_smoke_test_of_training_needs_training() -> None:
     assert attach(smokeTest="training")["smokeTest"] == "training"
     inference = {"enableInference": True, "allowInsecureConnections": True, "inferenceRouterServiceType": "ClusterIP"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.requests.strict_json import read_json
-from domain.violations import Refused, Violation, pointer
+from domain.violations import Refused
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,3 @@ def test_every_oddity_is_reported_where_it_stands() -> None:
 
 def test_nesting_that_the_parser_takes_is_walked() -> None:
     assert read_json(b"[" * 500 + b"]" * 500)
-
-
-def test_a_pointer_escapes_what_separates_its_parts() -> None:
-    assert pointer([]) == ""
-    assert pointer(["a/b", 0, "~1"]) == "/a~1b/0/~01"
-
-
-def test_a_refusal_is_not_available_yet_only_when_that_is_all() -> None:
-    later, bad = Violation("NotAvailableYet", "later", "/a"), Violation("InvalidRequest", "bad", "/b")
-    assert Refused([later, later]).code == "NotAvailableYet"
-    assert Refused([later, bad]).code == "InvalidRequest"

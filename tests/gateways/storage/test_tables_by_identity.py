@@ -8,14 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
 from gateways.azure import identity
 from gateways.storage import tables
 from gateways.storage.settings import (
     HOST_STORAGE,
     RECORD_STORAGE,
-    StorageIdentity,
     StorageSettingError,
 )
 from local.processes import free_port
@@ -182,12 +180,6 @@ def test_the_identity_of_the_host_is_the_apps(
     write_and_read()
     identity.credential().get_token("https://management.azure.com/.default")
     assert asked(cloud)[2:] == [storage_asked, {"client_id": SYSTEM}]
-
-
-def test_an_application_is_a_credential_of_its_own() -> None:
-    application = StorageIdentity("c", tenant_id="11111111-2222-4333-8444-555555555555", client_secret="s")
-    assert isinstance(identity.credential_of(application), ClientSecretCredential)
-    assert isinstance(identity.credential_of(StorageIdentity("c")), DefaultAzureCredential)
 
 
 def test_an_account_name_needs_the_clouds_metadata(cloud: StorageCloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,150 @@
+"""What azure-ai-ml tells of jobs and computes, as errors and answers of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.ai.ml.exceptions import JobException, ValidationException
+from azure.core.exceptions import HttpResponseError, ServiceRequestError
+
+from domain.problems import AzureAnswer
+from gateways.azure import machine_learning
+from gateways.azure.arm import ArmError
+from tests.making import SUB, WORKSPACE_ID
+
+
+class Jobs:
+    """The jobs of a workspace: each call raises this or is kept."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.sent: list[Any] = []
+
+    def create_or_update(self, job: Any) -> None:
+        self._do(job)
+
+    def stream(self, name: str) -> None:
+        self._do(name)
+
+    def _do(self, what: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        self.sent.append(what)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> Jobs:
+    jobs = Jobs(error)
+    monkeypatch.setattr(machine_learning, "_client", lambda workspace_id: SimpleNamespace(jobs=jobs))
+    return jobs
+
+
+def refused(status: int | None, code: str | None = None, message: str = "no") -> HttpResponseError:
+    error = HttpResponseError(message="The SDK's own words.")
+    error.status_code = status
+    error.error = SimpleNamespace(code=code, message=message) if code else None  # type: ignore[assignment]
+    return error
+
+
+def submit() -> None:
+    machine_learning.submit_command(WORKSPACE_ID, "j", "gpu", "ls", "image:1")
+
+
+CALLS: list[Callable[[], Any]] = [submit, lambda: machine_learning.job_error(WORKSPACE_ID, "j")]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_refusal_has_azures_code_and_words(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any]) -> None:
+    use(monkeypatch, refused(403, "AuthorizationFailed", "not you"))
+    with pytest.raises(ArmError) as error:
+        call()
+    assert (error.value.status, error.value.code, error.value.message) == (403, "AuthorizationFailed", "not you")
+    assert error.value.answer == AzureAnswer("AuthorizationFailed", "not you", 403)
+
+
+@pytest.mark.parametrize(("status", "code"), [(502, "Http502"), (None, "HttpNone")])
+def test_a_refusal_without_a_body_has_its_status(
+    monkeypatch: pytest.MonkeyPatch, status: int | None, code: str
+) -> None:
+    use(monkeypatch, refused(status))
+    with pytest.raises(ArmError) as error:
+        submit()
+    assert (error.value.status, error.value.code, error.value.transient) == (status or 0, code, True)
+    assert "The SDK's own words." in error.value.message
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_silence_may_be_asked_again(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any]) -> None:
+    use(monkeypatch, ServiceRequestError("no route"))
+    with pytest.raises(ArmError) as error:
+        call()
+    assert (error.value.status, error.value.code, error.value.transient) == (0, "ServiceRequestError", True)
+
+
+def test_a_job_that_the_sdk_refuses_itself_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, ValidationException("bad image", no_personal_data_message="bad"))
+    with pytest.raises(ArmError) as error:
+        submit()
+    assert (error.value.status, error.value.transient) == (400, False)
+    assert "bad image" in error.value.message
+
+
+def test_a_job_is_sent_under_its_name_to_the_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = use(monkeypatch)
+    submit()
+    (job,) = jobs.sent
+    assert (job.name, job.compute, job.command, job.environment.image) == ("j", "gpu", "ls", "image:1")
+    assert job.experiment_name == "moor-smoke-test"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (
+            'Exception : \n {\n "error": {"code": "UserError", "message": "E45004: not enabled"}, "time": "x"\n} ',
+            AzureAnswer("UserError", "E45004: not enabled"),
+        ),
+        ('{"error": {"message": "no code"}}', AzureAnswer("JobFailed", "no code")),
+        ('{"error": {"code": "UserError"}}', AzureAnswer("UserError", "")),
+        (" It failed.\n", AzureAnswer("JobFailed", "It failed.")),
+        ('{"error": null}', AzureAnswer("JobFailed", '{"error": null}')),
+        ("{broken}", AzureAnswer("JobFailed", "{broken}")),
+        ("", None),
+    ],
+)
+def test_why_a_job_failed(monkeypatch: pytest.MonkeyPatch, text: str, answer: AzureAnswer | None) -> None:
+    use(monkeypatch, JobException(text, no_personal_data_message="x"))
+    assert machine_learning.job_error(WORKSPACE_ID, "j") == answer
+
+
+def test_a_job_that_did_not_fail_has_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+    assert machine_learning.job_error(WORKSPACE_ID, "j") is None
+
+
+@pytest.mark.parametrize("error", [ValueError("no JSON"), KeyError("status")])
+def test_a_history_that_answers_in_another_shape_may_be_asked_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    use(monkeypatch, error)
+    with pytest.raises(ArmError) as refused_:
+        machine_learning.job_error(WORKSPACE_ID, "j")
+    assert (refused_.value.status, refused_.value.code) == (0, type(error).__name__)
+
+
+def test_a_compute_is_read_in_the_workspace_of_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    def client(credential: Any, *where: str, **options: Any) -> Any:
+        made.append((*where, options["retry_total"], options["enable_telemetry"]))
+        found = SimpleNamespace(provisioning_state="Creating")
+        return SimpleNamespace(compute=SimpleNamespace(get=lambda name: found if name == "gpu" else None))
+
+    monkeypatch.setattr("azure.ai.ml.MLClient", client)
+    monkeypatch.setattr(machine_learning, "credential", lambda: None)
+    assert machine_learning.compute_state(WORKSPACE_ID, "gpu") == "Creating"
+    assert made == [(SUB, "rg", "ws", 0, False)]
+    with pytest.raises(machine_learning.UNREADABLE):
+        machine_learning.compute_state(WORKSPACE_ID, "other")

@@ -1,0 +1,220 @@
+"""Reading a cluster by kubectl in a pod of it: the command, the wait for it, and what its output says."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from domain.arm_ids import parse_arm_id
+from domain.cluster.components import Router
+from domain.cluster.objects import Found
+from domain.workloads.cluster_objects import ClusterObject
+from gateways import clock
+from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.kubernetes import run_command
+from gateways.kubernetes.api import Unreachable
+from tests.making import CLUSTER_ID
+
+CLUSTER = parse_arm_id(CLUSTER_ID)
+RESULT = "https://management.azure.com/subscriptions/s/commandResults/1"
+
+
+def ran(logs: str, exit_code: int | None = 0, reason: str | None = None) -> ArmAnswer:
+    return ArmAnswer(200, {"properties": {"exitCode": exit_code, "logs": logs, "reason": reason}})
+
+
+def listed(*items: Mapping[str, Any]) -> ArmAnswer:
+    return ran(json.dumps({"items": items}))
+
+
+@dataclass
+class Commands:
+    """Answers to the commands and to the polls, in their order."""
+
+    answers: list[ArmAnswer | ArmError]
+    bodies: list[Mapping[str, Any]] = field(default_factory=list)
+    polled: list[str] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+
+    def post(self, target: str, version: str, body: Mapping[str, Any]) -> ArmAnswer:
+        assert (target, version) == (f"{CLUSTER_ID}/runCommand", arm.CLUSTERS_API)
+        self.bodies.append(body)
+        return self._next()
+
+    def get_url(self, url: str) -> ArmAnswer:
+        self.polled.append(url)
+        return self._next()
+
+    def _next(self) -> ArmAnswer:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, ArmError):
+            raise answer
+        return answer
+
+    def words(self) -> list[list[str]]:
+        return [shlex.split(str(body["command"])) for body in self.bodies]
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    made = Commands([])
+    monkeypatch.setattr(arm, "post", made.post)
+    monkeypatch.setattr(arm, "get_url", made.get_url)
+    monkeypatch.setattr(clock, "pause", made.pauses.append)
+    monkeypatch.setattr(run_command, "entra_token", lambda: "entra")
+    return made
+
+
+@pytest.mark.parametrize(("entra", "token"), [(False, ""), (True, "entra")])
+def test_a_token_goes_along_where_users_sign_in_with_entra_only(commands: Commands, entra: bool, token: str) -> None:
+    commands.answers = [listed()]
+    assert run_command.namespace(CLUSTER, "ml", entra=entra) is None
+    (body,) = commands.bodies
+    assert (body["clusterToken"], body["context"]) == (token, "")
+    assert commands.words() == [["kubectl", "get", "namespaces", "--output", "json"]]
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"), [({"phase": "Terminating"}, "Terminating"), ({}, "Active"), (None, "Active")]
+)
+def test_a_namespace_is_read_with_phase_and_annotations(commands: Commands, status: Any, phase: str) -> None:
+    metadata = {"name": "ml", "annotations": {"a": "b"}}
+    commands.answers = [listed({"metadata": {"name": "ml2"}}, {"metadata": metadata, "status": status})]
+    assert run_command.namespace(CLUSTER, "ml", entra=False) == Found("ml", {}, {"a": "b"}, phase)
+
+
+def test_a_command_is_waited_for_as_azure_says_and_within_reason(commands: Commands) -> None:
+    waits = [ArmAnswer(202, {}, RESULT, after) for after in (5.0, None, 60.0)]
+    commands.answers = [*waits, listed()]
+    assert run_command.namespace(CLUSTER, "ml", entra=False) is None
+    assert commands.polled == [RESULT] * 3
+    assert commands.pauses == [5.0, 3.0, 10.0]
+
+
+def test_a_command_that_does_not_end_is_given_up(commands: Commands) -> None:
+    commands.answers = [ArmAnswer(202, {}, RESULT, 10.0)]
+    found = run_command.namespace(CLUSTER, "ml", entra=False)
+    assert found == Unreachable("no command ran in it within 75 seconds")
+    assert sum(commands.pauses) == 80.0
+
+
+def test_a_command_that_cannot_be_followed_is_given_up_at_once(commands: Commands) -> None:
+    commands.answers = [ArmAnswer(202, {})]
+    assert isinstance(run_command.namespace(CLUSTER, "ml", entra=False), Unreachable)
+    assert commands.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (ran(" error: no such host\n", 1), "a command in it failed: error: no such host"),
+        (ran("", None, "pod not scheduled"), "a command in it failed: pod not scheduled"),
+        (ran("", 2), "a command in it failed: no reason given"),
+        (ran("x" * 500, 1), "a command in it failed: " + "x" * 300),
+        (ran("not json"), "the output of a command in it is no list of objects"),
+        (ran('{"items": [{"kind": "Pod"}]}'), "the output of a command in it is no list of objects"),
+        (ran("[]"), "the output of a command in it is no list of objects"),
+        (ArmError(404, "NotFound", "no"), "no command can be run in it (NotFound: no)"),
+    ],
+)
+def test_why_nothing_is_seen(commands: Commands, answer: ArmAnswer | ArmError, reason: str) -> None:
+    commands.answers = [answer]
+    assert run_command.namespace(CLUSTER, "ml", entra=False) == Unreachable(reason)
+    assert run_command.components(CLUSTER, entra=False) == Unreachable(reason)
+
+
+def test_who_may_not_run_commands_is_told_which_role_may(commands: Commands) -> None:
+    commands.answers = [ArmError(403, "AuthorizationFailed", "no")]
+    found = run_command.namespace(CLUSTER, "ml", entra=False)
+    assert isinstance(found, Unreachable)
+    assert found.reason == "the app may not run commands in it (no)"
+    assert "Azure Kubernetes Service Cluster Admin Role" in str(found.remedy)
+
+
+@pytest.mark.parametrize("status", [0, 429, 503])
+def test_an_outage_of_azure_is_no_answer(commands: Commands, status: int) -> None:
+    commands.answers = [ArmError(status, "Down", "no")]
+    with pytest.raises(ArmError):
+        run_command.namespace(CLUSTER, "ml", entra=False)
+
+
+def test_components_are_told_apart_by_kind_and_name(commands: Commands) -> None:
+    spec = {"selector": {}, "template": {}, "serviceName": "s"}
+    scheduled = dict.fromkeys(("currentNumberScheduled", "numberMisscheduled", "numberReady"), 0)
+    daemons = {**scheduled, "desiredNumberScheduled": 3}
+    ready = {"replicas": 1, "readyReplicas": 1}
+    commands.answers = [
+        listed(
+            {"kind": "Deployment", "metadata": {"name": "gateway"}, "spec": {**spec, "replicas": 2}, "status": {}},
+            {"kind": "DaemonSet", "metadata": {"name": "exporter"}, "spec": spec, "status": daemons},
+            {"kind": "StatefulSet", "metadata": {"name": "store"}, "spec": spec, "status": ready},
+            {"kind": "Pod", "metadata": {"name": "gateway-1"}},
+            {"kind": "Service", "metadata": {"name": "other"}, "spec": {"type": "LoadBalancer"}},
+            {"kind": "Service", "metadata": {"name": "azureml-fe"}, "spec": {"type": "NodePort"}},
+            {"kind": "ConfigMap", "metadata": {"name": "arcml-healthcheck"}, "data": {"a": "b"}},
+            {"kind": "ConfigMap", "metadata": {"name": "other"}, "data": {"c": "d"}},
+        )
+    ]
+    seen = run_command.components(CLUSTER, entra=False)
+    assert not isinstance(seen, Unreachable)
+    assert [(each.kind, each.name, each.wanted, each.available) for each in seen.workloads] == [
+        ("Deployment", "gateway", 2, 0),
+        ("DaemonSet", "exporter", 3, 0),
+        ("StatefulSet", "store", 1, 1),
+    ]
+    assert [pod.name for pod in seen.pods] == ["gateway-1"]
+    assert seen.router == Router("NodePort", ())
+    assert seen.reports == {"a": "b"}
+    assert commands.words()[0][3:5] == ["--namespace", "azureml"]
+
+
+LINES = 'Pod\ttrain-1\t{"job": "a"}\tRunning\t\nOnlineEndpoint\tscore\t\t\tSucceeded\n'
+
+
+def test_work_is_read_with_labels_and_phase_and_nothing_else(commands: Commands) -> None:
+    commands.answers = [ran(f"Warning: deprecated\n{LINES}end of output\n")]
+    assert run_command.work_in(CLUSTER, "ml", entra=False) == [
+        ClusterObject("Pod", "train-1", {"job": "a"}, "Running"),
+        ClusterObject("OnlineEndpoint", "score", {}, "Succeeded"),
+    ]
+    (words,) = commands.words()
+    assert words[:2] == ["kubectl", "get"]
+    assert words[3:5] == ["--namespace", "ml"]
+    assert ".spec" not in words[-1]
+
+
+@pytest.mark.parametrize(
+    ("logs", "reason"),
+    [
+        (LINES, "the output of a command in it was cut"),
+        ("", "the output of a command in it was cut"),
+        (f"Pod\ta\tno json\tRunning\t\n{'end of output'}", "the output of a command in it is no list of objects"),
+        ("Pod\ta\t{}\nend of output", "the output of a command in it is no list of objects"),
+    ],
+)
+def test_half_of_the_work_is_none_that_counts(commands: Commands, logs: str, reason: str) -> None:
+    commands.answers = [ran(logs)]
+    assert run_command.work_in(CLUSTER, "ml", entra=False) == Unreachable(reason)
+
+
+def test_a_kind_that_the_cluster_does_not_know_is_left_out(commands: Commands) -> None:
+    unknown = ran('error: the server doesn\'t have a resource type "amljobs"', 1)
+    commands.answers = [unknown, ran(f"{LINES}end of output")]
+    found = run_command.work_in(CLUSTER, "ml", entra=False)
+    assert not isinstance(found, Unreachable)
+    assert [each.name for each in found] == ["train-1", "score"]
+    first, second = (words[2].split(",") for words in commands.words())
+    assert len(first) == 3
+    assert [name for name in first if name not in second] == [name for name in first if name.startswith("amljobs.")]
+
+
+def test_another_failure_is_no_reason_to_leave_a_kind_out(commands: Commands) -> None:
+    commands.answers = [ran("error: Forbidden", 1)]
+    assert run_command.work_in(CLUSTER, "ml", entra=False) == Unreachable("a command in it failed: error: Forbidden")
+    assert len(commands.bodies) == 1

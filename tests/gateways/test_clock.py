@@ -1,0 +1,38 @@
+"""The time, as it is on Azure and as the local stack scales it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from gateways import clock
+
+ORIGIN = 1_700_000_000.0
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were slept, at a time 60 seconds after the origin."""
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "time", lambda: ORIGIN + 60)
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    monkeypatch.delenv("MOOR_CLOCK", raising=False)
+    return seconds
+
+
+def test_time_is_aware_and_in_utc(slept: list[float]) -> None:
+    assert clock.now() == datetime.fromtimestamp(ORIGIN + 60, UTC)
+    assert clock.now().tzinfo is UTC
+    clock.pause(3)
+    assert slept == [3]
+
+
+def test_a_scaled_clock_runs_from_its_origin_and_a_pause_is_as_much_shorter(
+    slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOOR_CLOCK", f"{ORIGIN},30")
+    assert clock.now() == datetime.fromtimestamp(ORIGIN + 60 * 30, UTC)
+    clock.pause(3)
+    assert slept == [0.1]

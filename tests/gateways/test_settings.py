@@ -1,0 +1,89 @@
+"""What the app's own settings say, and what is refused by name."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from domain.arm_ids import parse_arm_id
+from domain.preflight.table import CHECK_NAMES
+from gateways.settings import SettingError, Settings, read_settings
+from tests.making import WORKSPACE_ID
+
+OTHER_ID = WORKSPACE_ID + "2"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MOOR_")]:
+        monkeypatch.delenv(name)
+
+
+def test_nothing_has_to_be_set() -> None:
+    assert read_settings() == Settings((), None, 30, None)
+
+
+def test_an_empty_setting_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        *("MOOR_EVENT_WORKSPACES", "MOOR_EVENTS_TOPIC_ENDPOINT", "MOOR_HISTORY_DAYS", "MOOR_CLOCK"),
+        *("MOOR_HARD_CHECKS", "MOOR_APPROVAL_WORKSPACES", "MOOR_APPROVAL_FOR_FORCE"),
+    ):
+        monkeypatch.setenv(name, "")
+    assert read_settings() == Settings((), None, 30, None)
+
+
+@pytest.mark.parametrize("name", ["MOOR_EVENT_WORKSPACES", "MOOR_APPROVAL_WORKSPACES"])
+def test_workspaces_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, f" {WORKSPACE_ID} ,, {OTHER_ID},")
+    settings = read_settings()
+    read = {
+        "MOOR_EVENT_WORKSPACES": settings.event_workspaces,
+        "MOOR_APPROVAL_WORKSPACES": settings.approval_workspaces,
+    }
+    assert read.pop(name) == (parse_arm_id(WORKSPACE_ID), parse_arm_id(OTHER_ID))
+    assert list(read.values()) == [()]
+    monkeypatch.setenv(name, f"{WORKSPACE_ID},ws")
+    with pytest.raises(SettingError, match=name):
+        read_settings()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "1e3"])
+def test_days_are_a_whole_number_of_one_or_more(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MOOR_HISTORY_DAYS", text)
+    with pytest.raises(SettingError, match=f"MOOR_HISTORY_DAYS: '{text}'"):
+        read_settings()
+
+
+def test_the_least_number_of_days_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOR_HISTORY_DAYS", " 1 ")
+    assert read_settings().history_days == 1
+
+
+@pytest.mark.parametrize(("text", "on"), [("true", True), (" TRUE ", True), ("False", False)])
+def test_a_switch_is_true_or_false(monkeypatch: pytest.MonkeyPatch, text: str, on: bool) -> None:
+    monkeypatch.setenv("MOOR_APPROVAL_FOR_FORCE", text)
+    assert read_settings().approval_for_force is on
+
+
+@pytest.mark.parametrize("text", ["yes", "1", "on"])
+def test_no_other_word_is_a_switch(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MOOR_APPROVAL_FOR_FORCE", text)
+    with pytest.raises(SettingError, match="MOOR_APPROVAL_FOR_FORCE"):
+        read_settings()
+
+
+@pytest.mark.parametrize("name", sorted(CHECK_NAMES))
+def test_every_check_can_be_hard(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("MOOR_HARD_CHECKS", f" {name} , purposeCapacity")
+    assert read_settings().hard_checks == {name, "purposeCapacity"}
+
+
+@pytest.mark.parametrize(("text", "hint"), [("localAcounts", "did you mean localAccounts"), ("?", "docs/preflight.md")])
+def test_a_check_that_there_is_not_is_an_error_of_the_setting(
+    monkeypatch: pytest.MonkeyPatch, text: str, hint: str
+) -> None:
+    monkeypatch.setenv("MOOR_HARD_CHECKS", f"localAccounts,{text}")
+    with pytest.raises(SettingError, match="MOOR_HARD_CHECKS") as error:
+        read_settings()
+    assert hint in str(error.value)
