@@ -11,7 +11,7 @@ import pytest
 
 from activities.runtime.step import StepAtWork
 from activities.workloads import drain as module
-from activities.workloads.drain import cancel_jobs, came_since, drain, is_forced, planned_cancels
+from activities.workloads.drain import came_since, cancel_jobs, drain, is_forced, planned_cancels
 from domain.operation.codec import encode
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Done, Outcome, Stop
 from domain.operation.record import REJECT, Intent, Question, StepRecord
