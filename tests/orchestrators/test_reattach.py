@@ -40,7 +40,7 @@ def test_the_second_half_is_an_attach_of_what_was_there() -> None:
     of_an_attach = [step.name for step in attach.STEPS if not step.undo and not step.always]
     begins = of_an_attach.index("ensure_relay")
     kept = [name for name in names(SECOND_HALF) if name != "keep_tls_secret"]
-    # No person waits for a smoke test, and the providers are those of the attachment that was there.
+    # Providers are registered already, and a reattach takes no smoke test.
     assert kept == [name for name in of_an_attach[begins:] if name not in ("smoke_test", "smoke_test_done")]
     assert in_order(STEPS, KEEP_TLS_SECRET, CLEANUP_LEGACY, INSTALL_EXTENSION)
 
