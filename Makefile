@@ -26,9 +26,9 @@ up: setup
 
 test: lint pytest
 
-# tests/no_stack.txt leaves out what starts stacks. TESTS picks some.
+# tests/no_stack.txt leaves out what starts stacks, tests/no_host.txt what starts hosts by the dozen. TESTS picks some.
 check: lint
-	$(PY) -m pytest -q -n 2 --dist worksteal @tests/no_stack.txt $(TESTS)
+	$(PY) -m pytest -q -n 2 --dist worksteal @tests/no_stack.txt @tests/no_host.txt $(TESTS)
 
 # The versions that are not on this machine are lines of the summary. TESTS picks some.
 test-pythons: setup

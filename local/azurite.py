@@ -44,7 +44,7 @@ def find_node() -> str:
 def start_azurite(processes: Processes, data: Path, certificate: str, key: str) -> tuple[Child, dict[str, int]]:
     """Start Azurite and wait until it listens on a free port for each of its services. Raises StackError.
 
-    Moor needs tables only; the other services are there for Microsoft's extension as the engine, and for a real
+    Moor needs tables only; the other services serve Microsoft's extension as the engine, and a real
     Functions host with the same settings.
 
     Azurite writes its data every few seconds: only a clean stop keeps all of it, so tests kill the app and not this.

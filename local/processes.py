@@ -152,7 +152,7 @@ class Processes:
     def _end(self, child: Child, number: signal.Signals, seconds: float = STOP_SECONDS) -> None:
         if child not in self._children:
             return  # Ended before: its number may be somebody else's by now.
-        # One that ended by itself may be long gone: to its number nothing is sent either.
+        # One that ended on its own may be long gone: to its number nothing is sent either.
         started = _started_by(child.pid)
         if child.alive:
             _signal_group(child.pid, number)

@@ -164,7 +164,7 @@ class Stack:
         """Raise StackError when Azurite or the simulated Azure has ended."""
         for child in (self._azure, self._azurite):
             if not child.alive:
-                raise child.failure("ended by itself")
+                raise child.failure("ended unasked")
 
     @property
     def host_alive(self) -> bool:
@@ -240,7 +240,7 @@ def running_stack(
 ) -> Iterator[Stack]:
     """A stack that serves, and that is gone when the block ends, whatever happens in it.
 
-    ``state_dir`` is emptied first and keeps the logs afterwards. ``progress`` is told each part as it is started.
+    ``state_dir`` is emptied first and keeps the logs afterwards. ``progress`` gets each part as it is started.
     Raises StackError with the end of a log when a part does not start.
     """
     state_dir = state_dir.resolve()

@@ -53,7 +53,7 @@ def _watch(view: View, stack: Stack, description: Path) -> None:
         time.sleep(_LOOK_SECONDS)
         stack.check_parts()
         if not stack.host_alive:
-            view.line("the Functions host has gone; starting it again: operations go on where they were")
+            view.line("the Functions host has gone; starting it again: operations continue where they were")
             stack.start_host()
             _describe(description, stack)
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 
 def mind(lines: Iterable[str]) -> set[int]:
-    """Follow the lines to their end and answer the groups that were not taken back."""
+    """Follow the lines to their end and answer the groups that were not revoked."""
     groups: set[int] = set()
     for line in lines:
         group = int(line[1:])

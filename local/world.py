@@ -85,7 +85,7 @@ def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> 
 
 
 def additions(*clusters: str, workspaces: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A seed that adds workspaces and running AKS clusters to a world that is there."""
+    """A seed that adds workspaces and running AKS clusters to an existing world."""
     return {
         "workspaces": [{"id": workspace_id(name), "location": LOCATION} for name in workspaces],
         "clusters": [{"id": cluster_id(name), **cluster_body()} for name in clusters],

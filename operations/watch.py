@@ -6,6 +6,7 @@ its finished steps answer from the record, and a step that was cut short looks b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from activities.lifecycle.ending import publish
 from activities.runtime import locks
 from domain.catalogue.explain import make_problem
+from domain.operation.codec import CodecError
 from domain.operation.facts import facts_of
 from domain.operation.record import (
     FAILED,
@@ -30,6 +32,8 @@ from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations import held_up
+
+logger = logging.getLogger(__name__)
 
 # A start that is under way somewhere else gets this long before the timer steps in.
 _START_GRACE = timedelta(minutes=2)
@@ -57,7 +61,7 @@ def live_operations() -> Iterator[Operation]:
     """Every operation that has not ended. Raises azure.core.exceptions.AzureError."""
     for status in LIVE:
         for _, operation_id in list(records.ids("status", status)):
-            stored = records.read(operation_id)
+            stored = records.read_if_sound(operation_id)
             if stored is not None and not stored.operation.final:
                 yield stored.operation
 
@@ -152,7 +156,7 @@ def cut_off(now: datetime) -> list[Operation]:
     Raises azure.core.exceptions.AzureError.
     """
     holders = {claim.operation_id for claim in claims.held()}
-    stored = [found for found in map(records.read, sorted(holders)) if found is not None]
+    stored = [found for found in map(records.read_if_sound, sorted(holders)) if found is not None]
     return [s.operation for s in stored if _last_steps(s.operation) and now - s.operation.updated_time >= _START_GRACE]
 
 
@@ -205,11 +209,14 @@ def free() -> list[Operation]:
     """
     recorded = []
     for claim in claims.held():
-        found = locks.complete(claim)
-        if found is not None and found.fresh:
-            recorded.append(found.operation)
-        elif locks.is_stale(claim) and not _is_closing(claim.operation_id):
-            claims.release(claim)
+        try:
+            found = locks.complete(claim)
+            if found is not None and found.fresh:
+                recorded.append(found.operation)
+            elif locks.is_stale(claim) and not _is_closing(claim.operation_id):
+                claims.release(claim)
+        except CodecError as error:  # It holds its target until somebody has looked; the others need not wait for it.
+            logger.error("%s: what holds %s cannot be read: %s", claim.operation_id, claim.target, error)
     _unreserve(None)
     return recorded
 
@@ -231,6 +238,9 @@ def _unreserve(operation_id: str | None) -> None:
     """Delete the reservations of operations that are not live, of one or of all."""
     for target, user in list(claims.reserved()):
         if operation_id in (None, user):
-            stored = records.read(user)
+            try:
+                stored = records.read(user)
+            except CodecError:  # Whether it has ended is unknown: that counts as live.
+                continue
             if stored is None or stored.operation.final:
                 claims.unreserve(target, user)

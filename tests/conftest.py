@@ -30,7 +30,10 @@ _START_SECONDS = 60.0
 
 
 # What starts whole stacks takes longest and comes first; the rest fills the gaps at the end of a run side by side.
-_STACKS = ("tests/scenarios/", "tests/oracle/", "tests/faults/", "tests/local/", "tests/test_make_targets.py")
+_STACKS = (
+    *("tests/scenarios/", "tests/oracle/", "tests/faults/", "tests/local/", "tests/test_make_targets.py"),
+    "packages/functions_host/tests/conformance/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

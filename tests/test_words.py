@@ -109,7 +109,11 @@ def files_of(*patterns: str) -> list[Path]:
 
 
 PAGES = [*files_of("*.md", ":!CHANGELOG.md", ":!packages", ":!tests"), *files_of("docs/*.json")]
-SAID_BY_THE_PRODUCT = [*PAGES, ROOT / "function_app.py", *files_of(*(f"{part}/*.py" for part in sorted(PRODUCT)))]
+SAID_BY_THE_PRODUCT = [
+    *PAGES,
+    ROOT / "function_app.py",
+    *files_of(*(f"{part}/*.py" for part in sorted({*PRODUCT, "local"}))),
+]
 # This file names what it looks for. Recordings are what others have written.
 EVERYTHING = [
     path for path in files_of("*.py", "*.md") if path != Path(__file__).resolve() and "recorded" not in path.parts

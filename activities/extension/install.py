@@ -203,10 +203,8 @@ def extension_gone(step: StepAtWork, cluster: ArmId) -> Outcome:
     found = arm.find(intent.resource_id, API)
     if found is None:
         return Done(detail="removed")
-    asked_again = (clock.now() - intent.time).total_seconds() > _SHOWS_WITHIN and step.may_go_back(
-        REMOVE_EXTENSION.name
-    )
-    if asked_again and not is_deleting(found.body):
+    late = (clock.now() - intent.time).total_seconds() > _SHOWS_WITHIN
+    if late and not is_deleting(found.body) and step.may_go_back(REMOVE_EXTENSION.name):
         return Back(REMOVE_EXTENSION.name, f"the extension is {_state(found.body)}")
     return Again(_REMOVAL_PAUSE, REMOVING)
 

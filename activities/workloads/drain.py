@@ -53,6 +53,8 @@ _SHOWS_WITHIN = timedelta(minutes=2)
 def cancel_jobs(step: StepAtWork) -> Outcome:
     """Cancel the jobs on the compute, where the request asks for that; drain waits for their end. Raises ArmError."""
     policy = policy_of(step.operation.request)
+    if policy.jobs != CANCEL:
+        return Done(detail=f"the policy is {policy.jobs}: nothing is cancelled", skipped=True)
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     try:
@@ -73,6 +75,8 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
 def drain(step: StepAtWork) -> Outcome:
     """Wait until no job uses the compute, for as long as the request says; then what it says for that case."""
     policy = policy_of(step.operation.request)
+    if not policy.waits:
+        return Done(detail=f"the policy is {policy.jobs}: nothing is waited for", skipped=True)
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     return _held_back(step, policy) or Done(detail="no job uses the compute")

@@ -31,6 +31,8 @@ def delete_endpoints(step: StepAtWork) -> Outcome:
     Done when Azure has been asked for all of it: an endpoint can be deleted when its deployments are gone. Raises
     ArmError: what cannot be looked at is not gone.
     """
+    if policy_of(step.operation.request).endpoints != DELETE:
+        return Done(detail="the request does not ask for it", skipped=True)
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     left = _to_delete(step)

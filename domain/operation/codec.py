@@ -1,4 +1,4 @@
-"""The one codec between frozen dataclasses and the JSON values that tables and histories hold.
+"""The one codec between frozen dataclasses and the JSON values that tables hold.
 
 The rules, for every type alike:
 - The name of a field is the name under which it is stored. It has nothing to do with what the HTTP API calls it.

@@ -55,7 +55,7 @@ def facts_of(operation: Operation) -> dict[str, str]:
 
 
 def _resolved(operation: Operation) -> Resolved:
-    """What is known of what is there. What cannot be read keeps no failure from being told."""
+    """What ``resolve`` has found; nothing when that cannot be read: the failure itself needs words nevertheless."""
     try:
         return operation.resolved
     except CodecError:

@@ -38,7 +38,7 @@ class Claim:
     """A claim as read: which operation holds ``target``, and what that operation was accepted as.
 
     ``accepted`` is as it is stored, by the rules of ``schema`` (None: of release 0.2.0 or before). One that cannot be
-    understood holds its target all the same.
+    understood still holds its target.
     """
 
     key: str

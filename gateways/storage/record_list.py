@@ -54,7 +54,7 @@ def page(wanted: Filter, top: int, after: str = "", most_read: int = MOST_READ) 
             continue  # It changed its status while two indexes were read.
         if len(found) == top or read == most_read:
             return Page(tuple(found), last)
-        stored = records.read(operation_id)
+        stored = records.read_if_sound(operation_id)
         read += 1
         last = position
         if stored is not None and wanted.admits(stored.operation):

@@ -6,6 +6,7 @@ one transaction: what a list shows is what a get shows, and the journal has no g
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 
+from domain.operation.codec import CodecError
 from domain.operation.record import JournalEntry, Operation
 from gateways.storage.record_rows import (
     entry_from_row,
@@ -25,6 +27,8 @@ from gateways.storage.record_rows import (
     operation_from_row,
 )
 from gateways.storage.tables import MAX_TRANSACTION, hashed, table
+
+logger = logging.getLogger(__name__)
 
 TABLE = "operations"
 PARTITION = "operations"
@@ -79,12 +83,21 @@ def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
 
 
 def read(operation_id: str) -> Stored | None:
-    """The operation of that id, or None. Raises azure.core.exceptions.AzureError."""
+    """The operation of that id, or None. Raises CodecError or azure.core.exceptions.AzureError."""
     try:
         row = table(TABLE).get_entity(PARTITION, _head_key(operation_id))
     except ResourceNotFoundError:
         return None
     return Stored(operation_from_row(row), str(row.metadata["etag"]))
+
+
+def read_if_sound(operation_id: str) -> Stored | None:
+    """The same for readers of many: None for a row that cannot be understood, too, which the log then names."""
+    try:
+        return read(operation_id)
+    except CodecError as error:
+        logger.error("%s: its record cannot be read: %s", operation_id, error)
+        return None
 
 
 def change(

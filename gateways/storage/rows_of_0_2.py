@@ -84,7 +84,7 @@ def _plan(plan: _Columns) -> dict[str, Any]:
 
 
 def _result(columns: _Columns, result: _Columns) -> dict[str, Any]:
-    """A result with its type, which was told by the sort of operation."""
+    """A result with its type, which followed from the kind of operation."""
     if columns.get("planOnly"):
         return {**_plan(result), "type": "plan"}
     if "attached" in result:

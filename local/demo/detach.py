@@ -42,7 +42,7 @@ def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow
     answer = stack.app.call("POST", f"/operations/{operation['id']}/approve", {"reason": "the team agreed"})
     if answer.status != 202:
         raise AssertionError(f"the approval was not taken: {answer.status} {answer.body}")
-    with view.waiting("Moor goes on"):
+    with view.waiting("Moor continues"):
         drains = stack.app.wait_until(operation["id"], _drains, PATIENCE)
     view.line(f"approved; now it waits: {drains['progress']['detail']}")
     stack.azure.set_job_status(f"{worlds.WORKSPACE}/jobs/{job}", "Completed")

@@ -100,7 +100,7 @@ class _Demo:
         self._view.line(f"Azure has created it, in {in_words(self._stack.clock.timestamp() - began)}")
 
     def _attach(self) -> None:
-        self._view.section("2  Event Grid tells Moor, and Moor attaches the cluster by itself")
+        self._view.section("2  Event Grid tells Moor, and Moor attaches the cluster")
         with self._view.waiting("Event Grid delivers, Moor looks at the cluster"):
             operation = _eventually(self._first_operation, "Moor to begin an attach")
         self._follow(operation, "Succeeded")
@@ -114,7 +114,7 @@ class _Demo:
         self._view.line(f"job {JOB} is running on {COMPUTE}")
 
     def _detach_refused(self) -> None:
-        self._view.section("6  Somebody asks Moor to detach it all the same")
+        self._view.section("6  Somebody asks Moor to detach it nevertheless")
         ended = self._follow(self._ask_for_detach(), "Failed")
         problem = ended["error"] or {}
         _expect(problem.get("code") == "ComputeInUse", f"the detach failed for another reason: {problem}")

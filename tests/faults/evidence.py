@@ -54,6 +54,8 @@ class Head:
     pick_ups: int
     steps: tuple[Row, ...]
     row: Row
+    # What questions.asks has answered of it: every look asks each operation about each request there ever was.
+    answers: dict[tuple[str, str], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def final(self) -> bool:

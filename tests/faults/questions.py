@@ -63,7 +63,12 @@ Rule = Callable[[Evidence], Iterator[Violation]]
 
 def asks(head: Head, method: str, path: str) -> bool:
     """Whether what a request does is what an operation was asked to do, or takes back what that has made."""
-    path = path.lower()
+    if (method, path) not in head.answers:
+        head.answers[method, path] = _asks(head, method, path.lower())
+    return head.answers[method, path]
+
+
+def _asks(head: Head, method: str, path: str) -> bool:
     on_compute = path == head.compute_id.lower()
     if head.kind in ("detach", "reattach") and _asks_to_detach(head, method, path, on_compute=on_compute):
         return True

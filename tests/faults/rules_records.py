@@ -67,7 +67,11 @@ def _in_step_order(head: Head, rows: list[Row]) -> Iterator[Violation]:
             if event == "started" and earlier != later and not _over_before(part, earlier, later):
                 yield Violation("steps in order", f"{head}: {later} began before {earlier} had ended", head.ids)
     for step in head.steps:
-        ends = [[event for name, event in part if name == step["name"] and event in ENDS] for part in parts]
+        ends = [
+            [event for name, event in stretch if name == step["name"] and event in ENDS]
+            for part in parts
+            for stretch in _stretches(part)
+        ]
         last = [event for part in ends for event in part][-1:]
         wanted = [step["status"].lower()] if step["status"].lower() in ENDS else []
         if any(len(part) > 1 for part in ends) or (wanted and last != wanted) or (not wanted and ends[-1]):
@@ -76,6 +80,16 @@ def _in_step_order(head: Head, rows: list[Row]) -> Iterator[Violation]:
     closing = [[event for name, event in part if name == "operation" and event in ENDS] for part in parts]
     if any(len(part) > 1 for part in closing) or closing[-1] != ([head.status.lower()] if head.final else []):
         yield Violation("journal whole", f"{head}: its ends are {closing}", head.ids)
+
+
+def _stretches(part: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """A part cut where the run went back to an earlier step: what had ended may end once more."""
+    found: list[list[tuple[str, str]]] = [[]]
+    for step, event in part:
+        found[-1].append((step, event))
+        if event == "back":
+            found.append([])
+    return found
 
 
 def _parts(rows: list[Row]) -> list[list[tuple[str, str]]]:

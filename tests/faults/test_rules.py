@@ -124,6 +124,26 @@ def test_what_is_broken_is_told(changes: dict[str, Any], invariant: str) -> None
     assert invariant in broken(replace(WHOLE, **changes))
 
 
+def test_after_a_step_has_the_run_go_back_steps_may_end_once_more() -> None:
+    again = [
+        *JOURNAL[:6],
+        line(7, "compute_ready", "started"),
+        line(8, "compute_ready", "back"),
+        line(9, "attach_compute", "retried"),
+        line(10, "attach_compute", "succeeded"),
+        line(11, "compute_ready", "retried"),
+        line(12, "compute_ready", "succeeded"),
+        *(line(13, "operation", "succeeded"), line(14, "release", "started"), line(15, "release", "succeeded")),
+    ]
+    names = ("claim", "attach_compute", "compute_ready", "release")
+    steps = [{"name": name, "status": "Succeeded", "attempts": 1} for name in names]
+    head = head_of(attach(journal_length=15, steps=json.dumps(steps)))
+    fields: dict[str, Any] = {"heads": {"op": head}, "journals": {"op": again}}
+    assert not {"journal whole", "steps in order"} & broken(replace(WHOLE, **fields))
+    fields["journals"] = {"op": [row if row["sequence"] != 8 else line(8, "compute_ready", "polled") for row in again]}
+    assert "journal whole" in broken(replace(WHOLE, **fields))
+
+
 def live(**changes: Any) -> Evidence:
     """The same operation in its first step."""
     steps = [{"name": "claim", "status": "Succeeded", "attempts": 1}]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,10 @@ def main() -> None:
 
 
 def _play(stack: Stack, store: Store, target: Path) -> None:
-    """Attach (planned, twice, without a cluster, by an event), reattach; detach (planned, too late, approved, gone)."""
+    """Attach (planned, twice, without a cluster, by an event), reattach; detach.
+
+    The detach is planned, too late, approved (and goes back for a job that comes while others are waited for), gone.
+    """
     stack.azure.seed(worlds.additions("aks-recorded", workspaces=("recorded",)))
     place = Place(worlds.workspace_id("recorded"), worlds.cluster_id("aks-recorded"), "recorded")
     missing = Place(place.workspace_id, worlds.cluster_id("no-such-cluster"), "missing")
@@ -51,13 +55,15 @@ def _play(stack: Stack, store: Store, target: Path) -> None:
         ("reattach", "reattach", place.detach_body(description="changed")),
         ("detach-plan", "detach?plan=true", place.detach_body()),
         ("detach-too-late", "detach", place.detach_body(**_WAITS)),
-        ("detach", "detach", place.detach_body(approval="required")),
+        ("detach", "detach", place.detach_body(approval="required", workloads={"policy": "cancel"})),
         ("detach-what-is-gone", "detach", place.detach_body()),
     ):
         if name == "detach-too-late":
             stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id)
+        if name == "detach":
+            stack.azure.submit_job(place.workspace_id, "flow-1", jobType="Pipeline", computeId=None)
         operation_id = stack.app.start(kind, body)["id"]
-        _snapshot_waiters(stack, store, operation_id, target, name)
+        _snapshot_waiters(stack, store, operation_id, target, name, Meanwhile(stack, place, operation_id))
         ended(stack, operation_id)
         if name == "detach-too-late":
             stack.azure.set_job_status(f"{place.workspace_id}/jobs/train-1", "Completed")
@@ -76,19 +82,45 @@ def _reaction(store: Store) -> Instance | None:
     return next((i for i in _instances(store, "cluster-", finished=True) if ":" not in i.instance_id), None)
 
 
-def _snapshot_waiters(stack: Stack, store: Store, operation_id: str, target: Path, name: str) -> None:
+@dataclass
+class Meanwhile:
+    """What happens while an operation waits: an approval, and a job that comes while another is waited for."""
+
+    stack: Stack
+    place: Place
+    operation_id: str
+    done: set[str] = field(default_factory=set)
+
+    def act(self, waiting: set[str]) -> None:
+        """Do, once each, what the waits seen so far call for."""
+        if self._first("approval", "approval" in waiting):
+            self.stack.app.call("POST", f"/operations/{self.operation_id}/approve", {})
+        cancels = self.stack.app.operation(self.operation_id)["request"].get("workloads", {}).get("policy") == "cancel"
+        if self._first("job", cancels and "drain" in waiting):
+            self.stack.azure.submit_job(self.place.workspace_id, "train-2", computeId=self.place.compute_id)
+        if "job" in self.done:
+            gone_back = "back" in [entry["event"] for entry in self.stack.app.journal(self.operation_id)]
+            if self._first("end", gone_back):
+                self.stack.azure.set_job_status(f"{self.place.workspace_id}/jobs/flow-1", "Completed")
+
+    def _first(self, what: str, now: bool) -> bool:
+        first = now and what not in self.done
+        self.done |= {what} if first else set()
+        return first
+
+
+def _snapshot_waiters(
+    stack: Stack, store: Store, operation_id: str, target: Path, name: str, meanwhile: Meanwhile
+) -> None:
     """Write what a waiter looks like between two polls, for each step that is waited for."""
     seen: set[str] = set()
-    answered: set[str] = set()
     while stack.app.operation(operation_id)["finishedDateTime"] is None:
         for instance in _instances(store, f"{operation_id}-1:", finished=False):
             waits = any(event["EventType"] == _TIMER_CREATED for event in store.history(instance.instance_id))
             if waits and instance.instance_id not in seen:
                 seen.add(instance.instance_id)
                 _write(target, f"{name}-waiting", instance, store)
-        if f"{operation_id}-1:approval" in seen - answered:
-            answered.add(f"{operation_id}-1:approval")
-            stack.app.call("POST", f"/operations/{operation_id}/approve", {})
+        meanwhile.act({instance_id.partition(":")[2] for instance_id in seen})
 
 
 def _is_finished(store: Store, instance_id: str) -> bool:

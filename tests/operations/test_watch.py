@@ -10,6 +10,7 @@ from gateways import clock
 from gateways.azure import event_topic
 from gateways.storage import claims, records
 from gateways.storage.records import Change
+from gateways.storage.tables import table
 from operations import watch as watching
 from operations.accept import acceptance_of
 from operations.watch import Verdict
@@ -207,3 +208,22 @@ def test_a_new_run_gets_time_although_the_deadline_it_took_over_has_passed() -> 
     picked_up = running(updated_time=NOW + timedelta(minutes=75), pick_ups=1)
     assert judge(picked_up, "Running", NOW + timedelta(minutes=80)).action == "none"
     assert judge(picked_up, "Running", NOW + timedelta(minutes=86)).action == "pick_up"
+
+
+def test_a_record_and_a_claim_that_cannot_be_read_stop_nobody_else(
+    tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = accepted(compute_name="bad"), accepted(compute_name="good")
+    claims.reserve("x", bad.id)
+    (row,) = [row for row in tables.rows("operations") if row["RowKey"] == f"operation;{bad.id}"]
+    table(records.TABLE).upsert_entity({**row, "steps": "[5]"})
+    claims.take("compute lost", "lost", acceptance_of(make_submission(compute_name="lost"), "lost", "print"))
+    (row,) = [row for row in tables.rows(claims.TABLE) if row["operation"] == good.id]
+    table(claims.TABLE).upsert_entity({**row, "PartitionKey": "0", "operation": "no-such", "accepted": "{}"})
+    assert [operation.id for operation in watching.live_operations()] == [good.id]
+    assert [operation.id for operation in watching.free()] == ["lost"]
+    assert watching.cut_off(clock.now()) == []
+    assert {claim.operation_id for claim in claims.held()} == {bad.id, good.id, "lost", "no-such"}
+    assert list(claims.reserved()) == [("x", bad.id)]
+    assert f"{bad.id}: its record cannot be read: Operation: steps" in caplog.text
+    assert "no-such: what holds" in caplog.text

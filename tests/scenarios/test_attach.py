@@ -17,7 +17,8 @@ from tests.scenarios.helpers import (
 
 STEPS = [
     *("claim", "resolve", "preflight", "grant_workspace_roles", "install_extension", "extension_ready"),
-    *("components_healthy", "ensure_namespace", "attach_compute", "compute_ready", "record", "notify", "release"),
+    *("components_healthy", "ensure_namespace", "remove_failed_compute", "attach_compute"),
+    *("compute_ready", "record", "notify", "release"),
 ]
 
 
@@ -29,7 +30,7 @@ def test_http_attach(stack: Stack, place: Place) -> None:
     operation = succeeded(stack, answer.body["id"])
     assert operation["result"]["computeId"] == place.compute_id
     skipped = {step["name"] for step in operation["steps"] if step["status"] == "Skipped"}
-    assert skipped == {"grant_workspace_roles"}
+    assert skipped == {"grant_workspace_roles", "remove_failed_compute"}
     # What the request does not ask for is no step of it.
     assert [step["name"] for step in operation["steps"]] == STEPS
     assert {step["status"] for step in operation["steps"] if step["name"] not in skipped} == {"Succeeded"}

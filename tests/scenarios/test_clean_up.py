@@ -124,7 +124,7 @@ def test_everything_that_moor_made_goes_when_asked_and_comes_back(stack: Stack, 
     assert [step for step, _, _ in done].count("remove_roles") == 3
     assert step_of(operation, "remove_instance_types")["detail"] == "removed: small"
     assert "small" not in instance_types(stack, place)
-    assert step_of(operation, "remove_extension")["detail"] == "removed"
+    assert step_of(operation, "extension_gone")["detail"] == "removed"
     assert stack.azure.resource(extension_path(place.cluster_id)) is None
     assert left(operation) == []
     assert stack.azure.resource(place.cluster_id) is not None

@@ -100,7 +100,7 @@ def test_where_there_is_nothing_to_send_what_is_sent_changes_nothing(stack: Stac
     def send(sent: tuple[dict[str, str], dict[str, str], bytes | None]) -> None:
         query, headers, body = sent
         answer = requests.request(method, url, params=query, headers=headers, data=body, timeout=30)
-        operation.validate_response(answer, checks=CHECKS, case=operation.Case(query=query, headers=headers))
+        operation.Case(query=query, headers=headers).validate_response(answer, checks=CHECKS)
         assert (answer.status_code, answer.json()) == (200, said)
 
     send()

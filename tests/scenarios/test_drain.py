@@ -78,7 +78,7 @@ def test_cancel_cancels_what_clearly_runs_there_and_nothing_else(stack: Stack, p
     planned = stack.app.start("detach?plan=true", place.detach_body(workloads={"policy": "cancel"}))["id"]
     told = succeeded(stack, planned)["result"]["changes"]
     assert [(each["step"], each["action"], each["resourceId"]) for each in told] == [
-        ("drain", "stop", here),
+        ("cancel_jobs", "stop", here),
         ("detach_compute", "detach", place.compute_id),
     ]
     operation_id = start(stack, place, policy="cancel")
@@ -90,6 +90,25 @@ def test_cancel_cancels_what_clearly_runs_there_and_nothing_else(stack: Stack, p
     assert cancels(stack, place) == ["train-1"]
     intended = [e["data"] for e in stack.app.journal(operation["id"]) if e["event"] == "intended"]
     assert [(i["action"], i["resourceId"]) for i in intended] == [("cancel", here), ("detach", place.compute_id)]
+
+
+def test_a_job_that_comes_later_is_gone_back_for(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    unclear = have_job(stack, place, "flow-1", jobType="Pipeline", computeId=None)
+    operation_id = start(stack, place, policy="cancel")
+    at_step(stack, operation_id, "drain", "Waiting")
+    have_job(stack, place, "train-2")
+    stack.app.wait_until(operation_id, lambda _: cancels(stack, place) == ["train-2"])
+    stack.azure.set_job_status(unclear, "Completed")
+    operation = succeeded(stack, operation_id)
+    journal = stack.app.journal(operation_id)
+    assert [entry["step"] for entry in journal if entry["event"] == "back"] == ["drain"]
+    assert [(e["event"], e["attempt"]) for e in journal if e["step"] == "cancel_jobs" and e["event"] != "intended"] == [
+        *(("started", 1), ("skipped", 1)),
+        *(("retried", 2), ("succeeded", 2)),
+    ]
+    assert_journal_whole(operation, journal)
+    assert deletes(stack, place) == ["Detach"]
 
 
 def test_force_leaves_jobs_behind_and_tells_which(stack: Stack, place: Place) -> None:

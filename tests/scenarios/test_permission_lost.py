@@ -25,7 +25,7 @@ class Loss:
 LOSSES = (
     Loss("GET", "{workspace}/jobs\\?", "survey", code="ComputeUseUnknown"),
     Loss("PUT", "{workspace}/schedules/nightly", "pause_schedules"),
-    Loss("POST", "{workspace}/jobs/train-1/cancel", "drain"),
+    Loss("POST", "{workspace}/jobs/train-1/cancel", "cancel_jobs"),
     Loss("DELETE", "{workspace}/onlineEndpoints/", "delete_endpoints"),
     Loss("DELETE", "{workspace}/computes/", "detach_compute"),
     # Not the operation's status: without that one the compute itself tells (test_compute_gone.py).

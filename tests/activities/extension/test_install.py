@@ -95,7 +95,7 @@ def test_one_that_serves_is_adopted(monkeypatch: pytest.MonkeyPatch, held: list[
     assert outlook(installing())[1] is None
     outcome = install_extension(installing())
     assert isinstance(outcome, Done)
-    assert (outcome.detail, outcome.created) == ("the extension is there already", ())
+    assert (outcome.detail, outcome.created) == ("the extension exists already", ())
     assert (held, arm.calls) == (["reserve"], [])
 
 
@@ -104,7 +104,8 @@ def test_one_that_differs_is_refused_or_brought_in_line(monkeypatch: pytest.Monk
     assert code(install_extension(installing())) == "ExtensionDiffers"
     outcome = install_extension(installing(manage="update", configurationSettings={"enableTraining": "True"}))
     assert isinstance(outcome, Done)
-    assert outcome.value["updated"] is True
+    assert isinstance(outcome.value, ExtensionSent)
+    assert outcome.value.updated
     assert (held, arm.calls, intents) == (["reserve", "obtain"], [("PATCH", TARGET)], [("update", TARGET)])
 
 
@@ -185,7 +186,7 @@ def test_undo(monkeypatch: pytest.MonkeyPatch, held: list[str], users: list[str 
 
 def test_clean_up(monkeypatch: pytest.MonkeyPatch, held: list[str], users: list[str | None]) -> None:
     intents, arm = watch_intents(monkeypatch), azure(monkeypatch, extension())
-    step = at_work("remove_extension", kind="until", request={"cleanUp": {"extension": True}})
+    step = at_work("remove_extension", request={"cleanUp": {"extension": True}})
     users[0] = WORDS
     kept = remove_extension(step)
     assert isinstance(kept, Done)
@@ -193,7 +194,7 @@ def test_clean_up(monkeypatch: pytest.MonkeyPatch, held: list[str], users: list[
     users[0] = None
     assert [change.resource_id for change in planned_extension_removal(step)] == [TARGET]
     assert arm.calls == []
-    assert remove_extension(step) == Again(7.0, "Azure is removing the extension")
+    assert remove_extension(step) == Done(detail="Azure is removing it")
     assert (arm.calls, intents) == ([("DELETE", TARGET)], [("delete", TARGET)])
     assert remove_extension(step) == Done(detail="Moor installed none that is still there", skipped=True)
 
@@ -203,6 +204,6 @@ def test_clean_up_leaves_what_another_operation_has_in_hand(
 ) -> None:
     arm = azure(monkeypatch, extension())
     monkeypatch.setattr(locks, "obtain", lambda target, operation_id: make_operation(id="other"))
-    kept = remove_extension(at_work("remove_extension", kind="until", request={"cleanUp": {"extension": True}}))
+    kept = remove_extension(at_work("remove_extension", request={"cleanUp": {"extension": True}}))
     assert isinstance(kept, Done)
     assert (kept.detail, arm.calls) == ("kept. Operation other relies on it.", [])

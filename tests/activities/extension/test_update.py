@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from activities.extension.update import update_extension
 from domain.arm_ids import EXTENSION
 from domain.extension.wire import wire_settings
 from domain.operation.outcomes import Again, Done, Finding
+from domain.operation.results import ExtensionSent
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
 from tests.activities.making import at_work, watch_intents
@@ -56,7 +58,8 @@ def test_only_what_differs_is_sent(monkeypatch: pytest.MonkeyPatch, sent: list[d
     outcome = run(monkeypatch, settings={"enableTraining": True, "my.note": "new", "my.other": "same"})
     assert isinstance(outcome, Done)
     assert sent == [{"configurationSettings": {"enableTraining": "True", "my.note": "new"}}]
-    assert outcome.value["replaced"] == {"enableTraining": "False", "my.note": "old"}
+    assert isinstance(outcome.value, ExtensionSent)
+    assert outcome.value.replaced == {"enableTraining": "False", "my.note": "old"}
     assert (outcome.detail, outcome.operation_url is None) == ("changed: enableTraining, my.note", False)
 
 
@@ -75,8 +78,9 @@ def test_protected_settings_go_as_a_whole_and_only_their_ids_stay(
     outcome = run(monkeypatch, protected={"my.own": f"{VAULT}/own"})
     assert isinstance(outcome, Done)
     assert sent[0]["configurationProtectedSettings"] == {"my.own": "secret", "my.older": "secret"}
-    assert outcome.value["protected"] == {"my.own": f"{VAULT}/own", "my.older": f"{VAULT}/older"}
-    assert "secret" not in str({**outcome.value, "protected": None})
+    assert isinstance(outcome.value, ExtensionSent)
+    assert outcome.value.protected == {"my.own": f"{VAULT}/own", "my.older": f"{VAULT}/older"}
+    assert "secret" not in str(replace(outcome.value, protected={}))
     assert "protectedSettings" in [finding.check for finding in outcome.findings]
 
 

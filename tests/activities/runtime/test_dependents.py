@@ -60,7 +60,7 @@ def test_the_own_compute_counts_until_it_goes(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_workspace_that_may_not_be_read_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     azure(monkeypatch, other=403)
-    said = "Whether a compute of workspace other uses it cannot be told (Refused)."
+    said = "Whether a compute of workspace other uses it is unknown (Refused)."
     assert user_of_cluster(make_operation()) == said
 
 

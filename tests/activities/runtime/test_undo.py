@@ -90,7 +90,7 @@ def test_revert_deletes_each_and_names_what_was_only_set_out(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("in_use", "said"),
-    [(used, "The compute cpu uses it."), (raising(REFUSED), "Whether something relies on it cannot be told")],
+    [(used, "The compute cpu uses it."), (raising(REFUSED), "Whether something relies on it is unknown")],
 )
 def test_revert_leaves_what_is_or_may_be_in_use(monkeypatch: pytest.MonkeyPatch, in_use: Any, said: str) -> None:
     azure = FakeArm({FIRST: {}, TARGET: {}}).install(monkeypatch)

@@ -1,296 +1,200 @@
-"""Which jobs are cancelled, how long jobs are waited for, and what comes at the deadline."""
+"""Draining: cancelling is a step of its own, the condition looks, and what comes later is gone back for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from activities.runtime.step import StepAtWork
-from activities.workloads import drain as module
+from activities.runtime.transitions import Call
+from activities.workloads import drain as draining
 from activities.workloads.drain import came_since, cancel_jobs, drain, is_forced, planned_cancels
 from domain.operation.codec import encode
 from domain.operation.outcomes import MOST_BACKS, Again, Back, Done, Outcome, Stop
-from domain.operation.record import REJECT, Intent, Question, StepRecord
+from domain.operation.record import Intent, Operation, StepRecord
 from domain.operation.results import Drained
-from domain.operation.steps import CANCEL_JOBS, DELETE_ENDPOINTS, DRAIN, ENDPOINTS_GONE, not_needed
-from domain.workloads.policy import Policy
-from domain.workloads.uses import CLUSTER_WORK, ENDPOINT, JOB, Use
+from domain.workloads.policy import policy_of
+from domain.workloads.uses import ENDPOINT, JOB, Use
 from gateways import clock
-from gateways.azure.arm import ArmError
-from tests.activities.making import FakeArm, Intents, at_work, watch_intents
-from tests.making import NOW, WORKSPACE_ID
+from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer, ArmError
+from tests.making import make_operation
 
-COMPUTE, JOB_ID = f"{WORKSPACE_ID}/computes/gpu", f"{WORKSPACE_ID}/jobs/train"
-TRAIN = Use(JOB, "train", "Running", id=JOB_ID)
-CANCELING = replace(TRAIN, status="CancelRequested")
-UNCLEAR = replace(TRAIN, name="pipeline", clear=False)
-POD, SCORE = Use(CLUSTER_WORK, "Pod train-0", "Running"), Use(ENDPOINT, "score", "Succeeded", id="/score")
-SILENT = ArmError(503, "ServerBusy", "busy")
+HOUR = 3600.0
+JOB_1 = Use(JOB, "train-1", "Running", id="/jobs/train-1")
+CANCELING = Use(JOB, "train-1", "CancelRequested", id="/jobs/train-1")
+SERVING = Use(ENDPOINT, "score", "Succeeded", id="/onlineEndpoints/score")
 
 
-@pytest.fixture
-def intents(monkeypatch: pytest.MonkeyPatch) -> Intents:
-    return watch_intents(monkeypatch)
+def ago(seconds: float) -> datetime:
+    return clock.now() - timedelta(seconds=seconds)
 
 
-@pytest.fixture
-def azure(monkeypatch: pytest.MonkeyPatch) -> FakeArm:
-    return FakeArm({COMPUTE: {"properties": {}}, f"{JOB_ID}/cancel": {}}).install(monkeypatch)
+def detach(
+    policy: str, *, begun: float = 60, canceled: float | None = None, on_deadline: str = "fail", **drained: Any
+) -> Operation:
+    intents = (Intent("cancel", JOB_1.id, ago(canceled)),) if canceled is not None else ()
+    steps = (
+        StepRecord("cancel_jobs", "do", "Succeeded", 1, started=ago(begun), intents=intents),
+        StepRecord("drain", "until", "Waiting", 1, 26 * HOUR, started=ago(begun), **drained),
+        StepRecord("detach_compute", "do"),
+    )
+    request = {"workloads": {"policy": policy, "deadline": "PT9H", "onDeadline": on_deadline}}
+    return make_operation(kind="detach", request=request, steps=steps)
 
 
-def at(seconds: float, earlier: tuple[StepRecord, ...] = (), **workloads: Any) -> StepAtWork:
-    """The drain so many seconds after it began."""
-    step = at_work("drain", kind="until", earlier=earlier, request={"workloads": {"deadline": "PT1H", **workloads}})
-    return replace(step, call=replace(step.call, now=step.call.now + timedelta(seconds=seconds)))
-
-
-def canceled(asked: datetime | None = None) -> StepRecord:
-    """The step that cancels, after it has asked for the end of the job; None: it has asked for nothing."""
-    intents = () if asked is None else (Intent("cancel", JOB_ID, asked),)
-    return StepRecord("cancel_jobs", "do", "Succeeded", intents=intents)
+Step = Callable[[StepAtWork], Outcome]
 
 
 @pytest.fixture
-def cancel(monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents) -> Callable[..., Outcome]:
-    """What ``cancel_jobs`` comes to where these use the compute."""
+def take(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, list[str]]]:
+    """A step's outcome by what uses the compute, and what it sent."""
 
-    def outcome(uses: list[Use] | ArmError, **workloads: Any) -> Outcome:
-        monkeypatch.setattr(module, "uses_of", lambda *_: _opened(uses))
-        return cancel_jobs(at_work("cancel_jobs", request={"workloads": workloads}))
+    def run(work: Step, given: Operation, *uses: Use | Exception, refused: int = 0) -> tuple[Outcome, list[str]]:
+        sent: list[str] = []
 
-    return outcome
+        def read(*_: Any) -> list[Use]:
+            for use in uses:
+                if isinstance(use, Exception):
+                    raise use
+            return [use for use in uses if isinstance(use, Use)]
 
+        def post(url: str, *_: Any) -> ArmAnswer:
+            sent.append(url)
+            if refused:
+                raise ArmError(refused, "Ended", "it has ended")
+            return ArmAnswer(202, {})
 
-def _opened(uses: list[Use] | ArmError) -> list[Use]:
-    if isinstance(uses, ArmError):
-        raise uses
-    return uses
+        monkeypatch.setattr(draining, "uses_of", read)
+        monkeypatch.setattr(draining, "find_compute", lambda _: {})
+        monkeypatch.setattr(arm, "post", post)
+        monkeypatch.setattr(StepAtWork, "intend", lambda self, action, target: sent.append(action))
+        call = Call("op", 1, work.__name__, 26 * HOUR, clock.now(), "until")
+        return work(StepAtWork(call, given)), sent
 
-
-@pytest.mark.parametrize(
-    ("workloads", "left_out"),
-    [
-        ({}, {CANCEL_JOBS, DRAIN, DELETE_ENDPOINTS, ENDPOINTS_GONE}),
-        ({"policy": "refuse"}, {CANCEL_JOBS, DRAIN, DELETE_ENDPOINTS, ENDPOINTS_GONE}),
-        ({"policy": "force"}, {CANCEL_JOBS, DRAIN, DELETE_ENDPOINTS, ENDPOINTS_GONE}),
-        ({"policy": "wait"}, {CANCEL_JOBS, DELETE_ENDPOINTS, ENDPOINTS_GONE}),
-        ({"policy": "cancel"}, {DELETE_ENDPOINTS, ENDPOINTS_GONE}),
-        ({"policy": "wait", "endpoints": "delete"}, {CANCEL_JOBS}),
-    ],
-    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
-)
-def test_without_a_policy_for_it_nothing_is_cancelled_waited_for_or_deleted(
-    workloads: dict[str, str], left_out: set[Any]
-) -> None:
-    about = {CANCEL_JOBS, DRAIN, DELETE_ENDPOINTS, ENDPOINTS_GONE}
-    assert {step.name for step in about} & {*not_needed({"workloads": workloads})} == {step.name for step in left_out}
+    return run
 
 
-@pytest.mark.parametrize("step", [cancel_jobs, drain])
-def test_a_policy_that_refuses_what_uses_the_compute_stops_the_detach(
-    monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents, step: Callable[[StepAtWork], Outcome]
-) -> None:
-    for policy, uses in (("refuse", [TRAIN]), ("cancel", [TRAIN, SCORE]), ("wait", [SCORE])):
-        monkeypatch.setattr(module, "uses_of", lambda *_, uses=uses: uses)
-        told = step(at(0.0, policy=policy))
-        assert isinstance(told, Stop)
-        assert told.problem.code == "ComputeInUse"
-        assert str(uses[-1]) in told.problem.message
-    assert (azure.calls, intents) == ([], [])
+def test_jobs_are_cancelled_once(take: Callable[..., Any]) -> None:
+    told, sent = take(cancel_jobs, detach("cancel"), JOB_1)
+    assert sent == ["cancel", "/jobs/train-1/cancel"]
+    assert "train-1" in told.detail
+    told, sent = take(cancel_jobs, detach("cancel"), CANCELING)
+    assert (told.skipped, sent) == (True, [])
 
 
-def test_jobs_are_cancelled_and_their_end_is_waited_for_by_a_step_of_its_own(
-    cancel: Any, azure: FakeArm, intents: Intents
-) -> None:
-    told = cancel([TRAIN], policy="cancel")
+def test_nothing_is_cancelled_where_something_refuses_the_detach(take: Callable[..., Any]) -> None:
+    told, sent = take(cancel_jobs, detach("cancel"), JOB_1, SERVING)
+    assert isinstance(told, Stop)
+    assert sent == []
+
+
+def test_what_cannot_be_read_yet_is_for_drain_to_wait_for(take: Callable[..., Any]) -> None:
+    told, _ = take(cancel_jobs, detach("cancel"), ArmError(503, "Busy", "later"))
     assert isinstance(told, Done)
-    assert (told.skipped, told.detail) == (False, "cancelled: job train (Running)")
-    assert azure.calls == [("POST", f"{JOB_ID}/cancel")]
-    assert intents == [("cancel", JOB_ID)]
+    with pytest.raises(ArmError):
+        take(cancel_jobs, detach("cancel"), ArmError(403, "No", "not yours"))
+
+
+def test_drain_only_looks(take: Callable[..., Any]) -> None:
+    for policy in ("wait", "cancel"):
+        told, sent = take(drain, detach(policy, canceled=30), JOB_1)
+        assert isinstance(told, Again)
+        assert sent == []
+    told, _ = take(drain, detach("wait"))
+    assert isinstance(told, Done)
+
+
+@pytest.mark.parametrize("canceled", [None, 200.0])
+def test_drain_goes_back_for_what_is_not_being_cancelled(take: Callable[..., Any], canceled: float | None) -> None:
+    told, sent = take(drain, detach("cancel", canceled=canceled), JOB_1)
+    assert isinstance(told, Back)
+    assert (told.step, sent) == ("cancel_jobs", [])
+
+
+def test_drain_that_went_back_five_times_waits_for_its_deadline(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("cancel", backs=MOST_BACKS), JOB_1)
+    assert isinstance(told, Again)
+    assert told.counts == {"jobs": 1}
+
+
+def test_the_deadline_counts_from_the_first_beginning(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("wait", since=ago(9 * HOUR + 1)), JOB_1)
+    assert isinstance(told, Stop)
+    assert told.problem.code == "DrainDeadlineExceeded"
+
+
+def later(step: StepAtWork) -> Outcome:
+    return came_since(step, policy_of(step.operation.request)) or Done()
+
+
+def test_what_came_after_the_drain_is_gone_back_for(take: Callable[..., Any]) -> None:
+    assert take(later, detach("wait")) == (Done(), [])
+    for policy, step in (("wait", "drain"), ("cancel", "cancel_jobs")):
+        told, sent = take(later, detach(policy), JOB_1)
+        assert isinstance(told, Back)
+        assert (told.step, sent) == (step, [])
+        assert told.problem is not None
+    told, _ = take(later, detach("wait"), SERVING)
+    assert isinstance(told, Stop)
+
+
+def test_a_plan_names_the_step_that_cancels(take: Callable[..., Any]) -> None:
+    changes, _ = take(planned_cancels, detach("cancel"), JOB_1)
+    assert [(c.step, c.action, c.resource_id) for c in changes] == [("cancel_jobs", "stop", "/jobs/train-1")]
+
+
+@pytest.mark.parametrize("policy", ["refuse", "force"])
+def test_without_a_policy_that_waits_nothing_is_waited_for_or_cancelled(take: Callable[..., Any], policy: str) -> None:
+    for work in (drain, cancel_jobs):
+        told, sent = take(work, detach(policy), JOB_1)
+        assert isinstance(told, Done)
+        assert (told.skipped, sent) == (True, [])
+    assert take(cancel_jobs, detach("wait"), JOB_1)[1] == []
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])
-def test_a_job_that_has_ended_meanwhile_is_no_failure(cancel: Any, azure: FakeArm, status: int) -> None:
-    azure.bodies[f"{JOB_ID}/cancel"] = status
-    assert isinstance(cancel([TRAIN], policy="cancel"), Done)
-
-
-@pytest.mark.parametrize("status", [403, 429, 503])
-def test_another_refusal_is_for_the_step_to_tell(cancel: Any, azure: FakeArm, status: int) -> None:
-    azure.bodies[f"{JOB_ID}/cancel"] = status
-    with pytest.raises(ArmError):
-        cancel([TRAIN], policy="cancel")
-
-
-@pytest.mark.parametrize("use", [CANCELING, UNCLEAR, POD], ids=["being cancelled", "unclear", "in the cluster"])
-def test_only_jobs_that_clearly_run_there_are_cancelled_and_each_once(
-    cancel: Any, azure: FakeArm, intents: Intents, use: Use
-) -> None:
-    told = cancel([use], policy="cancel")
+def test_a_job_that_has_ended_meanwhile_is_no_failure(take: Callable[..., Any], status: int) -> None:
+    told, _ = take(cancel_jobs, detach("cancel"), JOB_1, refused=status)
     assert isinstance(told, Done)
-    assert told.skipped
-    assert (azure.calls, intents) == ([], [])
 
 
-def test_what_cannot_be_listed_for_a_while_is_left_to_the_drain(cancel: Any) -> None:
-    told = cancel(SILENT, policy="cancel")
-    assert isinstance(told, Done)
-    assert told.skipped
-    with pytest.raises(ArmError):
-        cancel(ArmError(403, "Denied", "no"), policy="cancel")
-
-
-@pytest.mark.parametrize("step", [cancel_jobs, drain])
-def test_a_compute_that_is_gone_has_no_jobs(
-    azure: FakeArm, intents: Intents, step: Callable[[StepAtWork], Outcome]
-) -> None:
-    del azure.bodies[COMPUTE]
-    told = step(at(0.0, policy="cancel"))
-    assert isinstance(told, Done)
-    assert told.skipped
-    assert (azure.calls, intents) == ([], [])
-
-
-@pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents) -> Any:
-    def outcome(uses: list[Use] | ArmError, seconds: float = 0.0, **workloads: Any) -> Outcome:
-        monkeypatch.setattr(module, "uses_of", lambda *_: _opened(uses))
-        return drain(at(seconds, **workloads))
-
-    return outcome
-
-
-def test_it_waits_as_long_as_a_job_is_left(look: Any, azure: FakeArm) -> None:
-    assert isinstance(look([TRAIN], policy="wait"), Again)
-    assert azure.calls == []
-    told = look([], policy="wait")
-    assert isinstance(told, Done)
-    assert told.detail == "no job uses the compute"
-
-
-def test_what_is_being_cancelled_is_waited_for_with_a_shorter_pause(
-    look: Any, azure: FakeArm, intents: Intents
-) -> None:
-    told = look([CANCELING], earlier=(canceled(NOW),), policy="cancel")
+def test_the_pause_ends_with_the_deadline(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("wait", begun=9 * HOUR - 10), JOB_1)
     assert isinstance(told, Again)
-    waited = look([TRAIN], policy="wait")
-    assert isinstance(waited, Again)
-    assert told.after is not None
-    assert waited.after is not None
-    assert told.after < waited.after
-    assert dict(told.counts) == {"jobs": 1, "canceling": 1}
-    # It only looks.
-    assert (azure.calls, intents) == ([], [])
+    assert told.after == pytest.approx(10.0, abs=1)
 
 
-def test_a_job_that_came_since_has_the_run_go_back_and_cancel_it(look: Any, azure: FakeArm, intents: Intents) -> None:
-    told = look([TRAIN], earlier=(canceled(),), policy="cancel")
-    assert isinstance(told, Back)
-    assert (told.step, told.detail) == ("cancel_jobs", "job train (Running) came since")
-    # One whose end was asked for a moment ago may still show as it was; minutes later it is asked again.
-    assert isinstance(look([TRAIN], earlier=(canceled(clock.now()),), policy="cancel"), Again)
-    assert isinstance(look([TRAIN], earlier=(canceled(clock.now() - timedelta(minutes=3)),), policy="cancel"), Back)
-    assert (azure.calls, intents) == ([], [])
+def test_at_the_deadline_it_forces_where_that_is_asked(take: Callable[..., Any]) -> None:
+    told, _ = take(drain, detach("wait", begun=9 * HOUR + 1, on_deadline="force"), JOB_1)
+    assert isinstance(told, Done)
+    assert told.value == Drained(forced=True)
+    assert [finding.outcome for finding in told.findings] == ["warning"]
 
 
-def test_it_goes_back_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents) -> None:
-    monkeypatch.setattr(module, "uses_of", lambda *_: [TRAIN])
-    step = at(0.0, (canceled(),), policy="cancel")
-    often = step.operation.with_step(replace(step.record, backs=MOST_BACKS))
-    assert isinstance(drain(replace(step, operation=often)), Again)
-    # Nor to a step that its operation was begun without.
-    assert isinstance(drain(at(0.0, policy="cancel")), Again)
-
-
-def test_a_no_at_the_deadline_stands_although_the_jobs_have_ended_since(
-    monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents
-) -> None:
-    monkeypatch.setattr(module, "uses_of", lambda *_: [])
-    step = at(0.0, policy="wait", onDeadline="approve")
-    question = Question("drain", "Detach gpu?", NOW, NOW, told=True, answer=REJECT)
-    told = drain(replace(step, operation=step.operation.with_question(question)))
-    assert isinstance(told, Stop)
-    assert told.problem.code == "ApprovalRejected"
-
-
-def test_at_the_deadline_a_person_may_be_asked(look: Any) -> None:
-    told = look([TRAIN], 3600.0, policy="wait", onDeadline="approve")
-    assert isinstance(told, Again)
-    assert told.ask is not None
-    assert "Left are job train (Running)" in told.ask.text
-
-
-def test_the_pause_ends_with_the_deadline(look: Any) -> None:
-    told = look([TRAIN], 3590.0, policy="wait")
-    assert isinstance(told, Again)
-    assert told.after == pytest.approx(10.0)
-
-
-def test_at_the_deadline_it_fails_or_forces_as_asked(look: Any) -> None:
-    told = look([TRAIN], 3600.0, policy="wait")
-    assert isinstance(told, Stop)
-    assert told.problem.code == "DrainDeadlineExceeded"
-    forced = look([TRAIN], 3600.0, policy="wait", onDeadline="force")
-    assert isinstance(forced, Done)
-    assert [finding.outcome for finding in forced.findings] == ["warning"]
-
-
-def test_not_knowing_is_waited_out_until_a_deadline_that_forces(look: Any) -> None:
+def test_not_knowing_is_waited_out_until_a_deadline_that_forces(take: Callable[..., Any]) -> None:
     silent = ArmError(403, "Denied", "no")
-    with pytest.raises(ArmError):
-        look(silent, 10.0, policy="wait", onDeadline="force")
-    with pytest.raises(ArmError):
-        look(silent, 3600.0, policy="wait")
-    told = look(silent, 3600.0, policy="wait", onDeadline="force")
+    for given in (detach("wait", on_deadline="force"), detach("wait", begun=9 * HOUR + 1)):
+        with pytest.raises(ArmError):
+            take(drain, given, silent)
+    told, _ = take(drain, detach("wait", begun=9 * HOUR + 1, on_deadline="force"), silent)
     assert isinstance(told, Done)
     assert [finding.outcome for finding in told.findings] == ["unknown"]
 
 
-def test_a_plan_names_the_jobs_that_are_cancelled(
-    monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents
-) -> None:
-    monkeypatch.setattr(module, "uses_of", lambda *_: [TRAIN])
-    assert [change.resource_id for change in planned_cancels(at(0.0, policy="cancel"))] == [JOB_ID]
-    assert planned_cancels(at(0.0, policy="wait")) == []
-    assert (azure.calls, intents) == ([], [])
+def test_what_cannot_be_read_at_the_last_moment_is_left_to_a_drain_that_forces(take: Callable[..., Any]) -> None:
+    busy = ArmError(503, "Busy", "later")
+    with pytest.raises(ArmError):
+        take(later, detach("wait"), busy)
+    told, _ = take(later, detach("wait", on_deadline="force"), busy)
+    assert isinstance(told, Back)
+    assert (told.step, told.problem) == ("drain", None)
 
 
 def test_a_policy_may_force_from_the_start() -> None:
-    assert is_forced(at(0.0, policy="force").operation)
-    assert not is_forced(at(0.0, policy="wait").operation)
-    drained = StepRecord("drain", "until", "Succeeded", value=encode(Drained(forced=True)))
-    assert is_forced(at_work("detach_compute", earlier=(drained,), request={"workloads": {"policy": "wait"}}).operation)
-
-
-@pytest.mark.parametrize(
-    ("uses", "jobs", "expected"),
-    [
-        ([], "wait", None),
-        ([TRAIN], "wait", "drain"),
-        ([TRAIN], "cancel", "cancel_jobs"),
-        ([CANCELING], "cancel", "drain"),
-        ([TRAIN], "refuse", "ComputeInUse"),
-        ([SCORE], "wait", "ComputeInUse"),
-    ],
-)
-def test_what_came_since_the_drain(
-    monkeypatch: pytest.MonkeyPatch, uses: list[Use], jobs: str, expected: str | None
-) -> None:
-    monkeypatch.setattr(module, "uses_of", lambda *_: uses)
-    told = came_since(at_work("detach_compute"), Policy(jobs))
-    assert (told.step if isinstance(told, Back) else told.problem.code if isinstance(told, Stop) else told) == expected
-
-
-def test_not_knowing_what_came_since_counts_as_busy_but_for_a_deadline_that_forces(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "uses_of", lambda *_: _opened(SILENT))
-    told = came_since(at_work("detach_compute"), Policy("wait", on_deadline="force"))
-    assert isinstance(told, Back)
-    assert told.step == "drain"
-    with pytest.raises(ArmError):
-        came_since(at_work("detach_compute"), Policy("wait"))
+    assert is_forced(detach("force"))
+    assert not is_forced(detach("wait"))
+    assert is_forced(detach("wait", value=encode(Drained(forced=True))))

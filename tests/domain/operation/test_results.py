@@ -106,7 +106,8 @@ SORTED = sorted(TYPES, key=lambda kind: kind.__name__)
 
 
 def defined(module: Any) -> set[type]:
-    return {each for each in vars(module).values() if is_dataclass(each) and each.__module__ == module.__name__}
+    types = [each for each in vars(module).values() if isinstance(each, type)]
+    return {each for each in types if is_dataclass(each) and each.__module__ == module.__name__}
 
 
 def test_every_type_has_an_example() -> None:

@@ -16,7 +16,10 @@ ARC_ID = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Kubernetes
 PLACE = {"workspaceId": WORKSPACE_ID, "computeName": "gpu"}
 SIZE = {"cpu": "1", "memory": "1Gi"}
 GPU = {"name": "gpu", "resources": {"requests": SIZE, "limits": SIZE}}
-NOT_OF_AN_ATTACH = {"drain", "delete_endpoints", "remove_instance_types", "remove_extension", "remove_roles"}
+NOT_OF_AN_ATTACH = {
+    *("cancel_jobs", "drain", "delete_endpoints", "endpoints_gone"),
+    *("remove_instance_types", "remove_extension", "extension_gone", "remove_roles"),
+}
 
 
 def left_out(kind: str, **fields: Any) -> set[str]:
@@ -68,7 +71,9 @@ def test_a_detach_is_accepted_without_what_is_optional() -> None:
         "cleanUp": {"instanceTypes": True, "extension": True},
     }
     assert not {"drain", "delete_endpoints", "remove_instance_types", "remove_extension"} & left_out("detach", **asked)
-    assert "drain" in left_out("detach", workloads={"policy": "force"})
+    assert {"cancel_jobs", "drain"} <= left_out("detach", workloads={"policy": "force"})
+    assert "cancel_jobs" in left_out("detach", workloads={"policy": "wait"})
+    assert not {"cancel_jobs", "drain"} & left_out("detach", workloads={"policy": "cancel"})
 
 
 def test_a_reattach_keeps_what_only_the_attachment_itself_can_tell() -> None:

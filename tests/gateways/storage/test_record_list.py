@@ -9,6 +9,7 @@ from gateways.storage import record_list as operation_list
 from gateways.storage import records
 from gateways.storage.record_list import Filter
 from gateways.storage.records import Stored
+from gateways.storage.tables import table
 from tests.conftest import Tables
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -64,3 +65,13 @@ def test_an_operation_that_is_found_under_two_statuses_is_listed_once(monkeypatc
     monkeypatch.setattr(records, "ids", lambda index, value, after: real("status", "Running", after))
     page = operation_list.page(Filter(statuses=("Running", "Waiting")), top=10)
     assert [operation.id for operation in page.operations] == [f"op-{number}" for number in reversed(range(6))]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_row_that_cannot_be_understood_is_left_out_of_a_list(tables: Tables) -> None:
+    (row,) = [row for row in tables.rows("operations") if row["RowKey"] == "operation;op-4"]
+    table(records.TABLE).upsert_entity({**row, "request": "not json"})
+    page = operation_list.page(Filter(), 2)
+    assert [operation.id for operation in page.operations] == ["op-5", "op-3"]
+    rest = operation_list.page(Filter(), 9, str(page.next_position))
+    assert [operation.id for operation in rest.operations] == ["op-2", "op-1", "op-0"]
