@@ -88,16 +88,23 @@ def test_without_a_policy_for_it_nothing_is_cancelled_waited_for_or_deleted(
     assert {step.name for step in about} & {*not_needed({"workloads": workloads})} == {step.name for step in left_out}
 
 
-@pytest.mark.parametrize("step", [cancel_jobs, drain])
+@pytest.mark.parametrize(
+    ("step", "policy", "uses"),
+    [(cancel_jobs, "cancel", [TRAIN, SCORE]), (drain, "cancel", [TRAIN, SCORE]), (drain, "wait", [SCORE])],
+)
 def test_what_the_policy_does_nothing_about_stops_the_detach(
-    monkeypatch: pytest.MonkeyPatch, azure: FakeArm, intents: Intents, step: Callable[[StepAtWork], Outcome]
+    monkeypatch: pytest.MonkeyPatch,
+    azure: FakeArm,
+    intents: Intents,
+    step: Callable[[StepAtWork], Outcome],
+    policy: str,
+    uses: list[Use],
 ) -> None:
-    for policy, uses in (("cancel", [TRAIN, SCORE]), ("wait", [SCORE])):
-        monkeypatch.setattr(module, "uses_of", lambda *_, uses=uses: uses)
-        told = step(at(0.0, policy=policy))
-        assert isinstance(told, Stop)
-        assert told.problem.code == "ComputeInUse"
-        assert str(uses[-1]) in told.problem.message
+    monkeypatch.setattr(module, "uses_of", lambda *_: uses)
+    told = step(at(0.0, policy=policy))
+    assert isinstance(told, Stop)
+    assert told.problem.code == "ComputeInUse"
+    assert str(SCORE) in told.problem.message
     assert (azure.calls, intents) == ([], [])
 
 
