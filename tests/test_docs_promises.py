@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,12 +35,113 @@ def test_every_paragraph_names_the_tests_that_show_it(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PROMISES)
-def test_the_tests_are_there(page: str) -> None:
-    found: dict[str, str] = {}
-    for path in [path for folder in ("tests", "packages") for path in (ROOT / folder).rglob("test_*.py")]:
-        found[path.name] = found.get(path.name, "") + path.read_text()
+def test_the_tests_are_there_run_and_assert_something(page: str) -> None:
     named = SHOWN_BY.findall(PROMISES[page][0])
-    assert [f"{file}: {test}" for file, test in named if f"def {test}(" not in found.get(file, "")] == []
+    assert len(named) >= PROMISES[page][1]
+    wrong = {f"{file}: {test}": _wrong(file, test) for file, test in named}
+    assert {name: why for name, why in wrong.items() if why} == {}
+
+
+def test_what_shows_nothing_is_told() -> None:
+    """The judge of the tests, judged: a planted module of tests that show nothing."""
+    module = ast.parse(PLANTED)
+    assert {name: _fault(module, name) for name in sorted(_functions(module)) if name.startswith("test_")} == {
+        "test_asks_a_helper": "",
+        "test_asserts": "",
+        "test_expects_an_error": "",
+        "test_fails_as_expected": "is skipped",
+        "test_is_skipped": "is skipped",
+        "test_only_runs": "asserts nothing",
+        "test_skips_itself": "is skipped",
+        "test_skips_itself_elsewhere": "",
+    }
+    assert _fault(module, "test_missing") == "is not there"
+    assert _fault(ast.parse("pytestmark = pytest.mark.skip\n" + PLANTED), "test_asserts") == "is skipped"
+
+
+PLANTED = """
+def check(value):
+    assert value
+
+def test_asserts():
+    assert 1 == 1
+
+def test_asks_a_helper():
+    check(1)
+
+def test_expects_an_error():
+    with pytest.raises(ValueError):
+        int("x")
+
+def test_only_runs():
+    print(1)
+
+@pytest.mark.skipif(True, reason="never")
+def test_is_skipped():
+    assert 1 == 1
+
+@pytest.mark.xfail
+def test_fails_as_expected():
+    assert 1 == 2
+
+def test_skips_itself():
+    pytest.skip("no")
+    assert 1 == 2
+
+def test_skips_itself_elsewhere():
+    if 1 == 2:
+        pytest.skip("no")
+    assert 1 == 1
+"""
+_SKIPS = re.compile(r"\b(skip|skipif|xfail|importorskip)\b")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def _modules() -> dict[str, list[ast.Module]]:
+    """The modules of tests that pytest collects, by their file's name."""
+    collected = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    found: dict[str, list[ast.Module]] = {}
+    for path in [path for folder in collected for path in sorted((ROOT / folder).rglob("test_*.py"))]:
+        found.setdefault(path.name, []).append(ast.parse(path.read_text()))
+    return found
+
+
+def _wrong(file: str, test: str) -> str:
+    """Why a test that a page names shows nothing; empty when one of that name in a file of that name does."""
+    faults = [_fault(module, test) for module in _modules().get(file, [])]
+    return "" if "" in faults else next((why for why in faults if why != "is not there"), "is not there")
+
+
+def _functions(module: ast.Module) -> dict[str, Function]:
+    return {node.name: node for node in module.body if isinstance(node, Function)}
+
+
+def _fault(module: ast.Module, test: str) -> str:
+    functions = _functions(module)
+    if test not in functions:
+        return "is not there"
+    marks = [ast.unparse(mark) for mark in functions[test].decorator_list]
+    marks += [ast.unparse(node) for node in module.body if ast.unparse(node).startswith("pytestmark")]
+    # One that skips itself under a condition - what another engine has not - is shown where it does not.
+    body = [node.value for node in functions[test].body if isinstance(node, ast.Expr)]
+    marks += [ast.unparse(call.func) for call in body if isinstance(call, ast.Call)]
+    if any(_SKIPS.search(mark) for mark in marks):
+        return "is skipped"
+    return "" if _asserts(functions[test], functions, frozenset()) else "asserts nothing"
+
+
+def _calls(function: Function) -> list[ast.Call]:
+    return [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+
+
+def _asserts(function: Function, functions: Mapping[str, Function], seen: frozenset[str]) -> bool:
+    """Whether a function asserts something, expects an error, or has a function of its module do that."""
+    if any(isinstance(node, ast.Assert) for node in ast.walk(function)):
+        return True
+    called = [ast.unparse(call.func) for call in _calls(function)]
+    helpers = [functions[name] for name in called if name in functions and name not in seen]
+    return "pytest.raises" in called or any(_asserts(h, functions, seen | {h.name}) for h in helpers)
 
 
 @pytest.mark.parametrize("page", [DETACH, REATTACH], ids=["detach", "reattach"])

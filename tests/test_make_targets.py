@@ -25,7 +25,10 @@ HEADER = MAKEFILE.partition("\n\n")[0]
 # In prose "make" is also a verb: a page names a target in code, at the beginning of a line of it or in backticks.
 _IN_CODE = re.compile(r"(?:^|`)make ([a-z][a-z-]*)", re.MULTILINE)
 UNDER_LOAD = str(ROOT / "scripts" / "under_load.sh")
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/**/*.md"), *ROOT.glob("tests/**/*.md")]
+# Sorted: every process of a run side by side has to collect the same tests in the same order.
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for folder in ("docs", "local", "tests") for page in ROOT.glob(f"{folder}/**/*.md"))]
+)
 
 
 def named_in_header() -> set[str]:

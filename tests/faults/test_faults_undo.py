@@ -39,6 +39,7 @@ def test_a_failure_at_any_change_leaves_nothing(driver: Driver, operation: str) 
     plans = [Plan(number, Fault.REFUSED, ALL_CHANGES) for number in REFUSED[operation]]
     plans += [Plan(number + 1, Fault.FAILED_LATER) for number in range(len(FAILED_LATER))]
     runs = [driver.run(operation, plan) for plan in plans]
+    assert len(runs) > len(FAILED_LATER)
     assert all(run.struck for run in runs)
     assert [(str(run.struck), problem) for run in runs for problem in run.problems] == []
     if operation == FULL:

@@ -63,7 +63,8 @@ def test_the_page_names_what_is_assigned_beside() -> None:
     page = (ROOT / "docs" / "roles.md").read_text()
     for name in ("moor.json", "moor-register.json", "grantable.condition"):
         assert f"@infra/roles/{name}" in page
-    assert all(role(path)["Name"] in page for path in FILES)
+    assert len(FILES) > 1
+    assert [path.name for path in FILES if role(path)["Name"] not in page] == []
 
 
 def test_the_registrations_are_those_that_an_attach_asks_for() -> None:

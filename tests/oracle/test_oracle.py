@@ -23,7 +23,7 @@ SEED, WORLDS = 6000, 15
 
 def test_worlds_are_drawn_from_their_seed_alone() -> None:
     assert draw(7) == draw(7)
-    assert draw(7).request != draw(8).request or draw(7).jobs != draw(8).jobs
+    assert (draw(7).request, draw(7).jobs) != (draw(8).request, draw(8).jobs)
 
 
 def test_detaches_end_as_they_should_in_random_worlds() -> None:

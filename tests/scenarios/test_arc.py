@@ -203,6 +203,7 @@ def test_a_failed_attach_takes_its_relay_back(stack: Stack, arc_place: Place) ->
     )
     operation = ended(stack, stack.app.start("attach", arc_place.attach_body())["id"])
     assert operation["status"] == "Failed"
+    assert operation["created"]
     assert all(created["undone"] for created in operation["created"])
     assert stack.azure.resource(relay(arc_place).namespace) is None
     assert stack.azure.resource(extension_path(arc_place.cluster_id)) is None

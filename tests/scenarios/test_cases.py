@@ -27,6 +27,7 @@ from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS
 from tests.pem import make_pair
 from tests.scenarios.helpers import Operation, ended
 
+TESTS = Path(__file__).parents[1]
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir() if path.is_dir())
 FILES = ("1-before.json", "2-request.json", "3-faults.json", "4-end.json")
 _READS = re.compile(r"/list\w+$")
@@ -140,8 +141,35 @@ def _part(found: Any, wanted: Any) -> Any:
     return found
 
 
+# What a file may hold. The test reads all of it, and nothing else: a word that is misspelt would be passed over.
+KNOWN = {
+    "1-before.json": {"azure", "objects", "changed"},
+    "2-request.json": {"kind", "body"},
+    "3-faults.json": {"faults", "scripts"},
+    "4-end.json": {
+        *("source", "status", "http", "error", "findings", "resources", "absent", "protected", "changes"),
+    },
+}
+KNOWN_OF_ERRORS = {"code", "step", "target", "command", "says", "azure"}
+
+
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
 def test_a_folder_is_whole(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == list(FILES)
     assert re.fullmatch(r"00\d-\d+-[a-z0-9-]+", folder.name)
-    assert json.loads((folder / "4-end.json").read_text())["source"]
+    files = {name: json.loads((folder / name).read_text()) for name in FILES}
+    assert {name: {*file} - KNOWN[name] for name, file in files.items()} == {name: set() for name in FILES}
+    end = files["4-end.json"]
+    assert end["source"]
+    # It ends in one way, and tells of something that is there, is not there, or was sent.
+    assert ("status" in end) is not ("http" in end)
+    assert {"resources", "absent", "changes"} & {*end}
+    assert {*end.get("error", {})} <= KNOWN_OF_ERRORS
+    assert end.get("status") == "Succeeded" or end["error"]["code"]
+
+
+def test_a_case_is_data_and_no_program_knows_one() -> None:
+    assert len(CASES) > 10
+    programs = [*(TESTS / "scenarios").glob("*.py"), *TESTS.glob("*.py")]
+    knowing = [(path.name, case.name) for path in programs for case in CASES if case.name in path.read_text()]
+    assert knowing == []

@@ -103,6 +103,7 @@ def test_a_detach_that_azure_refuses_later_tells_its_cause_within_minutes(
     assert minutes(step_of(operation, "compute_gone")) < 30
     assert deletes(stack, place) == ["Detach"]
     polled = [r for r in stack.azure.requests(method="GET", path="/computeOperationsStatus/") if r["status"] == 200]
+    assert polled
     assert all({"t", "c", "s", "h"} <= {*request["query"]} for request in polled)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,6 @@ from triggers.http.openapi import document
 CONTRACT = schemathesis.openapi.from_path(Path(__file__).parents[1] / "contract/openapi.yaml")
 METHODS = ("get", "put", "post", "patch", "delete")
 SERVED = [(m.upper(), path) for path, item in document("")["paths"].items() for m in METHODS if m in item]
-NOTHING_TO_SEND = ("/health", "/openapi.json")
 Case = schemathesis.Case[Any]
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 # The same examples every time: no run may fail that another passed.
@@ -44,19 +44,68 @@ def validate(case: Case, stack: Stack) -> Any:
     return case.call_and_validate(base_url=f"{stack.url}/api", headers=headers, checks=CHECKS)
 
 
-@pytest.mark.parametrize("mode", GenerationMode)
-@pytest.mark.parametrize(("method", "path"), SERVED)
-def test_whatever_is_sent(stack: Stack, method: str, path: str, mode: GenerationMode) -> None:
-    """As the contract has it, and against it."""
-    if mode is GenerationMode.NEGATIVE and path in NOTHING_TO_SEND:
-        return
+def takes_something(method: str, path: str) -> bool:
+    """Whether the contract has parameters or a body for an operation: what it has can be sent against it."""
+    item = document("")["paths"][path]
+    whole = [*item.get("parameters", []), *item[method.lower()].get("parameters", [])]
+    return bool(whole) or "requestBody" in item[method.lower()]
 
+
+AGAINST = [each for each in SERVED if takes_something(*each)]
+NOTHING_TO_SEND = [each for each in SERVED if not takes_something(*each)]
+
+
+@pytest.mark.parametrize(("method", "path"), SERVED)
+def test_what_the_contract_allows(stack: Stack, method: str, path: str) -> None:
     @STEADY
-    @given(case=CONTRACT[path][method].as_strategy(mode))
+    @given(case=CONTRACT[path][method].as_strategy(GenerationMode.POSITIVE))
     def send(case: Case) -> None:
         validate(case, stack)
 
     send()
+
+
+@pytest.mark.parametrize(("method", "path"), AGAINST)
+def test_what_is_against_the_contract(stack: Stack, method: str, path: str) -> None:
+    statuses = set()
+
+    @STEADY
+    @given(case=CONTRACT[path][method].as_strategy(GenerationMode.NEGATIVE))
+    def send(case: Case) -> None:
+        statuses.add(validate(case, stack).status_code)
+
+    send()
+    assert {status for status in statuses if 400 <= status < 500}, statuses
+
+
+WORDS = st.text(alphabet="abcXYZ09-_", min_size=1, max_size=12)
+SENT = st.tuples(
+    st.dictionaries(WORDS, st.text(max_size=40), max_size=3),
+    st.dictionaries(WORDS.map(lambda word: f"x-{word}"), WORDS, max_size=2),
+    st.sampled_from([None, b"", b"{", b'{"a": 1}', b"\x00\xff"]),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), NOTHING_TO_SEND)
+def test_where_there_is_nothing_to_send_what_is_sent_changes_nothing(stack: Stack, method: str, path: str) -> None:
+    """The contract has nothing there to be against: neither parameters nor a body. Other methods are not served."""
+    assert NOTHING_TO_SEND == [("GET", "/health"), ("GET", "/openapi.json")]
+    operation, url = CONTRACT[path][method], f"{stack.url}/api{path}"
+    plain = validate(operation.Case(), stack)
+    assert plain.status_code == 200
+    said = plain.json()
+
+    @STEADY
+    @given(sent=SENT)
+    def send(sent: tuple[dict[str, str], dict[str, str], bytes | None]) -> None:
+        query, headers, body = sent
+        answer = requests.request(method, url, params=query, headers=headers, data=body, timeout=30)
+        operation.Case(query=query, headers=headers).validate_response(answer, checks=CHECKS)
+        assert (answer.status_code, answer.json()) == (200, said)
+
+    send()
+    others = {other.upper() for other in METHODS} - {method}
+    assert {requests.request(other, url, data=b"", timeout=30).status_code for other in others} == {404}
 
 
 @pytest.mark.parametrize("path", ["/attach", "/detach"])

@@ -58,6 +58,7 @@ def test_its_true_error_comes_first_and_the_compute_goes(stack: Stack, place: Pl
     assert "127.0.0.1" in error["message"]
     assert "job failed. 137" in error["azure"]["message"]
     assert stack.azure.resource(place.compute_id) is None
+    assert operation["created"]
     assert all(made["undone"] for made in operation["created"])
 
 

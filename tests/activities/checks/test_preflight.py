@@ -151,6 +151,7 @@ def test_what_the_app_may_not_read_is_unknown(answers: Answers, path: str) -> No
     assert isinstance(outcome, Done)
     assert unknown(outcome) - ALWAYS_UNKNOWN == LOST[path]
     told = [finding for finding in outcome.findings if finding.check in LOST[path]]
+    assert bool(told) is bool(LOST[path])
     assert all("403" in finding.message and finding.remedy and finding.command for finding in told)
 
 

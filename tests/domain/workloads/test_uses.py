@@ -108,8 +108,7 @@ BATCH = COMPUTE.replace("/computes/gpu", "/batchEndpoints/nightly/deployments/bl
 )
 def test_a_batch_deployment_counts_by_its_own_compute(reference: Any, used: bool) -> None:
     use = use_by_batch_deployment({"id": BATCH, "properties": {"compute": reference}}, COMPUTE)
-    assert (use is not None) is used
-    assert use is None or (use.name, use.clear) == ("nightly/blue", True)
+    assert (use and (use.name, use.clear)) == (("nightly/blue", True) if used else None)
 
 
 def test_a_batch_deployment_without_properties_cannot_be_told() -> None:

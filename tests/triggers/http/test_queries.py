@@ -250,17 +250,3 @@ async def test_storage_that_does_not_answer_is_told_as_an_outage(app: App, monke
     for path in ("/operations", "/operations/op-1", "/operations/op-1/journal"):
         answer = await app.get(path)
         assert (answer.status, answer.error["code"]) == (503, "StorageUnavailable")
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/fleet/attach"),
-        ("POST", "/fleet/detach"),
-        ("GET", "/attachments"),
-    ],
-)
-async def test_paths_of_later_work_are_refused_by_name(app: App, method: str, path: str) -> None:
-    answer = await app.call(method, path)
-    assert (answer.status, answer.error["code"]) == (400, "NotAvailableYet")
-    assert answer.error["target"] == path

@@ -49,6 +49,7 @@ def _check(state: Path, effects: Path) -> None:
         history = store.history(row.instance_id)
         for kind, key in ((5, "TaskScheduledId"), (8, "TaskScheduledId"), (11, "TimerId")):
             counted = Counter(event[key] for event in history if event["EventType"] == kind)
+            assert counted, f"seed {SEED}"
             assert all(count == 1 for count in counted.values()), f"seed {SEED}"
         scheduled = [event["EventId"] for event in history if event["EventType"] in (4, 7, 10)]
         assert scheduled == list(range(len(scheduled)))

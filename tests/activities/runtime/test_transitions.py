@@ -1,0 +1,306 @@
+"""What a step's beginning and its outcome make of a record; what storage does with that is in test_step.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.runtime.transitions import CANCELED_CODE, NO_ANSWER_CODE, Call, begin, finish, unfinished_before
+from domain.operation.outcomes import Again, Ask, Back, Created, Done, Ending, Finding, Outcome, Stop
+from domain.operation.record import APPROVE, Operation, Question, RequestedBy, StepRecord
+from domain.operation.results import Attached, ComputeLeaving, DetachStarted
+from domain.problems import Problem
+from gateways.host_json import orchestration_version
+from gateways.storage.records import Change, Superseded
+from tests.making import NOW, make_operation
+
+PLAN = tuple(
+    StepRecord(name, kind, bound_seconds=600.0) for name, kind in (("first", "do"), ("ready", "until"), ("last", "do"))
+)
+FIRST, READY, LAST = PLAN
+WHO = RequestedBy("http", "somebody")
+PROBLEM = Problem("C", "no")
+
+
+def call(step: str = "first", kind: str = "do", **fields: Any) -> Call:
+    return Call("op", 1, step, 600.0, NOW, kind, **fields)
+
+
+def running(step: StepRecord, status: str = "Running", **fields: Any) -> Operation:
+    """An operation with this step at work, the others as planned."""
+    begun = replace(step, status="Running", attempts=1, started=NOW)
+    steps = tuple(begun if each.name == step.name else each for each in PLAN)
+    return make_operation(steps=steps, status=status, **fields)
+
+
+def begun(operation: Operation, this: Call) -> Operation:
+    change = begin(operation, this)
+    assert change is not None
+    return change.operation
+
+
+def finished(operation: Operation, this: Call, outcome: Outcome) -> Change:
+    change = finish(operation, this, outcome)
+    assert change is not None
+    return change
+
+
+def step_of(operation: Operation, name: str) -> StepRecord:
+    step = operation.step(name)
+    assert step is not None
+    return step
+
+
+def events(change: Change | None) -> list[tuple[str, str]]:
+    assert change is not None
+    return [(entry.step, entry.event) for entry in change.entries]
+
+
+# --- begin
+
+
+def test_the_first_call_brings_the_plan_without_what_is_left_out() -> None:
+    change = begin(make_operation(left_out=("ready",), held_up="it waits"), call(plan=PLAN))
+    assert events(change) == [("first", "started")]
+    assert change is not None
+    after = change.operation
+    assert [step.name for step in after.steps] == ["first", "last"]
+    assert (step_of(after, "first").status, step_of(after, "first").attempts) == ("Running", 1)
+    assert (after.status, after.held_up) == ("Running", None)
+    assert after.started_time is not None
+
+
+def test_an_operation_keeps_the_plan_that_it_began_with() -> None:
+    other = (StepRecord("added_later", "do"), *PLAN)
+    after = begun(make_operation(steps=PLAN), call(plan=other))
+    assert [step.name for step in after.steps] == ["first", "ready", "last"]
+    assert begin(after, call("added_later")) is None
+
+
+def test_an_undo_is_added_when_it_begins_before_the_end() -> None:
+    operation = make_operation(steps=(FIRST, StepRecord("record", "do")))
+    after = begun(operation, call("undo_first", "until", undo=True))
+    assert [step.name for step in after.steps] == ["first", "undo_first", "record"]
+    assert after.status == "Undoing"
+
+
+def test_a_second_attempt_is_a_retry_with_the_first_ones_time() -> None:
+    change = begin(running(FIRST), call())
+    assert events(change) == [("first", "retried")]
+    assert change is not None
+    assert (step_of(change.operation, "first").attempts, step_of(change.operation, "first").started) == (2, NOW)
+
+
+def test_a_poll_changes_nothing_before_it_knows_something() -> None:
+    assert begin(running(READY), call("ready", "until")) is None
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Skipped", "Failed", "Canceled"])
+def test_a_step_that_is_over_is_not_begun_again(status: str) -> None:
+    over = replace(FIRST, status=status)
+    assert begin(make_operation(steps=(over, READY, LAST)), call()) is None
+    assert finish(make_operation(steps=(over, READY, LAST)), call(), Done()) is None
+
+
+def test_the_bound_is_that_of_the_request_where_it_says_how_long() -> None:
+    request = {"workloads": {"policy": "wait", "deadline": "PT2H"}}
+    operation = make_operation(request=request, steps=(StepRecord("drain", "until"), FIRST))
+    assert step_of(begun(operation, call("drain", "until")), "drain").bound_seconds == 3 * 3600.0
+    assert step_of(begun(operation, call("first")), "first").bound_seconds == 600.0
+
+
+def test_a_wait_keeps_the_version_that_began_it() -> None:
+    operation = make_operation(steps=PLAN)
+    assert step_of(begun(operation, call("ready", "until")), "ready").version == orchestration_version()
+    assert step_of(begun(operation, call()), "first").version is None
+
+
+def test_after_the_end_only_what_is_always_taken_begins() -> None:
+    operation = make_operation(steps=PLAN, status="Failed")
+    with pytest.raises(Superseded):
+        begin(operation, call())
+    after = begun(operation, call("last", always=True))
+    assert (after.status, step_of(after, "last").status) == ("Failed", "Running")
+
+
+def test_a_cancel_shows_until_the_operation_ends() -> None:
+    assert begun(make_operation(steps=PLAN, cancel=WHO), call()).status == "Canceling"
+    assert finished(running(FIRST, cancel=WHO), call(), Done()).operation.status == "Canceling"
+
+
+def test_a_step_that_had_the_run_go_back_is_not_begun_before_those_before_it() -> None:
+    back = replace(READY, backs=1)
+    operation = make_operation(steps=(FIRST, back, LAST))
+    assert unfinished_before(operation, back) == "first"
+    assert begin(operation, call("ready", "until")) is None
+    done = operation.with_step(replace(FIRST, status="Succeeded"))
+    assert unfinished_before(done, back) is None
+    assert unfinished_before(operation, READY) is None
+    assert step_of(begun(done, call("ready", "until")), "ready").status == "Running"
+
+
+# --- finish: done
+
+
+def test_what_is_done_stays_in_the_record() -> None:
+    made = Created("t", "/id")
+    outcome = Done(DetachStarted(already_gone=True), "well", (made,), cluster_id="/c", operation_url="https://x/1")
+    change = finished(running(FIRST, counts={"jobs": 1}), call(), outcome)
+    after, step = change.operation, step_of(change.operation, "first")
+    assert (step.status, step.detail, step.value["already_gone"]) == ("Succeeded", "well", True)
+    assert (after.created, after.cluster_id, after.counts) == ((made,), "/c", {})
+    assert after.operation_url("first") == "https://x/1"
+    assert events(change) == [("first", "succeeded")]
+    assert change.entries[0].data == {"created": [{"type": "t", "id": "/id", "undone": False}]}
+
+
+def test_what_is_skipped_says_so() -> None:
+    change = finished(running(FIRST), call(), Done(detail="not needed", skipped=True))
+    assert step_of(change.operation, "first").status == "Skipped"
+    assert events(change) == [("first", "skipped")]
+
+
+def test_what_is_undone_stays_listed_as_undone_and_what_is_made_twice_is_listed_once() -> None:
+    one, two = Created("t", "/1"), Created("t", "/2")
+    operation = running(FIRST, created=(one, two))
+    after = finished(operation, call(), Done(created=(two,), undone=("/1",))).operation
+    assert after.created == (replace(one, undone=True), two)
+
+
+def test_a_check_that_looked_again_has_the_last_word() -> None:
+    old, other, new = Finding("a", "fail", "1"), Finding("b", "pass", "2"), Finding("a", "pass", "3")
+    after = finished(running(FIRST, findings=(old, other)), call(), Done(findings=(new,))).operation
+    assert after.findings == (other, new)
+
+
+def test_a_success_leaves_nothing_to_poll_and_a_failure_does() -> None:
+    urls = {"ready": "https://x/1"}
+    end = finished(running(LAST, operation_urls=urls), call("last"), Done(ending=Ending("Succeeded", Attached("/c"))))
+    assert (end.operation.status, end.operation.result, end.operation.operation_urls) == (
+        "Succeeded",
+        Attached("/c"),
+        {},
+    )
+    assert end.operation.finished_time is not None
+    assert events(end) == [("last", "succeeded"), ("operation", "succeeded")]
+    failed = finished(running(LAST, operation_urls=urls), call("last"), Done(ending=Ending("Failed", problem=PROBLEM)))
+    assert (failed.operation.status, failed.operation.operation_urls) == ("Failed", urls)
+    assert (failed.entries[-1].event, failed.entries[-1].message) == ("failed", "no")
+
+
+def test_an_end_that_is_written_stays() -> None:
+    operation = running(LAST, status="Failed", finished_time=NOW)
+    change = finished(operation, call("last", always=True), Done(ending=Ending("Succeeded", Attached("/c"))))
+    assert (change.operation.status, change.operation.result) == ("Failed", None)
+    assert events(change) == [("last", "succeeded")]
+
+
+# --- finish: stop
+
+
+@pytest.mark.parametrize(("code", "status"), [("C", "Failed"), (CANCELED_CODE, "Canceled")])
+def test_a_stop_fails_the_step_and_a_cancel_cancels_it(code: str, status: str) -> None:
+    change = finished(running(FIRST), call(), Stop(Problem(code, "no"), (Finding("c", "fail", "m"),)))
+    step = step_of(change.operation, "first")
+    assert (step.status, step.problem) == (status, Problem(code, "no", step="first"))
+    assert change.operation.problem == step.problem
+    assert [finding.check for finding in change.operation.findings] == ["c"]
+    assert events(change) == [("first", status.lower())]
+    # The end of the operation is for a later step to write.
+    assert not change.operation.final
+
+
+def test_the_first_problem_stays_the_operations() -> None:
+    first = Problem("A", "earlier", step="first")
+    after = finished(running(LAST, problem=first), call("last", always=True), Stop(PROBLEM)).operation
+    assert after.problem == first
+    assert step_of(after, "last").problem == replace(PROBLEM, step="last")
+
+
+# --- finish: again
+
+
+def test_a_do_waits_and_a_poll_is_counted() -> None:
+    waiting = finished(running(FIRST), call(), Again(5.0, "busy", {"jobs": 2}))
+    assert events(waiting) == [("first", "waiting")]
+    assert (waiting.operation.status, waiting.operation.counts) == ("Waiting", {"jobs": 2})
+    assert (step_of(waiting.operation, "first").attempts, step_of(waiting.operation, "first").detail) == (1, "busy")
+    polled = finished(running(READY), call("ready", "until"), Again(5.0, "busy"))
+    assert events(polled) == [("ready", "polled")]
+    assert step_of(polled.operation, "ready").attempts == 2
+
+
+def test_an_attempt_leaves_word_for_the_next_and_none_leaves_it_as_it_was() -> None:
+    seen = ComputeLeaving(NOW)
+    waiting = finished(running(READY), call("ready", "until"), Again(5.0, "gone", progress=seen)).operation
+    assert step_of(waiting, "ready").progress_of(ComputeLeaving) == seen
+    again = finished(waiting, call("ready", "until"), Again(5.0, "still gone")).operation
+    assert step_of(again, "ready").progress_of(ComputeLeaving) == seen
+
+
+ASK = Ask("Detach gpu?", NOW + timedelta(hours=1))
+
+
+def test_a_question_is_asked_once_and_then_waited_for() -> None:
+    asked = finished(running(READY), call("ready", "ask"), Again(1.0, "waits", ask=ASK))
+    question = asked.operation.question("ready")
+    assert question is not None
+    assert (question.text, question.expires, question.told) == (ASK.text, ASK.expires, False)
+    assert asked.operation.status == "NeedsApproval"
+    assert (events(asked), asked.entries[0].message) == ([("ready", "asked")], ASK.text)
+    told = finished(asked.operation, call("ready", "ask"), Again(1.0, "waits", ask=replace(ASK, told=True)))
+    assert told.operation.question("ready") == replace(question, told=True)
+    assert (events(told), told.entries[0].message) == ([("ready", "polled")], "waits")
+
+
+def answered() -> Operation:
+    question = Question("ready", ASK.text, NOW, ASK.expires, told=True, answer=APPROVE, answered=NOW, answered_by=WHO)
+    return running(READY).with_question(question)
+
+
+@pytest.mark.parametrize("outcome", [Again(1.0, "waits", ask=ASK), Stop(Problem(NO_ANSWER_CODE, "nobody answered"))])
+def test_an_answer_that_came_while_the_step_looked_decides(outcome: Outcome) -> None:
+    change = finished(answered(), call("ready", "ask"), outcome)
+    question = change.operation.question("ready")
+    assert question is not None
+    assert question.answer == APPROVE
+    assert step_of(change.operation, "ready").status == "Waiting"
+    assert (change.operation.status, change.operation.problem) == ("Waiting", None)
+
+
+def test_without_an_answer_in_time_it_stops() -> None:
+    open_one = running(READY).with_question(Question("ready", ASK.text, NOW, ASK.expires))
+    change = finished(open_one, call("ready", "ask"), Stop(Problem(NO_ANSWER_CODE, "nobody answered")))
+    assert step_of(change.operation, "ready").status == "Failed"
+
+
+# --- finish: back
+
+
+def test_back_begins_the_steps_in_between_again_and_no_others() -> None:
+    steps = (
+        replace(FIRST, status="Succeeded", started=NOW, attempts=1),
+        StepRecord("middle", "do", "Succeeded", 1, started=NOW),
+        replace(READY, status="Waiting", started=NOW, attempts=3),
+        LAST,
+    )
+    operation = make_operation(steps=steps, status="Waiting", counts={"jobs": 1})
+    change = finished(operation, call("ready", "until"), Back("middle", "a job came"))
+    assert [(step.name, step.status, step.backs) for step in change.operation.steps] == [
+        ("first", "Succeeded", 0),
+        ("middle", "NotStarted", 0),
+        ("ready", "NotStarted", 1),
+        ("last", "NotStarted", 0),
+    ]
+    assert step_of(change.operation, "ready").first_started == NOW
+    assert (change.operation.status, change.operation.counts) == ("Running", {})
+    assert (events(change), change.entries[0].message) == ([("ready", "back")], "back to middle: a job came")
+
+
+def test_back_to_itself_or_to_what_comes_later_is_a_bug() -> None:
+    for step in ("ready", "last"):
+        with pytest.raises(ValueError, match="does not come before it"):
+            finish(running(READY), call("ready", "until"), Back(step, "x"))

@@ -1,0 +1,90 @@
+"""The order of an attach: nothing changes before preflight, what something needs comes first, undo goes backwards."""
+
+from __future__ import annotations
+
+from activities.registry import BINDINGS
+from domain.operation.steps import (
+    APPLY_INSTANCE_TYPES,
+    ATTACH_COMPUTE,
+    CLAIM,
+    CLEANUP_LEGACY,
+    COMPONENTS_HEALTHY,
+    COMPUTE_READY,
+    ENSURE_NAMESPACE,
+    ENSURE_RELAY,
+    EXTENSION_READY,
+    GRANT_COMPUTE_ROLES,
+    GRANT_WORKSPACE_ROLES,
+    INSTALL_EXTENSION,
+    NOTIFY,
+    PLAN,
+    PREFLIGHT,
+    RECORD,
+    REGISTER_PROVIDERS,
+    RELEASE,
+    REMOVE_FAILED_COMPUTE,
+    RESOLVE,
+    SMOKE_TEST,
+    SMOKE_TEST_DONE,
+)
+from orchestrators.attach import PLAN_STEPS, STEPS, attach, attach_plan
+from tests.orchestrators.taking import STOP, check_end, check_plan, in_order, names, taken
+
+
+def test_nothing_changes_before_preflight() -> None:
+    assert STEPS[:3] == (CLAIM, RESOLVE, PREFLIGHT)
+
+
+def test_each_step_comes_after_what_it_needs() -> None:
+    assert in_order(STEPS, REGISTER_PROVIDERS, INSTALL_EXTENSION, EXTENSION_READY, COMPONENTS_HEALTHY)
+    # The extension is given the relay's connection string, and fails over what v1 has left.
+    assert in_order(STEPS, ENSURE_RELAY, INSTALL_EXTENSION)
+    assert in_order(STEPS, CLEANUP_LEGACY, INSTALL_EXTENSION)
+    # Roles spread while the extension is being installed.
+    assert in_order(STEPS, GRANT_WORKSPACE_ROLES, INSTALL_EXTENSION)
+    assert in_order(STEPS, COMPONENTS_HEALTHY, APPLY_INSTANCE_TYPES, ATTACH_COMPUTE)
+    assert in_order(STEPS, ENSURE_NAMESPACE, ATTACH_COMPUTE)
+    assert in_order(STEPS, REMOVE_FAILED_COMPUTE, ATTACH_COMPUTE, COMPUTE_READY)
+    # The compute's own identity exists once the compute does.
+    assert in_order(STEPS, COMPUTE_READY, GRANT_COMPUTE_ROLES, SMOKE_TEST, SMOKE_TEST_DONE)
+
+
+def test_record_notify_and_release_end_it_whatever_happened() -> None:
+    check_end(attach, STEPS, RECORD, NOTIFY, RELEASE)
+
+
+def test_what_it_made_is_reverted_backwards() -> None:
+    does = [step.name for step in STEPS if not step.undo]
+    reverts = {binding.step.name: binding.undo.name for binding in BINDINGS if binding.undo is not None}
+    # By the first step that makes something of the kind: roles are granted by two.
+    expected = list(dict.fromkeys(reverts[name] for name in does if name in reverts))[::-1]
+    undo = [step.name for step in STEPS if step.undo]
+    assert len(undo) > 2
+    assert undo == expected
+    # All of it is reverted, whatever step has failed, before the end is recorded.
+    assert taken(attach, {"preflight": STOP}) == ["claim", "resolve", "preflight", *undo, "record", "notify", "release"]
+
+
+def test_an_undo_that_fails_keeps_no_other_from_being_done() -> None:
+    undo = [step.name for step in STEPS if step.undo]
+    told = taken(attach, {"preflight": STOP, **dict.fromkeys(undo, STOP)})
+    assert told == ["claim", "resolve", "preflight", *undo, "record", "notify", "release"]
+
+
+def test_a_compute_that_failed_is_removed_and_attached_again() -> None:
+    told = taken(attach, {"compute_ready": [{"kind": "back", "step": "remove_failed_compute"}]})
+    place = told.index("compute_ready")
+    assert told[place - 2 : place + 4] == ["remove_failed_compute", "attach_compute", "compute_ready"] * 2
+    assert told[place + 4 :] == names([step for step in STEPS[STEPS.index(COMPUTE_READY) + 1 :] if not step.undo])
+
+
+def test_steps_that_the_request_does_not_need_are_not_taken() -> None:
+    left_out = ["ensure_relay", "smoke_test", "undo_smoke_test"]
+    told = taken(attach, {"claim": {"kind": "done", "leftOut": left_out}, "compute_ready": STOP})
+    assert {*told} & {*left_out} == set()
+    assert "undo_compute" in told
+
+
+def test_a_plan_only_looks() -> None:
+    assert PLAN_STEPS == (RESOLVE, PREFLIGHT, PLAN, RECORD)
+    check_plan(attach_plan, STEPS, PLAN_STEPS)
