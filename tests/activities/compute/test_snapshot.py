@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -48,7 +46,7 @@ def compute(kind: str = "Kubernetes", **inner: Any) -> dict[str, Any]:
     }
 
 
-def extension(protected: tuple[str, ...] = (), settings: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+def extension(protected: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
     return {
         "name": "azureml",
         "properties": {
@@ -117,7 +115,7 @@ def test_protected_settings_are_named_by_the_secrets_that_were_sent(azure: FakeA
 
 
 def test_what_may_be_a_secret_is_left_out_and_said(azure: FakeArm) -> None:
-    azure.lists[PLACE] = [extension(settings={"my.password": "hunter2"})]
+    azure.lists[PLACE] = [extension((), **{"my.password": "hunter2"})]
     outcome = snapshot(detaching())
     assert isinstance(outcome, Done)
     assert "hunter2" not in str(outcome)
