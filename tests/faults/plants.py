@@ -9,7 +9,10 @@ from pathlib import Path
 
 from local.processes import REPOSITORY
 
-_APP = ("activities", "domain", "gateways", "orchestrators", "triggers", "function_app.py", "host.json")
+_APP = (
+    *("activities", "domain", "gateways", "operations", "orchestrators", "triggers"),
+    *("function_app.py", "host.json"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,7 @@ class Plant:
 FORGOTTEN_INTENT = Plant(
     "activities/compute/attach.py", r"    step\.intend\([^\n]*\)\n(?=    answer = arm\.put\([^\n]*_attach_body)", ""
 )
-KEPT_CLAIM = Plant(
-    "activities/lifecycle/ending.py", r"holding\.give_back\(target, step\.operation\.id\)", "assert target"
-)
+KEPT_CLAIM = Plant("activities/lifecycle/claim.py", r"locks\.give_back\(target, step\.operation\.id\)", "assert target")
 SECRET_IN_INPUT = Plant(
     "orchestrators/run.py",
     r"(?<=\n)( +)(?=call\[\"bound\"\] = )",
