@@ -69,7 +69,9 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
     jobs = to_cancel(uses, policy)
     for job in jobs:
         _cancel(step, job)
-    return Done(detail=f"cancelled: {listed(jobs)}" if jobs else "there is none to cancel", skipped=not jobs)
+    if jobs or step.intent is None or step.begins_again:
+        return Done(detail=f"cancelled: {listed(jobs)}" if jobs else "there is none to cancel", skipped=not jobs)
+    return Done(detail="an earlier attempt of this step got through")
 
 
 def drain(step: StepAtWork) -> Outcome:

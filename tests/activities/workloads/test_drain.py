@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -198,3 +199,16 @@ def test_a_policy_may_force_from_the_start() -> None:
     assert is_forced(detach("force"))
     assert not is_forced(detach("wait"))
     assert is_forced(detach("wait", value=encode(Drained(forced=True))))
+
+
+def test_jobs_that_an_earlier_attempt_has_cancelled_are_not_passed_over(take: Callable[..., Any]) -> None:
+    """Its answer was lost, and the jobs have ended by now: the step has done what it is for."""
+    given = detach("cancel")
+    (before,) = [s for s in given.steps if s.name == "cancel_jobs"] or [StepRecord("cancel_jobs", "do", "Running", 1)]
+    intent = Intent("cancel", JOB_1.id, clock.now())
+    told, sent = take(cancel_jobs, given.with_step(replace(before, started=intent.time, intents=(intent,))))
+    assert isinstance(told, Done)
+    assert (told.skipped, sent) == (False, [])
+    told, _ = take(cancel_jobs, given.with_step(replace(before, intents=())))
+    assert isinstance(told, Done)
+    assert told.skipped
