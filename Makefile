@@ -10,6 +10,9 @@
 # make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
+# Tests start hosts and workers by the hundred: they compile nothing twice, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY := .venv/bin/python
 FACTOR ?= 60
 ENGINE ?= own
