@@ -88,9 +88,13 @@ class Leases:
         return seconds_from_ticks(left) if 0 < left <= _LONGEST else 0.0
 
     def next_visible(self, instance_id: str) -> float | None:
-        """In how many simulated seconds the next hidden message of an instance comes back; None when there is none."""
-        waits = [self.hidden_seconds(message.visible_from) for message in self._store.messages(instance_id)]
-        return min((wait for wait in waits if wait > 0), default=None)
+        """In how many simulated seconds the next message of an instance comes back; None when it has none to come.
+
+        One that was put back and is visible by now, for its delay was short or the machine is slow, comes at once.
+        """
+        waiting = [m for m in self._store.messages(instance_id) if m.id not in self._held[MESSAGES]]
+        waits = [self.hidden_seconds(message.visible_from) for message in waiting]
+        return min((wait for wait in waits if wait > 0), default=0.0 if waits else None)
 
     def renew(self) -> None:
         """Hide what is in hand for another timeout."""
