@@ -176,6 +176,17 @@ def run_now(stack: Stack, function: str) -> None:
     assert answer.status == 202, answer
 
 
+def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Run the watch timer, which is off in this stack, until it has brought something about."""
+    deadline = time.monotonic() + seconds
+    while not find():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} seconds for {what}"
+        run_now(stack, "watch_operations")
+        turn = time.monotonic() + 1
+        while not find() and time.monotonic() < turn:
+            time.sleep(0.05)
+
+
 def instances(stack: Stack, prefix: str) -> dict[str, dict[str, Any]]:
     """Engine instances whose id begins so, waiters of steps included, as the management API shows them."""
     answer = manage(stack, "GET", f"/instances?instanceIdPrefix={prefix}&showInput=false&top=1000")

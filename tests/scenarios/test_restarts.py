@@ -7,9 +7,11 @@ from functools import partial
 
 import pytest
 
+from local.app_client import AppError
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import (
+    Operation,
     Place,
     assert_journal_whole,
     at_step,
@@ -22,6 +24,7 @@ from tests.scenarios.helpers import (
     operations_on,
     step_of,
     succeeded,
+    watch_until,
 )
 from tests.scenarios.under_way import assert_each_effect_once, start_all, wait_until_azure_is_at_work
 
@@ -71,17 +74,40 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
 
 
 def test_the_worker_alone_killed_again_and_again(stack: Stack, place: Place) -> None:
-    """Activities fail towards their orchestrators then. That is no bug of a step, and host and engine live on."""
+    """Activities fail towards their orchestrators then. That is no bug of a step, and host and engine live on.
+
+    An instance whose orchestrator was being called fails (worker-death.jsonl): the watch begins the next run.
+    """
     host = stack.process_ids["host"]
     operation_id = stack.app.start("attach", place.attach_body())["id"]
     for step in ("install_extension", "extension_ready", "attach_compute", "compute_ready"):
-        at_step(stack, operation_id, step, "Running", "Waiting", "Succeeded")
+        watch_until(stack, partial(has_begun, stack, operation_id, step), f"{step} to begin")
         stack.kill_worker()
-    operation = succeeded(stack, operation_id, 120)
+    watch_until(stack, partial(has_ended, stack, operation_id), "the operation to end")
+    operation = succeeded(stack, operation_id)
     assert stack.process_ids["host"] == host
     assert_journal_whole(operation, stack.app.journal(operation_id))
     assert long_operations(stack, extension_path(place.cluster_id)) == ["extension.create"]
     assert long_operations(stack, place.compute_id) == ["compute.attach"]
+
+
+def seen(stack: Stack, operation_id: str) -> Operation | None:
+    """The operation; None where the worker ended under the request."""
+    try:
+        return stack.app.operation(operation_id)
+    except AppError:
+        return None
+
+
+def has_begun(stack: Stack, operation_id: str, step: str) -> bool:
+    operation = seen(stack, operation_id)
+    steps = operation["steps"] if operation is not None else []  # empty before the first step
+    return any(s["name"] == step and s["status"] != "NotStarted" for s in steps)
+
+
+def has_ended(stack: Stack, operation_id: str) -> bool:
+    operation = seen(stack, operation_id)
+    return operation is not None and operation["finishedDateTime"] is not None
 
 
 @pytest.mark.own_engine

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from local.app_client import PATIENCE
 from local.app_settings import clean_environment
 from local.processes import REPOSITORY
 from local.stack import Options, Stack, running_stack
@@ -36,6 +34,7 @@ from tests.scenarios.helpers import (
     run_now,
     step_of,
     succeeded,
+    watch_until,
 )
 from tests.scenarios.leave_behind import DIED
 from tests.scenarios.test_notifications import told_of
@@ -203,17 +202,6 @@ def was_resumed(stack: Stack, operation_id: str) -> bool:
 
 def status_of(stack: Stack, operation_id: str, step: str, status: str) -> bool:
     return bool(step_of(stack.app.operation(operation_id), step)["status"] == status)
-
-
-def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Run the watch timer, which is off in this stack, until it has brought something about."""
-    deadline = time.monotonic() + seconds
-    while not find():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} seconds for {what}"
-        run_now(stack, "watch_operations")
-        turn = time.monotonic() + 1
-        while not find() and time.monotonic() < turn:
-            time.sleep(0.05)
 
 
 def nobody_at_work(stack: Stack, operation_id: str) -> bool:
