@@ -178,11 +178,12 @@ def close(operation: Operation) -> Operation:
     def decide(seen: Operation) -> Change | None:
         after, entries = seen, []
         for step in _last_steps(seen):
+            attempt, started = max(1, step.attempts), step.started or moment
             if step.status == NOT_STARTED:
-                entries.append(JournalEntry(step.name, "started", moment, step.attempts + 1))
-            taken = replace(step, status=SUCCEEDED, started=step.started or moment, finished=moment)
-            after = after.with_step(replace(taken, attempts=max(1, step.attempts), detail=None))
-            entries.append(JournalEntry(step.name, "succeeded", moment, taken.attempts, "taken by the watch"))
+                entries.append(JournalEntry(step.name, "started", moment, attempt))
+            over = replace(step, status=SUCCEEDED, attempts=attempt, started=started, finished=moment, detail=None)
+            after = after.with_step(over)
+            entries.append(JournalEntry(step.name, "succeeded", moment, attempt, "taken by the watch"))
         kept = tuple(f for f in seen.findings if f.check not in {finding.check for finding in findings})
         return Change(replace(after, findings=(*kept, *findings)), entries) if entries else None
 
@@ -211,19 +212,16 @@ def free() -> list[Operation]:
     for claim in claims.held():
         try:
             found = locks.complete(claim)
-            if found is not None and found.fresh:
+            if found is None:
+                claims.release(claim)
+            elif found.fresh:
                 recorded.append(found.operation)
-            elif locks.is_stale(claim) and not _is_closing(claim.operation_id):
+            elif locks.left_over(claim, found.operation) and not _last_steps(found.operation):
                 claims.release(claim)
         except CodecError as error:  # It holds its target until somebody has looked; the others need not wait for it.
             logger.error("%s: what holds %s cannot be read: %s", claim.operation_id, claim.target, error)
     _unreserve(None)
     return recorded
-
-
-def _is_closing(operation_id: str) -> bool:
-    stored = records.read(operation_id)
-    return stored is not None and bool(_last_steps(stored.operation))
 
 
 def _give_back(operation_id: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -29,24 +31,28 @@ _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 @bp.durable_client_input(client_name="client")
 async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """See that every live operation has an engine instance at work, and free what nobody holds any more."""
-    for operation in await asyncio.to_thread(lambda: list(watch.live_operations())):
-        try:
-            await _look_at(client, operation)
-        except EngineError as error:  # The next look tries again; the other operations need not wait for it.
-            logger.warning("%s: %s", operation.id, error)
-    for operation in await asyncio.to_thread(watch.cut_off, clock.now()):
-        try:
-            runtime_status = await durable.status(client, operation.instance_id)
-        except EngineError as error:
-            logger.warning("%s: %s", operation.id, error)
-            continue
-        if watch.abandoned(operation, runtime_status, clock.now()):
-            logger.warning("%s: has ended, and its run has not taken its last steps", operation.id)
-            await asyncio.to_thread(watch.close, operation)
-    for operation in await asyncio.to_thread(watch.free):
-        await durable.start_operation(client, operation)
+    live = await asyncio.to_thread(lambda: list(watch.live_operations()))
+    await _for_each(live, partial(_look_at, client))
+    await _for_each(await asyncio.to_thread(watch.cut_off, clock.now()), partial(_close_abandoned, client))
+    await _for_each(await asyncio.to_thread(watch.free), partial(durable.start_operation, client))
     for reaction in await asyncio.to_thread(lambda: list(cluster_events.pending())):
         await react(client, reaction)
+
+
+async def _for_each(operations: Sequence[Operation], look: Callable[[Operation], Awaitable[None]]) -> None:
+    """Look at each. One that the engine says nothing of stops none of the others: the next look tries again."""
+    for operation in operations:
+        try:
+            await look(operation)
+        except EngineError as error:
+            logger.warning("%s: %s", operation.id, error)
+
+
+async def _close_abandoned(client: df.DurableOrchestrationClient, operation: Operation) -> None:
+    runtime_status = await durable.status(client, operation.instance_id)
+    if watch.abandoned(operation, runtime_status, clock.now()):
+        logger.warning("%s: has ended, and its run has not taken its last steps", operation.id)
+        await asyncio.to_thread(watch.close, operation)
 
 
 async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) -> None:
