@@ -37,8 +37,9 @@ logger = logging.getLogger(__name__)
 
 # A start that is under way somewhere else gets this long before the timer steps in.
 _START_GRACE = timedelta(minutes=2)
-# An activity may still be at work when its step's deadline passes; between two steps a run needs seconds.
-_STEP_GRACE, _BETWEEN_STEPS = timedelta(minutes=10), timedelta(minutes=30)
+# A run that writes nothing for so long, past the deadline of the step it is at, is stuck: an activity may still be at
+# work then, and a new run passes every finished step before it writes.
+_STUCK_AFTER = timedelta(minutes=30)
 _MOST_PICK_UPS = 5
 
 
@@ -94,8 +95,8 @@ def _overdue(operation: Operation, now: datetime) -> bool:
     step = operation.current_step
     if step is not None and step.deadline is not None:
         # A new run gets the grace too: the deadline it takes over may have passed long before it began.
-        return now > max(step.deadline, operation.updated_time) + _STEP_GRACE
-    return now > operation.updated_time + _BETWEEN_STEPS
+        return now > max(step.deadline, operation.updated_time) + _STUCK_AFTER
+    return now > operation.updated_time + _STUCK_AFTER
 
 
 def _pick_up(operation: Operation, what: str) -> Verdict:
@@ -162,7 +163,7 @@ def cut_off(now: datetime) -> list[Operation]:
 
 def abandoned(operation: Operation, runtime_status: str, now: datetime) -> bool:
     """Whether the run of an operation that has ended will not take its last steps any more."""
-    return not durable.is_live(runtime_status) or now > operation.updated_time + _BETWEEN_STEPS
+    return not durable.is_live(runtime_status) or now > operation.updated_time + _STUCK_AFTER
 
 
 def close(operation: Operation) -> Operation:

@@ -107,7 +107,8 @@ def test_under_load_runs_loops_beside_a_command() -> None:
 def test_under_load_leaves_no_loop(tmp_path: Path, end: signal.Signals) -> None:
     """Interrupted or terminated, as a terminal does it to all; killed alone, the loops see that by themselves."""
     ready = tmp_path / "ready"
-    command = [UNDER_LOAD, "2", "bash", "-c", f"touch {ready}; exec sleep 600"]
+    # No command of its own before the sleep: a shell takes no notice of an interrupt that its command survives.
+    command = [UNDER_LOAD, "2", "bash", "-c", f": >{ready}; exec sleep 600"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             _until(lambda: ready.exists() or process.poll() is not None)

@@ -98,7 +98,7 @@ def test_nothing_is_left_of_a_stack_whose_parent_was_killed(tmp_path: Path) -> N
 
 
 def test_demo_without_a_terminal(tmp_path: Path) -> None:
-    command = [*COMMAND, "demo", "--factor", "400", "--run-dir", str(tmp_path)]
+    command = [*COMMAND, "demo", "--run-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=480)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""

@@ -69,8 +69,8 @@ def test_what_somebody_terminated_is_ended_and_not_taken_up_again() -> None:
 
 
 def test_a_run_beyond_its_steps_bound_is_picked_up_although_it_is_running() -> None:
-    assert judge(running(), "Running", NOW + timedelta(minutes=65)).action == "none"
-    assert judge(running(), "Running", NOW + timedelta(minutes=75)).action == "pick_up"
+    assert judge(running(), "Running", NOW + timedelta(minutes=85)).action == "none"
+    assert judge(running(), "Running", NOW + timedelta(minutes=95)).action == "pick_up"
 
 
 def test_a_run_that_hangs_between_two_steps_is_picked_up() -> None:
@@ -205,9 +205,9 @@ def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:
 
 
 def test_a_new_run_gets_time_although_the_deadline_it_took_over_has_passed() -> None:
-    picked_up = running(updated_time=NOW + timedelta(minutes=75), pick_ups=1)
-    assert judge(picked_up, "Running", NOW + timedelta(minutes=80)).action == "none"
-    assert judge(picked_up, "Running", NOW + timedelta(minutes=86)).action == "pick_up"
+    picked_up = running(updated_time=NOW + timedelta(minutes=95), pick_ups=1)
+    assert judge(picked_up, "Running", NOW + timedelta(minutes=120)).action == "none"
+    assert judge(picked_up, "Running", NOW + timedelta(minutes=126)).action == "pick_up"
 
 
 def test_a_record_and_a_claim_that_cannot_be_read_stop_nobody_else(

@@ -136,6 +136,17 @@ def operations_on(stack: Stack, resource_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda o: o["startedAt"])
 
 
+def halt_before_detach(stack: Stack, place: Place, seen: Place) -> None:
+    """Have detach_compute not get to see the compute until the faults are cleared; every step before it does.
+
+    ``seen`` has been detached by the same request: the last read there before Azure was asked is detach_compute's.
+    """
+    asked = [request["method"] for request in stack.azure.requests(kind="arm", path=f"^{re.escape(seen.compute_id)}$")]
+    reads = list(range(asked[: asked.index("DELETE")].count("GET"), 100_000))
+    path = f"^{re.escape(place.compute_id)}\\?"
+    stack.azure.add_fault(method="GET", path=path, nth=reads, status=503, headers={"Retry-After": "5"})
+
+
 def hold(stack: Stack, kind: str, resource_id: str, **more: Any) -> None:
     """Have Azure's next operation of a kind on a resource last until ``finish``, however slow the machine is."""
     stack.azure.script_operation(kind=kind, resource=f"{re.escape(resource_id)}$", held=True, **more)

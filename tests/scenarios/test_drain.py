@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.scenarios.helpers import (
     deletes,
     ended,
     finish,
+    halt_before_detach,
     hold,
     put_in_place,
     step_of,
@@ -175,11 +177,14 @@ def test_the_last_job_ends_while_a_person_is_asked(stack: Stack, place: Place) -
     assert orphaned(operation) == []
 
 
-def test_a_job_that_comes_between_drain_and_detach_is_waited_for_too(stack: Stack, place: Place) -> None:
-    put_in_place(stack, place)
-    # Four steps before it read the compute; detach_compute does not get to see it until the job is there.
-    target = f"^{place.compute_id}\\?"
-    stack.azure.add_fault(method="GET", path=target, nth=list(range(5, 1000)), status=503, headers={"Retry-After": "5"})
+def test_a_job_that_comes_between_drain_and_detach_is_waited_for_too(
+    stack: Stack, new_place: Callable[[], Place]
+) -> None:
+    other, place = new_place(), new_place()
+    for each in (other, place):
+        put_in_place(stack, each)
+    succeeded(stack, start(stack, other, policy="cancel"))
+    halt_before_detach(stack, place, seen=other)
     operation_id = start(stack, place, policy="cancel")
     at_step(stack, operation_id, "drain", "Succeeded")
     job = have_job(stack, place, "late-1")
