@@ -24,8 +24,8 @@ from tests.scenarios.owners import Owners
 # and ARM (some 20 ms) still less than the shortest pause.
 FACTOR = 300.0
 # At this pace the watch takes an operation for stuck when a busy machine stands still for some seconds, and every hour
-# is over in twelve: these timers are run by hand, by the tests that are about them, and by themselves in stacks of their
-# own (test_restarts.py).
+# is over in twelve: these timers are run by hand, by the tests that are about them, and by themselves in stacks of
+# their own (test_restarts.py).
 BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("watch_operations", "resume_stuck_detaches")}
 _numbers = itertools.count(1)
 _owners = Owners()
