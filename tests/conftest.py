@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from azure.data.tables import TableServiceClient
 
 from gateways.storage import tables as tables_module
 from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE
+from local.fork_server import fork_server
 from local.processes import free_port
 
 # What the app's identity used of its role, told by all processes of a run.
@@ -34,6 +36,14 @@ _STACKS = (
     *("tests/scenarios/", "tests/oracle/", "tests/faults/", "tests/local/", "tests/test_make_targets.py"),
     "packages/functions_host/tests/conformance/",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stacks start by the dozen in a run: their workers come out of one process that has the libraries loaded."""
+    if not hasattr(config, "workerinput"):
+        server = ExitStack()
+        server.enter_context(fork_server())
+        config.add_cleanup(server.close)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,7 +63,8 @@ def try_again(
 ) -> Outcome:
     """Another attempt at a cluster that cannot be used from here; after the last one ``end`` says how the step ends."""
     if step.record.attempts < attempts:
-        return Again(PAUSE, f"the cluster cannot be used from here: {why.reason}")
+        tried = f"attempt {step.record.attempts} of {attempts}"
+        return Again(PAUSE, f"the cluster cannot be used from here ({tried}): {why.reason}")
     return end(why)
 
 

@@ -251,12 +251,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
                 {**step.facts, "step": call.step, "waited": in_words(waited), "detail": outcome.detail},
             )
         )
-    pause = outcome.after if outcome.after is not None else _back_off(step.record.attempts)
+    pause = outcome.after if outcome.after is not None else _back_off(waited)
     return replace(outcome, after=max(1.0, min(pause, bound - waited)))
 
 
-def _back_off(attempts: int) -> float:
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
+def _back_off(waited: float) -> float:
+    # Half as long again each time. By the time, because a poll that has nothing new to tell is not counted.
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE + max(0.0, waited) / 2)
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
 
 
