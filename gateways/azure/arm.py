@@ -27,8 +27,10 @@ from azure.mgmt.core import ARMPipelineClient
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.problems import AzureAnswer
 from domain.redaction import scrub
-from gateways import clock
+from gateways import bounds, clock
 from gateways.azure.identity import cloud, credential
+from gateways.bounds import Pages, TooMuch
+from gateways.transport import BoundedTransport, exceeded
 
 # Versions are those of the official examples the tests hold the gateways to.
 CLUSTERS_API = "2026-01-01"
@@ -45,6 +47,8 @@ DETACH_ONLY = {"underlyingResourceAction": "Detach"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # What an answer's URL is refused with when it does not lead to Azure Resource Manager.
 FOREIGN_URL = "ForeignUrl"
+# What a list is refused with that leads back to a page of its own, or has no end: what it holds is unknown.
+TOO_MUCH = "TooMuch"
 _OWN_PATHS = ("/subscriptions/", "/providers/")
 # An operation URL with its signature has some 4,000 characters.
 _LONGEST_URL = 16_000
@@ -100,7 +104,8 @@ def _client() -> ARMPipelineClient[Any, Any]:
         UserAgentPolicy("moor"),
         BearerTokenCredentialPolicy(credential(), cloud().scope),
     ]
-    return ARMPipelineClient(base_url=cloud().resource_manager, policies=policies)
+    transport = BoundedTransport(bounds.CONNECT_SECONDS, bounds.WRITE_SECONDS, counted=True)
+    return ARMPipelineClient(base_url=cloud().resource_manager, policies=policies, transport=transport)
 
 
 def get(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
@@ -141,8 +146,12 @@ def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None =
 
 
 def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
-    """Every item of a collection, following ``nextLink`` to the end. Raises ArmError on any page."""
-    answer = get(resource_id, api_version, query)
+    """Every item of a collection, following ``nextLink`` to the end.
+
+    Raises ArmError on any page, also (TOO_MUCH) for a page that was read before and for too many of them: a list that
+    is not read to its end is unknown, however much of it came.
+    """
+    answer, pages = get(resource_id, api_version, query), Pages()
     while True:
         value = answer.body.get("value")
         if not isinstance(value, list):
@@ -151,6 +160,10 @@ def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = 
         next_link = answer.body.get("nextLink")
         if not next_link:
             return
+        try:
+            pages.turn(str(next_link))
+        except TooMuch as bound:
+            raise ArmError(0, TOO_MUCH, str(bound)) from None
         answer = get_url(str(next_link))
 
 
@@ -178,8 +191,10 @@ def _send(
 
 def _request(request: HttpRequest) -> ArmAnswer:
     try:
-        response = _client().send_request(request, connection_timeout=10, read_timeout=45)
+        response = _client().send_request(request)
     except AzureError as error:
+        if (bound := exceeded(error)) is not None:
+            raise ArmError(0, type(bound).__name__, str(bound)) from None
         # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
         raise ArmError(0, type(error).__name__, scrub(str(error))) from None
     body = _json(response)
@@ -193,7 +208,7 @@ def _request(request: HttpRequest) -> ArmAnswer:
 def _json(response: Any) -> Mapping[str, Any]:
     try:
         body = response.json() if response.content else {}
-    except ValueError:
+    except (ValueError, RecursionError):  # The latter: a text that nests without measure.
         return {}
     return body if isinstance(body, dict) else {}
 

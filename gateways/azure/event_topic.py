@@ -12,16 +12,17 @@ from cloudevents.http import CloudEvent
 from domain.times import to_text
 from gateways import clock
 from gateways.azure.identity import credential
+from gateways.transport import BoundedTransport
 
 # Given with each call: for topics outside a namespace the client (4.22) drops what its constructor is given. A
 # CloudEvent of azure-core would take the options of its call for attributes of its own, with a warning for each; the
 # CloudEvent of the CNCF's package, which the client takes as well, does not.
-_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
+_OPTIONS: dict[str, Any] = {"retry_total": 0}
 
 
 @lru_cache(maxsize=2)
 def _client(endpoint: str) -> EventGridPublisherClient:
-    return EventGridPublisherClient(endpoint, credential())
+    return EventGridPublisherClient(endpoint, credential(), transport=BoundedTransport(5, 15))
 
 
 def send(endpoint: str, event_id: str, kind: str, subject: str, data: Mapping[str, Any]) -> None:

@@ -12,12 +12,13 @@ from azure.core.credentials import TokenCredential
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
 
 from gateways.storage.settings import StorageIdentity, host_identity
+from gateways.transport import BoundedTransport, bounded
 
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
 _PUBLIC_STORAGE = "core.windows.net"
 # azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
-_OPTIONS: dict[str, Any] = {"retry_total": 1, "connection_timeout": 5, "read_timeout": 15}
+_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 15.0
 
 
 @lru_cache(maxsize=1)
@@ -31,18 +32,22 @@ def credential() -> TokenCredential:
     Raises StorageSettingError when the settings of the host's storage name an identity that cannot be used.
     """
     identity = None if os.environ.get("AZURE_CLIENT_ID") else host_identity()
-    return DefaultAzureCredential(**_OPTIONS) if identity is None else credential_of(identity)
+    return DefaultAzureCredential(**_options()) if identity is None else credential_of(identity)
+
+
+def _options() -> dict[str, Any]:
+    return {"retry_total": 1, "transport": BoundedTransport(_CONNECT_SECONDS, _ANSWER_SECONDS)}
 
 
 def credential_of(identity: StorageIdentity) -> TokenCredential:
     """The credential of an identity that settings name, as the Functions host makes it (``storage_settings``)."""
     if identity.client_secret and identity.tenant_id and identity.client_id:
-        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_OPTIONS)
+        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_options())
     if identity.resource_id:
-        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, **_OPTIONS)
+        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, **_options())
     if identity.managed:
-        return ManagedIdentityCredential(client_id=identity.client_id, **_OPTIONS)
-    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, **_OPTIONS)
+        return ManagedIdentityCredential(client_id=identity.client_id, **_options())
+    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, **_options())
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ def cloud() -> Cloud:
     url = os.environ.get("ARM_CLOUD_METADATA_URL")
     if not url:
         return Cloud(_PUBLIC_RESOURCE_MANAGER)
-    answer = requests.get(url, timeout=10)
+    with bounded(requests.Session()) as session:
+        answer = session.get(url, timeout=10)
     answer.raise_for_status()
     document = answer.json()
     entries = document if isinstance(document, list) else [document]

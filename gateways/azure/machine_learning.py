@@ -9,16 +9,16 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from domain.arm_ids import WORKSPACE, parse_arm_id
 from domain.problems import AzureAnswer
+from gateways import bounds
 from gateways.azure.arm import ArmError
 from gateways.azure.identity import credential
+from gateways.transport import BoundedTransport
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 # What ``compute_state`` raises; AttributeError is how 1.35 fails on a compute body that lacks ``properties``.
 UNREADABLE = (AzureError, AttributeError, ValueError)
-# As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
-_CONNECT_SECONDS, _READ_SECONDS = 10, 45
 
 
 def compute_state(workspace_id: str, compute_name: str) -> str:
@@ -96,6 +96,5 @@ def _client(workspace_id: str) -> MLClient:
         workspace.name,
         enable_telemetry=False,
         retry_total=0,  # Retries are the step's: it looks before it sends anything again.
-        connection_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
+        transport=BoundedTransport(bounds.CONNECT_SECONDS, bounds.WRITE_SECONDS, counted=True),
     )

@@ -19,6 +19,7 @@ from azure.data.tables import TableClient, TableServiceClient
 
 from gateways.azure.identity import cloud, credential, credential_of
 from gateways.storage.settings import StorageSettingError, read_storage_connection
+from gateways.transport import BoundedTransport
 
 # A string is stored as UTF-16: 64 KiB are 32 Ki code units, a character outside the basic plane counts two.
 _PROPERTY_UNITS = 32_000
@@ -35,7 +36,7 @@ class RecordTooLarge(ValueError):
 
 @lru_cache(maxsize=1)
 def _service() -> TableServiceClient:
-    options: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
+    options: dict[str, Any] = {"retry_total": 0, "transport": BoundedTransport(5, 15)}
     connection = read_storage_connection()
     if connection.connection_string is not None:
         try:
