@@ -11,6 +11,7 @@ from azure.keyvault.secrets import SecretClient
 
 from domain.extension.secret_ids import SecretId
 from gateways.azure.identity import cloud, credential
+from gateways.azure.own_host import own_host_options
 
 
 @dataclass(eq=False)
@@ -28,7 +29,8 @@ class VaultError(Exception):
 @lru_cache(maxsize=32)
 def _client(vault_url: str) -> SecretClient:
     # The client itself sees to it that the vault's challenge asks for a token of the domain that the vault is in.
-    return SecretClient(vault_url, credential(), retry_total=1, connection_timeout=10, read_timeout=30)
+    options = own_host_options(vault_url, connection_timeout=10, read_timeout=30)
+    return SecretClient(vault_url, credential(), retry_total=1, **options)
 
 
 def secret(secret_id: SecretId) -> str:
