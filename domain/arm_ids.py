@@ -13,6 +13,10 @@ EXTENSION = "Microsoft.KubernetesConfiguration/extensions"
 STORAGE_ACCOUNT = "Microsoft.Storage/storageAccounts"
 REGISTRY = "Microsoft.ContainerRegistry/registries"
 USER_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+RELAY = "Microsoft.Relay/namespaces"
+JOB, SCHEDULE = f"{WORKSPACE}/jobs", f"{WORKSPACE}/schedules"
+ONLINE_ENDPOINT, BATCH_ENDPOINT = f"{WORKSPACE}/onlineEndpoints", f"{WORKSPACE}/batchEndpoints"
+ONLINE_DEPLOYMENT, BATCH_DEPLOYMENT = f"{ONLINE_ENDPOINT}/deployments", f"{BATCH_ENDPOINT}/deployments"
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _GROUP = re.compile(r"[-\w._()]{0,89}[-\w_()]\Z")
@@ -24,6 +28,8 @@ _NAMESPACE = re.compile(r"[A-Za-z]\w*(\.\w+)+\Z", re.ASCII)
 _KIND = re.compile(r"[A-Za-z]\w*\Z", re.ASCII)
 # A segment of any path of Azure Resource Manager: operations of Azure ML have colons in theirs.
 _SEGMENT = re.compile(r"[-\w.():~]{1,260}\Z")
+# Regions are answered as ``eastus`` or as ``East US``.
+_REGION = re.compile(r"[A-Za-z][A-Za-z0-9 ]{0,63}\Z")
 _ROOTS = frozenset({"subscriptions", "providers"})
 _LONGEST_PATH = 2_000
 
@@ -106,27 +112,35 @@ def parse_resource(text: str, *allowed_types: str, under: ArmId | Resource | Non
     parts = text.strip("/").split("/")
     if len(parts) < 8:
         raise ValueError("is not the ARM id of a resource in a resource group")
-    canonical, kind, name = str(parse_arm_id("/".join(parts[:8]))), "/".join(parts[5:7]), parts[7]
-    rest = parts[8:]
+    top = parse_arm_id("/".join(parts[:8]))
+    scope, types, names, rest = str(top).partition("/providers/")[0], [top.resource_type], [top.name], parts[8:]
     while rest:
         if rest[0].lower() == "providers" and len(rest) >= 4:
-            (_, namespace, first, name), rest = rest[:4], rest[4:]
-            kind, added = f"{namespace}/{first}", f"providers/{namespace}/{first}"
-            fits = _NAMESPACE.match(namespace) and _KIND.match(first)
+            scope = f"{scope}/providers/{_chain(types, names)}"
+            (_, namespace, kind, name), rest = rest[:4], rest[4:]
+            fits, types, names = _NAMESPACE.match(namespace), [f"{namespace}/{kind}"], [name]
         elif len(rest) >= 2:
-            (added, name), rest = rest[:2], rest[2:]
-            kind, fits = f"{kind}/{added}", _KIND.match(added)
+            (kind, name), rest = rest[:2], rest[2:]
+            fits, types, names = True, [*types, kind], [*names, name]
         else:
             raise ValueError("is not the ARM id of a resource: it ends with a type")
-        if not fits or not _CHILD_NAME.match(name):
-            raise ValueError(f"'{added}/{name}' is not a valid resource type and name")
-        canonical = f"{canonical}/{added}/{name}"
-    wanted = next((t for t in allowed_types if t.lower() == kind.lower()), None)
+        if not fits or not _KIND.match(kind) or not _CHILD_NAME.match(name):
+            raise ValueError(f"'{kind}/{name}' is not a valid resource type and name")
+    given = "/".join(types)
+    wanted = next((t for t in allowed_types if t.lower() == given.lower()), None)
     if allowed_types and wanted is None:
-        raise ValueError(f"is a {kind} resource; expected {' or '.join(allowed_types)}")
+        raise ValueError(f"is a {given} resource; expected {' or '.join(allowed_types)}")
+    if wanted is not None:
+        first, second, *more = wanted.split("/")
+        types = [f"{first}/{second}", *more]
+    canonical = f"{scope}/providers/{_chain(types, names)}"
     if under is not None and not canonical.lower().startswith(f"{under.key}/"):
         raise ValueError(f"is no part of {under}")
-    return Resource(canonical, wanted or kind, name)
+    return Resource(canonical, wanted or given, names[-1])
+
+
+def _chain(types: list[str], names: list[str]) -> str:
+    return "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
 
 
 def resource_at(text: object, *allowed_types: str, under: ArmId | Resource | None = None) -> Resource | None:
@@ -135,6 +149,16 @@ def resource_at(text: object, *allowed_types: str, under: ArmId | Resource | Non
         return parse_resource(text, *allowed_types, under=under) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+def guid_in(text: object) -> str | None:
+    """An object id, or another GUID, of an answer of Azure; None when it is none."""
+    return text if isinstance(text, str) and _GUID.match(text) else None
+
+
+def region_in(text: object) -> str | None:
+    """A region of an answer of Azure, as it is spelt there; None when it is none."""
+    return text if isinstance(text, str) and _REGION.match(text) else None
 
 
 def checked_path(path: str) -> str:

@@ -24,7 +24,7 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId, checked_path
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId, Resource, checked_path, resource_at
 from domain.problems import AzureAnswer
 from domain.redaction import scrub
 from gateways import clock
@@ -157,6 +157,17 @@ def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = 
         if not next_link:
             return
         answer = get_url(str(next_link))
+
+
+def listed_id(item: Mapping[str, Any], kind: str, under: ArmId | Resource | None = None) -> str:
+    """The id of a resource that a list answered, in canonical spelling.
+
+    Raises ArmError (UNUSABLE_ID) when it is no id of this type, or of something outside ``under``.
+    """
+    found = resource_at(item.get("id"), kind, under=under)
+    if found is None:
+        raise ArmError(400, UNUSABLE_ID, f"a list of {kind} has an item without a usable id")
+    return str(found)
 
 
 def get_url(url: str) -> ArmAnswer:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-
 # The client of topics outside a namespace. The public one (4.22) wraps it and drops the options of its constructor, and
 # with them the policy that keeps the token at its host.
 from azure.eventgrid._legacy import EventGridPublisherClient
@@ -17,8 +16,9 @@ from gateways import clock
 from gateways.azure.identity import credential
 from gateways.azure.own_host import own_host_options
 
-# Given with each call, as the policies of the client take them. A CloudEvent of azure-core would take the options of its call for attributes of its own, with a warning for each; the
-# CloudEvent of the CNCF's package, which the client takes as well, does not.
+# Given with each call, as the policies of the client take them. A CloudEvent of azure-core would take the options of
+# its call for attributes of its own, with a warning for each; the CloudEvent of the CNCF's package, which the client
+# takes as well, does not.
 _OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
 
 

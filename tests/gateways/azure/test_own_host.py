@@ -12,6 +12,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest
+from azure.keyvault.secrets._shared.challenge_auth_policy import ChallengeAuthPolicy
 
 from gateways.azure import arm, event_topic, key_vault
 from gateways.azure.arm import ArmError
@@ -84,7 +85,7 @@ class Credential:
 CLIENTS: dict[str, Callable[[str], Any]] = {
     "arm": lambda url: arm._client(),
     "vault": lambda url: key_vault._client(url)._client._client,
-    "topic": lambda url: event_topic._client(f"{url}/api/events")._client,
+    "topic": lambda url: event_topic._client(f"{url}/api/events")._client._client,
     "table": lambda url: tables.table("x")._client._client,
 }
 
@@ -150,7 +151,8 @@ def test_no_client_follows_a_redirect(
     monkeypatch.setattr(arm, "cloud", lambda: Cloud(url))
     monkeypatch.setenv("AzureWebJobsStorage__tableServiceUri", url)
     # Over plain http the SDKs attach no token; the tables' constructor refuses one.
-    monkeypatch.setattr(BearerTokenCredentialPolicy, "on_request", lambda self, request: None)
+    for policy in (BearerTokenCredentialPolicy, ChallengeAuthPolicy):
+        monkeypatch.setattr(policy, "on_request", lambda self, request: None)
     if name == "table":
         key = "AccountName=a;AccountKey=YQ==;TableEndpoint=" + url
         monkeypatch.delenv("AzureWebJobsStorage__tableServiceUri")
