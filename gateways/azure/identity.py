@@ -16,6 +16,13 @@ from gateways.storage.settings import StorageIdentity, host_identity
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
 _PUBLIC_STORAGE = "core.windows.net"
+_PUBLIC_MACHINE_LEARNING, _PUBLIC_KUBERNETES = "azureml.ms", "azmk8s.io"
+# By the host of Azure Resource Manager: the metadata of a cloud say neither. Sources: the private DNS zones of Azure
+# services (https://learn.microsoft.com/azure/private-link/private-endpoint-dns).
+_OTHER_CLOUDS = {
+    "https://management.usgovcloudapi.net": ("ml.azure.us", "cx.aks.containerservice.azure.us"),
+    "https://management.chinacloudapi.cn": ("ml.azure.cn", "cx.prod.service.azk8s.cn"),
+}
 # azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
 _OPTIONS: dict[str, Any] = {"retry_total": 1, "connection_timeout": 5, "read_timeout": 15}
 
@@ -52,6 +59,16 @@ class Cloud:
     resource_manager: str
     key_vault_domain: str = _PUBLIC_KEY_VAULT
     storage_domain: str = _PUBLIC_STORAGE
+
+    @property
+    def machine_learning_domain(self) -> str:
+        """The domain of the regional hosts of Azure Machine Learning."""
+        return _OTHER_CLOUDS.get(self.resource_manager, (_PUBLIC_MACHINE_LEARNING, ""))[0]
+
+    @property
+    def kubernetes_domain(self) -> str:
+        """The domain that the API of every AKS cluster is in, private ones too."""
+        return _OTHER_CLOUDS.get(self.resource_manager, ("", _PUBLIC_KUBERNETES))[1]
 
     @property
     def scope(self) -> str:
