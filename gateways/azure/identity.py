@@ -88,7 +88,7 @@ def cloud() -> Cloud:
     url = os.environ.get("ARM_CLOUD_METADATA_URL")
     if not url:
         return Cloud(_PUBLIC_RESOURCE_MANAGER)
-    answer = requests.get(url, timeout=10)
+    answer = requests.get(url, timeout=10, allow_redirects=False)
     answer.raise_for_status()
     document = answer.json()
     entries = document if isinstance(document, list) else [document]
