@@ -162,12 +162,12 @@ def _read(response: requests.Response) -> requests.Response:
 class BoundedTransport(RequestsTransport):
     """azure-core's transport over a bounded session. What went over a bound is a ServiceResponseError.
 
-    ``connect`` and ``answer``: seconds to a connection, and between two bytes. They stand here, because clients hand
-    those of their own constructors to a transport of their own only. ``counted`` is that of ``BoundedAdapter``.
+    ``options`` are those of RequestsTransport: its time limits stand here, because clients hand those of their own
+    constructors to a transport of their own only. ``counted`` is that of ``BoundedAdapter``.
     """
 
-    def __init__(self, connect: float, answer: float, *, counted: bool = False) -> None:
-        super().__init__(connection_timeout=connect, read_timeout=answer)
+    def __init__(self, *, counted: bool = False, **options: Any) -> None:
+        super().__init__(**options)
         self._counted = counted
 
     def _init_session(self, session: requests.Session) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from activities.runtime.step import StepAtWork
-from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.arm_ids import BATCH_ENDPOINT, WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Done,
@@ -190,7 +190,8 @@ def _served(workspace: str, target: str) -> Iterator[Use | None]:
 def batch_deployments(workspace: str) -> Iterator[Mapping[str, Any]]:
     """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
     for endpoint in arm.items(f"{workspace}/batchEndpoints", arm.WORKSPACES_API):
-        yield from arm.items(f"{endpoint['id']}/deployments", arm.WORKSPACES_API)
+        of_workspace = arm.listed_id(endpoint, BATCH_ENDPOINT, parse_arm_id(workspace, WORKSPACE))
+        yield from arm.items(f"{of_workspace}/deployments", arm.WORKSPACES_API)
 
 
 def _unknown(step: StepAtWork, error: ArmError) -> Stop:

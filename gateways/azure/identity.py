@@ -17,8 +17,15 @@ from gateways.transport import BoundedTransport, bounded
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
 _PUBLIC_STORAGE = "core.windows.net"
+_PUBLIC_MACHINE_LEARNING, _PUBLIC_KUBERNETES = "azureml.ms", "azmk8s.io"
+# By the host of Azure Resource Manager: the metadata of a cloud say neither. Sources: the private DNS zones of Azure
+# services (https://learn.microsoft.com/azure/private-link/private-endpoint-dns).
+_OTHER_CLOUDS = {
+    "https://management.usgovcloudapi.net": ("ml.azure.us", "cx.aks.containerservice.azure.us"),
+    "https://management.chinacloudapi.cn": ("ml.azure.cn", "cx.prod.service.azk8s.cn"),
+}
 # azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
-_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 15.0
+_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +43,7 @@ def credential() -> TokenCredential:
 
 
 def _options() -> dict[str, Any]:
-    return {"retry_total": 1, "transport": BoundedTransport(_CONNECT_SECONDS, _ANSWER_SECONDS)}
+    return {"retry_total": 1, "transport": BoundedTransport(**_LIMITS)}
 
 
 def credential_of(identity: StorageIdentity) -> TokenCredential:
@@ -59,6 +66,16 @@ class Cloud:
     storage_domain: str = _PUBLIC_STORAGE
 
     @property
+    def machine_learning_domain(self) -> str:
+        """The domain of the regional hosts of Azure Machine Learning."""
+        return _OTHER_CLOUDS.get(self.resource_manager, (_PUBLIC_MACHINE_LEARNING, ""))[0]
+
+    @property
+    def kubernetes_domain(self) -> str:
+        """The domain that the API of every AKS cluster is in, private ones too."""
+        return _OTHER_CLOUDS.get(self.resource_manager, ("", _PUBLIC_KUBERNETES))[1]
+
+    @property
     def scope(self) -> str:
         """Token scope of Azure Resource Manager in this cloud."""
         return f"{self.resource_manager}/.default"
@@ -77,7 +94,7 @@ def cloud() -> Cloud:
     if not url:
         return Cloud(_PUBLIC_RESOURCE_MANAGER)
     with bounded(requests.Session()) as session:
-        answer = session.get(url, timeout=10)
+        answer = session.get(url, timeout=10, allow_redirects=False)
     answer.raise_for_status()
     document = answer.json()
     entries = document if isinstance(document, list) else [document]

@@ -22,6 +22,7 @@ from packages.simulated_azure.tls import prepare
 from tests.gateways.hostile import BROKEN, DRIPPING, MIB, TOO_LARGE, Hostile, hostile_server
 
 SECONDS = 0.6
+LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
 
 
 @pytest.fixture(params=["http", "https"])
@@ -40,7 +41,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def send(server: Hostile, method: str = "GET", *, old: bool = False) -> Any:
     kind = OldRequest if old else HttpRequest
-    with Pipeline(BoundedTransport(5, 30), []) as pipeline:
+    with Pipeline(BoundedTransport(**LIMITS), []) as pipeline:
         return pipeline.run(kind(method, f"{server.url}/x")).http_response
 
 
@@ -54,7 +55,7 @@ def test_an_honest_answer_comes_whole(server: Hostile, way: str, old: bool) -> N
 
 
 def test_a_connection_is_used_again(server: Hostile) -> None:
-    with Pipeline(BoundedTransport(5, 30), []) as pipeline:
+    with Pipeline(BoundedTransport(**LIMITS), []) as pipeline:
         for _ in range(3):
             assert pipeline.run(HttpRequest("GET", f"{server.url}/x")).http_response.json() == {}
         session: Any = pipeline._transport.session  # type: ignore[attr-defined]
@@ -118,7 +119,7 @@ def test_only_the_work_of_an_activity_ends_with_its_time(server: Hostile, monkey
     monkeypatch.setattr(bounds, "ACTIVITY_SECONDS", -1.0)
     request = HttpRequest("PUT", f"{server.url}/x")
     with bounds.of_activity():
-        assert Pipeline(BoundedTransport(5, 30), []).run(request).http_response.status_code == 200
+        assert Pipeline(BoundedTransport(**LIMITS), []).run(request).http_response.status_code == 200
         with pytest.raises(AzureError, match="asks no more"):
-            Pipeline(BoundedTransport(5, 30, counted=True), []).run(request)
+            Pipeline(BoundedTransport(counted=True, **LIMITS), []).run(request)
     assert len(server.asked) == 1
