@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from activities.cluster.reach import see_work
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import BATCH_ENDPOINT, WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
@@ -38,7 +39,6 @@ from domain.workloads.uses import (
 )
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import reader
 from gateways.kubernetes.api import Unreachable
 from gateways.kubernetes.reader import Answer
 
@@ -118,7 +118,7 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
         return uses_of(step.operation, target)
     except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
+        if error.transient and step.tries < _ATTEMPTS:
             raise
         return _unknown(step, error)
 
@@ -164,7 +164,7 @@ def _in_cluster(operation: Operation) -> Answer:
     namespace = operation.resolved.namespace
     if operation.cluster_id is None or not namespace:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return reader.work_in(parse_arm_id(operation.cluster_id), namespace)
+    return see_work(parse_arm_id(operation.cluster_id), namespace)
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:
@@ -213,7 +213,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     try:
         left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
     except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
+        if error.transient and step.tries < _ATTEMPTS:
             raise
         message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))

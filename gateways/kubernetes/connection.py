@@ -21,7 +21,7 @@ from gateways.azure.arm import ArmError
 from gateways.azure.identity import cloud, credential
 from gateways.azure.own_host import origin_of
 from gateways.kubernetes import kinds
-from gateways.kubernetes.api import Api, KubernetesError, Unreachable
+from gateways.kubernetes.api import OVER_BOUND, Api, KubernetesError, Unreachable
 
 if TYPE_CHECKING:
     from lightkube import Client
@@ -91,7 +91,10 @@ def _with_credential(
     config, entra = _config(answer.body, servers)
     if isinstance(config, Unreachable):
         return config
-    api = Api(_client(config))
+    try:
+        api = Api(_client(config))
+    except (OSError, ValueError):  # What it names as its authority is none.
+        return Unreachable("its kubeconfig holds no way to sign in that the app has")
     try:
         _probe(api)
     except KubernetesError as error:
@@ -108,11 +111,11 @@ def _with_credential(
 
 
 def _probe(api: Api) -> None:
-    """See that the API answers; a connection that is cut once proves nothing."""
+    """See that the API answers; a connection that is cut once proves nothing. One that took all its time does."""
     try:
         api.namespace("default")
     except KubernetesError as error:
-        if error.status:
+        if error.status or error.reason == OVER_BOUND:
             raise
         clock.pause(_PROBE_PAUSE)
         api.namespace("default")
@@ -129,7 +132,7 @@ def _config(body: Mapping[str, Any], servers: frozenset[str]) -> tuple[dict[str,
         cluster = document["clusters"][0]["cluster"]
         user = document["users"][0]["user"] or {}
         kept = {"server": cluster["server"], "certificate-authority-data": cluster["certificate-authority-data"]}
-    except (KeyError, IndexError, TypeError, ValueError, yaml.YAMLError):
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError, yaml.YAMLError):
         return unusable, False
     if not isinstance(user, dict):
         return unusable, False
@@ -150,15 +153,24 @@ def _config(body: Mapping[str, Any], servers: frozenset[str]) -> tuple[dict[str,
 
 
 def _client(config: Mapping[str, Any]) -> Client:
+    """A client within the bounds. Raises OSError or ValueError for an authority that is none."""
     import httpx2
     from lightkube import Client, KubeConfig
+    from lightkube.config.client_adapter import verify_cluster
+
+    from gateways.kubernetes.transport import BoundedTransport
 
     kinds.prepare_decoding()
     timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     kubeconfig = KubeConfig.from_dict(dict(config))
     # Only the proxy is taken of the environment: trust_env would take credentials of a .netrc, too.
     proxy = _proxy_to(str(config["clusters"][0]["cluster"]["server"]))
-    return Client(config=kubeconfig, timeout=timeout, trust_env=False, proxy=proxy)
+    single = kubeconfig.get()
+    assert single is not None
+    context = verify_cluster(single.cluster, single.user, single.abs_file, trust_env=False)
+    # A proxy, too, is the transport's: the client would go past the transport to one of its own.
+    transport = BoundedTransport(httpx2.HTTPTransport(verify=context, trust_env=False, proxy=proxy))
+    return Client(config=kubeconfig, timeout=timeout, trust_env=False, transport=transport)
 
 
 def _proxy_to(server: str) -> str | None:
