@@ -19,7 +19,7 @@ from domain.operation.outcomes import (
 from domain.operation.record import Operation
 from domain.operation.results import ComputeGone, OrphansFound, Surveyed
 from domain.problems import Problem
-from domain.workloads.cluster_objects import ClusterObject, uses_in_cluster
+from domain.workloads.cluster_objects import ClusterObject, use_of_no_namespace, uses_in_cluster
 from domain.workloads.policy import (
     FORCE,
     Policy,
@@ -126,13 +126,17 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
 def uses_of(operation: Operation, target: str) -> list[Use]:
     """Everything that uses the compute, or may.
 
-    Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree.
+    Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree,
+    and when the compute's namespace can be none, in which nobody can look.
 
     Raises ArmError: a listing with a gap is none.
     """
     uses = _listed(operation, target)
     if any(use.type == JOB for use in uses):
         return uses
+    hidden = _hidden(operation)
+    if hidden is not None:
+        return [*uses, hidden]
     answer = _in_cluster(operation)
     in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
     # While a command ran in a private cluster a job may have come.
@@ -145,6 +149,9 @@ def _listed(operation: Operation, target: str) -> list[Use]:
 
 def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
     """What the cluster still runs for online endpoints of these names that Azure ML lists no more. Raises ArmError."""
+    hidden = _hidden(operation)
+    if hidden is not None:
+        return [hidden]
     found = _in_cluster(operation).found
     if isinstance(found, Unreachable):
         return []
@@ -160,9 +167,14 @@ def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]
     return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
 
 
+def _hidden(operation: Operation) -> Use | None:
+    namespace = operation.resolved.namespace
+    return use_of_no_namespace(namespace) if namespace else None
+
+
 def _in_cluster(operation: Operation) -> Answer:
     namespace = operation.resolved.namespace
-    if operation.cluster_id is None or not namespace:
+    if operation.cluster_id is None or not namespace or _hidden(operation) is not None:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
     return see_work(parse_arm_id(operation.cluster_id), namespace)
 
