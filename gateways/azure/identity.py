@@ -42,6 +42,15 @@ def credential() -> TokenCredential:
     return DefaultAzureCredential(**_options()) if identity is None else credential_of(identity)
 
 
+def command_credential() -> TokenCredential | None:
+    """The identity whose token goes along with a command in a cluster (``MOOR_COMMAND_CLIENT_ID``); None without one.
+
+    Who may read pods in the cluster can read the token there: the app's own is never sent.
+    """
+    client_id = os.environ.get("MOOR_COMMAND_CLIENT_ID")
+    return ManagedIdentityCredential(client_id=client_id, **_options()) if client_id else None
+
+
 def _options() -> dict[str, Any]:
     return {"retry_total": 1, "transport": BoundedTransport(**_LIMITS)}
 
