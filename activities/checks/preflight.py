@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from activities.access.providers import providers
 from activities.access.roles import look_ahead
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import read_api
+from activities.cluster.slots import SlotsTaken
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
 from activities.runtime.step import StepAtWork
@@ -55,7 +57,7 @@ def preflight(step: StepAtWork) -> Outcome:
     if step.operation.resolved.refused:
         return Done(detail="there is nothing to check", skipped=True)
     gathered = gather(step)
-    if gathered.passing and step.record.attempts < _ATTEMPTS:
+    if gathered.passing and step.tries < _ATTEMPTS:
         return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
     findings = (*_before_detach(step), *run_checks(gathered.facts, read_settings().hard_checks))
     problem = refusal(findings, step.facts, _known(gathered.facts))
@@ -107,7 +109,15 @@ def gather(step: StepAtWork) -> Gathered:
         **{f"provider {name}": partial(registration_state, cluster.subscription, name) for name in providers(step)},
     }
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
-        read = dict(zip(readings, threads.map(lambda name: _read(name, readings[name]), readings), strict=True))
+        # Each thread gets the ways into the cluster that are open here.
+        contexts = {name: copy_context() for name in readings}
+        read = dict(
+            zip(
+                readings,
+                threads.map(lambda name: contexts[name].run(_read, name, readings[name]), readings),
+                strict=True,
+            )
+        )
     read["secrets"] = _read("secrets", lambda: _secrets(step, read["extension"]))
     errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
     values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
@@ -134,6 +144,8 @@ def _read(name: str, reading: Callable[[], Any]) -> Any:
     """What a reading answers, or the exception that kept it from answering: the checks say what that means."""
     try:
         return reading()
+    except SlotsTaken:
+        raise  # Nothing is wrong with the cluster: the step asks again.
     except ArmError as error:
         logger.info("preflight: %s was not read: %s", name, error)
         return error

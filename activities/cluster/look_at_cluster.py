@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, compute_id, parse_arm_id, same_resource
+from domain.arm_ids import (
+    CONNECTED_CLUSTER,
+    MANAGED_CLUSTER,
+    ArmId,
+    compute_id,
+    parse_arm_id,
+    resource_at,
+    same_resource,
+)
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.outcomes import Again, again
 from domain.requests.models import Request
@@ -75,7 +83,9 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
         # Where no event reported a deletion, who may not see the cluster gets the same 404.
         return _done(alive=False, requests=_detach_all(cluster_id) if deleted else None)
     # The spelling of its owners, for records and for the compute's name: events have it in any case.
-    cluster_id = parse_arm_id(str(found.body["id"]), *_KINDS)
+    spelt = resource_at(found.body.get("id"), *_KINDS)
+    if spelt is not None and spelt.key == cluster_id.key:
+        cluster_id = parse_arm_id(str(spelt), *_KINDS)
     state = str(found.body.get("properties", {}).get("provisioningState", "")).lower()
     # An AKS cluster runs or not; one of Azure Arc is connected or not.
     power = str((found.body["properties"].get("powerState") or {}).get("code", "Running"))

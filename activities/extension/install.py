@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from activities.access.relay import relay_parts
+from activities.access.relay import relay_parts, relay_refused
 from activities.extension.protected_settings import (
     Secrets,
     protected_problem,
@@ -30,7 +30,7 @@ from activities.runtime.undo import (
     planned_clean_up,
     revert_in_time,
 )
-from domain.arm_ids import EXTENSION, ArmId, extension_id
+from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, ArmId, extension_id
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
 from domain.extension.changes import difference, is_to_change, settings_to_change
@@ -112,6 +112,9 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     unready = _unready(step, found) if found is not None else None
     if isinstance(unready, Stop):
         return ExtensionFacts(problem=unready.problem), None
+    foreign = relay_refused(step, found) if step.operation.cluster.resource_type == CONNECTED_CLUSTER else None
+    if foreign is not None:
+        return ExtensionFacts(problem=foreign), None
     change = _planned(step, wanted, found)
     lost = protected_problem(step.operation, found, step.facts) if change is not None and found is not None else None
     if lost is not None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
+from activities.cluster import slots
+from activities.cluster.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
     Call,
@@ -39,6 +41,7 @@ from domain.operation.outcomes import (
     stop,
 )
 from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
+from domain.operation.results import TurnedAway
 from domain.operation.steps import situation_of
 from domain.times import from_text, in_words
 from gateways import clock
@@ -70,6 +73,17 @@ class StepAtWork:
         record = self.operation.step(self.call.step)
         assert record is not None
         return record
+
+    @property
+    def turned_away(self) -> int:
+        """How many attempts of this step have come to nothing because others were in clusters."""
+        kept = self.record.progress_of(TurnedAway)
+        return 0 if kept is None else kept.times
+
+    @property
+    def tries(self) -> int:
+        """Which attempt this is of those that were not turned away: a neighbour's cluster uses up none of them."""
+        return self.record.attempts - self.turned_away
 
     @property
     def intent(self) -> Intent | None:
@@ -209,6 +223,8 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return work(step)
     except OvertakenByDelivery:
         return Again(_FIRST_PAUSE, "another delivery of this step is at work")
+    except SlotsTaken as taken:
+        return Again(slots.PAUSE, str(taken), progress=TurnedAway(step.turned_away + 1))
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         situation = situation_of(step.call.step)

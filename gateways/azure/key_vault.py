@@ -10,7 +10,9 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretClient
 
 from domain.extension.secret_ids import SecretId
+from gateways import bounds
 from gateways.azure.identity import cloud, credential
+from gateways.azure.own_host import own_host_options
 
 
 @dataclass(eq=False)
@@ -28,7 +30,9 @@ class VaultError(Exception):
 @lru_cache(maxsize=32)
 def _client(vault_url: str) -> SecretClient:
     # The client itself sees to it that the vault's challenge asks for a token of the domain that the vault is in.
-    return SecretClient(vault_url, credential(), retry_total=1, connection_timeout=10, read_timeout=30)
+    limits = {"connection_timeout": bounds.CONNECT_SECONDS, "read_timeout": bounds.READ_SECONDS}
+    # Retries are the step's.
+    return SecretClient(vault_url, credential(), retry_total=0, **own_host_options(vault_url, counted=True, **limits))
 
 
 def secret(secret_id: SecretId) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lightkube import Client
 
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
+# The reason of a call that went over a bound (gateways/kubernetes/transport.py).
+OVER_BOUND = "OverBound"
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ class Api:
 @contextmanager
 def _explained() -> Iterator[None]:
     import httpx2
+    import msgspec
 
     try:
         yield
@@ -247,6 +250,9 @@ def _explained() -> Iterator[None]:
         raise KubernetesError(error.response.status_code, reason, message) from error
     except httpx2.HTTPError as error:
         raise KubernetesError(0, type(error).__name__, str(error) or "no answer") from error
+    except (msgspec.MsgspecError, RecursionError, TypeError, AttributeError, KeyError) as error:
+        # Objects in a shape that no cluster of Kubernetes has: what it holds is unknown.
+        raise KubernetesError(0, "UnexpectedAnswer", "the answer is not what the API promises") from error
 
 
 def _status_object(response: Any) -> Mapping[str, Any]:
