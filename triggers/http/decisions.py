@@ -7,6 +7,7 @@ import asyncio
 import azure.durable_functions as df
 import azure.functions as func
 
+from domain.access.principal import Caller
 from domain.operation.record import (
     APPROVE,
     REJECT,
@@ -19,10 +20,12 @@ from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
 from gateways import durable
 from gateways.durable import start_recorded
+from operations.allowed import check_answer, check_cancel, check_retry, name_of
 from operations.cancel import cancel
 from operations.decide import Refusal, decide
 from operations.retry import Retried, retry
 from triggers.http.answers import HttpError, answered, operation_answer
+from triggers.http.gate import caller_of
 from triggers.http.queries import find_operation
 from triggers.http.request import Parameters, principal, read_body
 
@@ -62,8 +65,10 @@ async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestratio
 
 
 async def _answer(req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str) -> func.HttpResponse:
-    asked_by = _decision(req)
-    before = (await find_operation(req)).operation
+    caller = await caller_of(req)
+    asked_by = _decision(req, caller)
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_answer, caller, before, answer == APPROVE)
     decided = await asyncio.to_thread(decide, before.id, answer, asked_by)
     if isinstance(decided, Refusal):
         raise HttpError(409, decided.code, decided.message, "id")
@@ -79,8 +84,10 @@ async def _wake(client: df.DurableOrchestrationClient, operation: Operation) -> 
 
 
 async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    asked_by = _decision(req)
-    before = (await find_operation(req)).operation
+    caller = await caller_of(req)
+    asked_by = _decision(req, caller)
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_cancel, caller, before)
     operation = await asyncio.to_thread(cancel, before.id, asked_by)
     if operation is None:
         raise HttpError(409, "OperationEnded", "The operation has ended: there is nothing to cancel.", "id")
@@ -88,17 +95,19 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
     return operation_answer(202, operation)
 
 
-def _decision(req: func.HttpRequest) -> RequestedBy:
+def _decision(req: func.HttpRequest, caller: Caller) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
     Parameters(req.params, ()).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
-    return RequestedBy("http", principal(req.headers), decision.reason)
+    return RequestedBy("http", name_of(caller) or principal(req.headers), decision.reason)
 
 
 async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    asked_by = _decision(req)
-    before = (await find_operation(req)).operation
+    caller = await caller_of(req)
+    asked_by = _decision(req, caller)
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_retry, caller, before)
     retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
     if retried.run is None:
         raise HttpError(409, "NothingToRetry", "The operation has succeeded: nothing is left to do.", "id")

@@ -10,6 +10,7 @@ from dataclasses import replace
 import azure.durable_functions as df
 import azure.functions as func
 
+from domain.access.principal import Caller
 from domain.operation.record import RequestedBy
 from domain.requests.fields import OPERATION_ID
 from domain.requests.models import Request
@@ -18,6 +19,7 @@ from domain.requests.strict_json import read_json
 from domain.violations import INVALID, Refused, Violation
 from gateways.durable import start_recorded
 from operations.accept import Conflict, Submission, accept, submission_of
+from operations.allowed import name_of
 from triggers.http.answers import (
     HttpError,
     answered,
@@ -25,6 +27,7 @@ from triggers.http.answers import (
     operation_answer,
     operation_url,
 )
+from triggers.http.gate import caller_of
 from triggers.http.request import Parameters, principal, read_body, read_plan
 
 bp = df.Blueprint()
@@ -57,7 +60,8 @@ async def reattach(req: func.HttpRequest, client: df.DurableOrchestrationClient)
 
 
 async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, kind: str) -> func.HttpResponse:
-    submission = _submission(req, kind)
+    caller = await caller_of(req)
+    submission = _submission(req, kind, caller)
     decided = await asyncio.to_thread(accept, submission)
     base = base_url(req, 1)
     if decided.fresh:
@@ -69,7 +73,7 @@ async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, k
     return operation_answer(202 if decided.fresh else 200, decided.operation, headers)
 
 
-def _submission(req: func.HttpRequest, kind: str) -> Submission:
+def _submission(req: func.HttpRequest, kind: str, caller: Caller) -> Submission:
     """The request as it is to be accepted. Raises HttpError, or Refused with all that is wrong with it."""
     body = read_body(req)
     plan_only, violations = _read_plan(req.params)
@@ -80,7 +84,8 @@ def _submission(req: func.HttpRequest, kind: str) -> Submission:
         raise Refused([*refused.violations, *violations]) from refused
     if violations:
         raise Refused(violations)
-    asked = submission_of(kind, request, _requested_by(req.headers, request), req.headers.get(_OPERATION_ID_HEADER))
+    requested_by = _requested_by(req.headers, request, caller)
+    asked = submission_of(kind, request, requested_by, req.headers.get(_OPERATION_ID_HEADER), caller)
     return replace(asked, plan_only=plan_only)
 
 
@@ -98,12 +103,14 @@ def _header_violations(headers: Mapping[str, str]) -> Iterator[Violation]:
         yield Violation(INVALID, message, _OPERATION_ID_HEADER)
 
 
-def _requested_by(headers: Mapping[str, str], request: Request) -> RequestedBy:
-    return RequestedBy(source="http", principal=principal(headers), reason=request.reason)
+def _requested_by(headers: Mapping[str, str], request: Request, caller: Caller) -> RequestedBy:
+    return RequestedBy(source="http", principal=name_of(caller) or principal(headers), reason=request.reason)
 
 
 def _conflict(conflict: Conflict, base: str) -> HttpError:
     holder = conflict.holder
+    if conflict.foreign:
+        return HttpError(409, "OperationIdInUse", "The id is in use; choose another one.", _OPERATION_ID_HEADER)
     if conflict.same_id:
         code, target = "OperationIdInUse", _OPERATION_ID_HEADER
         message = f"The id {holder.id} stands for another request; choose another one."
