@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from activities.access.providers import providers
 from activities.access.roles import look_ahead
+from activities.checks.caller import rights_to_attach
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import read_api
 from activities.extension.install import outlook
@@ -27,8 +29,9 @@ from domain.operation.outcomes import (
     Outcome,
     Stop,
 )
+from domain.preflight.caller import object_id
 from domain.preflight.cluster_api import types_refused
-from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Unread, VaultFacts
+from domain.preflight.facts import CallerRights, ClusterView, ExtensionFacts, Facts, Unread, VaultFacts
 from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
 from gateways.azure import arm, permissions
@@ -107,10 +110,21 @@ def gather(step: StepAtWork) -> Gathered:
         **{f"provider {name}": partial(registration_state, cluster.subscription, name) for name in providers(step)},
     }
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="preflight") as threads:
-        read = dict(zip(readings, threads.map(lambda name: _read(name, readings[name]), readings), strict=True))
+        # Each thread gets the ways into the cluster that are open here.
+        contexts = {name: copy_context() for name in readings}
+        read = dict(
+            zip(
+                readings,
+                threads.map(lambda name: contexts[name].run(_read, name, readings[name]), readings),
+                strict=True,
+            )
+        )
     read["secrets"] = _read("secrets", lambda: _secrets(step, read["extension"]))
+    read["caller"] = _read("caller", lambda: rights_to_attach(step, read["workspace_roles"]))
     errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
     values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
+    if isinstance(values["caller"], Unread):
+        values["caller"] = CallerRights(str(object_id(operation.requested_by.principal)), unread=values["caller"].why)
     states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
     unread = next((state for state in states.values() if isinstance(state, Unread)), None)
     facts = Facts(

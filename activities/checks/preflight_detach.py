@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activities.access.roles import roles_now
+from activities.checks.caller import may_ask_to_detach
 from activities.runtime.step import StepAtWork
 from activities.workloads.schedules import planned_pauses
 from domain.arm_ids import WORKSPACE, parse_arm_id
@@ -27,7 +28,7 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     if not step.operation.resolved.cluster_id:
         return Done(detail="there is nothing to check", skipped=True)
     try:
-        findings = (may_detach(step), _workspace(step))
+        findings = (may_detach(step), _workspace(step), *_caller(step))
     except ArmError as error:
         return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})")
     problem = refusal(findings, step.facts)
@@ -64,6 +65,11 @@ def _workspace(step: StepAtWork) -> Finding:
     except ArmError as error:
         _worth_repeating(step, error)
         return detach.not_told(detach.WORKSPACE_CHECK, str(error))
+
+
+def _caller(step: StepAtWork) -> tuple[Finding, ...]:
+    finding = may_ask_to_detach(step)
+    return () if finding is None else (finding,)
 
 
 def _worth_repeating(step: StepAtWork, error: ArmError) -> None:

@@ -149,7 +149,7 @@ def _start(operation_id: str, model: str, summary: str) -> dict[str, Any]:
                 "content": content,
             },
             "202": {"description": "Accepted.", "headers": headers, "content": content},
-            **_errors("400", "409", "413", "415", "503"),
+            **_errors("400", "403", "409", "413", "415", "429", "503"),
         },
     }
 
@@ -170,7 +170,7 @@ def _list_operations() -> dict[str, Any]:
         ],
         "responses": {
             "200": {"description": "A page.", "content": _json("OperationPage")},
-            **_errors("400", "503"),
+            **_errors("400", "403", "429", "503"),
         },
     }
 
@@ -187,7 +187,7 @@ def _get_operation() -> dict[str, Any]:
                 "content": _json("Operation"),
             },
             "304": {"description": "Unchanged since the ETag in If-None-Match."},
-            **_errors("404", "503"),
+            **_errors("403", "404", "429", "503"),
         },
     }
 
@@ -199,7 +199,7 @@ def _get_journal() -> dict[str, Any]:
         "parameters": [_top(DEFAULT_ENTRIES, MOST_ENTRIES), _query("continuationToken", _TEXT)],
         "responses": {
             "200": {"description": "A page of entries.", "content": _json("JournalPage")},
-            **_errors("400", "404", "503"),
+            **_errors("400", "403", "404", "429", "503"),
         },
     }
 
@@ -211,7 +211,7 @@ def _decision(operation_id: str, summary: str) -> dict[str, Any]:
         "requestBody": {"required": False, "content": _json("Decision")},
         "responses": {
             "202": {"description": "Taken; the operation's present state.", "content": _json("Operation")},
-            **_errors("400", "404", "409", "413", "415", "503"),
+            **_errors("400", "403", "404", "409", "413", "415", "429", "503"),
         },
     }
 

@@ -60,7 +60,7 @@ def test_the_ends_of_a_pattern_do_not_share_text() -> None:
     ],
 )
 def test_what_is_no_pattern_of_a_workspace_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="must be|is no|is about"):
+    with pytest.raises(ValueError, match=r"must be|is no|is about"):
         arm_pattern(text, WORKSPACE)
 
 
