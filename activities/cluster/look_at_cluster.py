@@ -151,8 +151,13 @@ def _workspaces_for_events(subscription: str) -> list[ArmId]:
     A cluster is attached only to workspaces of its own subscription.
     """
     listed = arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API)
-    found = [parse_arm_id(str(each["id"]), WORKSPACE) for each in listed]
-    return [each for each in found if policy.entry_for_events(str(each)) is not None]
+    found = []
+    for each in listed:
+        try:
+            found.append(parse_arm_id(str(each.get("id")), WORKSPACE))
+        except ValueError as error:
+            logger.warning("event: Azure lists a workspace whose id cannot be used: %s", error)
+    return [workspace for workspace in found if policy.entry_for_events(str(workspace)) is not None]
 
 
 def _asked(kind: str, request: Request) -> dict[str, Any]:

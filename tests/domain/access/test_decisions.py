@@ -116,9 +116,10 @@ def test_every_role_that_may_come_to_be_granted_has_to_be_grantable_by_name_or_i
 @pytest.mark.parametrize("name", [*ASKS])
 def test_a_privileged_option_needs_the_role_and_a_name(name: str) -> None:
     request, where = ASKS[name]
-    codes = [found(request, caller).get(where) for caller in (person("operator"), OPERATOR, None, KeyHolder())]
-    assert codes == [NOT_ALLOWED, NOT_ALLOWED, NOT_ALLOWED, NEEDS_IDENTITY]
     everything = [role.id for role in BUILT_IN]
+    callers = (person("operator"), OPERATOR, None, KeyHolder())
+    codes = [found(request, caller, grantableRoles=everything).get(where) for caller in callers]
+    assert codes == [NOT_ALLOWED, NOT_ALLOWED, NOT_ALLOWED, NEEDS_IDENTITY]
     secrets: Any = ["https://team-tls.vault.azure.net/secrets/*"]
     who = {"privileged": ["*"]}
     allowed = found(request, OPERATOR, who=who, grantableRoles=everything, secrets=secrets)

@@ -79,11 +79,11 @@ def test_a_pattern_is_put_into_canonical_spelling() -> None:
         ("https://team-*.vault.azure.net/secrets/tls-*", "https://TEAM-tls.vault.azure.net/secrets/TLS-key", True),
         ("https://team-tls.vault.azure.net/secrets/*", "https://other.vault.azure.net/secrets/cert", False),
         ("https://*.vault.azure.net/secrets/*", "https://a.b.vault.azure.net/secrets/cert", False),
-        ("https://*.vault.azure.net/secrets/*", "https://kv.vault.azure.cn/secrets/cert", False),
-        ("https://kv.vault.azure.net/secrets/cert", f"https://kv.vault.azure.net/secrets/cert/{'a' * 32}", True),
-        (f"https://kv.vault.azure.net/secrets/cert/{'a' * 32}", "https://kv.vault.azure.net/secrets/cert", False),
-        ("https://kv.vault.azure.net/secrets/*", "https://kv.vault.azure.net@evil.example/secrets/cert", False),
-        ("https://kv.vault.azure.net/secrets/*", "no id", False),
+        ("https://*.vault.azure.net/secrets/*", "https://kvt.vault.azure.cn/secrets/cert", False),
+        ("https://kvt.vault.azure.net/secrets/cert", f"https://kvt.vault.azure.net/secrets/cert/{'a' * 32}", True),
+        (f"https://kvt.vault.azure.net/secrets/cert/{'a' * 32}", "https://kvt.vault.azure.net/secrets/cert", False),
+        ("https://kvt.vault.azure.net/secrets/*", "https://kvt.vault.azure.net@evil.example/secrets/cert", False),
+        ("https://kvt.vault.azure.net/secrets/*", "no id", False),
     ],
 )
 def test_secrets_are_matched_by_vault_and_name(pattern: str, secret: str, fits: bool) -> None:
@@ -94,8 +94,8 @@ def test_secrets_are_matched_by_vault_and_name(pattern: str, secret: str, fits: 
     "text",
     [
         "http://kv.vault.azure.net/secrets/x",
-        "https://kv.*/secrets/x",
-        "https://kv.vault.azure.net/keys/x",
+        "https://kvt.*/secrets/x",
+        "https://kvt.vault.azure.net/keys/x",
         "https://*/secrets/*",
         "https://a@kv.vault.azure.net/secrets/x",
     ],
