@@ -15,7 +15,6 @@ from gateways.storage import record_list, records
 from gateways.storage.records import Stored
 from triggers.http.answers import (
     HttpError,
-    answered,
     base_url,
     entry_to_json,
     json_answer,
@@ -23,6 +22,7 @@ from triggers.http.answers import (
     operation_to_json,
     retry_after,
 )
+from triggers.http.gate import admitted
 from triggers.http.request import (
     Parameters,
     read_filter,
@@ -44,21 +44,21 @@ DEFAULT_ENTRIES, MOST_ENTRIES = 200, 1000
 @bp.route(route="operations", methods=["GET"])
 async def list_operations(req: func.HttpRequest) -> func.HttpResponse:
     """Operations, newest first."""
-    return await answered(_list(req))
+    return await admitted(req, "http_list_operations", lambda caller: _list(req))
 
 
 @bp.function_name("http_get_operation")
 @bp.route(route="operations/{id}", methods=["GET"])
 async def get_operation(req: func.HttpRequest) -> func.HttpResponse:
     """One operation. Unknown query parameters are passed over: there are no options that could be misspelt."""
-    return await answered(_get(req))
+    return await admitted(req, "http_get_operation", lambda caller: _get(req))
 
 
 @bp.function_name("http_get_journal")
 @bp.route(route="operations/{id}/journal", methods=["GET"])
 async def get_journal(req: func.HttpRequest) -> func.HttpResponse:
     """What an operation did and decided, oldest first."""
-    return await answered(_journal(req))
+    return await admitted(req, "http_get_journal", lambda caller: _journal(req))
 
 
 async def _list(req: func.HttpRequest) -> func.HttpResponse:
