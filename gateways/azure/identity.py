@@ -91,6 +91,12 @@ def cloud() -> Cloud:
     raise ValueError(f"no entry of the cloud metadata at {url.split('?')[0]} has a resourceManager that is part of it")
 
 
+def known_login_endpoint() -> str:
+    """Where the cloud's tokens come from, without a call to anybody; empty while that is not known."""
+    known = not os.environ.get("ARM_CLOUD_METADATA_URL") or cloud.cache_info().currsize
+    return cloud().login_endpoint if known else ""
+
+
 def _login_endpoint(entry: Mapping[str, Any]) -> str:
     """Where the cloud's tokens come from; empty when the document does not say it, never that of another cloud."""
     authentication = entry.get("authentication")

@@ -16,7 +16,7 @@ from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER, Call
 from domain.access.privileges import privileged_options
 from domain.operation.record import RequestedBy
 from gateways.auth_settings import KEYS, AuthSettingError, EntraSettings, mode, read_auth
-from gateways.azure.identity import cloud
+from gateways.azure.identity import known_login_endpoint
 from gateways.entra.signing_keys import KeysUnavailable
 from gateways.entra.tokens import TokenRefused, verified
 from triggers.http.answers import HttpError, answered
@@ -141,21 +141,15 @@ def _bearer(header: str) -> str | None:
 def _unauthenticated(function: str, settings: EntraSettings, reason: str | None, claimed: str | None) -> HttpError:
     """RFC 6750, 3: what is expected, and the error only where a token was sent. Its reason quotes nothing of it."""
     logger.warning("401 %s: %s; the token says it is of %s", function, reason or "no token", claimed or "nobody")
-    expected = f'Bearer realm="Moor", authorization_uri="{_login()}/{settings.tenant}/oauth2/v2.0/authorize"'
+    expected = 'Bearer realm="Moor"'
+    if login := known_login_endpoint():
+        expected += f', authorization_uri="{login}/{settings.tenant}/oauth2/v2.0/authorize"'
     if reason is None:
         message = "There is no bearer token. Send an access token of Microsoft Entra ID for this API."
         return HttpError(401, "Unauthenticated", message, "Authorization", headers={"WWW-Authenticate": expected})
     challenge = f'{expected}, error="invalid_token", error_description="{reason}"'
     message = f"The bearer token is refused: {reason}. Send an access token of Microsoft Entra ID for this API."
     return HttpError(401, "InvalidToken", message, "Authorization", headers={"WWW-Authenticate": challenge})
-
-
-def _login() -> str:
-    try:
-        return cloud().login_endpoint
-    except Exception:  # The metadata of another cloud may not answer; the answer does without the address then.
-        logger.warning("401: the cloud's login endpoint is not known")
-        return ""
 
 
 def _forbidden(caller: Caller, function: str, code: str, need: str) -> HttpError:
