@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local.tenant import auth_settings
+
 # A developer's own settings must not reach the app: what is in the environment wins over the settings file.
 _FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "MOOR_", "FUNCTIONS_", "PYTHON_", "WEBSITE_")
 _FOREIGN_NAMES = frozenset(
@@ -35,6 +37,7 @@ def app_settings(
         "REQUESTS_CA_BUNDLE": azure["authority"],
         "HTTPS_PROXY": azure["httpsProxy"],
         "NO_PROXY": "127.0.0.1,localhost",
+        **auth_settings(azure["tenantId"]),
         "MOOR_EVENT_WORKSPACES": ",".join(event_workspaces),
         "MOOR_EVENTS_TOPIC_ENDPOINT": azure.get("topicEndpoint", ""),
         "MOOR_CLOCK": clock,
