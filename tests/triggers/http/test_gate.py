@@ -13,6 +13,7 @@ from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER
 from domain.access.privileges import PRIVILEGED_OPTIONS
 from tests import entra
 from tests.conftest import Tables
+from tests.domain.extension.making import PEM, TLS
 from tests.entra import ADA, GRACE, ROBOT, TENANT, Documents, bearer, signed, token
 from tests.triggers.http.http_app import App, attach_body, detach_body, functions
 from triggers.http.gate import ANYBODY, ROLE_OF, host_level
@@ -40,7 +41,7 @@ PRIVILEGED_REQUESTS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
     "registerProviders": [("/attach", attach_body(registerProviders=True))],
     "cleanupLegacy": [("/attach", attach_body(cleanupLegacy=True)), ("/reattach", detach_body(cleanupLegacy=True))],
     "protectedSettings": [
-        ("/attach", attach_body(extension={"configurationProtectedSettings": {"a": {"secretRef": "b"}}}))
+        ("/attach", attach_body(extension={"configurationSettings": TLS, "configurationProtectedSettings": PEM}))
     ],
     "force": [
         ("/detach", detach_body(workloads={"policy": "force"})),
