@@ -38,14 +38,20 @@ def entry(subscription: str, **changes: Any) -> dict[str, Any]:
         "relays": [f"{below}/Microsoft.Relay/namespaces/*"],
         "grantableRoles": list(_ROLES),
         "approval": "never",
-        "events": True,
+        "events": False,
         "administratorCredential": True,
         "runCommand": True,
         **changes,
     }
 
 
-def policy_of(subscriptions: Iterable[str] = (world.SUBSCRIPTION, *NARROW), **changes: Any) -> str:
-    """The policy as the setting MOOR_POLICY holds it; ``changes`` are to every entry."""
-    entries = [entry(subscription, **changes) for subscription in subscriptions]
+def policy_of(
+    subscriptions: Iterable[str] = (world.SUBSCRIPTION, *NARROW), events_at: Iterable[str] = (), **changes: Any
+) -> str:
+    """The policy as the setting MOOR_POLICY holds it; ``changes`` are to every entry.
+
+    ``events_at`` are workspaces where tags and events may begin operations.
+    """
+    entries = [entry(each.split("/")[2], match=each, **{**changes, "events": True}) for each in events_at]
+    entries += [entry(subscription, **changes) for subscription in subscriptions]
     return json.dumps({"version": 1, "workspaces": entries}, separators=(",", ":"))

@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every workspace of the tests' own subscriptions may have everything; who tests less sets less."""
-    monkeypatch.setenv(policy.SETTING, policy_of(SUBSCRIPTIONS))
+    monkeypatch.setenv(policy.SETTING, policy_of(SUBSCRIPTIONS, events=True))
 
 
 @pytest.fixture(scope="session")

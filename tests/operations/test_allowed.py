@@ -143,7 +143,12 @@ def test_one_sees_the_operations_of_workspaces_where_one_may_read() -> None:
     here, there = make_operation(), make_operation(workspace_id=WORKSPACE_ID + "2")
     nowhere = replace(here, workspace_id=None)
     seen = {}
-    callers = {"operator": OPERATOR, "approver": APPROVER, "other": person("reader", object_id=TENANT), "key": KeyHolder()}
+    callers = {
+        "operator": OPERATOR,
+        "approver": APPROVER,
+        "other": person("reader", object_id=TENANT),
+        "key": KeyHolder(),
+    }
     for name, caller in callers.items():
         sees = allowed.visible_to(caller)
         seen[name] = [sees(operation) for operation in (here, there, nowhere)]

@@ -19,7 +19,6 @@ from gateways.storage.records import Stored
 from operations.allowed import visible_to
 from triggers.http.answers import (
     HttpError,
-    answered,
     base_url,
     entry_to_json,
     json_answer,
@@ -27,7 +26,7 @@ from triggers.http.answers import (
     operation_to_json,
     retry_after,
 )
-from triggers.http.gate import caller_of
+from triggers.http.gate import admitted
 from triggers.http.request import (
     Parameters,
     read_filter,
@@ -49,25 +48,24 @@ DEFAULT_ENTRIES, MOST_ENTRIES = 200, 1000
 @bp.route(route="operations", methods=["GET"])
 async def list_operations(req: func.HttpRequest) -> func.HttpResponse:
     """Operations, newest first."""
-    return await answered(_list(req))
+    return await admitted(req, "http_list_operations", lambda caller: _list(req, caller))
 
 
 @bp.function_name("http_get_operation")
 @bp.route(route="operations/{id}", methods=["GET"])
 async def get_operation(req: func.HttpRequest) -> func.HttpResponse:
     """One operation. Unknown query parameters are passed over: there are no options that could be misspelt."""
-    return await answered(_get(req))
+    return await admitted(req, "http_get_operation", lambda caller: _get(req, caller))
 
 
 @bp.function_name("http_get_journal")
 @bp.route(route="operations/{id}/journal", methods=["GET"])
 async def get_journal(req: func.HttpRequest) -> func.HttpResponse:
     """What an operation did and decided, oldest first."""
-    return await answered(_journal(req))
+    return await admitted(req, "http_get_journal", lambda caller: _journal(req, caller))
 
 
-async def _list(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await caller_of(req)
+async def _list(req: func.HttpRequest, caller: Caller) -> func.HttpResponse:
     parameters = Parameters(req.params, (*FILTERS, *PAGING))
     wanted = read_filter(parameters)
     top = parameters.take("top", whole_number(1, MOST_OPERATIONS), DEFAULT_OPERATIONS)
@@ -85,8 +83,8 @@ def _page(caller: Caller, wanted: Filter, top: int, after: str) -> Page:
     return record_list.page(replace(wanted, visible=visible_to(caller)), top, after)
 
 
-async def _get(req: func.HttpRequest) -> func.HttpResponse:
-    stored = await find_operation(req, await caller_of(req))
+async def _get(req: func.HttpRequest, caller: Caller) -> func.HttpResponse:
+    stored = await find_operation(req, caller)
     etag = _etag(stored)
     if _matches(req.headers.get("If-None-Match", ""), etag):
         headers = {"ETag": etag, **retry_after(stored.operation)}
@@ -94,8 +92,7 @@ async def _get(req: func.HttpRequest) -> func.HttpResponse:
     return operation_answer(200, stored.operation, {"ETag": etag})
 
 
-async def _journal(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await caller_of(req)
+async def _journal(req: func.HttpRequest, caller: Caller) -> func.HttpResponse:
     parameters = Parameters(req.params, PAGING)
     top = parameters.take("top", whole_number(1, MOST_ENTRIES), DEFAULT_ENTRIES)
     after = parameters.take("continuationToken", read_sequence, 0)

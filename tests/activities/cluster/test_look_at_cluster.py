@@ -102,7 +102,7 @@ def test_the_old_setting_lets_a_workspace_of_the_policy_take_events(
     assert look(A_MOMENT)["requests"] == []
     monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
     assert len(look(A_MOMENT)["requests"]) == 1
-    monkeypatch.setenv(policy.SETTING, policy_of(["0c0ffee0-0000-4000-8000-000000000001"]))
+    monkeypatch.setenv(policy.SETTING, policy_of(["0c0ffee0-0000-4000-8000-000000000001"], events=True))
     assert look(A_MOMENT)["requests"] == []
 
 
@@ -110,7 +110,7 @@ def test_the_old_setting_lets_a_workspace_of_the_policy_take_events(
 def test_tags_ask_for_nothing_that_the_policy_does_not_give(
     tagged: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, narrow: dict[str, Any]
 ) -> None:
-    monkeypatch.setenv(policy.SETTING, policy_of([SUB], **narrow))
+    monkeypatch.setenv(policy.SETTING, policy_of([SUB], **{"events": True, **narrow}))
     asked: list[str] = []
     found = arm.find
     monkeypatch.setattr(arm, "find", lambda path, version: asked.append(path) or found(path, version))

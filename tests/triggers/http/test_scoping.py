@@ -17,7 +17,7 @@ from operations import limits
 from tests.conftest import Tables
 from tests.domain.access.policies import ADA, GRACE, person
 from tests.triggers.http.http_app import CLUSTER, SUBSCRIPTION, WORKSPACE, App, attach_body, detach_body
-from triggers.http import decisions, queries, start
+from triggers.http import gate
 
 OTHER = WORKSPACE.replace("research", "other")
 OPERATOR = person("operator")
@@ -30,12 +30,11 @@ def by(monkeypatch: pytest.MonkeyPatch) -> As:
     """Has the next requests come from a caller."""
 
     def set_caller(caller: Caller) -> None:
-        async def caller_of(req: func.HttpRequest) -> Caller:
+        async def caller_of(req: func.HttpRequest, function: str) -> Caller:
             limits.count_request(caller)
             return caller
 
-        for module in (start, queries, decisions):
-            monkeypatch.setattr(module, "caller_of", caller_of)
+        monkeypatch.setattr(gate, "caller_of", caller_of)
 
     set_caller(OPERATOR)
     return set_caller
