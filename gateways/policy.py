@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -20,8 +21,9 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, HeadersPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
+from domain.access.decisions import relay_allowed
 from domain.access.policy import LARGEST, Entry, Policy, parse_policy
-from domain.arm_ids import same_resource
+from domain.arm_ids import ArmId, same_resource
 from domain.violations import Refused
 from gateways.azure.identity import cloud, credential
 from gateways.settings import read_settings
@@ -89,6 +91,12 @@ def entry_for_events(workspace_id: str) -> Entry | None:
     """
     entry = current().entry_of(workspace_id)
     return entry if entry is not None and takes_events(entry, workspace_id) else None
+
+
+def relays_of(workspace_id: str) -> Callable[[ArmId], bool]:
+    """Says of relay namespaces whether the policy lists them for a workspace. Raises PolicyUnavailable."""
+    entry = current().entry_of(workspace_id)
+    return lambda relay: entry is not None and relay_allowed(entry, str(relay))
 
 
 def any_events() -> bool:

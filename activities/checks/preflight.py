@@ -12,6 +12,7 @@ from typing import Any
 
 from activities.access.providers import providers
 from activities.access.roles import look_ahead
+from activities.checks.binding import may_bind_again
 from activities.checks.caller import rights_to_attach
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import read_api
@@ -40,6 +41,7 @@ from gateways.azure.computes import find_compute
 from gateways.azure.subscription import kubernetes_versions, registration_state, vm_sizes
 from gateways.kubernetes import reader
 from gateways.kubernetes.api import Api, Unreachable
+from gateways.policy import PolicyUnavailable
 from gateways.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,11 @@ def preflight(step: StepAtWork) -> Outcome:
     gathered = gather(step)
     if gathered.passing and step.record.attempts < _ATTEMPTS:
         return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
-    findings = (*_before_detach(step), *run_checks(gathered.facts, read_settings().hard_checks))
+    try:
+        before = _before_detach(step)
+    except PolicyUnavailable as error:
+        return Again(_PAUSE, f"the policy cannot be read ({error})")
+    findings = (*before, *run_checks(gathered.facts, read_settings().hard_checks))
     problem = refusal(findings, step.facts, _known(gathered.facts))
     if problem is not None and not step.operation.plan_only:
         return Stop(problem, findings)
@@ -69,8 +75,8 @@ def preflight(step: StepAtWork) -> Outcome:
 
 
 def _before_detach(step: StepAtWork) -> tuple[Finding, ...]:
-    """What a reattach needs besides: to be allowed to detach."""
-    return (may_detach(step),) if step.operation.kind == "reattach" else ()
+    """What a reattach needs besides: to be allowed to detach, and to bind again what the compute is bound to."""
+    return (may_detach(step), may_bind_again(step)) if step.operation.kind == "reattach" else ()
 
 
 def _known(facts: Facts) -> dict[str, Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activities.access.roles import roles_now
+from activities.checks.binding import may_clean_up
 from activities.checks.caller import may_ask_to_detach
 from activities.runtime.step import StepAtWork
 from activities.workloads.schedules import planned_pauses
@@ -19,6 +20,7 @@ from domain.preflight.check import FAIL, PASS
 from domain.preflight.table import refusal
 from gateways.azure import permissions
 from gateways.azure.arm import ArmError
+from gateways.policy import PolicyUnavailable
 
 _ATTEMPTS, _PAUSE = 3, 5.0
 
@@ -28,7 +30,9 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     if not step.operation.resolved.cluster_id:
         return Done(detail="there is nothing to check", skipped=True)
     try:
-        findings = (may_detach(step), _workspace(step), *_caller(step))
+        findings = (may_detach(step), _workspace(step), *_asked(step))
+    except PolicyUnavailable as error:
+        return Again(_PAUSE, f"the policy cannot be read ({error})")
     except ArmError as error:
         return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})")
     problem = refusal(findings, step.facts)
@@ -67,9 +71,9 @@ def _workspace(step: StepAtWork) -> Finding:
         return detach.not_told(detach.WORKSPACE_CHECK, str(error))
 
 
-def _caller(step: StepAtWork) -> tuple[Finding, ...]:
-    finding = may_ask_to_detach(step)
-    return () if finding is None else (finding,)
+def _asked(step: StepAtWork) -> tuple[Finding, ...]:
+    """What whoever asked may have. Raises PolicyUnavailable, or ArmError for what may pass."""
+    return tuple(finding for finding in (may_clean_up(step), may_ask_to_detach(step)) if finding is not None)
 
 
 def _worth_repeating(step: StepAtWork, error: ArmError) -> None:

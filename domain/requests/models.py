@@ -111,7 +111,7 @@ class InstanceType(Model):
 class AttachRequest(Model):
     """Attach a cluster (AKS or Azure Arc) to a workspace as a compute. ARM ids are kept in canonical spelling."""
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"/expiresAt"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"/approvalTimeout", "/expiresAt"})
 
     workspaceId: WorkspaceId
     clusterId: ClusterId
@@ -128,6 +128,7 @@ class AttachRequest(Model):
     registerProviders: bool = False
     cleanupLegacy: bool = False
     grantRoles: bool = False
+    approval: Annotated[Literal["none"], choice("none", later=("required",))] = LEFT_OUT
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT

@@ -10,6 +10,8 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from domain.access.policy import LARGEST
+from domain.access.relay import RELAY
+from domain.arm_ids import parse_arm_id
 from gateways import policy
 from gateways.azure.identity import Cloud
 from gateways.policy import FRESH, GOOD_FOR, PolicyUnavailable, current
@@ -214,3 +216,11 @@ def test_the_old_setting_gives_events_to_workspaces_that_the_policy_names(
     monkeypatch.delenv("MOOR_EVENT_WORKSPACES")
     monkeypatch.setenv(policy.SETTING, text(events=True).decode())
     assert policy.entry_for_events(WORKSPACE_ID) is not None
+
+
+def test_relays_are_those_of_the_workspace_s_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    relay = WORKSPACE_ID.replace("Microsoft.MachineLearningServices/workspaces", RELAY)
+    monkeypatch.setenv(policy.SETTING, text(relays=[relay]).decode())
+    assert policy.relays_of(WORKSPACE_ID)(parse_arm_id(relay))
+    assert not policy.relays_of(WORKSPACE_ID)(parse_arm_id(relay + "2"))
+    assert not policy.relays_of(WORKSPACE_ID + "2")(parse_arm_id(relay))
