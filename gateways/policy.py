@@ -100,8 +100,16 @@ def relays_of(workspace_id: str) -> Callable[[ArmId], bool]:
 
 
 def any_events() -> bool:
-    """Whether tags and events may begin operations anywhere. Raises PolicyUnavailable or SettingError."""
-    workspaces = current().workspaces
+    """Whether tags and events may begin operations anywhere; yes while that is unknown, so that none is lost.
+
+    Raises SettingError.
+    """
+    if not os.environ.get(SETTING, "").strip():
+        return False
+    try:
+        workspaces = current().workspaces
+    except PolicyUnavailable:
+        return True
     return any(entry.events for entry in workspaces) or (bool(workspaces) and bool(read_settings().event_workspaces))
 
 

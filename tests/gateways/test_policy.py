@@ -218,6 +218,13 @@ def test_the_old_setting_gives_events_to_workspaces_that_the_policy_names(
     assert policy.entry_for_events(WORKSPACE_ID) is not None
 
 
+def test_an_event_is_kept_while_the_policy_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(policy.SETTING, "{")
+    assert policy.any_events()
+    monkeypatch.delenv(policy.SETTING)
+    assert not policy.any_events()
+
+
 def test_relays_are_those_of_the_workspace_s_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     relay = WORKSPACE_ID.replace("Microsoft.MachineLearningServices/workspaces", RELAY)
     monkeypatch.setenv(policy.SETTING, text(relays=[relay]).decode())
