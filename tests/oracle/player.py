@@ -153,7 +153,7 @@ class Player:
         assert self._story is not None
         sent = self._stack.clock.now()
         try:
-            app = self._stack.app if verb == "cancel" else self._stack.approver
+            app = self._stack.approver if verb in ("approve", "reject") else self._stack.app
             answer = app.call("POST", f"/operations/{self._operation_id}/{verb}", {"reason": "a person"})
         except OSError:
             # It may have been taken all the same.
