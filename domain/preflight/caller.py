@@ -54,7 +54,7 @@ def caller_permissions(facts: Facts) -> Judgement:
 def judge(rights: CallerRights | None, needed: Sequence[Need], request: Mapping[str, object]) -> Judgement:
     """Whether the caller's roles hold what is needed: what they lack is a failure.
 
-    What cannot be told is a warning, and a failure for a request with a privileged option.
+    What is unknown is a warning, and a failure for a request with a privileged option.
     """
     if rights is None:
         return passes("Nobody with an identity asked: there are no roles to look at.")
@@ -70,8 +70,8 @@ def judge(rights: CallerRights | None, needed: Sequence[Need], request: Mapping[
     if not unsure and rights.unread is None:
         return passes("Whoever asked may do alone what the app is to do.")
     why = f" ({rights.unread})" if rights.unread else ""
-    told = f" for {_in_words(unsure)}" if unsure else ""
-    message = f"Whether the roles of whoever asked suffice{told} cannot be told{why}."
+    about = f" for {_in_words(unsure)}" if unsure else ""
+    message = f"Whether the roles of whoever asked suffice{about} is unknown{why}."
     remedy = "Look at the caller's roles; a role with a condition is not judged here."
     command = f"az role assignment list --assignee {rights.object_id} --include-inherited --include-groups --all"
     if privileges_of(request):
