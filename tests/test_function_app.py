@@ -142,7 +142,7 @@ def planted(call: dict[str, Any]) -> dict:
 """
 NO_STORAGE = {
     "MOOR_AUTH": "keys",
-    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a"
+    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a",
 }
 
 
