@@ -56,6 +56,11 @@ from domain.requests.fields import (
 from domain.violations import INVALID, Violation
 
 
+def _unless_given(default: str) -> Any:
+    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
+    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
+
+
 class Identity(Model):
     """The compute's own identity. Left out, the compute has none."""
 
@@ -128,7 +133,7 @@ class AttachRequest(Model):
     registerProviders: bool = False
     cleanupLegacy: bool = False
     grantRoles: bool = False
-    approval: Annotated[Literal["none"], choice("none", later=("required",))] = LEFT_OUT
+    approval: Annotated[Literal["none"], choice("none", later=("required",))] = _unless_given("none")
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT
@@ -184,11 +189,6 @@ class DetachRequest(Model):
     approvalTimeout: Wait = DEFAULT_APPROVAL_TIMEOUT
     cleanUp: CleanUp = Field(default_factory=CleanUp)
     reason: Reason = LEFT_OUT
-
-
-def _unless_given(default: str) -> Any:
-    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
-    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
 
 
 class ExtensionChanges(Model):

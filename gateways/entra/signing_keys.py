@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,6 +68,7 @@ class SigningKeys:
         self._read = self._tried = float("-inf")
         self._failed = ""
         self._lock = threading.Lock()
+        self._refresh: Future[None] | None = None
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="entra")
 
     async def find(self, issuer: str, key_id: str) -> SigningKey | None:
@@ -75,9 +76,12 @@ class SigningKeys:
 
         Raises KeysUnavailable.
         """
-        now = time.monotonic()
+        age = time.monotonic() - self._read
         known = self._known(issuer, key_id)
-        if known is not None and now - self._read < _FRESH:
+        if known is not None and age < _USABLE:
+            if age >= _FRESH and (self._refresh is None or self._refresh.done()):
+                # Whoever brings a known key does not wait for Entra.
+                self._refresh = self._threads.submit(self._look, False)
             return known
         await asyncio.get_running_loop().run_in_executor(self._threads, self._look, known is None)
         if time.monotonic() - self._read >= _USABLE:

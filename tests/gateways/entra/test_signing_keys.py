@@ -37,6 +37,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return given
 
 
+def looked(keys: SigningKeys) -> None:
+    """Wait until the look that runs beside the calls is over."""
+    keys._threads.submit(lambda: None).result()
+
+
+async def test_known_keys_do_not_wait_for_entra(
+    documents: Documents, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = SigningKeys(TENANT)
+    assert await keys.find(V2, "own")
+    hangs = threading.Event()
+    monkeypatch.setattr(module, "_read", lambda url: hangs.wait(30) and documents.serve(url))
+    clock.now += 4000
+    for _ in range(100):
+        assert await keys.find(V2, "own")
+    assert len(documents.read) == 4
+    hangs.set()
+    looked(keys)
+    assert len(documents.read) == 8
+
+
 async def test_both_documents_are_read_once(documents: Documents, clock: Clock) -> None:
     keys = SigningKeys(TENANT)
     found = await asyncio.gather(*(keys.find(issuer, "own") for issuer in (V1, V2) * 10))
@@ -47,6 +68,7 @@ async def test_both_documents_are_read_once(documents: Documents, clock: Clock) 
     assert len(documents.read) == 4
     clock.now += 2
     assert await keys.find(V1, "own")
+    looked(keys)
     assert len(documents.read) == 8
 
 
@@ -85,6 +107,7 @@ async def test_an_outage_is_no_refusal_and_known_keys_outlast_it(documents: Docu
     documents.fail()
     clock.now += 4000
     assert await keys.find(V2, "own")
+    looked(keys)
     with pytest.raises(KeysUnavailable):
         await keys.find(V2, "unknown")
     clock.now += 24 * 3600

@@ -20,7 +20,8 @@ from tests.triggers.http.http_app import CLUSTER, SUBSCRIPTION, WORKSPACE, App, 
 from triggers.http import gate
 
 OTHER = WORKSPACE.replace("research", "other")
-OPERATOR = person("operator")
+# The token gives more than the policy does.
+OPERATOR = person("operator", "privileged")
 STRANGER, APPROVER = person("operator", "approver", object_id=GRACE[:-1] + "9"), person("approver", object_id=GRACE)
 As = Callable[[Caller], None]
 

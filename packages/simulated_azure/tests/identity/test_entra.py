@@ -12,7 +12,7 @@ from azure.identity import ClientSecretCredential, DeviceCodeCredential, Managed
 
 from packages.simulated_azure.control.client import ControlError, SimulatedAzure
 from packages.simulated_azure.identity.directory import PUBLIC_CLIENT
-from packages.simulated_azure.tests.world import OWNER_OBJECT
+from packages.simulated_azure.tests.world import OWNER_OBJECT, SUBSCRIPTION
 
 API, URI = "abababab-0000-4000-8000-000000000001", "api://thing"
 OLD_API, OLD_URI = "abababab-0000-4000-8000-000000000002", "api://old-thing"
@@ -146,7 +146,7 @@ def test_keys_rotate(entra: SimulatedAzure) -> None:
     assert {key["kid"] for key in get(entra, keys)["keys"]} == {last}
     assert read(entra, entra.directory_token(ADA, URI)[0])["oid"] == ADA
     # Who holds a token of the old key is still known to Azure Resource Manager.
-    assert entra.arm("GET", "/subscriptions").status == 200
+    assert entra.arm("GET", f"/subscriptions/{SUBSCRIPTION}").status == 200
 
 
 def test_claims_and_header_of_a_token_can_be_anything(entra: SimulatedAzure) -> None:
