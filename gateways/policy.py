@@ -62,9 +62,20 @@ def current() -> Policy:
     given = os.environ.get(SETTING, "").strip()
     if not given:
         raise PolicyUnavailable(f"{SETTING} is not set: without a policy nothing is allowed")
-    if given.startswith("{"):
-        return _of_setting(given)
-    return _of_blob(given)
+    return _of_blob(given) if given.startswith("https:") else _of_setting(given)
+
+
+def check_at_start() -> None:
+    """Say in the log, when the app starts, that nothing is going to be allowed; a blob is looked at when it is needed.
+
+    The app starts nevertheless: every request is answered with what is wrong.
+    """
+    if os.environ.get(SETTING, "").strip().startswith("https:"):
+        return
+    try:
+        current()
+    except PolicyUnavailable as error:
+        logger.error("%s", error)
 
 
 def takes_events(entry: Entry, workspace_id: str) -> bool:
@@ -123,9 +134,7 @@ def _of_setting(text: str) -> Policy:
     try:
         return parse_policy(text.encode())
     except Refused as refused:
-        why = f"{SETTING} cannot be used: {_in_words(refused)}"
-        logger.error(why)
-        raise PolicyUnavailable(why) from None
+        raise PolicyUnavailable(f"{SETTING} cannot be used: {_in_words(refused)}") from None
 
 
 def _of_blob(url: str) -> Policy:
@@ -216,7 +225,7 @@ def _check(url: str) -> None:
         or {"", ".", ".."} & {*parts.path.split("/")[1:]}
     ):
         raise _Unreadable(
-            f"{SETTING} is neither JSON nor the URL of a blob "
+            f"{SETTING} is not the URL of a blob "
             f"(https://<account>.blob.{cloud().storage_domain}/<container>/<name>, without a signature)"
         )
 

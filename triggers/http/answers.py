@@ -61,6 +61,7 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
     except TooMany as many:
         return _envelope(HttpError(429, many.code, many.message, headers={"Retry-After": str(many.retry_after)}))
     except PolicyUnavailable as error:
+        logger.error("%s", error)
         again = {"Retry-After": str(_RETRY_AFTER_OUTAGE)}
         message = f"Nothing is allowed now: {error}. Correct the policy."
         return _envelope(HttpError(503, "PolicyUnavailable", message, headers=again))

@@ -19,6 +19,7 @@ from gateways.auth_settings import KEYS, AuthSettingError, EntraSettings, mode, 
 from gateways.azure.identity import known_login_endpoint
 from gateways.entra.signing_keys import KeysUnavailable
 from gateways.entra.tokens import TokenRefused, verified
+from gateways.policy import check_at_start
 from operations.limits import count_request
 from triggers.http.answers import HttpError, answered
 
@@ -52,7 +53,9 @@ def host_level() -> func.AuthLevel:
     """What the host asks of a caller before the app does: a function key where MOOR_AUTH is keys, else nothing.
 
     Read when the functions are indexed; a change of settings restarts the app (docs/adr/0010-the-app-is-the-gate.md).
+    That is when the log says what is wrong with the policy, too.
     """
+    check_at_start()
     return func.AuthLevel.FUNCTION if mode() == KEYS else func.AuthLevel.ANONYMOUS
 
 
