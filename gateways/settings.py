@@ -43,6 +43,22 @@ def read_settings() -> Settings:
     )
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much one caller may ask for: operations that are not over, and requests within a minute."""
+
+    operations: int
+    requests: int
+
+
+def read_limits() -> Limits:
+    """Read the settings that limit a caller. Raises SettingError naming the one that cannot be used."""
+    return Limits(
+        operations=_whole_number("MOOR_OPERATIONS_PER_CALLER", default=200, least=1),
+        requests=_whole_number("MOOR_REQUESTS_PER_MINUTE", default=600, least=1),
+    )
+
+
 def _workspaces(name: str) -> tuple[ArmId, ...]:
     ids = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
     try:

@@ -16,15 +16,18 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
+from gateways import policy
 from gateways.storage import tables as tables_module
 from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE
 from local.fork_server import fork_server
+from local.policy import policy_of
 from local.processes import free_port
 
 # What the app's identity used of its role, told by all processes of a run.
 pytest_plugins = ["tests.scenarios.role_use"]
 
 ROOT = Path(__file__).parent.parent
+SUBSCRIPTIONS = ("11111111-2222-3333-4444-555555555555", "11111111-2222-4333-8444-555555555555")
 TABLE_SERVICE = ROOT / "node_modules/azurite/dist/src/table/main.js"
 # The account and key that every Azurite has; public knowledge.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -52,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if twice:
         raise pytest.UsageError(f"more than one test of this name: {', '.join(twice)}")
     items.sort(key=lambda item: not item.nodeid.startswith(_STACKS))
+
+
+@pytest.fixture(autouse=True)
+def _policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every workspace of the tests' own subscriptions may have everything; who tests less sets less."""
+    monkeypatch.setenv(policy.SETTING, policy_of(SUBSCRIPTIONS, events=True))
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,11 @@ from domain.operation.record import NOT_STARTED, RequestedBy
 from domain.operation.steps import WAKE
 from domain.requests.parsing import parse_request
 from gateways import durable
-from gateways.settings import read_settings
+from gateways.policy import any_events
 from gateways.storage import cluster_events
 from gateways.storage.cluster_events import Reaction
 from operations.accept import Conflict, accept, submission_of
+from operations.allowed import Forbidden
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
@@ -72,10 +73,13 @@ async def start_operations(call: dict, client: df.DurableOrchestrationClient) ->
 
 
 async def _start(client: df.DurableOrchestrationClient, asked: Mapping[str, Any]) -> str | None:
-    """Accept a request and start its operation; None when another operation has the compute."""
+    """Accept a request and start its operation; None when another has the compute, or the policy refuses it."""
     request = parse_request(asked["kind"], asked["request"])
     requested_by = RequestedBy("event", reason=request.reason)
-    decided = await asyncio.to_thread(accept, submission_of(asked["kind"], request, requested_by, asked["id"]))
+    try:
+        decided = await asyncio.to_thread(accept, submission_of(asked["kind"], request, requested_by, asked["id"]))
+    except Forbidden:
+        return None  # The log says who was refused what.
     if isinstance(decided, Conflict):
         logger.info("event: operation %s has compute %s already", decided.holder.id, request.computeName)
         operation = decided.holder
@@ -98,7 +102,7 @@ def _happened(event: Any) -> datetime | None:
 
 
 def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) -> Reaction | None:
-    if not read_settings().event_workspaces or kind.lower() not in _SUCCEEDED:
+    if kind.lower() not in _SUCCEEDED or not any_events():
         return None
     data = data if isinstance(data, Mapping) else {}
     action = str(data.get("operationName") or "").lower()

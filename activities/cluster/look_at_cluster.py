@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from domain.access.decisions import refusals
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
     MANAGED_CLUSTER,
+    WORKSPACE,
     ArmId,
     compute_id,
     parse_arm_id,
@@ -24,10 +26,11 @@ from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.tags import request_of_tags
 from domain.times import from_text
 from domain.violations import Refused
+from gateways import policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
-from gateways.settings import read_settings
+from gateways.policy import PolicyUnavailable
 from gateways.storage import cluster_events
 
 logger = logging.getLogger(__name__)
@@ -50,6 +53,9 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
     cluster_id = parse_arm_id(call["cluster"], *_KINDS)
     try:
         answer = _look(cluster_id, call)
+    except PolicyUnavailable as error:
+        logger.warning("event: cluster %s waits: %s", cluster_id, error)
+        answer = again(_PAUSE)
     except ArmError as error:
         outcome = outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
         if not isinstance(outcome, Again):
@@ -110,8 +116,13 @@ def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[s
         return []
     if request is None:
         return []
-    if not any(same_resource(request.workspaceId, str(w)) for w in read_settings().event_workspaces):
-        logger.warning("event: cluster %s asks for a workspace that MOOR_EVENT_WORKSPACES does not list", cluster_id)
+    entry = policy.entry_for_events(request.workspaceId)
+    if entry is None:
+        logger.warning("event: cluster %s asks for a workspace where the policy gives events nothing", cluster_id)
+        return []
+    refused = refusals(entry, "attach", request_to_json(request), None)
+    if refused:
+        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, refused[0].message)
         return []
     if find_compute(compute_id(parse_arm_id(request.workspaceId), request.computeName)) is not None:
         return []  # Attached, or taken by another cluster: an attach by hand says which.
@@ -121,7 +132,7 @@ def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[s
 def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
     """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone."""
     requests: list[dict[str, Any]] = []
-    for workspace in read_settings().event_workspaces:
+    for workspace in _workspaces_for_events(cluster_id.subscription):
         for compute in arm.items(f"{workspace}/computes", arm.WORKSPACES_API):
             properties = compute.get("properties", {})
             if str(properties.get("computeType", "")).lower() != "kubernetes":
@@ -135,6 +146,21 @@ def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
             }
             requests.append(_asked("detach", parse_request("detach", body)))
     return requests
+
+
+def _workspaces_for_events(subscription: str) -> list[ArmId]:
+    """The workspaces of a subscription where events may begin operations. Raises ArmError.
+
+    A cluster is attached only to workspaces of its own subscription.
+    """
+    listed = arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API)
+    found = []
+    for each in listed:
+        try:
+            found.append(parse_arm_id(str(each.get("id")), WORKSPACE))
+        except ValueError as error:
+            logger.warning("event: Azure lists a workspace whose id cannot be used: %s", error)
+    return [workspace for workspace in found if policy.entry_for_events(str(workspace)) is not None]
 
 
 def _asked(kind: str, request: Request) -> dict[str, Any]:

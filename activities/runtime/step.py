@@ -44,8 +44,10 @@ from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
 from domain.operation.results import TurnedAway
 from domain.operation.steps import situation_of
 from domain.times import from_text, in_words
-from gateways import clock
+from gateways import clock, policy
 from gateways.azure.arm import ArmError
+from gateways.kubernetes.ways import Ways, opened
+from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError
 from gateways.storage import records
 from gateways.storage.records import Change, Stored, Superseded
@@ -168,7 +170,8 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         if unfinished is not None:
             return back(unfinished)
         at_work = StepAtWork(call, begun.operation, begun)
-        outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
+        with opened(_ways(begun.operation)):
+            outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
             call.operation, call.run, lambda o: finish(o, call, outcome), clock.now(), at_work.latest
         ).operation
@@ -188,6 +191,16 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     if not finished.over:
         return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
     return _answer(call, after)
+
+
+def _ways(operation: Operation) -> Ways:
+    """The ways into the cluster that the policy has open for the operation's workspace; none while it is unknown."""
+    try:
+        entry = policy.current().entry_of(str(operation.workspace_id))
+    except PolicyUnavailable as error:
+        logger.warning("%s: %s", operation.id, error)
+        return Ways()
+    return Ways() if entry is None else Ways(entry.administratorCredential, entry.runCommand)
 
 
 def _call(fields: Mapping[str, Any]) -> Call:

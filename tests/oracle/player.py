@@ -153,7 +153,8 @@ class Player:
         assert self._story is not None
         sent = self._stack.clock.now()
         try:
-            answer = self._stack.app.call("POST", f"/operations/{self._operation_id}/{verb}", {"reason": "a person"})
+            app = self._stack.approver if verb in ("approve", "reject") else self._stack.app
+            answer = app.call("POST", f"/operations/{self._operation_id}/{verb}", {"reason": "a person"})
         except OSError:
             # It may have been taken all the same.
             self._story.said.append(Said(verb, sent, self._stack.clock.now(), 0))

@@ -1,4 +1,4 @@
-"""What the HTTP triggers read off a request: its body, who sent it, and its query parameters.
+"""What the HTTP triggers read off a request: its body and its query parameters.
 
 Query parameters and continuation tokens: known ones only, and every bad one reported.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -31,7 +30,6 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}\Z")
 _POSITION = re.compile(rf"[0-9]{{15}};{OPERATION_ID}\Z")
 _LAST_ENTRY = 99_999_999
 LARGEST_BODY = 64 * 1024
-_LONGEST_PRINCIPAL = 256
 
 
 class Parameters:
@@ -168,15 +166,3 @@ def read_body(req: func.HttpRequest, *, required: bool = True) -> bytes:
         message = "There is no body. Send one with a Content-Length; chunked bodies do not arrive."
         raise Refused([Violation(INVALID, message, "")])
     return body
-
-
-def principal(headers: Mapping[str, str]) -> str | None:
-    """Who signed in, where App Service authentication is on.
-
-    Only then does App Service set these headers and take away what a caller put there (WEBSITE_AUTH_ENABLED, the
-    test that Microsoft.Identity.Web makes); elsewhere anybody could write any name into the record.
-    """
-    if os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() != "true":
-        return None
-    name = headers.get("x-ms-client-principal-name") or headers.get("x-ms-client-principal-id")
-    return name[:_LONGEST_PRINCIPAL] if name else None

@@ -10,11 +10,13 @@ import pytest
 from activities.cluster.look_at_cluster import _detach_all, look_at_cluster
 from domain.arm_ids import parse_arm_id
 from domain.requests.parsing import parse_request
+from gateways import policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
 from gateways.storage import cluster_events
+from local.policy import policy_of
 from tests.conftest import Tables
-from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID
+from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID
 
 HOUR = 3600.0
 GIVEN_UP: dict[str, Any] = {"kind": "done", "alive": False, "requests": []}
@@ -86,34 +88,57 @@ def tagged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arm, "find", lambda path, _: ready(tags=tags) if path == CLUSTER_ID else None)
 
 
-def test_tags_ask_for_an_attach_in_a_workspace_that_is_listed(tagged: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
+def test_tags_ask_for_an_attach_in_a_workspace_that_takes_events(tagged: None) -> None:
     first, second = (look(A_MOMENT)["requests"] for _ in range(2))
     assert [(asked["kind"], asked["request"]["computeName"]) for asked in first] == [("attach", "gpu")]
     assert parse_request("attach", first[0]["request"]).workspaceId == WORKSPACE_ID
     assert first[0]["id"] != second[0]["id"], "each look asks for an operation of its own"
 
 
-def test_tags_ask_for_nothing_in_a_workspace_that_is_not_listed(tagged: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_old_setting_lets_a_workspace_of_the_policy_take_events(
+    tagged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(policy.SETTING, policy_of([SUB], events=False))
+    assert look(A_MOMENT)["requests"] == []
+    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
+    assert len(look(A_MOMENT)["requests"]) == 1
+    monkeypatch.setenv(policy.SETTING, policy_of(["0c0ffee0-0000-4000-8000-000000000001"], events=True))
+    assert look(A_MOMENT)["requests"] == []
+
+
+@pytest.mark.parametrize("narrow", [{"events": False}, {"clusters": []}, {"namespaces": ["ml-*"]}])
+def test_tags_ask_for_nothing_that_the_policy_does_not_give(
+    tagged: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, narrow: dict[str, Any]
+) -> None:
+    monkeypatch.setenv(policy.SETTING, policy_of([SUB], **{"events": True, **narrow}))
+    asked: list[str] = []
+    found = arm.find
+    monkeypatch.setattr(arm, "find", lambda path, version: asked.append(path) or found(path, version))
     assert look(A_MOMENT) == {"kind": "done", "alive": True, "requests": []}
-    assert "MOOR_EVENT_WORKSPACES does not list" in caplog.text
+    assert "the policy" in caplog.text
+    assert asked == [CLUSTER_ID], "nothing but the cluster is asked for"
+
+
+def test_without_a_policy_an_event_waits(tagged: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(policy.SETTING)
+    assert look(A_MOMENT) == {"kind": "again", "after": 30.0}
 
 
 def test_a_compute_that_is_there_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
     monkeypatch.setattr(arm, "find", lambda *_: ready(tags={"moor-workspace": WORKSPACE_ID}))
     assert look(A_MOMENT)["requests"] == []
 
 
 def test_the_computes_of_a_cluster_that_is_gone_are_detached(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOOR_EVENT_WORKSPACES", WORKSPACE_ID)
     kubernetes = {"computeType": "Kubernetes", "resourceId": CLUSTER_ID.upper()}
     computes = [
         {"name": "gpu", "properties": kubernetes},
         {"name": "vm", "properties": {**kubernetes, "computeType": "VirtualMachine"}},
         {"name": "other", "properties": {**kubernetes, "resourceId": f"{CLUSTER_ID}2"}},
     ]
-    monkeypatch.setattr(arm, "items", lambda *_: iter(computes))
+    other = WORKSPACE_ID.replace(SUB, "11111111-2222-3333-4444-555555555556")
+    workspaces = [{"id": WORKSPACE_ID}, {"id": other}]
+    monkeypatch.setattr(arm, "items", lambda path, _: iter(computes if path.endswith("/computes") else workspaces))
     (asked,) = _detach_all(parse_arm_id(CLUSTER_ID))
     assert (asked["kind"], asked["request"]["computeName"]) == ("detach", "gpu")
     assert asked["request"]["reason"] == f"the cluster {CLUSTER_ID} was deleted"

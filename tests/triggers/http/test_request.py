@@ -16,7 +16,6 @@ from triggers.http.answers import HttpError
 from triggers.http.request import (
     LARGEST_BODY,
     Parameters,
-    principal,
     read_body,
     read_filter,
     read_plan,
@@ -179,27 +178,3 @@ def test_a_body_may_be_missing_only_where_none_is_required() -> None:
     (violation,) = refused.value.violations
     assert (violation.code, violation.target) == (INVALID, "")
     assert "chunked bodies do not arrive" in violation.message
-
-
-# --- who sent it
-
-
-@pytest.mark.parametrize(
-    ("enabled", "headers", "expected"),
-    [
-        (None, {"x-ms-client-principal-name": "ada"}, None),
-        ("false", {"x-ms-client-principal-name": "ada"}, None),
-        ("true", {"x-ms-client-principal-name": "ada", "x-ms-client-principal-id": "42"}, "ada"),
-        ("True", {"x-ms-client-principal-id": "42"}, "42"),
-        ("true", {"x-ms-client-principal-name": "", "x-ms-client-principal-id": "42"}, "42"),
-        ("true", {}, None),
-        ("true", {"x-ms-client-principal-name": "a" * 300}, "a" * 256),
-    ],
-)
-def test_a_name_counts_only_where_app_service_vouches_for_it(
-    monkeypatch: pytest.MonkeyPatch, enabled: str | None, headers: dict[str, str], expected: str | None
-) -> None:
-    monkeypatch.delenv("WEBSITE_AUTH_ENABLED", raising=False)
-    if enabled is not None:
-        monkeypatch.setenv("WEBSITE_AUTH_ENABLED", enabled)
-    assert principal(headers) == expected

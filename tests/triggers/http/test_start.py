@@ -12,6 +12,7 @@ from gateways import clock
 from gateways.storage import records
 from gateways.storage.records import Change
 from tests.conftest import Tables, forget_clients
+from tests.entra import ADA, TENANT
 from tests.triggers.http.http_app import (
     BASE,
     CLUSTER,
@@ -60,7 +61,8 @@ async def test_an_attach_is_recorded_started_and_answered_with_its_operation(app
     }
     assert operation["requestedBy"] == {
         "source": "http",
-        "principal": None,
+        "principal": f"{TENANT}:{ADA}",
+        "name": "Ada Asker",
         "reason": "for the vision team",
         "parentId": None,
     }
@@ -351,17 +353,16 @@ async def test_storage_that_does_not_answer_is_told_as_an_outage(app: App, monke
     assert app.engine.started == []
 
 
-async def test_the_principal_is_recorded_only_where_app_service_vouches_for_it(
+async def test_the_principal_is_that_of_the_token_and_no_header_changes_it(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = {"x-ms-client-principal-name": "ada@example.net", "x-ms-client-principal-id": "42"}
-    forged = await app.post("/attach", attach_body(), headers)
     monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
-    named = await app.post("/attach", attach_body(computeName="gpu2"), headers)
-    by_id = await app.post("/attach", attach_body(computeName="gpu3"), {"x-ms-client-principal-id": "42"})
-
-    principals = [answer.json["requestedBy"]["principal"] for answer in (forged, named, by_id)]
-    assert principals == [None, "ada@example.net", "42"]
+    headers = {"x-ms-client-principal-name": "eve@example.net", "x-ms-client-principal-id": "42"}
+    answer = await app.post("/attach", attach_body(), {**headers, "x-ms-client-principal": "eyJ9"})
+    who = answer.json["requestedBy"]
+    assert (who["principal"], who["name"]) == (f"{TENANT}:{ADA}", "Ada Asker")
+    journal = (await app.get(f"/operations/{answer.json['id']}/journal")).json["value"]
+    assert journal[0]["data"] == {"source": "http", "principal": f"{TENANT}:{ADA}", "name": "Ada Asker"}
 
 
 async def test_answers_point_to_where_the_caller_reached_the_app(app: App) -> None:
