@@ -117,6 +117,8 @@ class Back:
 
 Outcome = Done | Again | Stop | Back
 MOST_BACKS = 5
+# About a quarter of an hour of calls that raised, then the step is given up.
+MOST_ERRORS = 20
 
 # What an orchestrator gets to see: enough to decide what comes next, and nothing that histories should not hold.
 DONE = {"kind": "done"}

@@ -79,7 +79,8 @@ class StepRecord:
     later steps, as the codec encodes it: one of the types of ``results``. ``progress`` is the same for what its next
     attempt is to know. ``failed_before``: it is retried after it has failed. ``version``: that of the app that began
     the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
-    to an earlier one. ``since``: when a step that began again for that reason had begun first.
+    to an earlier one. ``since``: when a step that began again for that reason had begun first. ``errors``: how often
+    its work has raised in a row.
     """
 
     name: str
@@ -98,6 +99,7 @@ class StepRecord:
     version: str | None = None
     backs: int = 0
     since: Moment | None = None
+    errors: int = 0
 
     @property
     def intent(self) -> Intent | None:

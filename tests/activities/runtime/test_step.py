@@ -10,6 +10,7 @@ import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
 from activities.runtime.step import StepAtWork, run_step
+from domain.operation import step_lists
 from domain.operation.outcomes import (
     MOST_BACKS,
     Again,
@@ -28,6 +29,7 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.operation.results import Attached, ComputeLeaving, SmokeTestStarted
+from domain.operation.steps import ATTACH_COMPUTE, do, undo, until
 from domain.problems import AzureAnswer, Problem
 from domain.times import to_text
 from gateways import clock
@@ -37,11 +39,12 @@ from gateways.storage.records import Change
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
 
-PLAN = [
-    {"name": "first", "kind": "do", "bound": 600.0},
-    {"name": "ready", "kind": "until", "bound": 3600.0},
-    {"name": "release", "kind": "do", "bound": 600.0},
-]
+STEPS = (
+    do("first", within=600.0),
+    until("ready", within=3600.0),
+    undo("undo_first", within=600.0),
+    do("release", within=600.0, always=True),
+)
 
 
 def refusal(status: int) -> HttpResponseError:
@@ -50,14 +53,13 @@ def refusal(status: int) -> HttpResponseError:
 
 
 @pytest.fixture(autouse=True)
-def recorded(tables: Tables) -> Operation:
+def recorded(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Operation:
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
     return records.insert(make_operation(), [JournalEntry("operation", "accepted", NOW)])
 
 
 def call(step: str = "first", run: int = 1, after: float = 0, **more: Any) -> dict[str, Any]:
-    bound, kind = next((s["bound"], s["kind"]) for s in PLAN if s["name"] == step)
-    now = to_text(clock.now() + timedelta(seconds=after))
-    return {"operation": "op", "run": run, "step": step, "bound": bound, "kind": kind, "now": now, "plan": PLAN, **more}
+    return {"operation": "op", "run": run, "step": step, "now": to_text(clock.now() + timedelta(seconds=after)), **more}
 
 
 def stored() -> Operation:
@@ -81,6 +83,10 @@ def answering(*outcomes: Outcome | Exception) -> tuple[Callable[[StepAtWork], Ou
         return outcome
 
     return work, seen
+
+
+def once(step: str, outcome: Outcome) -> dict[str, Any]:
+    return run_step(answering(outcome)[0], call(step))
 
 
 def test_a_step_that_is_done_is_recorded_with_what_it_made_and_found() -> None:
@@ -235,12 +241,13 @@ def test_a_refusal_is_no_answer_while_a_role_that_this_operation_granted_spreads
     assert "may not have spread" in str(step.detail)
 
 
-def test_a_false_name_for_a_missing_role_is_none_either() -> None:
+def test_a_false_name_for_a_missing_role_is_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": (do("first"), ATTACH_COMPUTE)})
     granting(minutes_ago=3)
     said = AzureAnswer("BadRequest", "AKS role check failed for user assigned identity.", 400)
     work, _ = answering(ArmError(400, "BadRequest", str(said.message), answer=said))
-    fields = {**call(), "step": "attach_compute"}
-    assert run_step(work, fields)["kind"] == "again"
+    once("first", Done())
+    assert run_step(work, call("attach_compute"))["kind"] == "again"
 
 
 @pytest.mark.parametrize("minutes_ago", [None, 20])
@@ -265,6 +272,7 @@ def test_a_stop_fails_the_step_and_is_the_operations_problem() -> None:
 
 
 def test_waiting_is_recorded_with_its_reason() -> None:
+    once("first", Done())
     work, _ = answering(Again(17, "busy", {"jobs": 3}))
     assert run_step(work, call("ready")) == {"kind": "again", "after": 17}
     operation = stored()
@@ -276,10 +284,11 @@ def test_waiting_is_recorded_with_its_reason() -> None:
 
 
 def test_polls_are_counted_and_written_once_each() -> None:
+    once("first", Done())
     work, _ = answering(Again(5, "1"), Again(5, "2"), Done())
     for _ in range(3):
         run_step(work, call("ready"))
-    assert events()[1:] == [
+    assert events()[3:] == [
         ("ready", "started"),
         ("ready", "polled"),
         ("ready", "polled"),
@@ -288,6 +297,7 @@ def test_polls_are_counted_and_written_once_each() -> None:
 
 
 def test_without_an_interval_the_pauses_grow_to_a_minute() -> None:
+    once("first", Done())
     work, _ = answering(*[Again(None, "x") for _ in range(14)])
     pauses = [run_step(work, call("ready"))["after"] for _ in range(14)]
     assert 4 <= pauses[0] <= 6
@@ -296,6 +306,7 @@ def test_without_an_interval_the_pauses_grow_to_a_minute() -> None:
 
 
 def test_after_its_deadline_a_step_stops_and_tells_what_it_saw_last() -> None:
+    once("first", Done())
     work, _ = answering(Again(5, "the compute is Creating"), Again(5, "the compute is Creating"))
     run_step(work, call("ready"))
     answer = run_step(work, call("ready", after=3700))
@@ -306,6 +317,7 @@ def test_after_its_deadline_a_step_stops_and_tells_what_it_saw_last() -> None:
 
 
 def test_a_pause_does_not_go_past_the_deadline() -> None:
+    once("first", Done())
     work, _ = answering(Again(5, "x"), Again(600, "x"))
     run_step(work, call("ready"))
     assert run_step(work, call("ready", after=3500))["after"] <= 100
@@ -326,7 +338,7 @@ def test_an_ending_is_written_with_its_step_and_stays() -> None:
     assert stored().status == "Succeeded"
     assert stored().result == Attached("/c")
     assert stored().finished_time is not None
-    assert run_step(work, call("release", always=True)) == {"kind": "done"}
+    assert run_step(work, call("release")) == {"kind": "done"}
     assert stored().status == "Succeeded"
 
 
@@ -336,7 +348,7 @@ def test_an_end_that_somebody_else_wrote_stays() -> None:
     told = JournalEntry("operation", "failed", NOW)
     records.change("op", None, lambda o: Change(replace(o, status="Failed", finished_time=NOW), [told]), NOW)
     late = answering(Done(ending=Ending("Succeeded", Attached("/c"))))[0]
-    assert run_step(late, call("release", always=True)) == {"kind": "done"}
+    assert run_step(late, call("release")) == {"kind": "done"}
     assert (stored().status, stored().result, stored().finished_time) == ("Failed", None, NOW)
     assert [event for step, event in events() if step == "operation"] == ["accepted", "failed"]
 
@@ -368,7 +380,7 @@ def test_steps_that_the_request_does_not_need_are_in_no_list_and_the_first_answe
     # A run that is begun later hears of them too, of a step that is over.
     records.change("op", None, lambda o: Change(replace(o, run=2)), NOW)
     assert run_step(work, call(run=2))["leftOut"] == ["ready", "undo_first"]
-    assert run_step(work, call("ready", run=2, plan=())) == {"kind": "done"}
+    assert run_step(work, call("ready", run=2)) == {"kind": "done"}
     assert len(seen) == 1
 
 
@@ -380,10 +392,6 @@ def test_a_first_step_that_stops_names_them_too() -> None:
 
 PROBLEM = Problem("C", "no")
 BACK = Back("first", "a job showed up", PROBLEM)
-
-
-def once(step: str, outcome: Outcome) -> dict[str, Any]:
-    return run_step(answering(outcome)[0], call(step))
 
 
 def test_back_has_the_steps_begin_again_with_their_intents_kept() -> None:
