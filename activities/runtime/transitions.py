@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -201,7 +202,7 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
 
 
 def _question(step: str, ask: Ask, moment: datetime) -> Question:
-    return Question(step, ask.text, moment, ask.expires, ask.told)
+    return Question(step, ask.text, moment, ask.expires, ask.told, id=uuid.uuid4().hex)
 
 
 def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, moment: datetime) -> Change:

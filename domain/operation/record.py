@@ -46,7 +46,10 @@ APPROVE, REJECT = "approve", "reject"
 
 @dataclass(frozen=True)
 class Question:
-    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it."""
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it.
+
+    ``id`` is of this one asking: a step that asks again after a retry asks another question.
+    """
 
     step: str
     text: str
@@ -56,6 +59,7 @@ class Question:
     answer: str | None = None  # APPROVE or REJECT
     answered: Moment | None = None
     answered_by: RequestedBy | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class Operation:
     what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
     them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
     orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:
-    why that instance does not move, while it does not.
+    why that instance does not move, while it does not. ``retried_by`` are the principals who have had it retried.
     """
 
     id: str
@@ -211,6 +215,7 @@ class Operation:
     version: str | None = None
     held_up: str | None = None
     left_out: tuple[str, ...] = ()
+    retried_by: tuple[str, ...] = ()
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""

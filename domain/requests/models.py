@@ -240,6 +240,13 @@ class Decision(Model):
     reason: Reason = LEFT_OUT
 
 
+class Answer(Model):
+    """A person's answer to one question of an operation."""
+
+    questionId: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    reason: Reason = LEFT_OUT
+
+
 Request = AttachRequest | DetachRequest | ReattachRequest
 
 

@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError
 
 from domain.operation.outcomes import Finding
 from domain.operation.plan import Plan, PlannedChange
-from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, Question, RequestedBy, StepRecord
 from domain.operation.results import Attached, Detached, EndResult, HalfReattached, Snapshot
 from domain.problems import problem_to_json
 from domain.times import to_text
@@ -105,6 +105,7 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
         "progress": progress,
         "steps": [_step_to_json(s) for s in operation.steps],
         "created": [vars(c).copy() for c in operation.created],
+        "questions": [_question_to_json(question) for question in operation.questions],
         "findings": [_finding_to_json(finding) for finding in operation.findings],
         "result": result_to_json(operation.result) if operation.result is not None else None,
         "error": problem_to_json(operation.problem) if operation.problem else None,
@@ -120,6 +121,21 @@ def _detail(operation: Operation, current: StepRecord | None) -> str | None:
 
 def _requested_by(who: RequestedBy) -> dict[str, Any]:
     return {"source": who.source, "principal": who.principal, "reason": who.reason, "parentId": who.parent_id}
+
+
+def _question_to_json(question: Question) -> dict[str, Any]:
+    by = question.answered_by
+    return {
+        "id": question.id,
+        "step": question.step,
+        "text": question.text,
+        "askedDateTime": to_text(question.asked),
+        "expiresDateTime": to_text(question.expires),
+        "answer": question.answer,
+        "answeredDateTime": to_text(question.answered),
+        "answeredBy": by.principal if by else None,
+        "reason": by.reason if by else None,
+    }
 
 
 def _step_to_json(step: StepRecord) -> dict[str, Any]:

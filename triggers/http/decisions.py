@@ -14,13 +14,13 @@ from domain.operation.record import (
     RequestedBy,
 )
 from domain.operation.steps import WAKE
-from domain.requests.models import Decision
+from domain.requests.models import Answer, Decision
 from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
 from gateways import durable
 from gateways.durable import start_recorded
 from operations.cancel import cancel
-from operations.decide import Refusal, decide
+from operations.decide import NEEDS_IDENTITY, Refusal, decide
 from operations.retry import Retried, retry
 from triggers.http.answers import HttpError, answered, operation_answer
 from triggers.http.queries import find_operation
@@ -62,12 +62,16 @@ async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestratio
 
 
 async def _answer(req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str) -> func.HttpResponse:
-    asked_by = _decision(req)
+    Parameters(req.params, ()).check()
+    said = parse(Answer, read_json(read_body(req)))
+    asked_by = RequestedBy("http", principal(req.headers), said.reason)
     before = (await find_operation(req)).operation
-    decided = await asyncio.to_thread(decide, before.id, answer, asked_by)
+    decided = await asyncio.to_thread(decide, before.id, said.questionId, answer, asked_by)
     if isinstance(decided, Refusal):
-        raise HttpError(409, decided.code, decided.message, "id")
-    await _wake(client, decided)
+        status = 403 if decided.code == NEEDS_IDENTITY else 409
+        raise HttpError(status, decided.code, decided.message, "/questionId")
+    asking = next(question.step for question in decided.questions if question.id == said.questionId)
+    await durable.wake(client, f"{decided.instance_id}:{asking}", WAKE)
     return operation_answer(202, decided)
 
 

@@ -102,6 +102,20 @@ class Created(_Answer):
     undone: bool = _LEFT_OUT
 
 
+class Question(_Answer):
+    """What an operation asks a person; an answer names it by its id."""
+
+    id: str
+    step: str
+    text: str
+    askedDateTime: AwareDatetime
+    expiresDateTime: AwareDatetime
+    answer: Literal["approve", "reject"] | None = _NULL
+    answeredDateTime: AwareDatetime | None = _NULL
+    answeredBy: str | None = _NULL
+    reason: str | None = _NULL
+
+
 class Operation(_Answer):
     """An operation: a status monitor. Succeeded, Failed and Canceled are final."""
 
@@ -121,6 +135,7 @@ class Operation(_Answer):
     progress: Progress
     steps: list[Step]
     created: list[Created] = _LEFT_OUT
+    questions: list[Question] = _LEFT_OUT
     findings: list[Finding] = _LEFT_OUT
     result: dict[str, Any] | None = _NULL
     error: Problem | None = _NULL

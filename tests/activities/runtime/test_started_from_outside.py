@@ -74,7 +74,9 @@ def stands_at(tables: Tables, kind: str, step: str, **fields: Any) -> Operation:
     names = [each for each in LISTS[kind] if not each.undo]
     place, began = [each.name for each in names].index(step), clock.now()
     steps = tuple(
-        StepRecord(s.name, s.kind, "Succeeded" if n < place else "Waiting" if n == place else "NotStarted", started=began)
+        StepRecord(
+            s.name, s.kind, "Succeeded" if n < place else "Waiting" if n == place else "NotStarted", started=began
+        )
         for n, s in enumerate(names)
     )
     operation = make_operation(**{"kind": kind, "steps": steps, "status": "Waiting", **fields})

@@ -74,7 +74,7 @@ def everything() -> Operation:
         status="Failed",
         requested_by=who,
         run=2,
-        steps=(replace(step, failed_before=True, version="3.0", backs=1, since=NOW),),
+        steps=(replace(step, failed_before=True, version="3.0", backs=1, since=NOW, errors=2),),
         operation_urls={"attach_compute": "https://management.azure.com/subscriptions/s/x?s=3"},
         created=(Created("t", "/id", True),),
         findings=(Finding("c", "warning", "m", "r", "x"),),
@@ -88,10 +88,11 @@ def everything() -> Operation:
         pick_up_mark=1,
         cancel=who,
         plan_only=True,
-        questions=(Question("approval", "sure?", NOW, NOW, True, "approve", NOW, who),),
+        questions=(Question("approval", "sure?", NOW, NOW, True, "approve", NOW, who, "q1"),),
         version="3.0",
         held_up="it waits",
         left_out=("smoke_test",),
+        retried_by=("t:o",),
     )
 
 
