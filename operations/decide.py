@@ -23,7 +23,7 @@ NEEDS_IDENTITY = "NeedsIdentity"
 
 
 def decide(operation_id: str, question_id: str, answer: str, by: RequestedBy) -> Operation | Refusal:
-    """Put down a person's answer to one question of an operation. A question that is closed takes no other, nor the same.
+    """Put down a person's answer to one question of an operation. A closed one takes no other answer, nor the same.
 
     An answer counts when it is down before the question expires and before the step has given up: the record decides.
 

@@ -58,7 +58,7 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
             steps=_steps_anew(seen, _asked_again(seen, asked_by)),
             cancel=None,
             questions=_answered(seen, asked_by),
-            retried_by=_with(seen.retried_by, asked_by.principal),
+            retried_by=with_principal(seen.retried_by, asked_by.principal),
             problem=None,
             result=None,
             finished_time=None,
@@ -91,7 +91,8 @@ def _asked_again(operation: Operation, asked_by: RequestedBy) -> set[str]:
     }
 
 
-def _with(retried_by: tuple[str, ...], principal: str | None) -> tuple[str, ...]:
+def with_principal(retried_by: tuple[str, ...], principal: str | None) -> tuple[str, ...]:
+    """The principals who have had an operation retried, with one more, each once."""
     return retried_by if principal is None or principal in retried_by else (*retried_by, principal)
 
 

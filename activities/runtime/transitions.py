@@ -209,6 +209,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
     status = SKIPPED if outcome.skipped else SUCCEEDED
     left = {} if outcome.value is None else encode(outcome.value)
     over = replace(step, status=status, finished=moment, detail=outcome.detail, value=left, progress={})
+    over = replace(over, cut_short=outcome.cut_short)
     after = replace(
         operation.with_step(over).with_operation_url(step.name, outcome.operation_url),
         status=_status(operation, call, RUNNING),

@@ -84,7 +84,7 @@ class StepRecord:
     attempt is to know. ``failed_before``: it is retried after it has failed. ``version``: that of the app that began
     the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
     to an earlier one. ``since``: when a step that began again for that reason had begun first. ``errors``: how often
-    its work has raised in a row.
+    its work has raised in a row. ``cut_short``: an undo that was skipped because it could not be done from here.
     """
 
     name: str
@@ -104,6 +104,7 @@ class StepRecord:
     backs: int = 0
     since: Moment | None = None
     errors: int = 0
+    cut_short: bool = False
 
     @property
     def intent(self) -> Intent | None:

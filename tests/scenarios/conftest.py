@@ -25,7 +25,7 @@ from tests.scenarios.owners import Owners
 FACTOR = 300.0
 # At this pace the watch takes an operation for stuck when a busy machine stands still for some seconds: it is run by
 # hand, by the tests that are about it, and by itself in stacks of their own (test_restarts.py).
-BY_HAND = {"AzureWebJobs.watch_operations.Disabled": "true"}
+BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("watch_operations", "finish_undos")}
 _numbers = itertools.count(1)
 _owners = Owners()
 

@@ -21,10 +21,11 @@ from gateways import durable
 from gateways.durable import start_recorded
 from operations.cancel import cancel
 from operations.decide import NEEDS_IDENTITY, Refusal, decide
+from operations.finish_undo import finish_undo
 from operations.retry import Retried, retry
 from triggers.http.answers import HttpError, answered, operation_answer
 from triggers.http.queries import find_operation
-from triggers.http.request import Parameters, principal, read_body
+from triggers.http.request import Parameters, principal, read_body, read_mode
 
 bp = df.Blueprint()
 
@@ -92,18 +93,23 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
     return operation_answer(202, operation)
 
 
-def _decision(req: func.HttpRequest) -> RequestedBy:
+def _decision(req: func.HttpRequest, parameters: Parameters | None = None) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
-    Parameters(req.params, ()).check()
+    (parameters or Parameters(req.params, ())).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
     return RequestedBy("http", principal(req.headers), decision.reason)
 
 
 async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    asked_by = _decision(req)
+    parameters = Parameters(req.params, ("mode",))
+    undo = parameters.take("mode", read_mode, False)
+    asked_by = _decision(req, parameters)
     before = (await find_operation(req)).operation
-    retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
+    retried: Retried = await asyncio.to_thread(finish_undo if undo else retry, before.id, asked_by)
+    if retried.run is None and undo:
+        message = "No undo of the operation was cut short, or it has not ended: undo in its answer says what is left."
+        raise HttpError(409, "NothingToUndo", message, "id")
     if retried.run is None:
         raise HttpError(409, "NothingToRetry", "The operation has succeeded: nothing is left to do.", "id")
     await start_recorded(client, retried.operation)

@@ -93,9 +93,12 @@ def _paths() -> dict[str, Any]:
         },
         "/operations/{id}/retry": {
             "parameters": [_id()],
-            "post": _decision(
-                "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
-            ),
+            "post": {
+                **_decision(
+                    "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
+                ),
+                "parameters": [_mode()],
+            },
         },
         "/operations/{id}/approve": {
             "parameters": [_id()],
@@ -247,6 +250,12 @@ def _retry_after() -> dict[str, Any]:
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema}
+
+
+def _mode() -> dict[str, Any]:
+    schema = {**_TEXT, "enum": ["continue", "undo"], "default": "continue"}
+    told = "undo finishes an undo that was cut short, and attaches nothing."
+    return {**_query("mode", schema), "description": told}
 
 
 def _top(default: int, most: int) -> dict[str, Any]:
