@@ -15,6 +15,8 @@ FINAL = frozenset({"Succeeded", "Failed", "Canceled"})
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 0.25, 1.25
 # Real seconds that a wait may take: a busy machine needs many times as long as a quiet one.
 PATIENCE = 300.0
+# Who answers unless a caller says otherwise: another than who asks.
+_APPROVER = {"x-ms-client-principal-name": "approver@example.net"}
 # The app is on loopback: never by way of a proxy.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -81,6 +83,19 @@ class AppClient:
             raise AppError(f"POST /{kind}: {answer.status} {answer.body}")
         operation: dict[str, Any] = answer.body
         return operation
+
+    def answer(
+        self, operation_id: str, verb: str, reason: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Approve or reject what an operation asks last; ``headers`` say who answers, who is not who asked.
+
+        Raises AppError when the operation asks nothing.
+        """
+        questions = self.operation(operation_id).get("questions") or []
+        if not questions:
+            raise AppError(f"operation {operation_id} asks nothing")
+        body = {"questionId": questions[-1]["id"], **({"reason": reason} if reason else {})}
+        return self.call("POST", f"/operations/{operation_id}/{verb}", body, _APPROVER if headers is None else headers)
 
     def operation(self, operation_id: str) -> dict[str, Any]:
         """An operation as it is now. Raises AppError when there is none."""

@@ -38,6 +38,7 @@ def app_settings(
         "MOOR_EVENT_WORKSPACES": ",".join(event_workspaces),
         "MOOR_EVENTS_TOPIC_ENDPOINT": azure.get("topicEndpoint", ""),
         "MOOR_CLOCK": clock,
+        "WEBSITE_AUTH_ENABLED": "true",
     }
 
 

@@ -243,7 +243,7 @@ class Decision(Model):
 class Answer(Model):
     """A person's answer to one question of an operation."""
 
-    questionId: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    questionId: str
     reason: Reason = LEFT_OUT
 
 

@@ -56,7 +56,7 @@ def asking(stack: Stack, place: Place, **more: Any) -> Operation:
 
 
 def say(stack: Stack, operation: Operation, answer: str, who: dict[str, str], reason: str = "looked at it") -> Answer:
-    return stack.app.call("POST", f"/operations/{operation['id']}/{answer}", {"reason": reason}, who)
+    return stack.app.answer(operation["id"], answer, reason, who)
 
 
 def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None:
@@ -69,7 +69,8 @@ def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None
     assert changes(signed_in, there.compute_id) == []
 
     assert say(signed_in, operation, "approve", GRACE).status == 202
-    assert say(signed_in, operation, "approve", GRACE).status == 202
+    twice = say(signed_in, operation, "approve", GRACE)
+    assert (twice.status, twice.body["error"]["code"]) == (409, "AlreadyDecided")
     done = succeeded(signed_in, operation["id"])
     assert step_of(done, "approval")["detail"] == "approved by grace@example.net (looked at it)"
     journal = signed_in.app.journal(operation["id"])
@@ -174,5 +175,5 @@ def test_a_setting_asks_although_the_request_does_not(tmp_path_factory: pytest.T
             if watched:
                 waiting = stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
                 assert "MOOR_APPROVAL_WORKSPACES" in waiting["progress"]["detail"]
-                assert say(stack, waiting, "approve", {}).status == 202
+                assert say(stack, waiting, "approve", GRACE).status == 202
             assert succeeded(stack, operation_id)["result"]["detached"] is True
