@@ -112,13 +112,16 @@ def _not_begun(operation: Operation) -> tuple[StepRecord, ...]:
 
 
 def raised(operation: Operation, call: Call) -> Change | None:
-    """A step's work has raised: once more it is called again; so many times in a row end it."""
+    """A step's work has raised: once more it is called again; so many times in a row end it.
+
+    Not a step that is always taken: what it ends or gives back would stay as it is.
+    """
     its = listed_step(operation, call.step)
     step = operation.step(call.step)
     if its is None or step is None or not is_next(operation, call.step):
         return None
     errors = step.errors + 1
-    if errors < MOST_ERRORS:
+    if errors < MOST_ERRORS or its.always:
         return Change(operation.with_step(replace(step, errors=errors)))
     facts = {"step": call.step, "errors": str(errors), "operation": operation.id}
     return finish(operation, call.of(its), Stop(make_problem("StepKeepsFailing", facts)))

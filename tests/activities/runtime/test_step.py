@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
-from activities.runtime.step import StepAtWork, run_step
+from activities.runtime.step import StepAtWork, note_raised, run_step
 from domain.operation import step_lists
 from domain.operation.outcomes import (
     MOST_BACKS,
+    MOST_ERRORS,
     Again,
     Back,
     Created,
@@ -473,3 +474,45 @@ def test_what_an_attempt_has_seen_is_there_for_the_next_one() -> None:
     first = stored().step("first")
     assert first is not None
     assert (first.progress, first.value) == ({}, {"job_id": "/job"})
+
+
+def test_a_step_whose_work_keeps_raising_ends_in_the_record_and_counts_in_a_row_only() -> None:
+    once("first", Again(1, "not yet"))
+    for _ in range(MOST_ERRORS - 1):
+        assert note_raised(call()) == {"kind": "raised"}
+    once("first", Again(1, "not yet"))
+    for _ in range(MOST_ERRORS - 1):
+        assert note_raised(call()) == {"kind": "raised"}
+    answer = note_raised(call())
+    assert (answer["kind"], answer["problem"]["code"]) == ("stop", "StepKeepsFailing")
+    assert stored().problem is not None
+    assert run_step(answering()[0], call()) == answer
+
+
+def test_what_is_always_taken_is_not_given_up_in_the_record() -> None:
+    once("first", Stop(PROBLEM))
+    once("undo_first", Done())
+    for _ in range(MOST_ERRORS + 1):
+        assert note_raised(call("release")) == {"kind": "raised"}
+    assert once("release", Done()) == {"kind": "done"}
+
+
+def test_what_raised_somewhere_else_counts_for_nothing() -> None:
+    before = stored()
+    assert note_raised(call("ready")) == {"kind": "raised"}
+    assert note_raised(call("first", run=2)) == {"kind": "superseded"}
+    assert stored() == before
+
+
+def test_a_change_that_is_not_next_any_more_is_not_made() -> None:
+    """Somebody has ended the operation since the step began."""
+    sent = []
+
+    def work(step: StepAtWork) -> Outcome:
+        records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
+        step.intend("create", "/id")
+        sent.append("PUT")
+        return Done()
+
+    assert run_step(work, call()) == {"kind": "superseded"}
+    assert sent == []
