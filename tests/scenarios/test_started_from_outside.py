@@ -1,4 +1,4 @@
-"""Who holds the durabletask key or the master key starts orchestrators, activities and events, and gets nothing done."""
+"""Whoever holds the durabletask or the master key starts orchestrators and events, and gets nothing done."""
 
 from __future__ import annotations
 

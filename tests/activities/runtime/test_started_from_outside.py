@@ -90,20 +90,24 @@ def stored() -> Operation:
 
 
 def start(orchestrator: Any, given: dict[str, Any]) -> Any:
-    """Start an orchestrator with this input, whose activities are the app's own."""
+    """Start an orchestrator with this input, whose activities are the app's own; ``waits`` when it waits for long."""
+    try:
+        return play(orchestrator, given)
+    except StopTest:
+        return "waits"
+
+
+def play(orchestrator: Any, given: dict[str, Any]) -> Any:
     context = FakeContext(given, instance_id="from-outside")
 
     def answer(item: Scheduled) -> Any:
         if item.kind == "child":
-            return start(wait_until, item.input)
+            return play(wait_until, item.input)
         if item.kind == "any":
             raise StopTest
         return call(item.input["step"], item.input["run"]) if item.kind == "activity" else None
 
-    try:
-        return drive(orchestrator, context, answer)
-    except StopTest:
-        return "waits"
+    return drive(orchestrator, context, answer)
 
 
 class StopTest(BaseException):
