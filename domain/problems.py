@@ -45,13 +45,6 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if v not in (None, {}) and not (k == "transient" and not v)}
 
 
-def problem_from_json(fields: Mapping[str, Any]) -> Problem:
-    """The inverse of ``problem_to_json``."""
-    azure = fields.get("azure")
-    known = {name: azure.get(_AZURE_NAMES.get(name, name)) for name in vars(AzureAnswer())} if azure else {}
-    return Problem(**{**fields, "azure": AzureAnswer(**known) if azure else None})
-
-
 def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
     """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
     answers = []

@@ -18,7 +18,7 @@ from domain.operation.steps import WAKE
 from domain.requests.parsing import parse_request
 from gateways import durable
 from gateways.policy import any_events
-from gateways.storage import cluster_events
+from gateways.storage import called_for, cluster_events
 from gateways.storage.cluster_events import Reaction
 from operations.accept import Conflict, accept, submission_of
 from operations.allowed import Forbidden
@@ -60,12 +60,13 @@ async def react(client: df.DurableOrchestrationClient, reaction: Reaction) -> No
 @bp.activity_trigger(input_name="call")
 @bp.durable_client_input(client_name="client")
 async def start_operations(call: dict, client: df.DurableOrchestrationClient) -> dict:  # type: ignore[type-arg]
-    """Accept the requests that a look at a cluster called for, and start their operations; the answer has their ids.
+    """Accept what the last look at a cluster called for, and start its operations; the answer has their ids.
 
     The annotations are plain types because the worker refuses ``dict[str, Any]``.
     """
     try:
-        started = [await _start(client, asked) for asked in call["requests"]]
+        requests = await asyncio.to_thread(called_for.read, call["cluster"])
+        started = [await _start(client, asked) for asked in requests]
     except Exception as error:  # What fails towards the orchestrator was not the activity then (orchestrators/run.py).
         logger.error("event: start_operations raised", exc_info=error)
         return dict(RAISED)

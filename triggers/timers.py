@@ -17,7 +17,7 @@ from gateways.durable import EngineError, start_recorded
 from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
 from gateways.storage import cluster_events
-from operations import held_up, stuck_detaches, watch
+from operations import finish_undo, held_up, stuck_detaches, watch
 from triggers.events import react
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,15 @@ async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrch
         if retried.run is not None:
             logger.info("%s: resumes: the compute is gone", retried.operation.id)
             await start_recorded(client, retried.operation)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 45 * * * *")
+@bp.durable_client_input(client_name="client")
+async def finish_undos(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Finish what operations that have failed have left: their undo was cut short."""
+    for retried in await asyncio.to_thread(finish_undo.finish_what_was_cut_short):
+        logger.info("%s: its undo is continued", retried.operation.id)
+        await start_recorded(client, retried.operation)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")

@@ -31,7 +31,7 @@ from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
 from gateways.policy import PolicyUnavailable
-from gateways.storage import cluster_events
+from gateways.storage import called_for, cluster_events
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +63,20 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
             return _done(alive=False)
         answer = again(outcome.after or _PAUSE)
     if answer["kind"] != "again":
-        return answer
+        return _called_for(call["cluster"], answer)
     waited = from_text(call["now"]) - from_text(call["since"])
     if waited >= timedelta(seconds=call["bound"]):
         logger.warning("event: cluster %s did not get ready within an hour; the next event looks again", cluster_id)
         return _done(alive=False)
     return answer
+
+
+def _called_for(cluster_id: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with the ids of the requests alone: start_operations reads them where this look puts them."""
+    requests: list[dict[str, Any]] = answer["requests"]
+    if requests:
+        called_for.put(cluster_id, requests)
+    return {**answer, "requests": [asked["id"] for asked in requests]}
 
 
 def settle_cluster(call: dict[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
     if question is None:
         expires = clock.now() + timeout
         return Again(1.0, _waiting(text, expires), ask=Ask(text, expires))
-    if not question.told:  # Answered already or not: who was asked is to hear of it.
-        publish(step.operation, "NeedsApproval", of=step.call.step)
+    # Answered already or not: who was asked is to hear of it. A topic that does not answer is tried at each poll.
+    told = question.told or not publish(step.operation, "NeedsApproval", of=step.call.step)
     if question.answer is not None:
         return _answered(step, question)
     left = (question.expires - clock.now()).total_seconds()
@@ -86,7 +86,7 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
         facts = {**step.facts, "until": to_text(question.expires), "question": question.text}
         return Stop(make_problem(NO_ANSWER_CODE, facts))
     detail = _waiting(question.text, question.expires)
-    return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told=True))
+    return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told))
 
 
 def _waiting(text: str, expires: datetime) -> str:

@@ -34,7 +34,7 @@ from domain.operation.results import (
     OrphansFound,
     Snapshot,
 )
-from domain.problems import Problem, problem_from_json
+from domain.problems import Problem
 from domain.workloads.uses import Workload
 from gateways.azure import event_topic, machine_learning
 from gateways.settings import read_settings
@@ -46,8 +46,6 @@ def record(step: StepAtWork) -> Outcome:
     """Write the operation's end: succeeded with its result, or failed with the first problem."""
     operation = step.operation
     problem = operation.problem
-    if problem is None and step.call.problem is not None:
-        problem = problem_from_json(step.call.problem)
     if problem is not None:
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
         if operation.kind == "reattach" and _in_between(operation):

@@ -241,6 +241,13 @@ class Decision(Model):
     reason: Reason = LEFT_OUT
 
 
+class Answer(Model):
+    """A person's answer to one question of an operation."""
+
+    questionId: str
+    reason: Reason = LEFT_OUT
+
+
 Request = AttachRequest | DetachRequest | ReattachRequest
 
 

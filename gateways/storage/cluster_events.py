@@ -89,7 +89,8 @@ def read(cluster_id: str) -> Reaction | None:
 def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
     """Note that a look covered ``seen`` events; the answer tells whether more came. None: there is no row.
 
-    A cluster found alive has outlived the deletions that events reported. Raises ReactionContested or AzureError.
+    Events that have not come are covered by no look, whoever says so. A cluster found alive has outlived the deletions
+    that events reported. Raises ReactionContested or AzureError.
     """
     for _ in range(_TRIES):
         row = _row(cluster_id)
@@ -97,7 +98,7 @@ def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
             return None
         before = _reaction(row)
         deleted = before.deleted and not (alive and before.seen == seen)
-        after = replace(before, handled=max(before.handled, seen), deleted=deleted)
+        after = replace(before, handled=max(before.handled, min(seen, before.seen)), deleted=deleted)
         if _write(after, row):
             return after
     raise ReactionContested(cluster_id)

@@ -14,8 +14,9 @@ from azure.core.exceptions import AzureError
 
 from domain.operation.outcomes import Finding
 from domain.operation.plan import Plan, PlannedChange
-from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, Question, RequestedBy, StepRecord
 from domain.operation.results import Attached, Detached, EndResult, HalfReattached, Snapshot
+from domain.operation.undo import Undo, undo_of
 from domain.problems import problem_to_json
 from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
@@ -121,6 +122,8 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
         "progress": progress,
         "steps": [_step_to_json(s) for s in operation.steps],
         "created": [vars(c).copy() for c in operation.created],
+        "questions": [_question_to_json(question) for question in operation.questions],
+        "undo": _undo_to_json(undo_of(operation)),
         "findings": [_finding_to_json(finding) for finding in operation.findings],
         "result": result_to_json(operation.result) if operation.result is not None else None,
         "error": problem_to_json(operation.problem) if operation.problem else None,
@@ -137,6 +140,25 @@ def _detail(operation: Operation, current: StepRecord | None) -> str | None:
 def _requested_by(who: RequestedBy) -> dict[str, Any]:
     said = {"source": who.source, "principal": who.principal, "name": who.name}
     return {**said, "reason": who.reason, "parentId": who.parent_id}
+
+
+def _undo_to_json(undo: Undo | None) -> dict[str, Any] | None:
+    return None if undo is None else {"status": undo.status, "left": [vars(left).copy() for left in undo.left]}
+
+
+def _question_to_json(question: Question) -> dict[str, Any]:
+    by = question.answered_by
+    return {
+        "id": question.id,
+        "step": question.step,
+        "text": question.text,
+        "askedDateTime": to_text(question.asked),
+        "expiresDateTime": to_text(question.expires),
+        "answer": question.answer,
+        "answeredDateTime": to_text(question.answered),
+        "answeredBy": by.principal if by else None,
+        "reason": by.reason if by else None,
+    }
 
 
 def _step_to_json(step: StepRecord) -> dict[str, Any]:

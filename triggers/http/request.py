@@ -94,6 +94,13 @@ def read_plan(text: str) -> bool:
     return text == "true"
 
 
+def read_mode(text: str) -> bool:
+    """Whether a retry only finishes an undo. Raises ValueError for what is no mode."""
+    if text not in ("continue", "undo"):
+        raise ValueError("must be continue or undo")
+    return text == "undo"
+
+
 def token_of(place: str | int) -> str:
     """A continuation token for a place in a list."""
     return base64.urlsafe_b64encode(json.dumps({"after": place}).encode()).decode().rstrip("=")

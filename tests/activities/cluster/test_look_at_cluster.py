@@ -13,7 +13,7 @@ from domain.requests.parsing import parse_request
 from gateways import policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
-from gateways.storage import cluster_events
+from gateways.storage import called_for, cluster_events
 from local.policy import policy_of
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID
@@ -30,7 +30,13 @@ def look(after: float) -> dict[str, Any]:
     """One look, so many seconds after the events came."""
     now = NOW + timedelta(seconds=after)
     call = {"cluster": CLUSTER_ID, "seen": 1, "since": NOW.isoformat(), "now": now.isoformat(), "bound": HOUR}
-    return look_at_cluster(call)
+    answer = look_at_cluster(call)
+    if not answer.get("requests"):
+        return answer
+    # Histories hold ids alone; start_operations reads the requests where the look has put them.
+    kept = called_for.read(CLUSTER_ID)
+    assert answer["requests"] == [asked["id"] for asked in kept]
+    return {**answer, "requests": kept}
 
 
 @pytest.fixture(autouse=True)

@@ -9,21 +9,36 @@ from typing import Any
 import pytest
 
 from activities.runtime.transitions import CANCELED_CODE, NO_ANSWER_CODE, Call, begin, finish, unfinished_before
+from domain.operation import step_lists
 from domain.operation.outcomes import Again, Ask, Back, Created, Done, Ending, Finding, Outcome, Stop
 from domain.operation.record import APPROVE, Operation, Question, RequestedBy, StepRecord
 from domain.operation.results import Attached, ComputeLeaving, DetachStarted
+from domain.operation.steps import DRAIN, do, undo, until
 from domain.problems import Problem
 from gateways import clock
 from gateways.host_json import orchestration_version
-from gateways.storage.records import Change, Superseded
+from gateways.storage.records import Change
 from tests.making import NOW, make_operation
 
 PLAN = tuple(
     StepRecord(name, kind, bound_seconds=600.0) for name, kind in (("first", "do"), ("ready", "until"), ("last", "do"))
 )
 FIRST, READY, LAST = PLAN
+STEPS = (
+    do("first", within=600.0),
+    until("ready", within=600.0),
+    until("drain", within=600.0, longer=DRAIN.longer),
+    undo("undo_first", within=600.0),
+    do("last", within=600.0, always=True),
+)
 WHO = RequestedBy("http", "somebody")
 PROBLEM = Problem("C", "no")
+
+
+@pytest.fixture(autouse=True)
+def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of an attach, for these tests."""
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
 
 
 def call(step: str = "first", kind: str = "do", **fields: Any) -> Call:
@@ -63,8 +78,8 @@ def events(change: Change | None) -> list[tuple[str, str]]:
 # --- begin
 
 
-def test_the_first_call_brings_the_plan_without_what_is_left_out() -> None:
-    change = begin(make_operation(left_out=("ready",), held_up="it waits"), call(plan=PLAN))
+def test_an_operation_begins_with_its_list_without_what_is_left_out() -> None:
+    change = begin(make_operation(left_out=("ready", "drain"), held_up="it waits"), call())
     assert events(change) == [("first", "started")]
     assert change is not None
     after = change.operation
@@ -75,15 +90,17 @@ def test_the_first_call_brings_the_plan_without_what_is_left_out() -> None:
 
 
 def test_an_operation_keeps_the_plan_that_it_began_with() -> None:
-    other = (StepRecord("added_later", "do"), *PLAN)
-    after = begun(make_operation(steps=PLAN), call(plan=other))
+    after = begun(make_operation(steps=PLAN), call())
     assert [step.name for step in after.steps] == ["first", "ready", "last"]
-    assert begin(after, call("added_later")) is None
+    over = replace(FIRST, status="Succeeded"), replace(READY, status="Succeeded"), LAST
+    assert begin(make_operation(steps=over), call("drain")) is None
+    assert begin(make_operation(steps=over), call("last")) is not None
 
 
 def test_an_undo_is_added_when_it_begins_before_the_end() -> None:
-    operation = make_operation(steps=(FIRST, StepRecord("record", "do")))
-    after = begun(operation, call("undo_first", "until", undo=True))
+    failed = replace(FIRST, status="Failed")
+    operation = make_operation(steps=(failed, StepRecord("record", "do")), problem=PROBLEM)
+    after = begun(operation, call("undo_first"))
     assert [step.name for step in after.steps] == ["first", "undo_first", "record"]
     assert after.status == "Undoing"
 
@@ -108,22 +125,22 @@ def test_a_step_that_is_over_is_not_begun_again(status: str) -> None:
 
 def test_the_bound_is_that_of_the_request_where_it_says_how_long() -> None:
     request = {"workloads": {"policy": "wait", "deadline": "PT2H"}}
-    operation = make_operation(request=request, steps=(StepRecord("drain", "until"), FIRST))
-    assert step_of(begun(operation, call("drain", "until")), "drain").bound_seconds == 3 * 3600.0
-    assert step_of(begun(operation, call("first")), "first").bound_seconds == 600.0
+    operation = make_operation(request=request, steps=(StepRecord("drain", "until"),))
+    assert step_of(begun(operation, call("drain")), "drain").bound_seconds == 3 * 3600.0
+    assert step_of(begun(make_operation(request=request), call("first")), "first").bound_seconds == 600.0
 
 
 def test_a_wait_keeps_the_version_that_began_it() -> None:
     operation = make_operation(steps=PLAN)
-    assert step_of(begun(operation, call("ready", "until")), "ready").version == orchestration_version()
+    at_ready = operation.with_step(replace(FIRST, status="Succeeded"))
+    assert step_of(begun(at_ready, call("ready")), "ready").version == orchestration_version()
     assert step_of(begun(operation, call()), "first").version is None
 
 
 def test_after_the_end_only_what_is_always_taken_begins() -> None:
     operation = make_operation(steps=PLAN, status="Failed")
-    with pytest.raises(Superseded):
-        begin(operation, call())
-    after = begun(operation, call("last", always=True))
+    assert begin(operation, call()) is None
+    after = begun(operation, call("last"))
     assert (after.status, step_of(after, "last").status) == ("Failed", "Running")
 
 

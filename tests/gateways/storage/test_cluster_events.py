@@ -30,6 +30,12 @@ def test_an_event_during_a_look_leaves_the_cluster_due(tables: Tables) -> None:
     assert settled.pending
 
 
+def test_a_settling_of_events_that_have_not_come_covers_none_of_them(tables: Tables) -> None:
+    reactions.note("/c", deleted=False)
+    reactions.settle("/c", 1_000_000, alive=True)
+    assert reactions.note("/c", deleted=False).pending
+
+
 def test_a_late_settling_takes_nothing_back(tables: Tables) -> None:
     for _ in range(3):
         reactions.note("/c", deleted=False)
