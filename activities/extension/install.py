@@ -15,6 +15,7 @@ from activities.extension.protected_settings import (
     protected_settings,
     references,
     references_sent,
+    without_protected,
 )
 from activities.extension.update import update_extension
 from activities.runtime import locks
@@ -144,7 +145,7 @@ def extension_ready(step: StepAtWork) -> Outcome:
 
 
 def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None) -> Outcome:
-    problem = _install_failed(step, extension, error)
+    problem = _install_failed(step, sent, extension, error)
     ours = sent.updated or any(c.type == EXTENSION for c in step.operation.created)
     if not ours or not (problem.transient or step.failed_before):
         return Stop(problem)
@@ -379,11 +380,14 @@ def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _install_failed(step: StepAtWork, extension: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
+def _install_failed(
+    step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None
+) -> Problem:
     properties = extension.get("properties", {})
     said = answers_in(properties.get("errorInfo") or {})
     for status in properties.get("statuses") or []:
         if str(status.get("level", "")).lower() == "error":
             said += answers_in(status)
     name = {"extension": str(extension["name"])} if extension.get("name") else {}
-    return explain(catalogue.EXTENSION, [*said, *([error] if error else [])], {**step.facts, **name})
+    said = without_protected(sent.protected, [*said, *([error] if error else [])])
+    return explain(catalogue.EXTENSION, said, {**step.facts, **name})

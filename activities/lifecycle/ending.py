@@ -146,7 +146,8 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
         "computeName": operation.compute_name,
     }
     if operation.problem is not None:
-        data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
+        # The code alone: the message repeats Azure's words, and subscribers are people whom Moor does not know.
+        data["error"] = {"code": operation.problem.code}
     event_id = f"{operation.instance_id}-{what.lower()}{of and '-' + of}"
     try:
         event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.arm_ids import same_resource
+from domain.redaction import scrub
 
 FINAL_JOB_STATUSES = frozenset({"completed", "failed", "canceled"})
 # Job types whose ``computeId`` says where they run; null stands for serverless compute.
@@ -41,6 +42,9 @@ class Use:
     clear: bool = True
     id: str = ""
     since: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", scrub(self.status))
 
     @property
     def canceling(self) -> bool:

@@ -70,13 +70,19 @@ class ArmAnswer:
 
 @dataclass(eq=False)
 class ArmError(Exception):
-    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless)."""
+    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
+
+    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent.
+    """
 
     status: int
     code: str
     message: str
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
+
+    def __post_init__(self) -> None:
+        self.code, self.message = scrub(self.code), scrub(self.message)
 
     @property
     def transient(self) -> bool:
@@ -181,7 +187,7 @@ def _request(request: HttpRequest) -> ArmAnswer:
         response = _client().send_request(request, connection_timeout=10, read_timeout=45)
     except AzureError as error:
         # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
-        raise ArmError(0, type(error).__name__, scrub(str(error))) from None
+        raise ArmError(0, type(error).__name__, str(error)) from None
     body = _json(response)
     retry_after = _retry_after(response.headers.get("Retry-After"))
     if response.status_code >= 300:
@@ -202,7 +208,7 @@ def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], ret
     said = body.get("error")
     said = said if isinstance(said, dict) else body
     code = str(said.get("code") or f"Http{status}")
-    message = scrub(str(said.get("message") or "Azure gave no reason."))
+    message = str(said.get("message") or "Azure gave no reason.")
     request_id = headers.get("x-ms-request-id")
     correlation_id = headers.get("x-ms-correlation-request-id")
     return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))

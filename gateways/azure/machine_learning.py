@@ -45,9 +45,9 @@ def submit_command(workspace_id: str, job_name: str, compute_name: str, command_
     try:
         _client(workspace_id).jobs.create_or_update(job)
     except HttpResponseError as error:
-        raise _arm_error(error) from error
+        raise _arm_error(error) from None
     except AzureError as error:  # azure-ai-ml's own exceptions too: it refuses some jobs before it sends them.
-        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from error
+        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from None
 
 
 def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
@@ -62,9 +62,9 @@ def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
     except JobException as error:
         return _told(str(error))
     except HttpResponseError as error:
-        raise _arm_error(error) from error
+        raise _arm_error(error) from None
     except (AzureError, ValueError, KeyError) as error:  # The data plane did not answer, or not in its own shape.
-        raise ArmError(0, type(error).__name__, str(error)) from error
+        raise ArmError(0, type(error).__name__, str(error)) from None
     return None
 
 

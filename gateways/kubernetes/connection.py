@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.redaction import learn
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
@@ -99,6 +100,8 @@ def _config(body: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
         return None, False
     entra = _takes_entra(user)
     token = user.get("token") or (entra_token() if entra else None)
+    if token is not None:
+        learn(str(token))
     if token is None or not str(kept["server"]).startswith("https://"):
         return None, entra
     config = {
