@@ -88,6 +88,12 @@ def references_sent(operation: Operation, wanted: Wanted, *, update: bool) -> di
     return {**sent_by_earlier_operations(operation, wanted), **sent} if update and sent else sent
 
 
+def references_possible(operation: Operation) -> dict[str, str]:
+    """The same of an extension that somebody else may have sent: by this request and by our own operations before."""
+    wanted = wanted_extension(operation.attach_request)
+    return {**sent_by_earlier_operations(operation, wanted), **wanted.protected}
+
+
 def sent_by_earlier_operations(operation: Operation, wanted: Wanted) -> dict[str, str]:
     """Protected settings that our own earlier operations sent and this request does not name, newest first."""
     found: dict[str, str] = {}

@@ -20,6 +20,7 @@ from domain.problems import problem_to_json
 from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
 from domain.workloads.uses import Workload
+from gateways.settings import SettingError, read_public_url
 from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
 
@@ -52,6 +53,8 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
         return _envelope(error)
     except Refused as refused:
         return _envelope(_refusal(refused))
+    except SettingError as error:
+        return _envelope(HttpError(503, "SettingInvalid", str(error)))
     except (AzureError, StorageSettingError, ClaimContested) as error:
         logger.warning("storage did not serve a request: %s: %s", type(error).__name__, error)
         return _envelope(
@@ -64,6 +67,10 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
                 headers={"Retry-After": str(_RETRY_AFTER_OUTAGE)},
             )
         )
+    except Exception as error:
+        # The host would write what it says into its own log, and answer 500 without a body.
+        logger.error("an answer could not be made", exc_info=error)
+        return _envelope(HttpError(500, "InternalError", "Moor could not answer; its log says why. Retry."))
 
 
 def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -217,7 +224,13 @@ def operation_url(base: str, operation_id: str) -> str:
 
 
 def base_url(req: func.HttpRequest, route_segments: int) -> str:
-    """The URL under which this API is served, as the caller reached it: theirs without query and route."""
+    """The URL under which this API is served: ``MOOR_PUBLIC_URL``, or as the caller says that they reached it.
+
+    Raises SettingError.
+    """
+    public = read_public_url()
+    if public is not None:
+        return public
     url: str = req.url
     parts = urlsplit(url)
     kept = parts.path.rstrip("/").split("/")[:-route_segments]

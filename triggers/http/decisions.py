@@ -24,7 +24,7 @@ from operations.decide import Refusal, decide
 from operations.retry import Retried, retry
 from triggers.http.answers import HttpError, answered, operation_answer
 from triggers.http.queries import find_operation
-from triggers.http.request import Parameters, principal, read_body
+from triggers.http.request import Parameters, principal, query_of, read_body
 
 bp = df.Blueprint()
 
@@ -90,7 +90,7 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
 
 def _decision(req: func.HttpRequest) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
-    Parameters(req.params, ()).check()
+    Parameters(query_of(req), ()).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
     return RequestedBy("http", principal(req.headers), decision.reason)

@@ -25,7 +25,7 @@ from triggers.http.answers import (
     operation_answer,
     operation_url,
 )
-from triggers.http.request import Parameters, principal, read_body, read_plan
+from triggers.http.request import Parameters, principal, query_of, read_body, read_plan
 
 bp = df.Blueprint()
 
@@ -58,8 +58,8 @@ async def reattach(req: func.HttpRequest, client: df.DurableOrchestrationClient)
 
 async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, kind: str) -> func.HttpResponse:
     submission = _submission(req, kind)
-    decided = await asyncio.to_thread(accept, submission)
     base = base_url(req, 1)
+    decided = await asyncio.to_thread(accept, submission)
     if decided.fresh:
         await start_recorded(client, decided.holder if isinstance(decided, Conflict) else decided.operation)
     if isinstance(decided, Conflict):
@@ -72,7 +72,7 @@ async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, k
 def _submission(req: func.HttpRequest, kind: str) -> Submission:
     """The request as it is to be accepted. Raises HttpError, or Refused with all that is wrong with it."""
     body = read_body(req)
-    plan_only, violations = _read_plan(req.params)
+    plan_only, violations = _read_plan(query_of(req))
     violations += _header_violations(req.headers)
     try:
         request = parse_request(kind, read_json(body))
