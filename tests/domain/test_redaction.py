@@ -72,7 +72,7 @@ HARMLESS = [
     "SharedAccessKeyName=RootManageSharedAccessKey",
     "sslKeyPemFile and keyJson.value",
     "kubectl get secret azuremlfessl --output jsonpath={.type}",
-    "d41d8cd98f00b204e9800998ecf8427e at https://pypi.org/simple: 10:30, user@example.net",
+    "d41d8cd98f00b204e9800998ecf8427e at https://example.net/simple: 10:30, user@example.net",
 ]
 
 
