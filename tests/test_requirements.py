@@ -1,4 +1,4 @@
-"""The requirement files name one version of everything for each Python that the app runs on, and hashes of its files."""
+"""The requirement files name one version of everything for each Python of the app, with hashes of all files."""
 
 from __future__ import annotations
 
