@@ -51,58 +51,11 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 # After a colon these are prose: "password: must have 12 characters".
-_PROSE = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "can",
-        "cannot",
-        "could",
-        "does",
-        "expired",
-        "for",
-        "from",
-        "has",
-        "have",
-        "if",
-        "in",
-        "invalid",
-        "is",
-        "it",
-        "its",
-        "may",
-        "missing",
-        "must",
-        "no",
-        "none",
-        "not",
-        "null",
-        "of",
-        "on",
-        "one",
-        "only",
-        "or",
-        "required",
-        "should",
-        "that",
-        "the",
-        "this",
-        "to",
-        "too",
-        "use",
-        "was",
-        "will",
-        "with",
-        "wrong",
-        "your",
-    ]
+_PROSE = re.compile(
+    r"(?:a|an|and|any|are|as|at|be|by|can|cannot|could|does|expired|for|from|has|have|if|in|invalid|is|it|its|may|missing"
+    r"|must|no|none|not|null|of|on|one|only|or|required|should|that|the|this|to|too|use|was|will|with|wrong|your)"
+    r"[.:!?)]{0,2}\Z",
+    re.IGNORECASE,
 )
 _SCHEME = re.compile(
     r"(?<![\w])(?P<scheme>Bearer|Basic|SharedKey(?:Lite)?|SharedAccessSignature|Negotiate)(?P<gap>(?:\s|%20|\+){1,3})"
@@ -124,7 +77,7 @@ _HINTS_OF_NAMES = ("key", "secret", "token", "signature", "pass", "pwd", "sig", 
 
 # Values that this process has read: of vaults, of relays. Process state, because an error that repeats one comes to
 # the process that sent it; nothing is decided by it. The eldest go first.
-_MOST_KNOWN, _SHORTEST_KNOWN, _SHORTEST_LINE = 4096, 6, 16
+_MOST_KNOWN, _SHORTEST_KNOWN, _SHORTEST_LINE = 4096, 8, 16
 _known: dict[str, None] = {}
 _lock = Lock()
 
@@ -132,7 +85,7 @@ _lock = Lock()
 def learn(value: str) -> None:
     """Have ``scrub`` leave a secret out from now on, in plain, JSON, URL and base64 form, and each long line of it.
 
-    Values of fewer than six characters are not learnt: they would be cut out of words.
+    Values of fewer than eight characters are not learnt: they would be cut out of words.
     """
     if len(value) < _SHORTEST_KNOWN:
         return
@@ -225,6 +178,6 @@ def _without_credential(found: re.Match[str]) -> str:
 
 def _without_named(found: re.Match[str]) -> str:
     mark, value = found["mark"] or found["double"] or found["single"] or "", found["value"]
-    if ":" in found["sign"] and value is not None and value.lower().rstrip(".:!?)") in _PROSE:
+    if ":" in found["sign"] and value is not None and _PROSE.match(value):
         return str(found[0])
     return f"{found['name']}{found['sign']}{mark}{REDACTED}"

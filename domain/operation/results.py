@@ -14,14 +14,13 @@ from pydantic import Discriminator
 
 from domain.extension.cluster_facts import ClusterAsFound
 from domain.operation.plan import Plan
-from domain.redaction import scrub
 from domain.times import Moment
 from domain.workloads.uses import Workload
 
 
 def as_text(value: object) -> str | None:
-    """A text that Azure has answered, without secrets; None for anything else."""
-    return scrub(value) if isinstance(value, str) else None
+    """A text that Azure has answered; None for anything else."""
+    return value if isinstance(value, str) else None
 
 
 @dataclass(frozen=True)
