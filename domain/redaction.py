@@ -11,7 +11,6 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from threading import Lock
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -78,8 +77,8 @@ _HINTS_OF_NAMES = ("key", "secret", "token", "signature", "pass", "pwd", "sig", 
 # Values that this process has read: of vaults, of relays. Process state, because an error that repeats one comes to
 # the process that sent it; nothing is decided by it. The eldest go first.
 _MOST_KNOWN, _SHORTEST_KNOWN, _SHORTEST_LINE = 4096, 8, 16
+# Threads share it without a lock: each line that reads or changes it does so in one step of the interpreter.
 _known: dict[str, None] = {}
-_lock = Lock()
 
 
 def learn(value: str) -> None:
@@ -92,13 +91,12 @@ def learn(value: str) -> None:
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE]
     forms = [value, *(line for line in lines if not line.startswith("-----"))]
     forms += [form for text in (value, value.strip()) for form in _spellings(text)]
-    with _lock:
-        for form in forms:
-            if form not in REDACTED:
-                _known.pop(form, None)
-                _known[form] = None
-        while len(_known) > _MOST_KNOWN:
-            del _known[next(iter(_known))]
+    for form in forms:
+        if form not in REDACTED:
+            _known.pop(form, None)
+            _known[form] = None
+    for eldest in [*_known][:-_MOST_KNOWN]:
+        _known.pop(eldest, None)
 
 
 def scrub(text: str, longest: int = LONGEST) -> str:
@@ -108,9 +106,7 @@ def scrub(text: str, longest: int = LONGEST) -> str:
     """
     text = text[:_LONGEST_READ]
     if _known:
-        with _lock:
-            forms = sorted((form for form in _known if form in text), key=len, reverse=True)
-        for form in forms:
+        for form in sorted((form for form in [*_known] if form in text), key=len, reverse=True):
             text = text.replace(form, REDACTED)
     if len(text) > longest:
         text = text[: longest - len(_CUT)] + _CUT

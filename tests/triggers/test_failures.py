@@ -29,6 +29,6 @@ async def test_an_exception_goes_to_the_log_and_its_kind_to_the_host(caplog: pyt
         await without_words("timer", fail())
     handed = "".join(traceback.format_exception(raised.value))
     assert "FunctionFailed: timer: ValueError" in handed
-    assert "words" not in handed
+    assert "words of" not in handed
     assert "words of Azure" in caplog.text
     assert "words of storage" in caplog.text

@@ -53,8 +53,6 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
         return _envelope(error)
     except Refused as refused:
         return _envelope(_refusal(refused))
-    except SettingError as error:
-        return _envelope(HttpError(503, "SettingInvalid", str(error)))
     except (AzureError, StorageSettingError, ClaimContested) as error:
         logger.warning("storage did not serve a request: %s: %s", type(error).__name__, error)
         return _envelope(
@@ -67,6 +65,8 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
                 headers={"Retry-After": str(_RETRY_AFTER_OUTAGE)},
             )
         )
+    except SettingError as error:
+        return _envelope(HttpError(503, "SettingInvalid", str(error)))
     except Exception as error:
         # The host would write what it says into its own log, and answer 500 without a body.
         logger.error("an answer could not be made", exc_info=error)
