@@ -31,14 +31,14 @@ ANYTHING = [
     f"{CLUSTER_ID}%2e",
 ]
 # What an event of each schema calls its fields.
-SCHEMAS = {
+SCHEMAS: dict[str, dict[str, Any]] = {
     "EventGridSchema": {"time": "eventTime", "type": "eventType", "version": ("dataVersion", "2")},
     "CloudEventSchemaV1_0": {"time": "time", "type": "type", "version": ("specversion", "1.0")},
 }
 
 
 def good(schema: str) -> dict[str, Any]:
-    names: Any = SCHEMAS[schema]
+    names = SCHEMAS[schema]
     data = {"resourceUri": CLUSTER_ID, "operationName": ACTION, "status": "Succeeded"}
     event = {"id": "1", "subject": CLUSTER_ID, names["type"]: SUCCESS, names["time"]: "2026-11-20T10:00:00Z"}
     return {**event, names["version"][0]: names["version"][1], "source": "s", "topic": "t", "data": data}
