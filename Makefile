@@ -8,6 +8,8 @@
 # make scenarios     runs all scenarios; with ENGINE=extension on Microsoft's Durable extension, with KILLS=1 killing it
 # make extension-sample      a few operations on Microsoft's Durable extension
 # make roles         runs all scenarios and shows what of the custom role they used
+# make lock          makes requirements.txt and requirements-dev.txt, with hashes, from the .in files; needs the network
+# make sbom          writes what is deployed as a CycloneDX file, .run/sbom.cdx.json
 # make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
@@ -18,7 +20,7 @@ PY := .venv/bin/python
 FACTOR ?= 60
 ENGINE ?= own
 
-.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench lock sbom setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -92,12 +94,19 @@ prove-restart: setup
 bench: setup
 	@$(PY) -m benchmarks.operations $(ARGS)
 
+# ARGS go to uv, for example: make lock ARGS="--upgrade-package cryptography"
+lock:
+	@scripts/lock.sh $(ARGS)
+
+sbom: .venv/.installed
+	@$(PY) scripts/sbom.py .run/sbom.cdx.json
+
 setup: .venv/.installed node_modules/.installed
 
 tools:
 	@scripts/setup.sh check
 
-.venv/.installed: requirements.txt requirements-dev.txt constraints.txt scripts/setup.sh | tools
+.venv/.installed: requirements.txt requirements-dev.txt scripts/setup.sh | tools
 	@scripts/setup.sh python
 	@touch $@
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
+from domain import redaction
 from gateways import policy
 from gateways.storage import tables as tables_module
 from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE
@@ -107,6 +108,12 @@ class Tables:
         """Delete every table."""
         for table in list(self._service.list_tables()):
             self._service.delete_table(table.name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that one test has read is no secret to the next."""
+    monkeypatch.setattr(redaction, "_known", {})
 
 
 @pytest.fixture

@@ -22,9 +22,12 @@ from gateways.storage import called_for, cluster_events
 from gateways.storage.cluster_events import Reaction
 from operations.accept import Conflict, accept, submission_of
 from operations.allowed import Forbidden
+from triggers import event_reader
+from triggers.failures import without_words
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
+event_reader.install()
 
 _KINDS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
 _DELETED = frozenset(f"{kind}/delete".lower() for kind in _KINDS)
@@ -42,8 +45,13 @@ _SUCCEEDED = frozenset(f"microsoft.resources.resource{what}success" for what in 
 async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrationClient) -> None:
     """Count an event about a cluster and start a look at the cluster. Both event schemas come here.
 
-    Raises azure.core.exceptions.AzureError or EngineError: Event Grid then delivers the event again.
+    One that is malformed is taken and does nothing. Raises FunctionFailed when storage or the engine does not answer:
+    Event Grid then delivers the event again.
     """
+    await without_words("cluster_event", _count(event, client))
+
+
+async def _count(event: Any, client: df.DurableOrchestrationClient) -> None:
     kind = str(getattr(event, "event_type", None) or getattr(event, "type", ""))
     reaction = await asyncio.to_thread(_note, kind, event.subject, event.get_json(), _happened(event))
     if reaction is not None:
@@ -97,12 +105,12 @@ def _happened(event: Any) -> datetime | None:
     told = getattr(event, "event_time", None) or getattr(event, "time", None)
     try:
         moment = told if isinstance(told, datetime) else datetime.fromisoformat(str(told))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) -> Reaction | None:
+def _note(kind: str, subject: Any, data: Any, happened: datetime | None) -> Reaction | None:
     if kind.lower() not in _SUCCEEDED or not any_events():
         return None
     data = data if isinstance(data, Mapping) else {}
@@ -115,7 +123,7 @@ def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) 
     try:
         cluster = parse_arm_id(named, *_KINDS)
     except ValueError:
-        logger.info("event: subject %s is no cluster", subject)
+        logger.info("event: subject %.300a is no cluster", subject)
         return None
     # One row for every spelling of the id: the samples of one page differ in it.
     return cluster_events.note(cluster.key, deleted=action in _DELETED, written=action in _WRITTEN, happened=happened)

@@ -42,6 +42,9 @@ _SETTLING = frozenset(
 _PAUSE = 30.0
 # How long after an event ARM may answer 404 for a cluster that was just made: seconds as a rule, minutes at times.
 _SHOWS_WITHIN = timedelta(minutes=10)
+# A cluster is gone when two looks so far apart say so: one answer may come from a cache that has not heard of it yet.
+_APART = timedelta(seconds=25)
+_GONE, _GROUP_GONE = "ResourceNotFound", "ResourceGroupNotFound"
 
 
 def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
@@ -86,16 +89,13 @@ def settle_cluster(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
-    found = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
-    if found is None:
-        reaction = cluster_events.read(str(cluster_id))
-        deleted = reaction is not None and reaction.deleted
-        # Each look has a time of its own: how long it was since the events came is what counts.
-        settling = from_text(call["now"]) - from_text(call["since"]) < _SHOWS_WITHIN
-        if settling and (reaction is None or not deleted or reaction.recreated):
-            return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
-        # Where no event reported a deletion, who may not see the cluster gets the same 404.
-        return _done(alive=False, requests=_detach_all(cluster_id) if deleted else None)
+    try:
+        found = arm.get(str(cluster_id), arm.cluster_api(cluster_id))
+    except ArmError as error:
+        if not error.not_found:
+            raise
+        return _not_found(cluster_id, call, error.code)
+    cluster_events.set_gone(cluster_id.key, None)
     # The spelling of its owners, for records and for the compute's name: events have it in any case.
     spelt = resource_at(found.body.get("id"), *_KINDS)
     if spelt is not None and spelt.key == cluster_id.key:
@@ -110,6 +110,46 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
         logger.info("event: cluster %s is %s, %s, %s: nothing to attach", cluster_id, state, power, connected)
         return _done(alive=True)
     return _done(alive=True, requests=_attach_tagged(cluster_id, found.body))
+
+
+def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[str, Any]:
+    """What a 404 calls for: a deletion counts when an event reported it, and two looks apart find no trace."""
+    reaction = cluster_events.read(cluster_id.key)
+    # Each look has a time of its own: how long it was since the events came is what counts.
+    now = from_text(call["now"])
+    settling = now - from_text(call["since"]) < _SHOWS_WITHIN
+    if settling and (reaction is None or not reaction.deleted or reaction.recreated):
+        return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
+    if reaction is None or not reaction.deleted:
+        return _done(alive=False)  # No event reported a deletion, and who may not see the cluster gets the same 404.
+    if not _is_gone(cluster_id, code):
+        cluster_events.set_gone(cluster_id.key, None)
+        return again(_PAUSE)
+    if reaction.gone_time is None or now - reaction.gone_time < _APART:
+        cluster_events.set_gone(cluster_id.key, reaction.gone_time or now)
+        return again(_PAUSE)
+    return _done(alive=False, requests=_detach_all(cluster_id))
+
+
+def _is_gone(cluster_id: ArmId, code: str) -> bool:
+    """Whether ARM says that the resource does not exist, and a list that would have it answers without it.
+
+    A list of the resource group answers those only who may read all that is in it. Raises ArmError.
+    """
+    if code not in (_GONE, _GROUP_GONE):
+        return False
+    scope = f"/subscriptions/{cluster_id.subscription}"
+    if code == _GONE:
+        scope += f"/resourceGroups/{cluster_id.resource_group}"
+    path = f"{scope}/providers/{cluster_id.resource_type}"
+    try:
+        listed = [str(item.get("id") or "") for item in arm.items(path, arm.cluster_api(cluster_id))]
+    except ArmError as error:
+        if error.transient or error.not_found or error.status in (401, 403):
+            logger.info("event: whether cluster %s is gone is unknown: its list answers %s", cluster_id, error)
+            return False
+        raise
+    return not any(same_resource(each, str(cluster_id)) for each in listed)
 
 
 def _done(*, alive: bool, requests: list[dict[str, Any]] | None = None) -> dict[str, Any]:

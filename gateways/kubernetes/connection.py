@@ -16,6 +16,7 @@ import requests
 import yaml
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.redaction import learn
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
@@ -156,6 +157,7 @@ def _config(body: Mapping[str, Any], servers: frozenset[str]) -> tuple[dict[str,
     token = user.get("token") or (entra_token() if entra else None)
     if token is None:
         return unusable, entra
+    learn(str(token))
     config = {
         "current-context": "moor",
         "clusters": [{"name": "moor", "cluster": kept}],

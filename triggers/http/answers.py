@@ -22,7 +22,7 @@ from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
 from domain.workloads.uses import Workload
 from gateways.policy import PolicyUnavailable
-from gateways.settings import SettingError
+from gateways.settings import SettingError, read_public_url
 from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
 from operations.allowed import Forbidden
@@ -81,6 +81,10 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
     except SettingError as error:
         logger.error("a setting cannot be used: %s", error)
         return _envelope(HttpError(503, "SettingInvalid", f"{error}. Correct the setting."))
+    except Exception as error:
+        # The host would write what it says into its own log, and answer 500 without a body.
+        logger.error("an answer could not be made", exc_info=error)
+        return _envelope(HttpError(500, "InternalError", "Moor could not answer; its log says why. Retry."))
 
 
 def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -256,7 +260,13 @@ def operation_url(base: str, operation_id: str) -> str:
 
 
 def base_url(req: func.HttpRequest, route_segments: int) -> str:
-    """The URL under which this API is served, as the caller reached it: theirs without query and route."""
+    """The URL under which this API is served: ``MOOR_PUBLIC_URL``, or as the caller says that they reached it.
+
+    Raises SettingError.
+    """
+    public = read_public_url()
+    if public is not None:
+        return public
     url: str = req.url
     parts = urlsplit(url)
     kept = parts.path.rstrip("/").split("/")[:-route_segments]

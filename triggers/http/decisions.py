@@ -28,7 +28,7 @@ from operations.retry import Retried, retry
 from triggers.http.answers import HttpError, operation_answer
 from triggers.http.gate import admitted, check_options, requested_by
 from triggers.http.queries import find_operation
-from triggers.http.request import Parameters, read_body, read_mode
+from triggers.http.request import Parameters, query_of, read_body, read_mode
 
 bp = df.Blueprint()
 
@@ -68,7 +68,7 @@ async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestratio
 async def _answer(
     req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str, caller: Caller
 ) -> func.HttpResponse:
-    Parameters(req.params, ()).check()
+    Parameters(query_of(req), ()).check()
     said = parse(Answer, read_json(read_body(req)))
     asked_by = requested_by(caller, said.reason)
     before = (await find_operation(req, caller)).operation
@@ -102,14 +102,14 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient, 
 
 def _decision(req: func.HttpRequest, caller: Caller, parameters: Parameters | None = None) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
-    (parameters or Parameters(req.params, ())).check()
+    (parameters or Parameters(query_of(req), ())).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
     return requested_by(caller, decision.reason)
 
 
 async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient, caller: Caller) -> func.HttpResponse:
-    parameters = Parameters(req.params, ("mode",))
+    parameters = Parameters(query_of(req), ("mode",))
     undo = parameters.take("mode", read_mode, False)
     asked_by = _decision(req, caller, parameters)
     before = (await find_operation(req, caller)).operation

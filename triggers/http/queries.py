@@ -29,6 +29,7 @@ from triggers.http.answers import (
 from triggers.http.gate import admitted
 from triggers.http.request import (
     Parameters,
+    query_of,
     read_filter,
     read_position,
     read_sequence,
@@ -66,7 +67,7 @@ async def get_journal(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _list(req: func.HttpRequest, caller: Caller) -> func.HttpResponse:
-    parameters = Parameters(req.params, (*FILTERS, *PAGING))
+    parameters = Parameters(query_of(req), (*FILTERS, *PAGING))
     wanted = read_filter(parameters)
     top = parameters.take("top", whole_number(1, MOST_OPERATIONS), DEFAULT_OPERATIONS)
     after = parameters.take("continuationToken", read_position, "")
@@ -93,7 +94,7 @@ async def _get(req: func.HttpRequest, caller: Caller) -> func.HttpResponse:
 
 
 async def _journal(req: func.HttpRequest, caller: Caller) -> func.HttpResponse:
-    parameters = Parameters(req.params, PAGING)
+    parameters = Parameters(query_of(req), PAGING)
     top = parameters.take("top", whole_number(1, MOST_ENTRIES), DEFAULT_ENTRIES)
     after = parameters.take("continuationToken", read_sequence, 0)
     parameters.check()
