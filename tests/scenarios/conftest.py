@@ -27,6 +27,12 @@ FACTOR = 300.0
 # is over in twelve: these timers are run by hand, by the tests that are about them, and by themselves in stacks of
 # their own (test_restarts.py).
 BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("watch_operations", "resume_stuck_detaches")}
+# What takes Azure minutes takes the stack less than a second: in whatever is looked at meanwhile Azure is held, not slow.
+DURATIONS = {
+    **{"cluster.create": 120, "cluster.delete": 120, "cluster.start": 60, "cluster.stop": 60},
+    **{"extension.create": 200, "extension.update": 100, "extension.delete": 200},
+    **{"compute.attach": 100, "compute.detach": 60},
+}
 _numbers = itertools.count(1)
 _owners = Owners()
 
@@ -53,6 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     """The running stack, shared by all scenarios: kill its host, but leave it running."""
     options = Options(factor=FACTOR, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("stack")) as running:
+        running.azure.settings(durations=DURATIONS)
         yield running
         role_use.tell(pytestconfig, running)
 
