@@ -27,11 +27,17 @@ FACTOR = 300.0
 # is over in twelve: these timers are run by hand, by the tests that are about them, and by themselves in stacks of
 # their own (test_restarts.py).
 BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("watch_operations", "resume_stuck_detaches")}
-# What takes Azure minutes takes the stack less than a second: in whatever is looked at meanwhile Azure is held, not slow.
+# What takes Azure minutes takes the stack less than a second; whoever looks at something meanwhile has Azure held.
 DURATIONS = {
-    **{"cluster.create": 120, "cluster.delete": 120, "cluster.start": 60, "cluster.stop": 60},
-    **{"extension.create": 200, "extension.update": 100, "extension.delete": 200},
-    **{"compute.attach": 100, "compute.detach": 60},
+    "cluster.create": 120,
+    "cluster.delete": 120,
+    "cluster.start": 60,
+    "cluster.stop": 60,
+    "extension.create": 200,
+    "extension.update": 100,
+    "extension.delete": 200,
+    "compute.attach": 100,
+    "compute.detach": 60,
 }
 _numbers = itertools.count(1)
 _owners = Owners()
