@@ -17,7 +17,6 @@ from domain.access.relay import (
     CONNECTION_STRING_SETTING,
     HYBRID_CONNECTION,
     OWN_CONNECTION_STRING,
-    RELAY,
     RELAY_RULE,
     Relay,
     RelayAllowed,
@@ -30,7 +29,7 @@ from domain.access.relay import (
     relay_settings,
     rule_body,
 )
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, RELAY, ArmId, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.extension.wanted import REQUIRE, wanted_extension
 from domain.operation.outcomes import (
