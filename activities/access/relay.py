@@ -106,11 +106,11 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
     ensured = step.operation.result_of(RelayEnsured)
     if ensured is None:
         return {}, {}
-    relay = relay_in({CONNECTION_ID_SETTING: ensured.connection_id})
-    if relay is None:
-        return {}, {}
-    if not may_use(relay, step.operation.cluster, allowed_relays(step)):
-        return Stop(make_problem("RelayNotOwn", step.facts))
+    named = {"properties": {"configurationSettings": {CONNECTION_ID_SETTING: ensured.connection_id}}}
+    refused = relay_refused(step, named)
+    if refused is not None:
+        return Stop(refused)
+    relay = Relay(ensured.namespace_id, ensured.connection_id)
     try:
         keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
     except ArmError as error:
