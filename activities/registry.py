@@ -63,6 +63,7 @@ from domain.operation import steps
 from domain.operation.outcomes import RAISED, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.steps import Step
+from gateways import bounds
 from gateways.azure.computes import find_compute
 from gateways.azure.subscription import registration_state
 
@@ -222,7 +223,8 @@ def _answering(work: Activity) -> Activity:
 
     def activity(call: dict[str, Any]) -> dict[str, Any]:
         try:
-            return work(call)
+            with bounds.of_activity():
+                return work(call)
         except Exception as error:
             return _raised(call, error)
 

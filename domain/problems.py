@@ -11,13 +11,19 @@ from domain.redaction import scrub
 
 @dataclass(frozen=True)
 class AzureAnswer:
-    """What Azure itself said."""
+    """What Azure itself said, without the secrets in it: however it came here."""
 
     code: str | None = None
     message: str | None = None
     status: int | None = None
     request_id: str | None = None
     correlation_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("code", "message", "request_id", "correlation_id"):
+            said = getattr(self, name)
+            if said is not None:
+                object.__setattr__(self, name, scrub(said))
 
 
 @dataclass(frozen=True)
@@ -58,4 +64,4 @@ def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[Azure
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else scrub(str(value))
+    return None if value is None else str(value)

@@ -141,7 +141,8 @@ def planted(call: dict[str, Any]) -> dict:
     return call
 """
 NO_STORAGE = {
-    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a"
+    "MOOR_AUTH": "keys",
+    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a",
 }
 
 

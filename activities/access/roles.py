@@ -130,7 +130,7 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     anew = step.operation.kind == "reattach" and user is None  # It gets a new identity with the new compute.
     principal = None if anew else _compute_principal(step, user)
     needs = compute_needs(principal or "", resolved.container_registry, resolved.storage_account)
-    missing = roles_held(needs).missing if principal else needs
+    missing = roles_held(needs).missing if principal else [need for need in needs if need.fits_scope]
     return [
         PlannedChange(
             "grant_compute_roles",
@@ -226,6 +226,8 @@ def _see_to(step: StepAtWork, needs: Sequence[Need], check: str, refuse: Refusal
 
 def _grant(step: StepAtWork, need: Need) -> bool:
     """Make the assignment; whether this call made it, and not somebody before it. Raises ArmError."""
+    if not need.fits:
+        raise ArmError(400, arm.UNUSABLE_ID, f"{need.role.name} is not granted on {need.scope}")
     if arm.find(need.assignment_id, API_VERSION) is not None:
         return False
     step.intend(_CREATE, need.assignment_id)

@@ -132,7 +132,8 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
 
     ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
     """
-    endpoint = read_settings().events_topic_endpoint
+    settings = read_settings()
+    endpoint = settings.events_topic_endpoint
     if endpoint is None or operation.plan_only:
         return ()
     data: dict[str, Any] = {
@@ -143,8 +144,11 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
         "clusterId": operation.cluster_id,
         "computeName": operation.compute_name,
     }
+    if settings.public_url is not None:
+        data["operationLocation"] = f"{settings.public_url}/operations/{operation.id}"
     if operation.problem is not None:
-        data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
+        # The code alone: the message repeats Azure's words, and subscribers are people whom Moor does not know.
+        data["error"] = {"code": operation.problem.code}
     event_id = f"{operation.instance_id}-{what.lower()}{of and '-' + of}"
     try:
         event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)

@@ -14,6 +14,8 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
+from activities.cluster import slots
+from activities.cluster.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
     Call,
@@ -43,10 +45,13 @@ from domain.operation.outcomes import (
     stop,
 )
 from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
+from domain.operation.results import TurnedAway
 from domain.operation.steps import Step, situation_of
 from domain.times import from_text, in_words
-from gateways import clock
+from gateways import clock, policy
 from gateways.azure.arm import ArmError
+from gateways.kubernetes.ways import Ways, opened
+from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError
 from gateways.storage import records
 from gateways.storage.records import Change, Stored, Superseded
@@ -74,6 +79,17 @@ class StepAtWork:
         record = self.operation.step(self.call.step)
         assert record is not None
         return record
+
+    @property
+    def turned_away(self) -> int:
+        """How many attempts of this step have come to nothing because others were in clusters."""
+        kept = self.record.progress_of(TurnedAway)
+        return 0 if kept is None else kept.times
+
+    @property
+    def tries(self) -> int:
+        """Which attempt this is of those that were not turned away: a neighbour's cluster uses up none of them."""
+        return self.record.attempts - self.turned_away
 
     @property
     def intent(self) -> Intent | None:
@@ -162,7 +178,8 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
             return _not_next(begun.operation, its)
         call = call.of(its)
         at_work = StepAtWork(call, begun.operation, begun)
-        outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
+        with opened(_ways(begun.operation)):
+            outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
             call.operation, call.run, lambda o: finish(o, call, outcome), clock.now(), at_work.latest
         ).operation
@@ -182,6 +199,16 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     if not finished.over:
         return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
     return _answer(call, after)
+
+
+def _ways(operation: Operation) -> Ways:
+    """The ways into the cluster that the policy has open for the operation's workspace; none while it is unknown."""
+    try:
+        entry = policy.current().entry_of(str(operation.workspace_id))
+    except PolicyUnavailable as error:
+        logger.warning("%s: %s", operation.id, error)
+        return Ways()
+    return Ways() if entry is None else Ways(entry.administratorCredential, entry.runCommand)
 
 
 def note_raised(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,6 +263,8 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return work(step)
     except OvertakenByDelivery:
         return Again(_FIRST_PAUSE, "another delivery of this step is at work")
+    except SlotsTaken as taken:
+        return Again(slots.PAUSE, str(taken), progress=TurnedAway(step.turned_away + 1))
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         situation = situation_of(step.call.step)
@@ -279,12 +308,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
                 {**step.facts, "step": call.step, "waited": in_words(waited), "detail": outcome.detail},
             )
         )
-    pause = outcome.after if outcome.after is not None else _back_off(step.record.attempts)
+    pause = outcome.after if outcome.after is not None else _back_off(waited)
     return replace(outcome, after=max(1.0, min(pause, bound - waited)))
 
 
-def _back_off(attempts: int) -> float:
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
+def _back_off(waited: float) -> float:
+    # Half as long again each time. By the time, because a poll that has nothing new to tell is not counted.
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE + max(0.0, waited) / 2)
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
 
 

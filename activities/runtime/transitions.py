@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.catalogue.explain import make_problem
@@ -42,6 +42,8 @@ from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage.records import Change
 
+# A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long.
+_SIGN_OF_LIFE = timedelta(minutes=10)
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 
 
@@ -140,7 +142,7 @@ def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
 
 def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     """What a step's outcome changes; None when another delivery of the same message has ended the step already."""
-    operation = replace(operation, held_up=None)  # It moves.
+    stood, operation = operation, replace(operation, held_up=None)  # It moves.
     step = operation.step(call.step)
     assert step is not None
     if step.over:
@@ -152,7 +154,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     if isinstance(outcome, Back):
         return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
-        return _waiting(operation, step, call, outcome, moment)
+        waiting = _waiting(operation, step, call, outcome, moment)
+        return _sign_of_life(stood, moment) if _says_the_same(stood, waiting.operation, step) else waiting
     if isinstance(outcome, Stop):
         problem = replace(outcome.problem, step=call.step)
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
@@ -202,6 +205,18 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
         replace(after.with_question(question), status=_status(operation, call, NEEDS_APPROVAL)),
         [journal_entry(step.name, event if asked else "asked", moment, polls, message)],
     )
+
+
+def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> bool:
+    """Whether a poll has found what the one before it found, but for being one more."""
+    polled = after.step(step.name)
+    assert polled is not None
+    return step.kind != "do" and after.with_step(replace(polled, attempts=step.attempts)) == before
+
+
+def _sign_of_life(operation: Operation, moment: datetime) -> Change | None:
+    """What a poll writes that has nothing to tell: now and then that the run is alive, for the watch."""
+    return Change(operation, []) if moment - operation.updated_time >= _SIGN_OF_LIFE else None
 
 
 def _question(step: str, ask: Ask, moment: datetime) -> Question:

@@ -28,16 +28,20 @@ KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
 
 @dataclass(frozen=True)
 class RequestedBy:
-    """Who or what asked: ``source`` is http, event, timer, fleet or operation."""
+    """Who or what asked: ``source`` is http, event, timer, fleet or operation.
+
+    ``principal`` is ``tenant:object id``; ``name`` is for display, and nothing goes by it.
+    """
 
     source: str
     principal: str | None = None
     reason: str | None = None
     parent_id: str | None = None
+    name: str | None = None
 
     def told(self) -> dict[str, str]:
         """What the journal says of who asked; what is not known is left out."""
-        said = {"source": self.source, "principal": self.principal, "reason": self.reason}
+        said = {"source": self.source, "principal": self.principal, "name": self.name, "reason": self.reason}
         return {name: value for name, value in said.items() if value}
 
 

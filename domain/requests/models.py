@@ -56,6 +56,11 @@ from domain.requests.fields import (
 from domain.violations import INVALID, Violation
 
 
+def _unless_given(default: str) -> Any:
+    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
+    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
+
+
 class Identity(Model):
     """The compute's own identity. Left out, the compute has none."""
 
@@ -111,7 +116,7 @@ class InstanceType(Model):
 class AttachRequest(Model):
     """Attach a cluster (AKS or Azure Arc) to a workspace as a compute. ARM ids are kept in canonical spelling."""
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"/expiresAt"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"/approvalTimeout", "/expiresAt"})
 
     workspaceId: WorkspaceId
     clusterId: ClusterId
@@ -128,6 +133,7 @@ class AttachRequest(Model):
     registerProviders: bool = False
     cleanupLegacy: bool = False
     grantRoles: bool = False
+    approval: Annotated[Literal["none"], choice("none", later=("required",))] = _unless_given("none")
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT
@@ -183,11 +189,6 @@ class DetachRequest(Model):
     approvalTimeout: Wait = DEFAULT_APPROVAL_TIMEOUT
     cleanUp: CleanUp = Field(default_factory=CleanUp)
     reason: Reason = LEFT_OUT
-
-
-def _unless_given(default: str) -> Any:
-    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
-    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
 
 
 class ExtensionChanges(Model):

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import signal
+import ssl
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from packages.simulated_azure.arm import long_running
 from packages.simulated_azure.arm.front_door import Arm
 from packages.simulated_azure.arm.routing import Router
 from packages.simulated_azure.control.api import Control, explain_errors
+from packages.simulated_azure.control.directory import DirectoryControl
 from packages.simulated_azure.control.events import EventControl
 from packages.simulated_azure.data_plane import key_vault, run_history
 from packages.simulated_azure.event_grid.delivery import Deliverer
 from packages.simulated_azure.event_grid.topics import Topics
 from packages.simulated_azure.identity import metadata
+from packages.simulated_azure.identity.entra import Entra
 from packages.simulated_azure.identity.managed_identity import Identity
 from packages.simulated_azure.identity.tokens import TokenIssuer
 from packages.simulated_azure.kubernetes import commands
@@ -97,11 +100,10 @@ async def serve(options: Options) -> None:
     hook = _hook(options.call_hook)
     runners: list[web.AppRunner] = []
 
-    async def listen(app: web.Application, port: int, secure: tls.TlsFiles | None) -> int:
+    async def listen(app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
         await runner.setup()
         runners.append(runner)
-        context = secure.server_context() if secure else None
         await web.TCPSite(runner, HOST, port, ssl_context=context, backlog=512).start()
         return int(runner.addresses[0][1])
 
@@ -112,23 +114,27 @@ async def serve(options: Options) -> None:
     control_app = web.Application(middlewares=[explain_errors], client_max_size=MAX_BODY * 8)
     control_app.add_routes(Control(world, lambda: about).routes())
     control_app.add_routes(EventControl(world, deliverer).routes())
+    control_app.add_routes(DirectoryControl(world).routes())
     control_app.add_routes(KubernetesControl(world).routes())
-    arm_port = await listen(arm_app, options.port or kept["port"], files)
+    arm_port = await listen(arm_app, options.port or kept["port"], files.server_context())
     identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], None)
     control_port = await listen(control_app, options.control_port or kept["controlPort"], None)
+    kubernetes = Kubernetes(world, hook)
     kubernetes_port = await listen(
-        _kubernetes_application(Kubernetes(world, hook)), kept["kubernetesPort"], cluster_files
+        _kubernetes_application(kubernetes), kept["kubernetesPort"], cluster_files.clusters_context()
     )
     vault_app = web.Application()
     vault_app.add_routes(key_vault.KeyVault(world, hook).routes())
-    vault_port = await listen(vault_app, 0, files)
+    vault_port = await listen(vault_app, 0, files.server_context())
     history_app = web.Application()
     history_app.add_routes(run_history.RunHistory(world, hook).routes())
-    history_port = await listen(history_app, 0, files)
+    history_port = await listen(history_app, 0, files.server_context())
 
     def port_of(host: str) -> int | None:
         if key_vault.exists(world, host):
             return vault_port
+        if kubernetes.cluster_at(host) is not None:
+            return kubernetes_port
         return history_port if run_history.exists(world, host) else None
 
     proxy = NameProxy(port_of)
@@ -227,6 +233,7 @@ def _arm_application(
     app.router.add_get("/metadata/endpoints", describe)
     app.router.add_get("/eventsubscriptions/{name}/validate", event_subscriptions.validate)
     app.add_routes(topics.routes())
+    app.add_routes(Entra(world).routes())
     app.router.add_route("*", "/{path:.*}", arm.serve)
     return app
 

@@ -234,7 +234,7 @@ class Driver:
     def _approve(self, operation_id: str) -> None:
         """Say yes; an answer that does not come is given again, which changes nothing."""
         try:
-            self.stack.app.answer(operation_id, "approve")
+            self.stack.approver.answer(operation_id, "approve")
         except (OSError, AppError):
             return
 

@@ -165,7 +165,7 @@ class Player:
 
     def _call(self, verb: str) -> HttpAnswer:
         if verb in ("approve", "reject"):
-            return self._stack.app.answer(self._operation_id, verb, "a person")
+            return self._stack.approver.answer(self._operation_id, verb, "a person")
         return self._stack.app.call("POST", f"/operations/{self._operation_id}/{verb}", {"reason": "a person"})
 
     def _gathered(self, story: Story) -> Story:

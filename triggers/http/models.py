@@ -33,7 +33,8 @@ class RequestedBy(_Answer):
     """Who or what asked."""
 
     source: Literal["http", "event", "timer", "fleet", "operation"]
-    principal: str | None = _NULL
+    principal: str | None = Field(default_factory=lambda: None, description="tenant:object id")
+    name: str | None = Field(default_factory=lambda: None, description="For display.")
     reason: str | None = _NULL
     parentId: str | None = _NULL
 

@@ -24,7 +24,21 @@ from triggers.http.queries import (
 
 _SCHEMAS = "#/components/schemas/"
 _TEXT: dict[str, Any] = {"type": "string"}
-_UNAUTHORISED = {"description": "No valid key or token; the body may be empty (the Functions host answers)."}
+_UNAUTHENTICATED = {
+    "description": "No valid key or token; WWW-Authenticate says what is expected. The body may be empty where the "
+    "Functions host answers.",
+}
+_REFUSED = (
+    "Refused; nothing was changed. 429 (too many requests or live operations of this principal) and 503 carry "
+    "Retry-After."
+)
+_ENTRA = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "Access token of Microsoft Entra ID for this API, with an app role - Moor.Reader, Moor.Operator, "
+    "Moor.Approver, Moor.Privileged. The only way in where MOOR_AUTH is entra.",
+}
 
 
 class _Untitled(GenerateJsonSchema):
@@ -47,10 +61,11 @@ def document(server_url: str) -> dict[str, Any]:
             "values that the contract describes and later releases bring with NotAvailableYet.",
         },
         "servers": [{"url": server_url}],
-        "security": [{"functionKey": []}, {"functionKeyQuery": []}],
+        "security": [{"entra": []}, {"functionKey": []}, {"functionKeyQuery": []}],
         "paths": _paths(),
         "components": {
             "securitySchemes": {
+                "entra": _ENTRA,
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
                 "functionKeyQuery": {"type": "apiKey", "in": "query", "name": "code"},
             },
@@ -152,7 +167,7 @@ def _start(operation_id: str, model: str, summary: str) -> dict[str, Any]:
                 "content": content,
             },
             "202": {"description": "Accepted.", "headers": headers, "content": content},
-            **_errors("400", "409", "413", "415", "503"),
+            **_errors("400", "409", "413", "415"),
         },
     }
 
@@ -173,7 +188,7 @@ def _list_operations() -> dict[str, Any]:
         ],
         "responses": {
             "200": {"description": "A page.", "content": _json("OperationPage")},
-            **_errors("400", "503"),
+            **_errors("400"),
         },
     }
 
@@ -190,7 +205,7 @@ def _get_operation() -> dict[str, Any]:
                 "content": _json("Operation"),
             },
             "304": {"description": "Unchanged since the ETag in If-None-Match."},
-            **_errors("404", "503"),
+            **_errors("404"),
         },
     }
 
@@ -202,7 +217,7 @@ def _get_journal() -> dict[str, Any]:
         "parameters": [_top(DEFAULT_ENTRIES, MOST_ENTRIES), _query("continuationToken", _TEXT)],
         "responses": {
             "200": {"description": "A page of entries.", "content": _json("JournalPage")},
-            **_errors("400", "404", "503"),
+            **_errors("400", "404"),
         },
     }
 
@@ -214,7 +229,7 @@ def _decision(operation_id: str, summary: str, model: str = "Decision") -> dict[
         "requestBody": {"required": model == "Answer", "content": _json(model)},
         "responses": {
             "202": {"description": "Taken; the operation's present state.", "content": _json("Operation")},
-            **_errors("400", "404", "409", "413", "415", "503"),
+            **_errors("400", "404", "409", "413", "415"),
         },
     }
 
@@ -232,8 +247,9 @@ def _health() -> dict[str, Any]:
 
 
 def _errors(*statuses: str) -> dict[str, Any]:
-    refused = {"description": "Refused; nothing was changed.", "content": _json("ErrorResponse")}
-    return {"401": _UNAUTHORISED, **dict.fromkeys(statuses, refused)}
+    """What every gated path answers, and what this one answers besides."""
+    refused = {"description": _REFUSED, "content": _json("ErrorResponse")}
+    return {"401": _UNAUTHENTICATED, **dict.fromkeys(sorted({*statuses, "403", "429", "503"}), refused)}
 
 
 def _json(model: str) -> dict[str, Any]:

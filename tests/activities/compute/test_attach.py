@@ -355,7 +355,11 @@ def test_an_undo_leaves_what_somebody_uses_by_now(
 ) -> None:
     azure.bodies[TARGET] = compute()
     azure.lists[f"{WORKSPACE_ID}/jobs"] = [
-        {"id": "/j", "name": "train", "properties": {"jobType": "Command", "status": "Running", "computeId": TARGET}}
+        {
+            "id": f"{WORKSPACE_ID}/jobs/train",
+            "name": "train",
+            "properties": {"jobType": "Command", "status": "Running", "computeId": TARGET},
+        }
     ]
     azure.bodies[WORKSPACE_ID] = {}
     told = undo_compute(undoing())

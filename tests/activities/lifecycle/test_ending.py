@@ -67,7 +67,8 @@ def test_subscribers_are_told_the_end_once_for_each_run(sent: list[tuple[Any, ..
     assert first == second, "the id tells a subscriber that it is the same event"
     endpoint, event_id, kind, subject, data = first
     assert (endpoint, event_id, kind, subject) == (TOPIC, "op-1-failed", "Moor.OperationFailed", "operations/op")
-    assert (data["operationId"], data["status"], data["error"]["code"]) == ("op", "Failed", "ComputeFailed")
+    assert (data["operationId"], data["status"]) == ("op", "Failed")
+    assert data["error"] == {"code": "ComputeFailed"}, "Azure's words go to nobody whom Moor does not know"
 
 
 def test_of_a_plan_nobody_is_told(sent: list[tuple[Any, ...]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
+from activities.cluster.slots import SlotsTaken
 from activities.runtime.step import StepAtWork, note_raised, run_step
 from domain.operation import step_lists
 from domain.operation.outcomes import (
@@ -311,7 +312,7 @@ def test_polls_are_counted_and_written_once_each() -> None:
 def test_without_an_interval_the_pauses_grow_to_a_minute() -> None:
     once("first", Done())
     work, _ = answering(*[Again(None, "x") for _ in range(14)])
-    pauses = [run_step(work, call("ready"))["after"] for _ in range(14)]
+    pauses = [run_step(work, call("ready", after=10 * n))["after"] for n in range(14)]
     assert 4 <= pauses[0] <= 6
     assert 54 <= pauses[-1] <= 66
     assert pauses[5] > pauses[0]
@@ -496,6 +497,23 @@ def test_what_an_attempt_has_seen_is_there_for_the_next_one() -> None:
     first = stored().step("first")
     assert first is not None
     assert (first.progress, first.value) == ({}, {"job_id": "/job"})
+
+
+def test_who_is_turned_away_from_a_cluster_asks_again_and_uses_up_no_attempt() -> None:
+    tries: list[int] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        tries.append(step.tries)
+        if len(tries) in (2, 3):
+            raise SlotsTaken("others are in it")
+        return Again(1.0, "not yet")
+
+    answers = [run_step(work, call()) for _ in range(5)]
+    assert [answer["kind"] for answer in answers] == ["again"] * 5
+    assert [answer["after"] for answer in answers] == [1, 5, 5, 1, 1]
+    assert tries == [1, 2, 2, 2, 3]
+    details = [entry.message for entry in records.journal("op", 0, 100) if entry.event == "waiting"]
+    assert details[1:3] == ["others are in it"] * 2
 
 
 def test_a_step_whose_work_keeps_raising_ends_in_the_record_and_counts_in_a_row_only() -> None:

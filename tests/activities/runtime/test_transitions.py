@@ -15,6 +15,7 @@ from domain.operation.record import APPROVE, Operation, Question, RequestedBy, S
 from domain.operation.results import Attached, ComputeLeaving, DetachStarted
 from domain.operation.steps import DRAIN, do, undo, until
 from domain.problems import Problem
+from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage.records import Change
 from tests.making import NOW, make_operation
@@ -248,6 +249,36 @@ def test_a_do_waits_and_a_poll_is_counted() -> None:
     polled = finished(running(READY), call("ready", "until"), Again(5.0, "busy"))
     assert events(polled) == [("ready", "polled")]
     assert step_of(polled.operation, "ready").attempts == 2
+
+
+POLLED = replace(READY, status="Waiting", attempts=2, started=NOW, detail="busy")
+
+
+def test_a_poll_that_finds_what_the_last_one_found_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for a sign of life after ten minutes: the head alone, no line of the journal, nothing else changed."""
+    waiting = running(READY, "Waiting", updated_time=NOW).with_step(POLLED)
+    for minutes, expected in ((0, None), (9.9, None), (10, Change(waiting, [])), (600, Change(waiting, []))):
+        monkeypatch.setattr(clock, "now", lambda minutes=minutes: NOW + timedelta(minutes=minutes))
+        assert finish(waiting, call("ready", "until"), Again(5.0, "busy")) == expected
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Again(5.0, "less busy"),
+        Again(5.0, "busy", {"jobs": 2}),
+        Again(5.0, "busy", progress=ComputeLeaving(NOW)),
+        Done(detail="busy"),
+    ],
+)
+def test_a_poll_that_finds_something_else_is_written_at_once(outcome: Outcome) -> None:
+    change = finished(running(READY, "Waiting").with_step(POLLED), call("ready", "until"), outcome)
+    assert len(change.entries) == 1
+
+
+def test_a_poll_that_moves_what_was_held_up_is_written_at_once() -> None:
+    held_up = running(READY, "Waiting", held_up="the engine has not begun").with_step(POLLED)
+    assert finished(held_up, call("ready", "until"), Again(5.0, "busy")).operation.held_up is None
 
 
 def test_an_attempt_leaves_word_for_the_next_and_none_leaves_it_as_it_was() -> None:
