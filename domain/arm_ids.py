@@ -6,14 +6,33 @@ import re
 from dataclasses import dataclass
 
 WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
+COMPUTE = f"{WORKSPACE}/computes"
 MANAGED_CLUSTER = "Microsoft.ContainerService/managedClusters"
 CONNECTED_CLUSTER = "Microsoft.Kubernetes/connectedClusters"
 EXTENSION = "Microsoft.KubernetesConfiguration/extensions"
 
+STORAGE_ACCOUNT = "Microsoft.Storage/storageAccounts"
+REGISTRY = "Microsoft.ContainerRegistry/registries"
+USER_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+RELAY = "Microsoft.Relay/namespaces"
+JOB, SCHEDULE = f"{WORKSPACE}/jobs", f"{WORKSPACE}/schedules"
+ONLINE_ENDPOINT, BATCH_ENDPOINT = f"{WORKSPACE}/onlineEndpoints", f"{WORKSPACE}/batchEndpoints"
+ONLINE_DEPLOYMENT, BATCH_DEPLOYMENT = f"{ONLINE_ENDPOINT}/deployments", f"{BATCH_ENDPOINT}/deployments"
+
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _GROUP = re.compile(r"[-\w._()]{0,89}[-\w_()]\Z")
 # Resource names that this product addresses; ARM refuses what lies outside long before these limits matter.
-_NAME = re.compile(r"[A-Za-z0-9][-\w.]{0,127}\Z")
+_NAME = re.compile(r"[A-Za-z0-9][-\w.]{0,127}\Z", re.ASCII)
+# What jobs, schedules, endpoints, extensions and relays are called, too.
+_CHILD_NAME = re.compile(r"[A-Za-z0-9_][-\w.]{0,254}\Z", re.ASCII)
+_NAMESPACE = re.compile(r"[A-Za-z]\w*(\.\w+)+\Z", re.ASCII)
+_KIND = re.compile(r"[A-Za-z]\w*\Z", re.ASCII)
+# A segment of any path of Azure Resource Manager: operations of Azure ML have colons in theirs.
+_SEGMENT = re.compile(r"[-\w.():~]{1,260}\Z")
+# Regions are answered as ``eastus`` or as ``East US``.
+_REGION = re.compile(r"[A-Za-z][A-Za-z0-9 ]{0,63}\Z")
+_ROOTS = frozenset({"subscriptions", "providers"})
+_LONGEST_PATH = 2_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,23 @@ class ArmId:
     def key(self) -> str:
         """The id in lower case: equal for every spelling of one resource."""
         return str(self).lower()
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource at any depth of a resource group: of ``scope`` too, as a role assignment or an extension is."""
+
+    text: str
+    resource_type: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def key(self) -> str:
+        """The id in lower case: equal for every spelling of one resource."""
+        return self.text.lower()
 
 
 def parse_arm_id(text: str, *allowed_types: str) -> ArmId:
@@ -60,11 +96,83 @@ def parse_arm_id(text: str, *allowed_types: str) -> ArmId:
         raise ValueError(f"'{group}' is not a valid resource group name")
     if not _NAME.match(name):
         raise ValueError(f"'{name}' is not a valid resource name")
+    if not _NAMESPACE.match(namespace) or not _KIND.match(kind):
+        raise ValueError(f"'{namespace}/{kind}' is not a resource type")
     given = f"{namespace}/{kind}"
     canonical = next((t for t in allowed_types if t.lower() == given.lower()), None)
     if allowed_types and canonical is None:
         raise ValueError(f"is a {given} resource; expected {wanted}")
     return ArmId(subscription.lower(), group, canonical or given, name)
+
+
+def parse_resource(text: str, *allowed_types: str, under: ArmId | Resource | None = None) -> Resource:
+    """Parse the id of a resource at any depth, in any letter case: ``.../providers/A/b/x/c/y`` is an ``A/b/c``.
+
+    ``under``: the resource that it has to be a part of, or an extension of. Raises ValueError as ``parse_arm_id`` does.
+    """
+    parts = text.strip("/").split("/")
+    if len(parts) < 8:
+        raise ValueError("is not the ARM id of a resource in a resource group")
+    top = parse_arm_id("/".join(parts[:8]))
+    scope, types, names, rest = str(top).partition("/providers/")[0], [top.resource_type], [top.name], parts[8:]
+    while rest:
+        if rest[0].lower() == "providers" and len(rest) >= 4:
+            scope = f"{scope}/providers/{_chain(types, names)}"
+            (_, namespace, kind, name), rest = rest[:4], rest[4:]
+            fits, types, names = _NAMESPACE.match(namespace), [f"{namespace}/{kind}"], [name]
+        elif len(rest) >= 2:
+            (kind, name), rest = rest[:2], rest[2:]
+            fits, types, names = True, [*types, kind], [*names, name]
+        else:
+            raise ValueError("is not the ARM id of a resource: it ends with a type")
+        if not fits or not _KIND.match(kind) or not _CHILD_NAME.match(name):
+            raise ValueError(f"'{kind}/{name}' is not a valid resource type and name")
+    given = "/".join(types)
+    wanted = next((t for t in allowed_types if t.lower() == given.lower()), None)
+    if allowed_types and wanted is None:
+        raise ValueError(f"is a {given} resource; expected {' or '.join(allowed_types)}")
+    if wanted is not None:
+        first, second, *more = wanted.split("/")
+        types = [f"{first}/{second}", *more]
+    canonical = f"{scope}/providers/{_chain(types, names)}"
+    if under is not None and not canonical.lower().startswith(f"{under.key}/"):
+        raise ValueError(f"is no part of {under}")
+    return Resource(canonical, wanted or given, names[-1])
+
+
+def _chain(types: list[str], names: list[str]) -> str:
+    return "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
+
+
+def resource_at(text: object, *allowed_types: str, under: ArmId | Resource | None = None) -> Resource | None:
+    """The same of whatever an answer of Azure has in the place of an id; None when it is no such id."""
+    try:
+        return parse_resource(text, *allowed_types, under=under) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def guid_in(text: object) -> str | None:
+    """An object id, or another GUID, of an answer of Azure; None when it is none."""
+    return text if isinstance(text, str) and _GUID.match(text) else None
+
+
+def region_in(text: object) -> str | None:
+    """A region of an answer of Azure, as it is spelt there; None when it is none."""
+    return text if isinstance(text, str) and _REGION.match(text) else None
+
+
+def checked_path(path: str) -> str:
+    """A path of Azure Resource Manager that leads nowhere else and means one thing.
+
+    Raises ValueError for everything that is not segments of letters, digits and ``- _ . ( ) : ~`` below
+    ``/subscriptions`` or ``/providers``: no ``@ \\ ? # %``, no control character, no empty or dot segment.
+    """
+    root, *rest = path.removeprefix("/").split("/")
+    fits = path.startswith("/") and root.lower() in _ROOTS and rest and len(path) <= _LONGEST_PATH
+    if not fits or not all(_SEGMENT.match(each) and each not in (".", "..") for each in rest):
+        raise ValueError("is no path of Azure Resource Manager")
+    return path
 
 
 def same_resource(left: str, right: str) -> bool:

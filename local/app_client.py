@@ -87,6 +87,17 @@ class AppClient:
         operation: dict[str, Any] = answer.body
         return operation
 
+    def answer(self, operation_id: str, verb: str, reason: str | None = None) -> Answer:
+        """Approve or reject what an operation asks last.
+
+        Raises AppError when the operation asks nothing.
+        """
+        questions = self.operation(operation_id).get("questions") or []
+        if not questions:
+            raise AppError(f"operation {operation_id} asks nothing")
+        body = {"questionId": questions[-1]["id"], **({"reason": reason} if reason else {})}
+        return self.call("POST", f"/operations/{operation_id}/{verb}", body)
+
     def operation(self, operation_id: str) -> dict[str, Any]:
         """An operation as it is now. Raises AppError when there is none."""
         operation: dict[str, Any] = self.get(f"/operations/{operation_id}")

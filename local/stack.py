@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local import engines, tenant
+from local import engines, fork_server, tenant
 from local import world as worlds
 from local.app_client import AppClient
 from local.app_settings import app_settings, clean_environment, write_settings_file
@@ -119,6 +119,8 @@ class Stack:
         if self.options.duplicate_activities:
             arguments += ["--duplicate-activities", str(self.options.duplicate_activities)]
             arguments += ["--seed", str(self.options.seed)]
+        if fork_server.chosen() is not None:
+            arguments += ["--fork-server", str(fork_server.chosen())]
         if self.published_engine:
             arguments += engines.arguments(self.state_dir, self._storage, self.azure.about["caBundle"])
         self._host = self._processes.start("host", _module("packages.functions_host", arguments), _environment())

@@ -59,7 +59,7 @@ def cluster_body(tags: dict[str, str] | None = None) -> dict[str, Any]:
 def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> dict[str, Any]:
     """A seed for the simulated Azure: the principals, workspaces and running AKS clusters of these names."""
     return {
-        "settings": {"topicId": _TOPIC},
+        "settings": {"topicId": _TOPIC, "retryAfterSeconds": 60},
         "subscriptions": [{"subscriptionId": SUBSCRIPTION, "displayName": "Machine learning"}],
         "roleDefinitions": app_roles.definitions(SCOPE),
         "principals": [

@@ -13,14 +13,18 @@ from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import revert
 from domain.access.relay import (
     API_VERSION,
+    CONNECTION_ID_SETTING,
     CONNECTION_STRING_SETTING,
     HYBRID_CONNECTION,
     OWN_CONNECTION_STRING,
     RELAY,
     RELAY_RULE,
     Relay,
+    RelayAllowed,
     connection_body,
+    may_use,
     namespace_body,
+    no_other,
     relay_in,
     relay_of,
     relay_settings,
@@ -38,6 +42,8 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.results import RelayEnsured
+from domain.problems import Problem
+from domain.redaction import learn
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.extensions import find_extension
@@ -53,7 +59,11 @@ def ensure_relay(step: StepAtWork) -> Outcome:
     needless = _needless(step, cluster)
     if needless is not None:
         return Done(detail=needless, skipped=True)
-    found = _relay_installed(cluster)
+    installed = find_extension(cluster)
+    refused = relay_refused(step, installed)
+    if refused is not None:
+        return Stop(refused)
+    found = _relay_of(installed)
     if found is not None:
         return Done(_value(found) if found.namespace else None, "the extension exists already", skipped=True)
     # Whoever installs the extension makes its relay: two at once would both take it for theirs.
@@ -76,11 +86,17 @@ def planned_relay(step: StepAtWork) -> list[PlannedChange]:
 
 
 def planned_relay_id(step: StepAtWork) -> str | None:
-    """Id of the relay namespace that the cluster has or is to get; None when it has none. Raises ArmError."""
+    """Id of the relay namespace that the cluster has or is to get; None when it has none.
+
+    Raises ArmError, and LookupError for a relay that is not the cluster's to use.
+    """
     cluster = step.operation.cluster
     if _needless(step, cluster) is not None:
         return None
-    found = _relay_installed(cluster)
+    installed = find_extension(cluster)
+    if relay_refused(step, installed) is not None:
+        raise LookupError("The extension of the cluster names a relay that is not the cluster's own.")
+    found = _relay_of(installed)
     return (found or relay_of(_as_spelt(step, cluster))).namespace or None
 
 
@@ -92,14 +108,21 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
     ensured = step.operation.result_of(RelayEnsured)
     if ensured is None:
         return {}, {}
-    relay = Relay(ensured.namespace_id, ensured.connection_id)
+    relay = relay_in({CONNECTION_ID_SETTING: ensured.connection_id})
+    if relay is None:
+        return {}, {}
+    if not may_use(relay, step.operation.cluster, allowed_relays(step)):
+        return Stop(make_problem("RelayNotOwn", step.facts))
     try:
         keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
     except ArmError as error:
         if error.not_found:
             return Stop(make_problem("RelayGone", {**step.facts, "relay": relay.namespace}, error.answer))
         raise
-    return relay_settings(relay), {CONNECTION_STRING_SETTING: str(keys.body["primaryConnectionString"])}
+    connection = str(keys.body["primaryConnectionString"])
+    learn(connection)
+    learn(connection.partition("SharedAccessKey=")[2])
+    return relay_settings(relay), {CONNECTION_STRING_SETTING: connection}
 
 
 def undo_relay(step: StepAtWork) -> Outcome:
@@ -153,12 +176,34 @@ def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
     return None
 
 
-def _relay_installed(cluster: ArmId) -> Relay | None:
-    """The relay of the existing extension, empty when it names none; None when there is no extension."""
-    installed = find_extension(cluster)
-    if installed is None:
+def allowed_relays(step: StepAtWork) -> RelayAllowed:
+    """Which relays the policy lets the operation use besides the cluster's own: none, as long as no policy says so."""
+    return no_other
+
+
+def relay_refused(step: StepAtWork, extension: Mapping[str, Any] | None) -> Problem | None:
+    """Why the relay that an existing extension names is neither read nor granted on; None when it may be used.
+
+    Who may write the extension's settings may name any relay there: its keys would go into the cluster, and the
+    workspace's identity would get a role on it.
+    """
+    try:
+        relay = _relay_of(extension)
+    except ValueError:
+        return make_problem("RelayNotOwn", step.facts)
+    if relay is None or not relay.namespace or may_use(relay, step.operation.cluster, allowed_relays(step)):
         return None
-    properties = installed.get("properties") or {}
+    return make_problem("RelayNotOwn", step.facts)
+
+
+def _relay_of(extension: Mapping[str, Any] | None) -> Relay | None:
+    """The relay that an extension names, empty when it names none; None when there is no extension.
+
+    Raises ValueError when what it names is no relay.
+    """
+    if extension is None:
+        return None
+    properties = extension.get("properties") or {}
     return relay_in(properties.get("configurationSettings") or {}) or Relay("", "")
 
 

@@ -36,6 +36,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.results import RelayEnsured
+from domain.operation.undo import compute_stays
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.role_assignments import roles_held, user_principal
@@ -129,7 +130,7 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
     anew = step.operation.kind == "reattach" and user is None  # It gets a new identity with the new compute.
     principal = None if anew else _compute_principal(step, user)
     needs = compute_needs(principal or "", resolved.container_registry, resolved.storage_account)
-    missing = roles_held(needs).missing if principal else needs
+    missing = roles_held(needs).missing if principal else [need for need in needs if need.fits_scope]
     return [
         PlannedChange(
             "grant_compute_roles",
@@ -142,8 +143,14 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
 
 
 def undo_roles(step: StepAtWork) -> Outcome:
-    """Remove the roles that this operation granted, unless another attachment relies on them by now."""
-    return revert(step, (ROLE_ASSIGNMENT,), API_VERSION, lambda step: user_of_roles(step.operation, [step.operation]))
+    """Remove the roles that this operation granted, unless its compute stays or another attachment relies on them."""
+    return revert(step, (ROLE_ASSIGNMENT,), API_VERSION, _roles_in_use)
+
+
+def _roles_in_use(step: StepAtWork) -> str | None:
+    if compute_stays(step.operation):
+        return "The compute is not detached, and does not work without them."
+    return user_of_roles(step.operation, [step.operation])
 
 
 @clean_up("roleAssignments")
@@ -219,6 +226,8 @@ def _see_to(step: StepAtWork, needs: Sequence[Need], check: str, refuse: Refusal
 
 def _grant(step: StepAtWork, need: Need) -> bool:
     """Make the assignment; whether this call made it, and not somebody before it. Raises ArmError."""
+    if not need.fits:
+        raise ArmError(400, arm.UNUSABLE_ID, f"{need.role.name} is not granted on {need.scope}")
     if arm.find(need.assignment_id, API_VERSION) is not None:
         return False
     step.intend(_CREATE, need.assignment_id)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from activities.cluster.reach import LOOK_ELSEWHERE, guarded
+from activities.cluster.reach import LOOK_ELSEWHERE, guarded, see_components
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER
 from domain.catalogue.entry import HEALTH, PODS
@@ -24,7 +24,6 @@ from domain.problems import AzureAnswer, Problem
 from domain.times import in_words
 from gateways import dns
 from gateways.azure import arm
-from gateways.kubernetes import reader
 from gateways.kubernetes.api import Unreachable
 
 _MOST_TOLD = 6
@@ -38,7 +37,7 @@ def components_healthy(step: StepAtWork) -> Outcome:
     if extension is None:
         return Again(None, "the extension does not show")
     cluster = step.operation.cluster
-    seen = reader.components(cluster)
+    seen = see_components(cluster)
     if isinstance(seen, Unreachable):
         message = f"Whether the extension's components run cannot be seen: {seen.reason}."
         finding = Finding("components", "unknown", message, seen.remedy or LOOK_ELSEWHERE, PODS)

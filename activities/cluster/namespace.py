@@ -11,6 +11,7 @@ from activities.cluster.reach import (
     made_in_cluster,
     not_writable,
     read_api,
+    see_namespace,
     try_again,
     use_api,
 )
@@ -35,7 +36,6 @@ from domain.operation.outcomes import (
     Stop,
 )
 from domain.operation.plan import PlannedChange
-from gateways.kubernetes import reader
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 
 _CHECK = "namespace"
@@ -46,7 +46,7 @@ def ensure_namespace(step: StepAtWork) -> Outcome:
     """See that the cluster has the compute's namespace, or make it when the request asks for that."""
     operation, cluster = step.operation, step.operation.cluster
     name = str(operation.attach_request["namespace"])
-    found = reader.namespace(cluster, name)
+    found = see_namespace(cluster, name)
     if isinstance(found, Unreachable):
         if wants_namespace(operation.attach_request):
             return try_again(step, found, lambda why: not_writable(step, why))

@@ -1,4 +1,7 @@
-"""The one way from a step into a cluster: open its API, or try four times and end the step."""
+"""The one way from a step into a cluster: take a slot, open its API, or try four times and end the step.
+
+Everything here raises SlotsTaken while others are in clusters: the step asks again (activities/runtime/step.py).
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
+from activities.cluster.slots import into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
 from domain.catalogue.explain import make_problem
-from domain.cluster.objects import kubectl
+from domain.cluster.components import Seen
+from domain.cluster.objects import Found, kubectl
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import connection
+from gateways.kubernetes import connection, reader
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
+from gateways.kubernetes.reader import Answer
 
 # Preflight has seen this API: it gets a minute to answer again.
 ATTEMPTS = 4
@@ -51,19 +57,21 @@ def use_api(
 
     Raises ArmError or KubernetesError.
     """
-    api = connection.connect(step.operation.cluster)
-    if isinstance(api, Unreachable):
-        return try_again(step, api, end, attempts)
-    with closing(api):
-        return work(api)
+    with into(step.operation.cluster):
+        api = connection.connect(step.operation.cluster)
+        if isinstance(api, Unreachable):
+            return try_again(step, api, end, attempts)
+        with closing(api):
+            return work(api)
 
 
 def try_again(
     step: StepAtWork, why: Unreachable, end: Callable[[Unreachable], Outcome], attempts: int = ATTEMPTS
 ) -> Outcome:
     """Another attempt at a cluster that cannot be used from here; after the last one ``end`` says how the step ends."""
-    if step.record.attempts < attempts:
-        return Again(PAUSE, f"the cluster cannot be used from here: {why.reason}")
+    if step.tries < attempts:
+        tried = f"attempt {step.tries} of {attempts}"
+        return Again(PAUSE, f"the cluster cannot be used from here ({tried}): {why.reason}")
     return end(why)
 
 
@@ -75,7 +83,8 @@ def not_writable(step: StepAtWork, why: Unreachable) -> Stop:
 
 def left(step: StepAtWork, why: Unreachable, command: str) -> Done:
     """The end of an undo in a cluster whose API cannot be used from here."""
-    return kept(step, f"What this operation made in the cluster is left: {why.reason}.", command)
+    told = kept(step, f"What this operation made in the cluster is left: {why.reason}.", command)
+    return replace(told, cut_short=True)
 
 
 def kept(step: StepAtWork, message: str, command: str) -> Done:
@@ -95,10 +104,29 @@ def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[U
     Raises ArmError, also when the cluster's API has an outage.
     """
     try:
-        api = connection.connect(cluster)
-        if isinstance(api, Unreachable):
-            return otherwise(api)
-        with closing(api):
-            return reading(api)
+        with into(cluster):
+            api = connection.connect(cluster)
+            if isinstance(api, Unreachable):
+                return otherwise(api)
+            with closing(api):
+                return reading(api)
     except KubernetesError as error:
         raise ArmError(error.status, error.reason, error.message) from error
+
+
+def see_components(cluster: ArmId) -> Seen | Unreachable:
+    """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError."""
+    with into(cluster):
+        return reader.components(cluster)
+
+
+def see_namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:
+    """A namespace, by the same ways; None when there is none. Raises ArmError or KubernetesError."""
+    with into(cluster):
+        return reader.namespace(cluster, name)
+
+
+def see_work(cluster: ArmId, namespace: str) -> Answer:
+    """The workloads of a namespace, by the same ways; why they are unknown otherwise."""
+    with into(cluster):
+        return reader.work_in(cluster, namespace)

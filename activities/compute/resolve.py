@@ -9,7 +9,7 @@ from typing import Any
 from activities.cluster import tls_secret
 from activities.runtime.step import StepAtWork
 from domain.access.roles import user_identity
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id, region_in, resource_at
 from domain.catalogue.explain import make_problem
 from domain.compute.attachment import Attachment, merge
 from domain.compute.resource import LEGACY_TYPE, cluster_under, state_of
@@ -59,11 +59,12 @@ def _resolve(step: StepAtWork) -> Outcome:
     busy = _cluster_busy(cluster.body) or (compute_leaving(compute.body) if compute and not attached else None)
     if busy is not None and not step.operation.plan_only:
         return busy
+    spelt = resource_at(cluster.body.get("id"), cluster_id.resource_type)
     read = replace(
         _workspace_facts(found.body),
-        cluster_location=as_text(cluster.body.get("location")),
+        cluster_location=region_in(cluster.body.get("location")),
         cluster=facts_to_keep(cluster.body),
-        cluster_spelling=as_text(cluster.body.get("id")),
+        cluster_spelling=str(spelt) if spelt is not None and spelt.key == cluster_id.key else None,
     )
     if attached and compute is not None:
         merged = _effective(step, read, compute.body, cluster_id)
@@ -76,7 +77,7 @@ def _workspace_facts(workspace: Mapping[str, Any]) -> Resolved:
     properties = workspace.get("properties") or {}
     user = user_identity(workspace)
     return Resolved(
-        location=as_text(workspace.get("location")),
+        location=region_in(workspace.get("location")),
         workspace_identity=as_text((workspace.get("identity") or {}).get("type")),
         workspace_user=user,
         workspace_principal=user_principal(user, workspace) if user else None,

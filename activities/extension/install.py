@@ -8,13 +8,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from activities.access.relay import relay_parts
+from activities.access.relay import relay_parts, relay_refused
 from activities.extension.protected_settings import (
     Secrets,
     protected_problem,
     protected_settings,
     references,
+    references_possible,
     references_sent,
+    without_protected,
 )
 from activities.extension.update import update_extension
 from activities.runtime import locks
@@ -30,7 +32,7 @@ from activities.runtime.undo import (
     planned_clean_up,
     revert_in_time,
 )
-from domain.arm_ids import EXTENSION, ArmId, extension_id
+from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, ArmId, extension_id
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
 from domain.extension.changes import difference, is_to_change, settings_to_change
@@ -112,6 +114,9 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     unready = _unready(step, found) if found is not None else None
     if isinstance(unready, Stop):
         return ExtensionFacts(problem=unready.problem), None
+    foreign = relay_refused(step, found) if step.operation.cluster.resource_type == CONNECTED_CLUSTER else None
+    if foreign is not None:
+        return ExtensionFacts(problem=foreign), None
     change = _planned(step, wanted, found)
     lost = protected_problem(step.operation, found, step.facts) if change is not None and found is not None else None
     if lost is not None:
@@ -144,7 +149,7 @@ def extension_ready(step: StepAtWork) -> Outcome:
 
 
 def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None) -> Outcome:
-    problem = _install_failed(step, extension, error)
+    problem = _install_failed(step, sent.protected, extension, error)
     ours = sent.updated or any(c.type == EXTENSION for c in step.operation.created)
     if not ours or not (problem.transient or step.failed_before):
         return Stop(problem)
@@ -312,7 +317,7 @@ def _state(body: Mapping[str, Any]) -> str:
 def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Stop | Again | None:
     state = _state(found)
     if state in ("failed", "canceled"):
-        return Stop(_install_failed(step, found, None))
+        return Stop(_install_failed(step, references_possible(step.operation), found, None))
     if state != "succeeded":
         return Again(_HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
     return None
@@ -379,11 +384,14 @@ def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _install_failed(step: StepAtWork, extension: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
+def _install_failed(
+    step: StepAtWork, protected: Mapping[str, str], extension: Mapping[str, Any], error: AzureAnswer | None
+) -> Problem:
     properties = extension.get("properties", {})
     said = answers_in(properties.get("errorInfo") or {})
     for status in properties.get("statuses") or []:
         if str(status.get("level", "")).lower() == "error":
             said += answers_in(status)
     name = {"extension": str(extension["name"])} if extension.get("name") else {}
-    return explain(catalogue.EXTENSION, [*said, *([error] if error else [])], {**step.facts, **name})
+    said = without_protected(protected, [*said, *([error] if error else [])])
+    return explain(catalogue.EXTENSION, said, {**step.facts, **name})

@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import served_by, still_served
+from domain.arm_ids import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, parse_resource
 from domain.operation.outcomes import Again, Back, Done, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.record import StepRecord
@@ -104,9 +105,10 @@ def _is_asked(step: StepAtWork, use: Use) -> bool:
         step.intend("update", use.id)
         arm.put(use.id, _API, _without_traffic(found.body))
     deployments = list(arm.items(f"{use.id}/deployments", _API))
-    for deployment in deployments:
+    endpoint = parse_resource(use.id, ONLINE_ENDPOINT)
+    for each, deployment in [(arm.listed_id(d, ONLINE_DEPLOYMENT, endpoint), d) for d in deployments]:
         state = str((deployment.get("properties") or {}).get("provisioningState"))
-        _delete(step, str(deployment["id"]), state)
+        _delete(step, each, state)
     if deployments:
         return False
     _delete(step, use.id, use.status)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import batch_deployments
+from domain.arm_ids import SCHEDULE
 from domain.compute.resource import state_of
 from domain.operation.outcomes import Done, Finding, Outcome
 from domain.operation.plan import PlannedChange
@@ -38,7 +38,7 @@ def pause_schedules(step: StepAtWork) -> Outcome:
 def planned_pauses(step: StepAtWork) -> list[PlannedChange]:
     """The schedules that ``pause_schedules`` disables, as they are now. Raises ArmError."""
     return [
-        PlannedChange("pause_schedules", _PAUSE, str(schedule["id"]), "enabled again if the compute is not detached")
+        PlannedChange("pause_schedules", _PAUSE, schedule, "enabled again if the compute is not detached")
         for schedule in _starting(step)
     ]
 
@@ -80,13 +80,14 @@ def paused_by(operation: Operation) -> list[str]:
     return [i.resource_id for i in step.intents if i.action == _PAUSE] if step else []
 
 
-def _starting(step: StepAtWork) -> Iterator[Mapping[str, Any]]:
+def _starting(step: StepAtWork) -> Iterator[str]:
+    """Ids of the enabled schedules that start work on the compute. Raises ArmError, also for an id that is none."""
     workspace, target = str(step.operation.workspace_id), step.operation.compute_id
-    deployed = [use.id for d in batch_deployments(workspace) if (use := use_by_batch_deployment(d, target)) is not None]
+    deployed = [use.id for d in batch_deployments(workspace) if (use := use_by_batch_deployment(d, target)) and use.id]
     endpoints = [each.rpartition("/deployments/")[0] for each in deployed]
     for schedule in arm.items(f"{workspace}/schedules", arm.WORKSPACES_API, {"listViewType": "EnabledOnly"}):
         if starts_work_on(schedule, target, endpoints):
-            yield schedule
+            yield arm.listed_id(schedule, SCHEDULE, step.operation.workspace)
 
 
 def _enable(schedule: str, *, enabled: bool) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from activities.cluster.reach import see_work
 from activities.runtime.step import StepAtWork
-from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain.arm_ids import BATCH_ENDPOINT, WORKSPACE, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Done,
@@ -18,7 +19,7 @@ from domain.operation.outcomes import (
 from domain.operation.record import Operation
 from domain.operation.results import ComputeGone, OrphansFound, Surveyed
 from domain.problems import Problem
-from domain.workloads.cluster_objects import ClusterObject, uses_in_cluster
+from domain.workloads.cluster_objects import ClusterObject, use_of_no_namespace, uses_in_cluster
 from domain.workloads.policy import (
     FORCE,
     Policy,
@@ -38,7 +39,6 @@ from domain.workloads.uses import (
 )
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import reader
 from gateways.kubernetes.api import Unreachable
 from gateways.kubernetes.reader import Answer
 
@@ -118,7 +118,7 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
         return uses_of(step.operation, target)
     except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
+        if error.transient and step.tries < _ATTEMPTS:
             raise
         return _unknown(step, error)
 
@@ -126,13 +126,17 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
 def uses_of(operation: Operation, target: str) -> list[Use]:
     """Everything that uses the compute, or may.
 
-    Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree.
+    Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree,
+    and when the compute's namespace can be none, in which nobody can look.
 
     Raises ArmError: a listing with a gap is none.
     """
     uses = _listed(operation, target)
     if any(use.type == JOB for use in uses):
         return uses
+    hidden = _hidden(operation)
+    if hidden is not None:
+        return [*uses, hidden]
     answer = _in_cluster(operation)
     in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
     # While a command ran in a private cluster a job may have come.
@@ -145,6 +149,9 @@ def _listed(operation: Operation, target: str) -> list[Use]:
 
 def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
     """What the cluster still runs for online endpoints of these names that Azure ML lists no more. Raises ArmError."""
+    hidden = _hidden(operation)
+    if hidden is not None:
+        return [hidden]
     found = _in_cluster(operation).found
     if isinstance(found, Unreachable):
         return []
@@ -160,11 +167,16 @@ def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]
     return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
 
 
+def _hidden(operation: Operation) -> Use | None:
+    namespace = operation.resolved.namespace
+    return use_of_no_namespace(namespace) if namespace else None
+
+
 def _in_cluster(operation: Operation) -> Answer:
     namespace = operation.resolved.namespace
-    if operation.cluster_id is None or not namespace:
+    if operation.cluster_id is None or not namespace or _hidden(operation) is not None:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return reader.work_in(parse_arm_id(operation.cluster_id), namespace)
+    return see_work(parse_arm_id(operation.cluster_id), namespace)
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:
@@ -190,7 +202,8 @@ def _served(workspace: str, target: str) -> Iterator[Use | None]:
 def batch_deployments(workspace: str) -> Iterator[Mapping[str, Any]]:
     """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
     for endpoint in arm.items(f"{workspace}/batchEndpoints", arm.WORKSPACES_API):
-        yield from arm.items(f"{endpoint['id']}/deployments", arm.WORKSPACES_API)
+        of_workspace = arm.listed_id(endpoint, BATCH_ENDPOINT, parse_arm_id(workspace, WORKSPACE))
+        yield from arm.items(f"{of_workspace}/deployments", arm.WORKSPACES_API)
 
 
 def _unknown(step: StepAtWork, error: ArmError) -> Stop:
@@ -212,7 +225,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     try:
         left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
     except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
+        if error.transient and step.tries < _ATTEMPTS:
             raise
         message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))

@@ -7,13 +7,13 @@ Azure ML reaches an Arc cluster through an Azure Relay hybrid connection only. S
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.arm_ids import ArmId
+from domain.arm_ids import RELAY, ArmId, parse_arm_id, parse_resource
 
-RELAY = "Microsoft.Relay/namespaces"
 HYBRID_CONNECTION = f"{RELAY}/hybridConnections"
 RELAY_RULE = f"{HYBRID_CONNECTION}/authorizationRules"
 API_VERSION = "2024-01-01"
@@ -57,13 +57,43 @@ def relay_of(cluster: ArmId) -> Relay:
     return Relay(namespace, f"{namespace}/hybridConnections/{cluster.name}")
 
 
+# Whether the policy lets a relay namespace (its id) be bound that is not the cluster's own.
+RelayAllowed = Callable[[ArmId], bool]
+
+
+def no_other(relay: ArmId) -> bool:
+    """The answer where no policy names relays: only the cluster's own."""
+    return False
+
+
 def relay_in(settings: Mapping[str, Any]) -> Relay | None:
-    """The relay that an extension's settings name; None when they name none."""
-    connection = str(settings.get(CONNECTION_ID_SETTING) or "")
-    at = connection.lower().find("/hybridconnections/")
-    if at < 0:
+    """The relay that an extension's settings name; None when they name none.
+
+    Raises ValueError when what they name is no hybrid connection.
+    """
+    text = settings.get(CONNECTION_ID_SETTING)
+    if text is None or text == "":
         return None
-    return Relay(connection[:at], connection)
+    connection = str(parse_resource(str(text), HYBRID_CONNECTION))
+    return Relay(connection.rpartition("/hybridConnections/")[0], connection)
+
+
+def is_own(relay: Relay, cluster: ArmId) -> bool:
+    """Whether a relay is the cluster's: in its subscription and group, with the names that the CLI gives.
+
+    The digits at the end of a long name follow from how somebody spelt the cluster's id: any such digits count.
+    """
+    given, own = parse_arm_id(relay.namespace, RELAY), parse_arm_id(relay_of(cluster).namespace, RELAY)
+    beside = given.subscription == own.subscription and given.resource_group.lower() == own.resource_group.lower()
+    kept = own.name[:-_SUFFIX].lower() if len(own.name) == _LONGEST else own.name.lower()
+    digits = given.name.lower().removeprefix(kept)
+    same = digits == "" if kept == own.name.lower() else re.fullmatch(f"[0-9a-f]{{{_SUFFIX}}}", digits) is not None
+    return beside and given.name.lower().startswith(kept) and same and relay.name.lower() == cluster.name.lower()
+
+
+def may_use(relay: Relay, cluster: ArmId, allowed: RelayAllowed = no_other) -> bool:
+    """Whether Moor reads a relay's keys, and grants roles on it, for a cluster: its own, or one of the policy's."""
+    return is_own(relay, cluster) or allowed(parse_arm_id(relay.namespace, RELAY))
 
 
 def namespace_body(location: str) -> dict[str, Any]:

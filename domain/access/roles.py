@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.arm_ids import (
+    CONNECTED_CLUSTER,
+    MANAGED_CLUSTER,
+    REGISTRY,
+    RELAY,
+    STORAGE_ACCOUNT,
+    ArmId,
+    guid_in,
+    resource_at,
+)
 
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
@@ -21,22 +30,40 @@ API_VERSION = "2022-04-01"
 
 @dataclass(frozen=True)
 class Role:
-    """A built-in role; ``covered_by`` are ids of other built-in roles that allow all of it."""
+    """A built-in role; ``covered_by`` are ids of other built-in roles that allow all of it.
+
+    ``scopes`` are the types of resources that it is granted on: never a resource group or a subscription.
+    """
 
     name: str
     id: str
+    scopes: tuple[str, ...]
     covered_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Need:
-    """That a principal (an object id) has a role at a scope. ``whose`` and ``what`` are words for people."""
+    """That a principal (an object id) has a role at a scope. ``whose`` and ``what`` are words for people.
+
+    ``to_come``: the scope is the resource group of a relay that does not exist yet. It is looked at, never granted.
+    """
 
     role: Role
     scope: str
     principal_id: str
     whose: str
     what: str
+    to_come: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether the role is one for a scope of this type, and the scope and the principal are ids at all."""
+        return self.fits_scope and guid_in(self.principal_id) is not None
+
+    @property
+    def fits_scope(self) -> bool:
+        """The same of the scope alone."""
+        return resource_at(self.scope, *self.role.scopes) is not None
 
     @property
     def assignment_id(self) -> str:
@@ -68,19 +95,28 @@ class Seen:
 
 _OWNER, _CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
 _ALL = frozenset({_OWNER, _CONTRIBUTOR})
-READER = Role("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", _ALL)
-EXTENSION_CONTRIBUTOR = Role("Kubernetes Extension Contributor", "85cb6faf-e071-4c9b-8136-154b5a04f717", _ALL)
-CLUSTER_ADMIN = Role("Azure Kubernetes Service Cluster Admin Role", "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8", _ALL)
+_CLUSTERS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
+READER = Role("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", _CLUSTERS, _ALL)
+EXTENSION_CONTRIBUTOR = Role(
+    "Kubernetes Extension Contributor", "85cb6faf-e071-4c9b-8136-154b5a04f717", _CLUSTERS, _ALL
+)
+CLUSTER_ADMIN = Role(
+    "Azure Kubernetes Service Cluster Admin Role", "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8", (MANAGED_CLUSTER,), _ALL
+)
 # Owner and Contributor manage a relay; only Azure Relay Owner sends and listens as well.
-RELAY_OWNER = Role("Azure Relay Owner", "2787bf04-f1f5-4bfe-8383-c8a24483ee38")
+RELAY_OWNER = Role("Azure Relay Owner", "2787bf04-f1f5-4bfe-8383-c8a24483ee38", (RELAY,))
 # Pulling is an action of the control plane: Reader and AcrPush have it too.
 ACR_PULL = Role(
-    "AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d", _ALL | {READER.id, "8311e382-0749-4cb8-b61a-304f252e45ec"}
+    "AcrPull",
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    (REGISTRY,),
+    _ALL | {READER.id, "8311e382-0749-4cb8-b61a-304f252e45ec"},
 )
 # Reading and writing blobs are data actions, which Owner and Contributor lack.
 BLOB_CONTRIBUTOR = Role(
     "Storage Blob Data Contributor",
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    (STORAGE_ACCOUNT,),
     frozenset({"b7e6dc6d-f1e8-4753-8033-0f276bb0955b"}),  # Storage Blob Data Owner
 )
 BUILT_IN = (READER, EXTENSION_CONTRIBUTOR, CLUSTER_ADMIN, RELAY_OWNER, ACR_PULL, BLOB_CONTRIBUTOR)
@@ -101,7 +137,8 @@ def workspace_needs(principal_id: str, cluster: ArmId, relay: str | None) -> tup
 def relay_to_come(need: Need) -> Need:
     """The same need before the relay exists: only a role on its resource group can reach it yet."""
     group = need.scope.partition("/providers/")[0]
-    return replace(need, scope=group, what=f"resource group {group.rsplit('/', 1)[-1]} (its relay is yet to be made)")
+    what = f"resource group {group.rsplit('/', 1)[-1]} (its relay is yet to be made)"
+    return replace(need, scope=group, what=what, to_come=True)
 
 
 def compute_needs(principal_id: str, registry: str | None, storage: str | None) -> tuple[Need, ...]:
@@ -177,4 +214,4 @@ def principal_of(resource: Mapping[str, Any], user: str | None) -> str | None:
     else:
         users = {str(k).lower(): v for k, v in (identity.get("userAssignedIdentities") or {}).items()}
         found = (users.get(user.lower()) or {}).get("principalId")
-    return str(found) if found else None
+    return guid_in(found)

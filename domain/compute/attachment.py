@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.arm_ids import parse_arm_id
+from domain.arm_ids import USER_IDENTITY, parse_arm_id, resource_at
 from domain.cluster import instance_types
 from domain.compute.resource import LEGACY_TYPE
 from domain.extension import rules
@@ -145,8 +145,9 @@ def _identity(identity: Mapping[str, Any], refused: list[str]) -> dict[str, Any]
     users = [str(each) for each in identity.get("userAssignedIdentities") or {}]
     if kind == "systemassigned":
         return {"type": "SystemAssigned"}
-    if kind == "userassigned" and users:
-        return {"type": "UserAssigned", "userAssignedIdentityId": users[0]}
+    user = resource_at(users[0], USER_IDENTITY) if users else None
+    if kind == "userassigned" and user is not None:
+        return {"type": "UserAssigned", "userAssignedIdentityId": str(user)}
     if kind not in ("", "none"):
         refused.append(
             f"/identity: the compute has identities of the kind {identity.get('type')}; name one to continue with"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from domain.access.relay import CONNECTION_ID_SETTING, CONNECTION_NAME_SETTING
+
 SWITCH, CHOICE, TEXT = "switch", "choice", "text"
 BOTH, TRAINING, INFERENCE = "both", "training", "inference"
 NODE_SELECTOR = "nodeSelector."
@@ -79,7 +81,7 @@ _DOCUMENTED = (
 KEYS = {key.name: key for key in _DOCUMENTED}
 _PATTERNS = (
     (re.compile(r"nodeSelector\..+"), BOTH),
-    (re.compile(r"(toleration|workLoadToleration)\[\d+\]\.(key|operator|value|effect)"), BOTH),
+    (re.compile(r"(toleration|workLoadToleration)\[[0-9]+\]\.(key|operator|value|effect)"), BOTH),
 )
 
 # Protected settings as they are asked for, and what they are called on the wire.
@@ -91,6 +93,18 @@ PROTECTED = {
     "serviceBusConnectionString": "servicebus.connectionString",
 }
 _SECRET = {name.lower(): asked for asked, wire in PROTECTED.items() for name in (asked, wire)}
+
+# What Moor alone says: which cluster, region and relay the extension is of. A request that named another would have the
+# extension work for it.
+GENERATED = frozenset(
+    {
+        *("cluster_name", "clusterId", "prometheus.prometheusSpec.externalLabels.cluster_name"),
+        *("cluster_name_friendly", "location", "jobSchedulerLocation", "domain"),
+        *(CONNECTION_ID_SETTING, CONNECTION_NAME_SETTING, "servicebus.resourceID"),
+    }
+)
+GENERATED_BELOW = "servicebus.topicSubMapping."
+_GENERATED = frozenset(name.lower() for name in GENERATED)
 
 # What is written here is not what the extension (or this product) reads, and what to write.
 WRONG = {
@@ -117,6 +131,12 @@ _LOOKS_SECRET = re.compile(
 def is_documented(name: str) -> bool:
     """Whether the extension is documented to read a (plain) setting of that name."""
     return name in KEYS or any(pattern.fullmatch(name) for pattern, _ in _PATTERNS)
+
+
+def is_generated(name: str) -> bool:
+    """Whether Moor alone says what a setting is, whatever the letter case."""
+    lower = name.strip().lower()
+    return lower in _GENERATED or lower.startswith(GENERATED_BELOW.lower())
 
 
 def right_spelling(name: str) -> str | None:

@@ -7,24 +7,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.access.relay import CONNECTION_ID_SETTING, CONNECTION_NAME_SETTING
 from domain.extension import rules
-from domain.extension.keys import is_documented, looks_secret
+from domain.extension.keys import GENERATED, GENERATED_BELOW, is_documented, looks_secret
 from domain.extension.wanted import is_on
 from domain.extension.wire import INTERNAL, NODE_PORT, SSL_SECRET
 
 # What every installation generates or derives again, here or by the CLI (partner_extensions/AzureMLKubernetes.py).
 _GENERATED = frozenset(
     {
-        *("cluster_name", "clusterId", "prometheus.prometheusSpec.externalLabels.cluster_name"),
-        *("cluster_name_friendly", "location", "jobSchedulerLocation", "domain"),
+        *GENERATED,
         *("servicebus.enabled", "relayserver.enabled", "nginxIngress.enabled", "openshift"),
         *(NODE_PORT, INTERNAL, SSL_SECRET, "scoringFe.namespace"),
-        *(CONNECTION_ID_SETTING, CONNECTION_NAME_SETTING, "servicebus.resourceID"),
         *("azure_log_analytics.enabled", "azure_log_analytics.customer_id"),
     }
 )
-_GENERATED_BELOW = "servicebus.topicSubMapping."
 # Names that the documents do not know: what they say of themselves is all there is to go by.
 _SECRET_NAME = re.compile(
     r"passw|pwd|secret|token|credential|connection[-_.]?string|kubeconfig|cert|pem|sas$|"
@@ -53,7 +49,7 @@ def settings_to_keep(found: Mapping[str, Any], protected: Collection[str] = ()) 
     left_out = []
     for name, value in found.items():
         name, text = str(name), "" if value is None else str(value)
-        if name in _GENERATED or name.startswith(_GENERATED_BELOW) or not text.strip():
+        if name in _GENERATED or name.startswith(GENERATED_BELOW) or not text.strip():
             continue
         if name in protected or _may_be_secret(name, text) or not _can_be_asked_for(name, text):
             left_out.append(name)

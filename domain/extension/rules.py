@@ -13,6 +13,7 @@ from domain.extension.keys import (
     PROTECTED,
     SWITCH,
     is_documented,
+    is_generated,
     looks_secret,
     right_spelling,
     secret_name,
@@ -24,6 +25,7 @@ from domain.violations import INVALID, Violation, pointer
 PLAIN_PLACE, PROTECTED_PLACE = "configurationSettings", "configurationProtectedSettings"
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+", re.IGNORECASE)
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+_GENERATED = "is generated: Moor says which cluster, region and relay the extension is of. Leave it out"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -70,6 +72,8 @@ def _plain(settings: Mapping[str, str]) -> Iterator[_Found]:
         secret, right = secret_name(name), right_spelling(name)
         if secret is not None:
             yield where, f"is a secret: give the id of a Key Vault secret as {secret} in {PROTECTED_PLACE}"
+        elif is_generated(name):
+            yield where, _GENERATED
         elif right is not None:
             inside = PROTECTED_PLACE if right in PROTECTED else PLAIN_PLACE
             yield where, f"is not what the extension reads: write {right} in {inside}"
@@ -108,6 +112,8 @@ def _protected(settings: Mapping[str, str], protected: Mapping[str, str]) -> Ite
         secret, right = secret_name(name), right_spelling(name)
         if secret is not None and name != secret:
             yield where, f"is not what is read here: write {secret}, the id of a Key Vault secret that holds the text"
+        elif is_generated(name):
+            yield where, _GENERATED
         elif right is not None:
             inside = PROTECTED_PLACE if right in PROTECTED else PLAIN_PLACE
             yield where, f"is not what the extension reads: write {right} in {inside}"

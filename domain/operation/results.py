@@ -168,6 +168,15 @@ class ComputeLeaving:
 
 
 @dataclass(frozen=True)
+class TurnedAway:
+    """What any step that goes into a cluster keeps: how many of its attempts found others in clusters."""
+
+    STEP: ClassVar[str] = ""
+
+    times: int = 0
+
+
+@dataclass(frozen=True)
 class OrphansFound:
     """Workloads that were left to a compute that is gone."""
 

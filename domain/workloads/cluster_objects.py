@@ -8,10 +8,12 @@ Seen in published listings of such clusters; not documented, and not verified by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.arm_ids import ArmId
+from domain.redaction import scrub
 from domain.workloads.uses import CLUSTER_WORK, Use
 
 AML_JOB, ONLINE_ENDPOINT, POD = "AmlJob", "OnlineEndpoint", "Pod"
@@ -25,6 +27,21 @@ UNKNOWN = "unknown"
 _OVER = frozenset({"succeeded", "completed", "failed", "canceled", "cancelled"})
 
 
+# What Kubernetes calls a label of DNS (RFC 1123); namespaces have such names
+# (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names).
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def use_of_no_namespace(namespace: str) -> Use | None:
+    """What a compute counts as used by whose namespace cannot be one: nobody can see what runs there. None otherwise.
+
+    Its text comes from the compute; it is shown as far as it is short and plain.
+    """
+    if _LABEL.fullmatch(namespace):
+        return None
+    return Use(CLUSTER_WORK, f"Namespace {namespace[:40]!a}", "no name of a namespace", clear=False)
+
+
 @dataclass(frozen=True)
 class ClusterObject:
     """An AmlJob, an OnlineEndpoint or a pod of a compute's namespace; of what it specifies nothing is kept."""
@@ -33,6 +50,9 @@ class ClusterObject:
     name: str
     labels: Mapping[str, str]
     phase: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phase", scrub(self.phase))
 
     @property
     def over(self) -> bool:

@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.arm_ids import same_resource
+from domain import arm_ids
+from domain.arm_ids import resource_at, same_resource
+from domain.redaction import scrub
 
 FINAL_JOB_STATUSES = frozenset({"completed", "failed", "canceled"})
 # Job types whose ``computeId`` says where they run; null stands for serverless compute.
@@ -42,6 +44,9 @@ class Use:
     id: str = ""
     since: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", scrub(self.status))
+
     @property
     def canceling(self) -> bool:
         """Whether somebody has asked for its end already."""
@@ -71,7 +76,9 @@ def use_by_job(job: Mapping[str, Any], compute_id: str) -> Use | None:
         return None
     made = job.get("systemData")
     since = made.get("createdAt") if isinstance(made, Mapping) else None
-    return Use(JOB, name, status, runs_there is True, str(job.get("id") or ""), str(since) if since else None)
+    job_id = _id_beside(compute_id, job, arm_ids.JOB)
+    clear = runs_there is True and bool(job_id)
+    return Use(JOB, name, status, clear, job_id, str(since) if since else None)
 
 
 def _runs_on(properties: Mapping[str, Any], compute_id: str) -> bool | None:
@@ -93,13 +100,14 @@ def use_by_endpoint(endpoint: Mapping[str, Any], compute_id: str) -> Use | None:
         return Use(ENDPOINT, name, "unknown", clear=False)
     if _refers_to(properties.get("compute"), compute_id):
         state = str(properties.get("provisioningState") or "unknown")
-        return Use(ENDPOINT, name, state, id=str(endpoint.get("id") or ""))
+        endpoint_id = _id_beside(compute_id, endpoint, arm_ids.ONLINE_ENDPOINT)
+        return Use(ENDPOINT, name, state, bool(endpoint_id), endpoint_id)
     return None
 
 
 def use_by_batch_deployment(deployment: Mapping[str, Any], compute_id: str) -> Use | None:
     """The use a batch deployment makes of the compute; without a compute of its own it runs elsewhere."""
-    resource_id = str(deployment.get("id") or "")
+    resource_id = _id_beside(compute_id, deployment, arm_ids.BATCH_DEPLOYMENT)
     parts = resource_id.split("/")
     name = f"{parts[-3]}/{parts[-1]}" if len(parts) > 3 else str(deployment.get("name") or "without a name")
     properties = deployment.get("properties")
@@ -107,8 +115,15 @@ def use_by_batch_deployment(deployment: Mapping[str, Any], compute_id: str) -> U
         return Use(BATCH_DEPLOYMENT, name, "unknown", clear=False)
     if _refers_to(properties.get("compute"), compute_id):
         state = str(properties.get("provisioningState") or "unknown")
-        return Use(BATCH_DEPLOYMENT, name, state, id=resource_id)
+        return Use(BATCH_DEPLOYMENT, name, state, bool(resource_id), resource_id)
     return None
+
+
+def _id_beside(compute_id: str, item: Mapping[str, Any], kind: str) -> str:
+    """The id of a workload of the compute's workspace; empty for what is no such id: its use is unclear then."""
+    workspace = resource_at(compute_id.rpartition("/computes/")[0], arm_ids.WORKSPACE)
+    found = resource_at(item.get("id"), kind, under=workspace) if workspace is not None else None
+    return "" if found is None else str(found)
 
 
 def use_by_workspace(workspace: Mapping[str, Any], compute_id: str) -> Use | None:

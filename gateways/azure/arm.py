@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import (
@@ -24,11 +24,14 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId, Resource, checked_path, resource_at
 from domain.problems import AzureAnswer
 from domain.redaction import scrub
-from gateways import clock
+from gateways import bounds, clock
 from gateways.azure.identity import cloud, credential
+from gateways.azure.own_host import ForeignHost, OwnHostPolicy, OwnHostTransport, origin_of
+from gateways.bounds import Pages, TooMuch
+from gateways.transport import exceeded
 
 # Versions are those of the official examples the tests hold the gateways to.
 CLUSTERS_API = "2026-01-01"
@@ -45,7 +48,10 @@ DETACH_ONLY = {"underlyingResourceAction": "Detach"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # What an answer's URL is refused with when it does not lead to Azure Resource Manager.
 FOREIGN_URL = "ForeignUrl"
-_OWN_PATHS = ("/subscriptions/", "/providers/")
+# What a call is refused with whose path is none of Azure Resource Manager: an id in it is no id. Nothing was sent.
+UNUSABLE_ID = "UnusableId"
+# What a list is refused with that leads back to a page of its own, or has no end: what it holds is unknown.
+TOO_MUCH = "TooMuch"
 # An operation URL with its signature has some 4,000 characters.
 _LONGEST_URL = 16_000
 
@@ -70,13 +76,19 @@ class ArmAnswer:
 
 @dataclass(eq=False)
 class ArmError(Exception):
-    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless)."""
+    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
+
+    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent.
+    """
 
     status: int
     code: str
     message: str
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
+
+    def __post_init__(self) -> None:
+        self.code, self.message = scrub(self.code), scrub(self.message)
 
     @property
     def transient(self) -> bool:
@@ -94,13 +106,22 @@ class ArmError(Exception):
 
 @lru_cache(maxsize=1)
 def _client() -> ARMPipelineClient[Any, Any]:
+    url = cloud().resource_manager
+    own = origin_of(url)
     policies = [
+        OwnHostPolicy(url),
         RequestIdPolicy(),
         HeadersPolicy(),
         UserAgentPolicy("moor"),
         BearerTokenCredentialPolicy(credential(), cloud().scope),
     ]
-    return ARMPipelineClient(base_url=cloud().resource_manager, policies=policies)
+    transport = OwnHostTransport(
+        lambda origin: origin == own,
+        counted=True,
+        connection_timeout=bounds.CONNECT_SECONDS,
+        read_timeout=bounds.WRITE_SECONDS,
+    )
+    return ARMPipelineClient(base_url=url, policies=policies, transport=transport)
 
 
 def get(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
@@ -141,8 +162,12 @@ def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None =
 
 
 def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
-    """Every item of a collection, following ``nextLink`` to the end. Raises ArmError on any page."""
-    answer = get(resource_id, api_version, query)
+    """Every item of a collection, following ``nextLink`` to the end.
+
+    Raises ArmError on any page, also (TOO_MUCH) for a page that was read before and for too many of them: a list that
+    is not read to its end is unknown, however much of it came.
+    """
+    answer, pages = get(resource_id, api_version, query), Pages()
     while True:
         value = answer.body.get("value")
         if not isinstance(value, list):
@@ -151,13 +176,29 @@ def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = 
         next_link = answer.body.get("nextLink")
         if not next_link:
             return
+        try:
+            pages.turn(str(next_link))
+        except TooMuch as bound:
+            raise ArmError(0, TOO_MUCH, str(bound)) from None
         answer = get_url(str(next_link))
+
+
+def listed_id(item: Mapping[str, Any], kind: str, under: ArmId | Resource | None = None) -> str:
+    """The id of a resource that a list answered, in canonical spelling.
+
+    Raises ArmError (UNUSABLE_ID) when it is no id of this type, or of something outside ``under``.
+    """
+    found = resource_at(item.get("id"), kind, under=under)
+    if found is None:
+        raise ArmError(400, UNUSABLE_ID, f"a list of {kind} has an item without a usable id")
+    return str(found)
 
 
 def get_url(url: str) -> ArmAnswer:
     """Read an absolute URL that Azure Resource Manager gave out: an operation or a next page.
 
-    Raises ArmError, also for a URL of another host (FOREIGN_URL): the bearer token goes to Azure Resource Manager only.
+    Raises ArmError, also for a URL of another host or of no path of it (FOREIGN_URL): the bearer token goes to Azure
+    Resource Manager only.
     """
     if not _is_own(url):
         raise ArmError(400, FOREIGN_URL, "the answer pointed at something that is not Azure Resource Manager")
@@ -172,16 +213,24 @@ def _send(
     query: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> ArmAnswer:
+    try:
+        path = checked_path(resource_id)
+    except ValueError as error:
+        raise ArmError(400, UNUSABLE_ID, f"an id that the call was to be made with {error}") from None
     params = {"api-version": api_version, **(query or {})}
-    return _request(HttpRequest(method, cloud().resource_manager + resource_id, params=params, json=body))
+    return _request(HttpRequest(method, cloud().resource_manager + path, params=params, json=body))
 
 
 def _request(request: HttpRequest) -> ArmAnswer:
     try:
-        response = _client().send_request(request, connection_timeout=10, read_timeout=45)
+        response = _client().send_request(request)
+    except ForeignHost as error:
+        raise ArmError(400, FOREIGN_URL, str(error)) from None
     except AzureError as error:
+        if (bound := exceeded(error)) is not None:
+            raise ArmError(0, type(bound).__name__, str(bound)) from None
         # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
-        raise ArmError(0, type(error).__name__, scrub(str(error))) from None
+        raise ArmError(0, type(error).__name__, str(error)) from None
     body = _json(response)
     retry_after = _retry_after(response.headers.get("Retry-After"))
     if response.status_code >= 300:
@@ -193,7 +242,7 @@ def _request(request: HttpRequest) -> ArmAnswer:
 def _json(response: Any) -> Mapping[str, Any]:
     try:
         body = response.json() if response.content else {}
-    except ValueError:
+    except (ValueError, RecursionError):  # The latter: a text that nests without measure.
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -202,7 +251,7 @@ def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], ret
     said = body.get("error")
     said = said if isinstance(said, dict) else body
     code = str(said.get("code") or f"Http{status}")
-    message = scrub(str(said.get("message") or "Azure gave no reason."))
+    message = str(said.get("message") or "Azure gave no reason.")
     request_id = headers.get("x-ms-request-id")
     correlation_id = headers.get("x-ms-correlation-request-id")
     return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
@@ -224,15 +273,12 @@ def _retry_after(header: str | None) -> float | None:
 
 def _is_own(url: str) -> bool:
     """Whether a URL of an answer leads to a path of Azure Resource Manager itself, over the scheme it has."""
-    if len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable():
+    if len(url) > _LONGEST_URL or not url.isascii() or origin_of(url) is None:
+        return False
+    if origin_of(url) != origin_of(cloud().resource_manager):
         return False
     try:
-        given, own = urlsplit(url), urlsplit(cloud().resource_manager)
+        checked_path(urlsplit(url).path)
     except ValueError:
         return False
-    path = unquote(given.path).lower()
-    return (
-        (given.scheme.lower(), given.netloc.lower()) == (own.scheme.lower(), own.netloc.lower())
-        and path.startswith(_OWN_PATHS)
-        and not {".", ".."} & {*path.split("/")}
-    )
+    return True

@@ -13,13 +13,21 @@ from azure.core.credentials import TokenCredential
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
 
 from gateways.storage.settings import StorageIdentity, host_identity
+from gateways.transport import BoundedTransport, bounded
 
 _PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 _PUBLIC_KEY_VAULT = "vault.azure.net"
 _PUBLIC_STORAGE = "core.windows.net"
+_PUBLIC_MACHINE_LEARNING, _PUBLIC_KUBERNETES = "azureml.ms", "azmk8s.io"
+# By the host of Azure Resource Manager: the metadata of a cloud say neither. Sources: the private DNS zones of Azure
+# services (https://learn.microsoft.com/azure/private-link/private-endpoint-dns).
+_OTHER_CLOUDS = {
+    "https://management.usgovcloudapi.net": ("ml.azure.us", "cx.aks.containerservice.azure.us"),
+    "https://management.chinacloudapi.cn": ("ml.azure.cn", "cx.prod.service.azk8s.cn"),
+}
 _PUBLIC_LOGIN = "https://login.microsoftonline.com"
 # azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
-_OPTIONS: dict[str, Any] = {"retry_total": 1, "connection_timeout": 5, "read_timeout": 15}
+_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 
 
 @lru_cache(maxsize=1)
@@ -33,18 +41,31 @@ def credential() -> TokenCredential:
     Raises StorageSettingError when the settings of the host's storage name an identity that cannot be used.
     """
     identity = None if os.environ.get("AZURE_CLIENT_ID") else host_identity()
-    return DefaultAzureCredential(**_OPTIONS) if identity is None else credential_of(identity)
+    return DefaultAzureCredential(**_options()) if identity is None else credential_of(identity)
+
+
+def command_credential() -> TokenCredential | None:
+    """The identity whose token goes along with a command in a cluster (``MOOR_COMMAND_CLIENT_ID``); None without one.
+
+    Who may read pods in the cluster can read the token there: the app's own is never sent.
+    """
+    client_id = os.environ.get("MOOR_COMMAND_CLIENT_ID")
+    return ManagedIdentityCredential(client_id=client_id, **_options()) if client_id else None
+
+
+def _options() -> dict[str, Any]:
+    return {"retry_total": 1, "transport": BoundedTransport(**_LIMITS)}
 
 
 def credential_of(identity: StorageIdentity) -> TokenCredential:
     """The credential of an identity that settings name, as the Functions host makes it (``storage_settings``)."""
     if identity.client_secret and identity.tenant_id and identity.client_id:
-        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_OPTIONS)
+        return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_options())
     if identity.resource_id:
-        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, **_OPTIONS)
+        return ManagedIdentityCredential(identity_config={"resource_id": identity.resource_id}, **_options())
     if identity.managed:
-        return ManagedIdentityCredential(client_id=identity.client_id, **_OPTIONS)
-    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, **_OPTIONS)
+        return ManagedIdentityCredential(client_id=identity.client_id, **_options())
+    return DefaultAzureCredential(managed_identity_client_id=identity.client_id, **_options())
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,16 @@ class Cloud:
     key_vault_domain: str = _PUBLIC_KEY_VAULT
     storage_domain: str = _PUBLIC_STORAGE
     login_endpoint: str = _PUBLIC_LOGIN
+
+    @property
+    def machine_learning_domain(self) -> str:
+        """The domain of the regional hosts of Azure Machine Learning."""
+        return _OTHER_CLOUDS.get(self.resource_manager, (_PUBLIC_MACHINE_LEARNING, ""))[0]
+
+    @property
+    def kubernetes_domain(self) -> str:
+        """The domain that the API of every AKS cluster is in, private ones too."""
+        return _OTHER_CLOUDS.get(self.resource_manager, ("", _PUBLIC_KUBERNETES))[1]
 
     @property
     def scope(self) -> str:
@@ -74,7 +105,8 @@ def cloud() -> Cloud:
     url = os.environ.get("ARM_CLOUD_METADATA_URL")
     if not url:
         return Cloud(_PUBLIC_RESOURCE_MANAGER)
-    answer = requests.get(url, timeout=10)
+    with bounded(requests.Session()) as session:
+        answer = session.get(url, timeout=10, allow_redirects=False)
     answer.raise_for_status()
     document = answer.json()
     entries = document if isinstance(document, list) else [document]

@@ -10,7 +10,10 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretClient
 
 from domain.extension.secret_ids import SecretId
+from domain.redaction import learn, scrub
+from gateways import bounds
 from gateways.azure.identity import cloud, credential
+from gateways.azure.own_host import own_host_options
 
 
 @dataclass(eq=False)
@@ -21,6 +24,9 @@ class VaultError(Exception):
     code: str
     message: str
 
+    def __post_init__(self) -> None:
+        self.code, self.message = scrub(self.code), scrub(self.message)
+
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
 
@@ -28,11 +34,13 @@ class VaultError(Exception):
 @lru_cache(maxsize=32)
 def _client(vault_url: str) -> SecretClient:
     # The client itself sees to it that the vault's challenge asks for a token of the domain that the vault is in.
-    return SecretClient(vault_url, credential(), retry_total=1, connection_timeout=10, read_timeout=30)
+    limits = {"connection_timeout": bounds.CONNECT_SECONDS, "read_timeout": bounds.READ_SECONDS}
+    # Retries are the step's.
+    return SecretClient(vault_url, credential(), retry_total=0, **own_host_options(vault_url, counted=True, **limits))
 
 
 def secret(secret_id: SecretId) -> str:
-    """The value of a secret, in its named version or the current one.
+    """The value of a secret, in its named version or the current one. Texts are scrubbed of it from then on.
 
     Raises VaultError. A vault outside this cloud's domain is not asked at all (``ForeignVault``): it would be shown a
     token.
@@ -52,6 +60,7 @@ def secret(secret_id: SecretId) -> str:
         raise VaultError(0, type(error).__name__, "the vault did not answer") from None
     if not found.value:
         raise VaultError(404, "SecretEmpty", f"the secret {secret_id.name} is empty")
+    learn(found.value)
     return found.value
 
 

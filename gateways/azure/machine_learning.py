@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from domain.arm_ids import WORKSPACE, parse_arm_id
+from domain.arm_ids import STORAGE_ACCOUNT, WORKSPACE, ArmId, parse_arm_id, region_in, resource_at
 from domain.problems import AzureAnswer
-from gateways.azure.arm import ArmError
-from gateways.azure.identity import credential
+from gateways import bounds
+from gateways.azure import arm
+from gateways.azure.arm import FOREIGN_URL, ArmError
+from gateways.azure.identity import cloud, credential
+from gateways.azure.own_host import ForeignHost, Origin, OwnHostTransport, origin_of
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 # What ``compute_state`` raises; AttributeError is how 1.35 fails on a compute body that lacks ``properties``.
 UNREADABLE = (AzureError, AttributeError, ValueError)
 # As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
-_CONNECT_SECONDS, _READ_SECONDS = 10, 45
+_LIMITS: dict[str, Any] = {"connection_timeout": bounds.CONNECT_SECONDS, "read_timeout": bounds.WRITE_SECONDS}
 
 
 def compute_state(workspace_id: str, compute_name: str) -> str:
@@ -44,10 +48,12 @@ def submit_command(workspace_id: str, job_name: str, compute_name: str, command_
     )
     try:
         _client(workspace_id).jobs.create_or_update(job)
+    except ForeignHost as error:
+        raise ArmError(400, FOREIGN_URL, str(error)) from None
     except HttpResponseError as error:
-        raise _arm_error(error) from error
+        raise _arm_error(error) from None
     except AzureError as error:  # azure-ai-ml's own exceptions too: it refuses some jobs before it sends them.
-        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from error
+        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from None
 
 
 def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
@@ -61,10 +67,12 @@ def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
         _client(workspace_id).jobs.stream(job_name)
     except JobException as error:
         return _told(str(error))
+    except ForeignHost as error:
+        raise ArmError(400, FOREIGN_URL, str(error)) from None
     except HttpResponseError as error:
-        raise _arm_error(error) from error
+        raise _arm_error(error) from None
     except (AzureError, ValueError, KeyError) as error:  # The data plane did not answer, or not in its own shape.
-        raise ArmError(0, type(error).__name__, str(error)) from error
+        raise ArmError(0, type(error).__name__, str(error)) from None
     return None
 
 
@@ -96,6 +104,47 @@ def _client(workspace_id: str) -> MLClient:
         workspace.name,
         enable_telemetry=False,
         retry_total=0,  # Retries are the step's: it looks before it sends anything again.
-        connection_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
+        permit_redirects=False,
+        transport=OwnHostTransport(_own_hosts(workspace), counted=True, **_LIMITS),
+        **_LIMITS,
     )
+
+
+def _own_hosts(workspace: ArmId) -> Callable[[Origin], bool]:
+    """Where a client of a workspace may connect to: Azure Resource Manager, the workspace's region, its own storage.
+
+    The pipelines are azure-ai-ml's own, with the policies that they have: the check sits below them. Where the region
+    and the storage are follows from the workspace as Azure Resource Manager answers it, read when somebody asks for
+    another host, and from no URL in it.
+    """
+    manager = origin_of(cloud().resource_manager)
+    others: list[frozenset[str]] = []
+
+    def allowed(origin: Origin) -> bool:
+        if origin == manager:
+            return True
+        scheme, host, port = origin
+        if (scheme, port) != ("https", 443):
+            return False
+        if not others:
+            others.append(_other_hosts(workspace))
+        # Of a workspace with a private link: <its id>.workspace.<region>.api.azureml.ms.
+        return host in others[0] or host.partition(".workspace.")[2] in others[0]
+
+    return allowed
+
+
+def _other_hosts(workspace: ArmId) -> frozenset[str]:
+    try:
+        body = arm.get(str(workspace), arm.WORKSPACES_API).body
+    except ArmError:
+        return frozenset()
+    properties = body.get("properties")
+    region = region_in(body.get("location"))
+    account = resource_at(properties.get("storageAccount"), STORAGE_ACCOUNT) if isinstance(properties, dict) else None
+    hosts = set()
+    if region is not None:
+        hosts.add(f"{region.replace(' ', '').lower()}.api.{cloud().machine_learning_domain}")
+    if account is not None:
+        hosts |= {f"{account.name.lower()}.{part}.{cloud().storage_domain}" for part in ("blob", "file")}
+    return frozenset(hosts)

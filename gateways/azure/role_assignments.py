@@ -16,6 +16,7 @@ from domain.access.roles import (
     role_ids,
     unknown_roles,
 )
+from domain.arm_ids import USER_IDENTITY, guid_in, resource_at
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 
@@ -27,6 +28,9 @@ def roles_held(needs: Sequence[Need]) -> Seen:
     met, missing, unclear = [], [], []
     held: dict[str, frozenset[str] | str] = {}
     for need in needs:
+        if not need.fits and not need.to_come:
+            unclear.append((need, f"{need.role.name} is no role for that scope, or the scope or principal is no id"))
+            continue
         if need.scope not in held:
             held[need.scope] = _held(need)
         roles = held[need.scope]
@@ -47,16 +51,16 @@ def user_principal(identity_id: str, resource: Mapping[str, Any]) -> str | None:
     None when neither says. Raises ArmError, but not for a refusal.
     """
     known = principal_of(resource, identity_id)
-    if known is not None:
+    identity = resource_at(identity_id, USER_IDENTITY)
+    if known is not None or identity is None:
         return known
     try:
-        found = arm.find(identity_id, arm.IDENTITIES_API)
+        found = arm.find(str(identity), arm.IDENTITIES_API)
     except ArmError as error:
         if error.status == 403:
             return None
         raise
-    principal = (found.body.get("properties") or {}).get("principalId") if found else None
-    return str(principal) if principal else None
+    return guid_in((found.body.get("properties") or {}).get("principalId")) if found else None
 
 
 def _held(need: Need) -> frozenset[str] | str:
@@ -76,6 +80,8 @@ def _held(need: Need) -> frozenset[str] | str:
 def _custom(scope: str, held: frozenset[str]) -> str | None:
     """Name of a custom role among the roles held; those may allow anything."""
     for role in sorted(unknown_roles(held)):
+        if guid_in(role) is None:
+            return "its id is none"
         # As seen from the scope: who may read the scope's roles may not be allowed to read the subscription's.
         path = f"{scope}/providers/{ROLE_DEFINITION}/{role}"
         try:

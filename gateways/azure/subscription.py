@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.arm_ids import region_in
 from domain.preflight.facts import Version, VmSize
 from gateways import clock
 from gateways.azure import arm
@@ -29,6 +30,8 @@ def vm_sizes(subscription: str, location: str) -> Mapping[str, VmSize]:
         known = _kept.get(key)
     if known is not None and moment - known[0] < _KEPT_FOR:
         return known[1]
+    if region_in(location) is None:
+        raise ArmError(400, arm.UNUSABLE_ID, "the region is none")
     scope = f"/subscriptions/{subscription}/providers/Microsoft.Compute/skus"
     rows = arm.items(scope, SIZES_API, {"$filter": f"location eq '{location}'"})
     sizes = {str(r["name"]).lower(): _size(r) for r in rows if r.get("resourceType") == "virtualMachines"}
@@ -39,7 +42,8 @@ def vm_sizes(subscription: str, location: str) -> Mapping[str, VmSize]:
 
 def kubernetes_versions(subscription: str, location: str) -> tuple[Version, ...]:
     """The minor versions of Kubernetes that AKS offers in a region. Raises ArmError."""
-    scope = f"/subscriptions/{subscription}/providers/Microsoft.ContainerService/locations/{location}"
+    region = location.replace(" ", "").lower()
+    scope = f"/subscriptions/{subscription}/providers/Microsoft.ContainerService/locations/{region}"
     answer = arm.get(f"{scope}/kubernetesVersions", arm.CLUSTERS_API)
     rows = answer.body.get("values")
     if not isinstance(rows, list):

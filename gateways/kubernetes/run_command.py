@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from azure.core.exceptions import AzureError
+
 from domain.arm_ids import ArmId
 from domain.cluster.components import (
     HEALTH_CHECK,
@@ -28,8 +30,9 @@ from domain.workloads.cluster_objects import (
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.azure.identity import command_credential
 from gateways.kubernetes.api import Unreachable
-from gateways.kubernetes.connection import entra_token
+from gateways.kubernetes.connection import SERVER_APPLICATION
 from gateways.kubernetes.kinds import work_resource
 from gateways.kubernetes.objects import seen_from, work_from
 
@@ -127,7 +130,10 @@ def _get(cluster: ArmId, words: Sequence[str], *, entra: bool) -> list[dict[str,
 
 def _said(cluster: ArmId, words: Sequence[str], output: str, *, entra: bool) -> str | Unreachable:
     command = shlex.join(["kubectl", "get", *words, "--output", output])
-    body = {"command": command, "context": "", "clusterToken": entra_token() if entra else ""}
+    token = _token() if entra else ""
+    if isinstance(token, Unreachable):
+        return token
+    body = {"command": command, "context": "", "clusterToken": token}
     try:
         answer = _finished(arm.post(f"{cluster}/runCommand", arm.CLUSTERS_API, body))
     except ArmError as error:
@@ -141,6 +147,20 @@ def _said(cluster: ArmId, words: Sequence[str], output: str, *, entra: bool) -> 
         said = str(properties.get("logs") or properties.get("reason") or "no reason given").strip()
         return Unreachable(f"a command in it failed: {said[:300]}")
     return str(properties.get("logs") or "")
+
+
+def _token() -> str | Unreachable:
+    """A token to go along with a command: not the app's own, which whoever reads pods in the cluster could take."""
+    looking = command_credential()
+    if looking is None:
+        return Unreachable(
+            "a command in it needs an identity that may only look, and MOOR_COMMAND_CLIENT_ID names none",
+            remedy="Give the app such an identity; docs/roles.md says how.",
+        )
+    try:
+        return looking.get_token(f"{SERVER_APPLICATION}/.default").token
+    except AzureError as error:
+        return Unreachable(f"the identity for commands in it gets no token ({type(error).__name__})")
 
 
 def _finished(answer: ArmAnswer) -> ArmAnswer | None:

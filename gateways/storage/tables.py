@@ -18,6 +18,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ServiceReques
 from azure.data.tables import TableClient, TableServiceClient
 
 from gateways.azure.identity import cloud, credential, credential_of
+from gateways.azure.own_host import own_host_options
 from gateways.storage.settings import StorageSettingError, read_storage_connection
 
 # A string is stored as UTF-16: 64 KiB are 32 Ki code units, a character outside the basic plane counts two.
@@ -33,9 +34,13 @@ class RecordTooLarge(ValueError):
     """An entity would go over what Table Storage keeps."""
 
 
+_TIMEOUTS = {"connection_timeout": 5, "read_timeout": 15}
+
+
 @lru_cache(maxsize=1)
 def _service() -> TableServiceClient:
-    options: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 15}
+    """Where tables are and how the app signs in there; calls go through the clients of ``table``."""
+    options: dict[str, Any] = {"retry_total": 0, **_TIMEOUTS}
     connection = read_storage_connection()
     if connection.connection_string is not None:
         try:
@@ -64,7 +69,16 @@ def table(name: str) -> TableClient:
 
     Raises azure.core.exceptions.AzureError, and StorageSettingError when the settings do not say where tables are.
     """
-    client = _service().get_table_client(name)
+    service = _service()
+    # Not by get_table_client: what it makes leaves out the policies that the service's client was given.
+    client = TableClient(
+        service.url,
+        name,
+        credential=service.credential,
+        api_version=service.api_version,
+        retry_total=0,
+        **own_host_options(service.url, **_TIMEOUTS),
+    )
     with suppress(ResourceExistsError):
         client.create_table()
     return client

@@ -38,8 +38,10 @@ def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow
     view.line("the question stands as before; nothing was lost")
 
     view.section("9  Grace, who did not ask, says yes; the job ends, and Moor detaches the compute")
-    view.command(f'POST /api/operations/{operation["id"]}/approve  {{"reason": "the team agreed"}}')
-    answer = stack.approver.call("POST", f"/operations/{operation['id']}/approve", {"reason": "the team agreed"})
+    view.command(
+        f'POST /api/operations/{operation["id"]}/approve  {{"questionId": "...", "reason": "the team agreed"}}'
+    )
+    answer = stack.approver.answer(operation["id"], "approve", "the team agreed")
     if answer.status != 202:
         raise AssertionError(f"the approval was not taken: {answer.status} {answer.body}")
     by = next(e for e in stack.app.journal(operation["id"]) if e["event"] == "decided")["data"]

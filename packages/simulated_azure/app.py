@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import signal
+import ssl
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,11 +100,10 @@ async def serve(options: Options) -> None:
     hook = _hook(options.call_hook)
     runners: list[web.AppRunner] = []
 
-    async def listen(app: web.Application, port: int, secure: tls.TlsFiles | None) -> int:
+    async def listen(app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
         await runner.setup()
         runners.append(runner)
-        context = secure.server_context() if secure else None
         await web.TCPSite(runner, HOST, port, ssl_context=context, backlog=512).start()
         return int(runner.addresses[0][1])
 
@@ -116,22 +116,25 @@ async def serve(options: Options) -> None:
     control_app.add_routes(EventControl(world, deliverer).routes())
     control_app.add_routes(DirectoryControl(world).routes())
     control_app.add_routes(KubernetesControl(world).routes())
-    arm_port = await listen(arm_app, options.port or kept["port"], files)
+    arm_port = await listen(arm_app, options.port or kept["port"], files.server_context())
     identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], None)
     control_port = await listen(control_app, options.control_port or kept["controlPort"], None)
+    kubernetes = Kubernetes(world, hook)
     kubernetes_port = await listen(
-        _kubernetes_application(Kubernetes(world, hook)), kept["kubernetesPort"], cluster_files
+        _kubernetes_application(kubernetes), kept["kubernetesPort"], cluster_files.clusters_context()
     )
     vault_app = web.Application()
     vault_app.add_routes(key_vault.KeyVault(world, hook).routes())
-    vault_port = await listen(vault_app, 0, files)
+    vault_port = await listen(vault_app, 0, files.server_context())
     history_app = web.Application()
     history_app.add_routes(run_history.RunHistory(world, hook).routes())
-    history_port = await listen(history_app, 0, files)
+    history_port = await listen(history_app, 0, files.server_context())
 
     def port_of(host: str) -> int | None:
         if key_vault.exists(world, host):
             return vault_port
+        if kubernetes.cluster_at(host) is not None:
+            return kubernetes_port
         return history_port if run_history.exists(world, host) else None
 
     proxy = NameProxy(port_of)

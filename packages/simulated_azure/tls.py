@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trustme
 
-from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS, MACHINE_LEARNING_DNS
+from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS, KUBERNETES_DNS, MACHINE_LEARNING_DNS
 
 HOSTS = ("127.0.0.1", "localhost", f"*.{KEY_VAULT_DNS}", f"*.{MACHINE_LEARNING_DNS}")
 
@@ -26,12 +26,29 @@ class TlsFiles:
     bundle: Path
     certificate: Path
     key: Path
+    ca_key: Path
 
     def server_context(self) -> ssl.SSLContext:
         """What the server listens with."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def clusters_context(self) -> ssl.SSLContext:
+        """What the API of clusters listens with: a certificate of its own for each name in the domain of AKS."""
+        authority = trustme.CA.from_pem(self.ca.read_bytes(), self.ca_key.read_bytes())
+        context, known = self.server_context(), dict[str, ssl.SSLContext]()
+
+        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            if name is None or not name.lower().endswith(f".{KUBERNETES_DNS}"):
+                return
+            if name not in known:
+                known[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                authority.issue_cert(name).configure_cert(known[name])
+            connection.context = known[name]
+
+        context.sni_callback = choose
         return context
 
     def client_context(self) -> ssl.SSLContext:
@@ -47,14 +64,17 @@ def prepare(directory: Path, *, keep: bool) -> TlsFiles:
         bundle=directory / "bundle.pem",
         certificate=directory / "localhost.pem",
         key=directory / "localhost-key.pem",
+        ca_key=directory / "ca-key.pem",
     )
-    if keep and all(path.exists() for path in (files.ca, files.bundle, files.certificate, files.key)):
+    if keep and all(path.exists() for path in (files.ca, files.bundle, files.certificate, files.key, files.ca_key)):
         return files
     authority = trustme.CA()
     issued = authority.issue_cert(*HOSTS)
     authority.cert_pem.write_to_path(files.ca)
     issued.private_key_pem.write_to_path(files.key)
-    files.key.chmod(0o600)
+    authority.private_key_pem.write_to_path(files.ca_key)
+    for private in (files.key, files.ca_key):
+        private.chmod(0o600)
     files.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     files.bundle.write_bytes(_system_bundle() + authority.cert_pem.bytes())
     return files

@@ -2,7 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from domain.arm_ids import MANAGED_CLUSTER, WORKSPACE, compute_id, extension_id, parse_arm_id, same_resource
+from domain.arm_ids import (
+    JOB,
+    MANAGED_CLUSTER,
+    ONLINE_DEPLOYMENT,
+    SCHEDULE,
+    WORKSPACE,
+    checked_path,
+    compute_id,
+    extension_id,
+    guid_in,
+    parse_arm_id,
+    parse_resource,
+    region_in,
+    resource_at,
+    same_resource,
+)
 
 SUB = "11111111-2222-3333-4444-555555555555"
 WS = f"/subscriptions/{SUB}/resourceGroups/Rg-1/providers/Microsoft.MachineLearningServices/workspaces/ws"
@@ -47,3 +62,75 @@ def test_ids_of_children() -> None:
     assert extension_id(cluster, "azureml").endswith(
         "/managedClusters/aks/providers/Microsoft.KubernetesConfiguration/extensions/azureml"
     )
+
+
+HOSTILE = [
+    "@evil.example",
+    "\\evil.example",
+    "?x=y",
+    "#x",
+    "%2f..%2f",
+    "a/../b",
+    "a/./b",
+    "a//b",
+    "a\nb",
+    "a\x00b",
+    "a\tb",
+    "a b",
+    "..",
+    ".",
+    "",
+    "\u2025",
+    "\uff0f",
+]
+_GROUP = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg"
+SITE = f"{_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_place_of_an_id_takes_what_leads_elsewhere(hostile: str) -> None:
+    whole = f"{SITE}/jobs/j"
+    for part in ("11111111-1111-4111-8111-111111111111", "/rg/", "/w/", "jobs", "Microsoft.MachineLearningServices"):
+        forged = whole.replace(part, f"/{hostile}/" if part.startswith("/") else hostile)
+        assert resource_at(forged) is None
+        assert resource_at(forged, JOB) is None
+    assert resource_at(f"{SITE}/jobs/{hostile}", JOB) is None
+    assert resource_at(f"{hostile}{whole}", JOB) is None
+    assert region_in(hostile + "x") is None or hostile == ""
+    assert guid_in(hostile) is None
+    if hostile:
+        for path in (f"/subscriptions/s/{hostile}", f"/subscriptions/{hostile}/x", f"{hostile}/subscriptions/s"):
+            with pytest.raises(ValueError, match="no path"):
+                checked_path(path)
+
+
+@pytest.mark.parametrize("value", [None, 7, True, [], {}, b"x"])
+def test_what_is_no_text_is_no_id(value: object) -> None:
+    assert resource_at(value, JOB) is None
+    assert guid_in(value) is None
+    assert region_in(value) is None
+
+
+def test_a_resource_at_any_depth_is_spelt_as_the_documentation_spells_it() -> None:
+    found = parse_resource(SITE.upper().replace("/W", "/w") + "/ONLINEENDPOINTS/e/DEPLOYMENTS/d", ONLINE_DEPLOYMENT)
+    assert str(found).endswith(
+        "/providers/Microsoft.MachineLearningServices/workspaces/w/onlineEndpoints/e/deployments/d"
+    )
+    assert (found.resource_type, found.name) == (ONLINE_DEPLOYMENT, "d")
+    role = parse_resource(f"{SITE}/providers/Microsoft.Authorization/roleAssignments/r")
+    assert (role.resource_type, role.name) == ("Microsoft.Authorization/roleAssignments", "r")
+
+
+def test_a_resource_is_part_of_what_it_stands_in() -> None:
+    workspace, other = parse_arm_id(SITE), parse_arm_id(SITE + "2")
+    assert resource_at(f"{SITE}/jobs/j", JOB, under=workspace) is not None
+    assert resource_at(f"{SITE}2/jobs/j", JOB, under=workspace) is None
+    assert resource_at(f"{SITE}/jobs/j", JOB, under=other) is None
+    assert resource_at(f"{SITE}/jobs/j", SCHEDULE) is None
+    assert resource_at(f"{SITE}/jobs") is None
+    assert resource_at(SITE.rpartition("/providers/")[0]) is None
+
+
+def test_an_id_without_allowed_types_still_has_a_type() -> None:
+    with pytest.raises(ValueError, match="is not a resource type"):
+        parse_arm_id(f"{_GROUP}/providers/@evil.example/x/y")

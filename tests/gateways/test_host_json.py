@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateways import host_json
-from gateways.host_json import orchestration_version
+from gateways.host_json import most_activities, orchestration_version
 
 OVERRIDE = "AzureFunctionsJobHost__extensions__durableTask__defaultVersion"
 
@@ -30,3 +30,14 @@ def test_without_a_version_there_is_none(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "host.json").write_text('{"version": "2.0"}')
     monkeypatch.setattr(host_json, "_FILE", tmp_path / "host.json")
     assert orchestration_version() is None
+
+
+def test_activities_at_a_time_are_those_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = json.loads((Path(__file__).resolve().parents[2] / "host.json").read_text())
+    assert most_activities() == host["extensions"]["durableTask"]["maxConcurrentActivityFunctions"]
+    monkeypatch.setenv("AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions", "3")
+    assert most_activities() == 3
+    monkeypatch.undo()
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    monkeypatch.setattr(host_json, "_FILE", tmp_path / "host.json")
+    assert most_activities() == 10

@@ -57,7 +57,7 @@ def asking(stack: Stack, place: Place, **more: Any) -> Operation:
 
 
 def say(stack: Stack, operation: Operation, answer: str, who: tenant.Person, reason: str = "looked at it") -> Answer:
-    return stack.app_of(who).call("POST", f"/operations/{operation['id']}/{answer}", {"reason": reason})
+    return stack.app_of(who).answer(operation["id"], answer, reason)
 
 
 def principal(stack: Stack, who: tenant.Person) -> str:
@@ -81,7 +81,8 @@ def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None
     assert changes(signed_in, there.compute_id) == []
 
     assert say(signed_in, operation, "approve", GRACE).status == 202
-    assert say(signed_in, operation, "approve", GRACE).status == 202
+    twice = say(signed_in, operation, "approve", GRACE)
+    assert (twice.status, twice.body["error"]["code"]) == (409, "AlreadyDecided")
     done = succeeded(signed_in, operation["id"])
     assert step_of(done, "approval")["detail"] == f"approved by {principal(signed_in, GRACE)} (looked at it)"
     journal = signed_in.app.journal(operation["id"])

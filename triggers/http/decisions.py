@@ -15,18 +15,20 @@ from domain.operation.record import (
     RequestedBy,
 )
 from domain.operation.steps import WAKE
-from domain.requests.models import Decision
+from domain.requests.models import Answer, Decision
 from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
 from gateways import durable
 from gateways.durable import start_recorded
+from operations.allowed import check_answer, check_cancel, check_retry
 from operations.cancel import cancel
-from operations.decide import Refusal, decide
+from operations.decide import NEEDS_IDENTITY, Refusal, decide
+from operations.finish_undo import finish_undo
 from operations.retry import Retried, retry
 from triggers.http.answers import HttpError, operation_answer
 from triggers.http.gate import admitted, check_options, requested_by
 from triggers.http.queries import find_operation
-from triggers.http.request import Parameters, read_body
+from triggers.http.request import Parameters, query_of, read_body, read_mode
 
 bp = df.Blueprint()
 
@@ -66,12 +68,17 @@ async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestratio
 async def _answer(
     req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str, caller: Caller
 ) -> func.HttpResponse:
-    asked_by = _decision(req, caller)
-    before = (await find_operation(req)).operation
-    decided = await asyncio.to_thread(decide, before.id, answer, asked_by)
+    Parameters(query_of(req), ()).check()
+    said = parse(Answer, read_json(read_body(req)))
+    asked_by = requested_by(caller, said.reason)
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_answer, caller, before, answer == APPROVE)
+    decided = await asyncio.to_thread(decide, before.id, said.questionId, answer, asked_by)
     if isinstance(decided, Refusal):
-        raise HttpError(409, decided.code, decided.message, "id")
-    await _wake(client, decided)
+        status = 403 if decided.code == NEEDS_IDENTITY else 409
+        raise HttpError(status, decided.code, decided.message, "/questionId")
+    asking = next(question.step for question in decided.questions if question.id == said.questionId)
+    await durable.wake(client, f"{decided.instance_id}:{asking}", WAKE)
     return operation_answer(202, decided)
 
 
@@ -84,7 +91,8 @@ async def _wake(client: df.DurableOrchestrationClient, operation: Operation) -> 
 
 async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient, caller: Caller) -> func.HttpResponse:
     asked_by = _decision(req, caller)
-    before = (await find_operation(req)).operation
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_cancel, caller, before)
     operation = await asyncio.to_thread(cancel, before.id, asked_by)
     if operation is None:
         raise HttpError(409, "OperationEnded", "The operation has ended: there is nothing to cancel.", "id")
@@ -92,19 +100,25 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient, 
     return operation_answer(202, operation)
 
 
-def _decision(req: func.HttpRequest, caller: Caller) -> RequestedBy:
+def _decision(req: func.HttpRequest, caller: Caller, parameters: Parameters | None = None) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
-    Parameters(req.params, ()).check()
+    (parameters or Parameters(query_of(req), ())).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
     return requested_by(caller, decision.reason)
 
 
 async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient, caller: Caller) -> func.HttpResponse:
-    asked_by = _decision(req, caller)
-    before = (await find_operation(req)).operation
+    parameters = Parameters(query_of(req), ("mode",))
+    undo = parameters.take("mode", read_mode, False)
+    asked_by = _decision(req, caller, parameters)
+    before = (await find_operation(req, caller)).operation
     check_options(caller, "http_retry_operation", before.request)
-    retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
+    await asyncio.to_thread(check_retry, caller, before)
+    retried: Retried = await asyncio.to_thread(finish_undo if undo else retry, before.id, asked_by)
+    if retried.run is None and undo:
+        message = "No undo of the operation was cut short, or it has not ended: undo in its answer says what is left."
+        raise HttpError(409, "NothingToUndo", message, "id")
     if retried.run is None:
         raise HttpError(409, "NothingToRetry", "The operation has succeeded: nothing is left to do.", "id")
     await start_recorded(client, retried.operation)

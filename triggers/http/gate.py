@@ -19,6 +19,8 @@ from gateways.auth_settings import KEYS, AuthSettingError, EntraSettings, mode, 
 from gateways.azure.identity import known_login_endpoint
 from gateways.entra.signing_keys import KeysUnavailable
 from gateways.entra.tokens import TokenRefused, verified
+from gateways.policy import check_at_start
+from operations.limits import count_request
 from triggers.http.answers import HttpError, answered
 
 logger = logging.getLogger(__name__)
@@ -51,7 +53,9 @@ def host_level() -> func.AuthLevel:
     """What the host asks of a caller before the app does: a function key where MOOR_AUTH is keys, else nothing.
 
     Read when the functions are indexed; a change of settings restarts the app (docs/adr/0010-the-app-is-the-gate.md).
+    That is when the log says what is wrong with the policy, too.
     """
+    check_at_start()
     return func.AuthLevel.FUNCTION if mode() == KEYS else func.AuthLevel.ANONYMOUS
 
 
@@ -69,7 +73,8 @@ async def admitted(
 async def caller_of(req: func.HttpRequest, function: str) -> Caller:
     """Who calls a function that is in ROLE_OF, and holds its role. For ANYBODY, a key holder who may do nothing more.
 
-    Raises HttpError: 401 without a good token, 403 without the role, 503 when nobody can be judged.
+    Raises HttpError: 401 without a good token, 403 without the role, 503 when nobody can be judged. Raises TooMany when
+    the caller asks too often.
     """
     role = ROLE_OF[function]
     try:
@@ -81,10 +86,12 @@ async def caller_of(req: func.HttpRequest, function: str) -> Caller:
         return KeyHolder()
     if isinstance(settings, EntraSettings):
         principal = await _principal(req.headers, function, settings)
+        count_request(principal)
         if not holds(principal.roles, role):
             raise _forbidden(principal, function, "RoleRequired", f"needs the app role {_app_role(role)}")
         return principal
     caller = KeyHolder(settings.may)
+    count_request(caller)
     if role in _NO_KEY:
         raise _forbidden(caller, function, "NeedsIdentity", "needs a person's token, whatever MOOR_KEYS_MAY says")
     return caller

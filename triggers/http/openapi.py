@@ -77,7 +77,7 @@ def document(server_url: str) -> dict[str, Any]:
 # Rendering takes 10 ms, and anybody may ask.
 @lru_cache(maxsize=1)
 def _schemas() -> dict[str, Any]:
-    shapes = [*parsing.MODELS.values(), requests.Decision, *models.MODELS]
+    shapes = [*parsing.MODELS.values(), requests.Decision, requests.Answer, *models.MODELS]
     _, rendered = models_json_schema(
         [(model, "validation") for model in shapes],
         ref_template=_SCHEMAS + "{model}",
@@ -108,17 +108,20 @@ def _paths() -> dict[str, Any]:
         },
         "/operations/{id}/retry": {
             "parameters": [_id()],
-            "post": _decision(
-                "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
-            ),
+            "post": {
+                **_decision(
+                    "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
+                ),
+                "parameters": [_mode()],
+            },
         },
         "/operations/{id}/approve": {
             "parameters": [_id()],
-            "post": _decision("approveOperation", "Answer yes to an operation that waits for approval."),
+            "post": _decision("approveOperation", "Answer yes to an operation that waits for approval.", "Answer"),
         },
         "/operations/{id}/reject": {
             "parameters": [_id()],
-            "post": _decision("rejectOperation", "Answer no to an operation that waits for approval."),
+            "post": _decision("rejectOperation", "Answer no to an operation that waits for approval.", "Answer"),
         },
         "/health": {"get": _health()},
         "/openapi.json": {
@@ -219,11 +222,11 @@ def _get_journal() -> dict[str, Any]:
     }
 
 
-def _decision(operation_id: str, summary: str) -> dict[str, Any]:
+def _decision(operation_id: str, summary: str, model: str = "Decision") -> dict[str, Any]:
     return {
         "operationId": operation_id,
         "summary": summary,
-        "requestBody": {"required": False, "content": _json("Decision")},
+        "requestBody": {"required": model == "Answer", "content": _json(model)},
         "responses": {
             "202": {"description": "Taken; the operation's present state.", "content": _json("Operation")},
             **_errors("400", "404", "409", "413", "415"),
@@ -263,6 +266,12 @@ def _retry_after() -> dict[str, Any]:
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema}
+
+
+def _mode() -> dict[str, Any]:
+    schema = {**_TEXT, "enum": ["continue", "undo"], "default": "continue"}
+    told = "undo finishes an undo that was cut short, and attaches nothing."
+    return {**_query("mode", schema), "description": told}
 
 
 def _top(default: int, most: int) -> dict[str, Any]:

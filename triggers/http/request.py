@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import azure.functions as func
 
@@ -47,6 +47,9 @@ class Parameters:
         """The parameter as ``read`` understands it; ``absent`` when it is not given or bad."""
         if name not in self.given:
             return absent
+        if not self.given[name].strip():
+            self.violations.append(Violation(INVALID, "has no value; give it one or leave it out", name))
+            return absent
         try:
             return read(self.given[name])
         except Refused as refused:
@@ -63,6 +66,16 @@ class Parameters:
     def next_link(self, url: str, token: str) -> str:
         """The URL of the next page: this request's own parameters (never the key) and the token."""
         return f"{url}?{urlencode({**self.given, 'continuationToken': token})}"
+
+
+def query_of(req: func.HttpRequest) -> dict[str, str]:
+    """The query of a request, with what was given without a value: a host may have left that out.
+
+    ``?plan`` and ``?plan=&plan=true`` are not ``?plan=true``, and not nothing.
+    """
+    given: dict[str, str] = dict(req.params)
+    empty = [name for name, value in parse_qsl(urlsplit(req.url).query, keep_blank_values=True) if not value]
+    return {**given, **dict.fromkeys(empty, "")}
 
 
 def read_filter(parameters: Parameters) -> Filter:
@@ -92,6 +105,13 @@ def read_plan(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("must be true or false")
     return text == "true"
+
+
+def read_mode(text: str) -> bool:
+    """Whether a retry only finishes an undo. Raises ValueError for what is no mode."""
+    if text not in ("continue", "undo"):
+        raise ValueError("must be continue or undo")
+    return text == "undo"
 
 
 def token_of(place: str | int) -> str:

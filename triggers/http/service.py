@@ -13,6 +13,7 @@ import azure.functions as func
 from domain.version import VERSION
 from gateways import durable
 from gateways.azure.identity import cloud, credential
+from gateways.policy import current
 from gateways.settings import read_settings
 from gateways.storage import records
 from triggers.http.answers import base_url, json_answer
@@ -62,6 +63,7 @@ def _check_identity() -> None:
 
 CHECKS: dict[str, Callable[[], object]] = {
     "settings": read_settings,
+    "policy": current,
     "tables": _check_tables,
     "identity": _check_identity,
 }

@@ -24,7 +24,7 @@ from triggers.http.answers import (
     operation_url,
 )
 from triggers.http.gate import admitted, check_options, requested_by
-from triggers.http.request import Parameters, read_body, read_plan
+from triggers.http.request import Parameters, query_of, read_body, read_plan
 
 bp = df.Blueprint()
 
@@ -60,8 +60,8 @@ async def _start(
 ) -> func.HttpResponse:
     submission = _submission(req, kind, caller)
     check_options(caller, f"http_{kind}", submission.request)
-    decided = await asyncio.to_thread(accept, submission)
     base = base_url(req, 1)
+    decided = await asyncio.to_thread(accept, submission)
     if decided.fresh:
         await start_recorded(client, decided.holder if isinstance(decided, Conflict) else decided.operation)
     if isinstance(decided, Conflict):
@@ -74,7 +74,7 @@ async def _start(
 def _submission(req: func.HttpRequest, kind: str, caller: Caller) -> Submission:
     """The request as it is to be accepted. Raises HttpError, or Refused with all that is wrong with it."""
     body = read_body(req)
-    plan_only, violations = _read_plan(req.params)
+    plan_only, violations = _read_plan(query_of(req))
     violations += _header_violations(req.headers)
     try:
         request = parse_request(kind, read_json(body))
@@ -82,7 +82,8 @@ def _submission(req: func.HttpRequest, kind: str, caller: Caller) -> Submission:
         raise Refused([*refused.violations, *violations]) from refused
     if violations:
         raise Refused(violations)
-    asked = submission_of(kind, request, requested_by(caller, request.reason), req.headers.get(_OPERATION_ID_HEADER))
+    asked_by = requested_by(caller, request.reason)
+    asked = submission_of(kind, request, asked_by, req.headers.get(_OPERATION_ID_HEADER), caller)
     return replace(asked, plan_only=plan_only)
 
 
@@ -102,6 +103,8 @@ def _header_violations(headers: Mapping[str, str]) -> Iterator[Violation]:
 
 def _conflict(conflict: Conflict, base: str) -> HttpError:
     holder = conflict.holder
+    if conflict.foreign:
+        return HttpError(409, "OperationIdInUse", "The id is in use; choose another one.", _OPERATION_ID_HEADER)
     if conflict.same_id:
         code, target = "OperationIdInUse", _OPERATION_ID_HEADER
         message = f"The id {holder.id} stands for another request; choose another one."

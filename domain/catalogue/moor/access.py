@@ -34,6 +34,16 @@ ENTRIES = (
         command="az resource show --ids {relay}",
     ),
     Entry(
+        code="RelayNotOwn",
+        situations=(MOOR,),
+        cause="The extension of cluster {cluster} names a relay (relayserver.hybridConnectionResourceID) that is not "
+        "the cluster's own: another subscription, resource group or name, or no relay at all. Moor reads no keys of it "
+        "and grants no role on it.",
+        remedy="Delete the extension if nothing relies on it, then start the attach again: Moor creates the relay of "
+        "the cluster. Where the relay is meant, have the policy name it.",
+        command=f"az k8s-extension list {AT_CLUSTER} --output table",
+    ),
+    Entry(
         code="RelayGone",
         situations=(MOOR,),
         cause="The relay of cluster {cluster}, or its rule azureml_rw, has been removed meanwhile: {relay}.",

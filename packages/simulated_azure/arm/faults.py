@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+from packages.simulated_azure.arm import hostile
 from packages.simulated_azure.store import Document
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ DEFAULT_CODES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """What to do instead of (or before) answering: reset the connection, wait, or answer with a status."""
+    """What to do instead of (or before) answering: reset the connection, wait, answer with a status, or mean harm."""
 
     id: str
     when: str
@@ -59,8 +60,9 @@ def add(world: World, fault: Document) -> Document:
         "id": str(uuid.uuid4()), "method": "*", "path": ".*", "kind": "*", "when": "before", "action": "status",
         "status": 500, "headers": {}, "body": None, "delaySeconds": 0, "seen": 0, "hits": 0, **fault,
     }  # fmt: skip
-    if kept["when"] not in ("before", "after") or kept["action"] not in ("status", "reset", "delay"):
-        raise ValueError("when is before or after; action is status, reset or delay")
+    actions = ("status", "reset", "delay", *hostile.ACTIONS)
+    if kept["when"] not in ("before", "after") or kept["action"] not in actions:
+        raise ValueError(f"when is before or after; action is one of {', '.join(actions)}")
     re.compile(kept["path"])
     world.store.put("fault", kept["id"], kept)
     return kept

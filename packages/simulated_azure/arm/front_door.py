@@ -14,7 +14,7 @@ from aiohttp import web
 
 from packages.controls.call_hook import CallHook, Verdict
 from packages.simulated_azure.access import rbac
-from packages.simulated_azure.arm import faults, request_log
+from packages.simulated_azure.arm import faults, hostile, request_log
 from packages.simulated_azure.arm.call import Call, Reply
 from packages.simulated_azure.arm.errors import ArmError, bad_request
 from packages.simulated_azure.arm.routing import Match, Router
@@ -158,14 +158,14 @@ async def with_faults(
                 request_log.finish(world.store, entry, early.status)
                 return early
         if fault is not None and fault.when == "before":
-            planted = await _play(world, fault, entry)
+            planted = await _play(world, fault, request, entry)
             if planted is not None:
                 request_log.finish(world.store, entry, planted.status)
                 return planted
-        response = await work()
+        response: web.StreamResponse = await work()
         entry["workStatus"] = response.status
         if fault is not None and fault.when == "after":
-            response = await _play(world, fault, entry) or response
+            response = await _play(world, fault, request, entry) or response
         if hook is not None:
             response = _obey(await hook.after(kind, request.method, request.path, response.status), entry, "after") or (
                 response
@@ -180,7 +180,7 @@ async def with_faults(
     return response
 
 
-async def _play(world: World, fault: faults.Fault, entry: Document) -> web.Response | None:
+async def _play(world: World, fault: faults.Fault, request: web.Request, entry: Document) -> web.StreamResponse | None:
     entry["fault"] = {"id": fault.id, "when": fault.when, "action": fault.action}
     if fault.delay:
         await asyncio.sleep(world.clock.real_seconds(fault.delay))
@@ -189,6 +189,8 @@ async def _play(world: World, fault: faults.Fault, entry: Document) -> web.Respo
     if fault.action == "reset":
         raise Aborted
     headers = {"Content-Type": "application/json; charset=utf-8", "x-ms-request-id": str(uuid.uuid4()), **fault.headers}
+    if fault.action in hostile.ACTIONS:
+        return await hostile.answer(world, request, fault.action, headers)
     return web.Response(status=fault.status, headers=headers, body=fault.body)
 
 

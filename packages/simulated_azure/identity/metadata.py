@@ -7,6 +7,7 @@ from typing import Any
 # Reserved for tests (RFC 6761): a client that does not go through the simulation's proxy cannot reach a real vault.
 KEY_VAULT_DNS = "vault.azure.test"
 MACHINE_LEARNING_DNS = "api.azureml.ms"
+KUBERNETES_DNS = "azmk8s.io"
 
 
 def endpoints(base_url: str, tenant_id: str) -> list[dict[str, Any]]:

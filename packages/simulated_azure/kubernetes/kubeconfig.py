@@ -26,7 +26,7 @@ def kubeconfig(world: World, cluster: resources.Resource, user: str, form: str) 
                 "name": name,
                 "cluster": {
                     "certificate-authority-data": world.kubernetes_authority,
-                    "server": f"{world.kubernetes_url}{cluster['id']}",
+                    "server": f"https://{cluster['body']['properties']['fqdn']}:443",
                 },
             }
         ],

@@ -1,4 +1,4 @@
-"""The Kubernetes API over TLS: the address of a cluster is its ARM id below one port."""
+"""The Kubernetes API over TLS: every cluster at its own name, by the proxy, and at its ARM id below one port."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aiohttp import web
 from packages.controls.call_hook import CallHook
 from packages.simulated_azure.arm import request_log, resources
 from packages.simulated_azure.arm.front_door import with_faults
+from packages.simulated_azure.identity.metadata import KUBERNETES_DNS
 from packages.simulated_azure.json_merge import merge
 from packages.simulated_azure.kubernetes import access, cluster
 from packages.simulated_azure.kubernetes.access import User
@@ -26,6 +27,7 @@ from packages.simulated_azure.kubernetes.kinds import (
     invalid,
     no_such_page,
 )
+from packages.simulated_azure.providers.clusters.cluster_bodies import MANAGED
 from packages.simulated_azure.store import Document
 from packages.simulated_azure.world import World
 
@@ -50,6 +52,10 @@ class Kubernetes:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One request from log to answer; a cluster that cannot be reached cuts the connection."""
         world = self._world
+        named = self.cluster_at(request.host.partition(":")[0])
+        if named is not None:
+            # Log, faults and the call hook know a cluster by its id, whichever way a request came.
+            request = request.clone(rel_url=f"{named['id']}{request.path_qs}")
         entry = request_log.begin(world, "kubernetes", request)
         body = await request.read()
         world.timers.advance(world.clock.timestamp())
@@ -67,6 +73,12 @@ class Kubernetes:
             return self._answer(request, target, path, body, entry)
 
         return await with_faults(world, self._hook, "kubernetes", request, entry, work)
+
+    def cluster_at(self, host: str) -> resources.Resource | None:
+        """The managed cluster whose API has that name; None for a name that no cluster has."""
+        if not host.lower().endswith(f".{KUBERNETES_DNS}"):
+            return None
+        return next((each for each in resources.of_type(self._world, MANAGED) if host.lower() in _names(each)), None)
 
     def _answer(
         self, request: web.Request, target: resources.Resource, path: str, raw: bytes, entry: Document
@@ -86,6 +98,11 @@ class Kubernetes:
             status = 500
             answer = StatusError(500, "InternalError", "The simulation itself failed; see its log.").body()
         return _json(answer, status)
+
+
+def _names(cluster: resources.Resource) -> set[str]:
+    properties = cluster["body"]["properties"]
+    return {str(properties[name]).lower() for name in ("fqdn", "privateFQDN") if properties.get(name)}
 
 
 def _json(answer: Object, status: int) -> web.Response:

@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from activities.access import relay
 from activities.access.relay import ensure_relay, planned_relay, planned_relay_id, relay_parts, undo_relay
 from activities.runtime import locks
 from activities.runtime.step import StepAtWork
-from domain.access.relay import CONNECTION_STRING_SETTING, RELAY, Relay, relay_of, relay_settings
+from domain.access.relay import (
+    CONNECTION_ID_SETTING,
+    CONNECTION_NAME_SETTING,
+    CONNECTION_STRING_SETTING,
+    RELAY,
+    relay_of,
+)
 from domain.arm_ids import EXTENSION, parse_arm_id
 from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Done, Stop
@@ -23,7 +30,11 @@ ARC = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Kubernetes/co
 RELAY_HERE = relay_of(parse_arm_id(ARC))
 PARTS = [RELAY_HERE.namespace, RELAY_HERE.connection, RELAY_HERE.rule]
 EXTENSIONS = f"{ARC}/providers/{EXTENSION}"
-KEEPS = {"name": "azureml", "properties": {"extensionType": "Microsoft.AzureML.Kubernetes"}}
+KEEPS = {
+    "id": f"{EXTENSIONS}/azureml",
+    "name": "azureml",
+    "properties": {"extensionType": "Microsoft.AzureML.Kubernetes"},
+}
 READY = {"properties": {"provisioningState": "Succeeded"}}
 
 
@@ -86,20 +97,70 @@ def test_none_is_needed(monkeypatch: pytest.MonkeyPatch, step: StepAtWork) -> No
 
 
 def test_the_relay_of_an_extension_that_is_installed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = Relay("/theirs", "/theirs/hybridConnections/c")
-    keeps = {"properties": {**KEEPS["properties"], "configurationSettings": relay_settings(theirs)}}  # type: ignore[dict-item]
-    FakeArm(lists={EXTENSIONS: [keeps]}).install(monkeypatch)
+    FakeArm(lists={EXTENSIONS: [naming(RELAY_HERE.connection)]}).install(monkeypatch)
     outcome = ensure_relay(ensuring())
     assert isinstance(outcome, Done)
-    assert outcome.value == RelayEnsured("/theirs", "/theirs/hybridConnections/c")
-    assert planned_relay_id(ensuring()) == "/theirs"
+    assert outcome.value == RelayEnsured(RELAY_HERE.namespace, RELAY_HERE.connection)
+    assert planned_relay_id(ensuring()) == RELAY_HERE.namespace
+
+
+def naming(connection: str) -> dict[str, Any]:
+    """An extension whose settings name that relay."""
+    settings = {CONNECTION_ID_SETTING: connection}
+    return {**KEEPS, "properties": {"extensionType": "Microsoft.AzureML.Kubernetes", "configurationSettings": settings}}
+
+
+STRANGERS = f"/subscriptions/{SUB}/resourceGroups/other/providers/{RELAY}/theirs/hybridConnections/arc"
+FORGED = [
+    STRANGERS,
+    RELAY_HERE.connection.replace("/resourceGroups/rg/", "/resourceGroups/other/"),
+    RELAY_HERE.connection.replace(SUB, "99999999-9999-4999-8999-999999999999"),
+    f"{RELAY_HERE.namespace}/hybridConnections/another",
+    f"@evil.example{RELAY_HERE.connection}",
+    f".evil.example{RELAY_HERE.connection}",
+    f"{RELAY_HERE.namespace}?x=/hybridConnections/arc",
+    f"/subscriptions/{SUB}/resourceGroups/rg/hybridConnections/arc",
+    f"{RELAY_HERE.connection}/authorizationRules/azureml_rw",
+    f"{RELAY_HERE.connection}\n",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("connection", FORGED)
+def test_a_forged_relay_is_neither_called_nor_granted_on(monkeypatch: pytest.MonkeyPatch, connection: str) -> None:
+    azure = FakeArm(lists={EXTENSIONS: [naming(connection)]}).install(monkeypatch)
+    outcome = ensure_relay(ensuring())
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "RelayNotOwn"
+    assert "evil" not in str(outcome.problem)
+    with pytest.raises(LookupError):
+        planned_relay_id(ensuring())
+    assert azure.calls == []
+
+
+def test_keys_of_a_relay_that_a_record_names_are_read_only_of_the_clusters_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    azure = FakeArm().install(monkeypatch)
+    theirs = RelayEnsured(STRANGERS.partition("/hybridConnections/")[0], STRANGERS)
+    made = StepRecord("ensure_relay", "do", value=encode(theirs))
+    told = relay_parts(at_work("install_extension", earlier=(made,), cluster_id=ARC))
+    assert isinstance(told, Stop)
+    assert azure.calls == []
+
+
+def test_a_relay_of_the_policys_list_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "allowed_relays", lambda step: lambda namespace: namespace.name == "theirs")
+    FakeArm(lists={EXTENSIONS: [naming(STRANGERS)]}).install(monkeypatch)
+    assert planned_relay_id(ensuring()) == STRANGERS.partition("/hybridConnections/")[0]
 
 
 def test_the_connection_string_is_read_when_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     made = StepRecord("ensure_relay", "do", value=encode(RelayEnsured(PARTS[0], PARTS[1])))
     step = at_work("install_extension", earlier=(made,), cluster_id=ARC)
     FakeArm({f"{PARTS[2]}/listKeys": {"primaryConnectionString": "secret"}}).install(monkeypatch)
-    assert relay_parts(step) == (relay_settings(RELAY_HERE), {CONNECTION_STRING_SETTING: "secret"})
+    assert relay_parts(step) == (
+        {CONNECTION_ID_SETTING: PARTS[1], CONNECTION_NAME_SETTING: "arc"},
+        {CONNECTION_STRING_SETTING: "secret"},
+    )
     FakeArm().install(monkeypatch)
     gone = relay_parts(step)
     assert isinstance(gone, Stop)

@@ -10,6 +10,7 @@ from activities.access.roles import (
     grant_compute_roles,
     grant_workspace_roles,
     look_ahead,
+    planned_compute_grants,
     planned_grants,
     planned_role_removal,
     remove_roles,
@@ -17,21 +18,22 @@ from activities.access.roles import (
 )
 from activities.runtime.step import StepAtWork
 from domain.access.roles import ROLE_ASSIGNMENT, ROLE_DEFINITION, Need, workspace_needs
-from domain.arm_ids import parse_arm_id
+from domain.arm_ids import COMPUTE, parse_arm_id
 from domain.operation.codec import encode
 from domain.operation.outcomes import Created, Done, Outcome, Stop
 from domain.operation.record import Intent, StepRecord
 from domain.operation.results import Resolved
 from tests.activities.making import FakeArm, at_work, watch_intents
-from tests.making import CLUSTER_ID, NOW, SUB, make_operation
+from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID, make_operation
 
-NEEDS = workspace_needs("p", parse_arm_id(CLUSTER_ID), None)
+PRINCIPAL = "0c000000-0000-4000-8000-000000000001"
+NEEDS = workspace_needs(PRINCIPAL, parse_arm_id(CLUSTER_ID), None)
 LIST = f"{CLUSTER_ID}/providers/{ROLE_ASSIGNMENT}"
 FIRST = NEEDS[0].assignment_id
 
 
 def resolved(**found: Any) -> StepRecord:
-    left = Resolved(**{"workspace_user": "id", "workspace_principal": "p", **found})
+    left = Resolved(**{"workspace_user": "id", "workspace_principal": PRINCIPAL, **found})
     return StepRecord("resolve", "do", "Succeeded", value=encode(left))
 
 
@@ -129,6 +131,24 @@ def test_undo(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> None:
     assert azure.calls == [("DELETE", FIRST)]
 
 
+def test_where_the_compute_stays_its_roles_stay(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> None:
+    azure = FakeArm({FIRST: {}}).install(monkeypatch)
+    watch_intents(monkeypatch)
+    operation = make_operation()
+    made = (Created(COMPUTE, operation.compute_id), Created(ROLE_ASSIGNMENT, FIRST))
+
+    def after(undo_compute: str) -> StepAtWork:
+        return at_work("undo_roles", earlier=(StepRecord("undo_compute", "until", undo_compute),), created=made)
+
+    for status in ("Failed", "Skipped"):
+        kept = undo_roles(after(status))
+        assert isinstance(kept, Done)
+        assert (kept.skipped, kept.undone) == (True, ())
+        assert "does not work without them" in str(kept.detail)
+    assert azure.calls == []
+    assert undo_roles(after("Succeeded")) == Done(detail="removed: 1", undone=(FIRST,))
+
+
 def test_clean_up(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> None:
     azure = FakeArm({FIRST: {}}).install(monkeypatch)
     intents = watch_intents(monkeypatch)
@@ -142,3 +162,19 @@ def test_clean_up(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> N
     assert remove_roles(step) == Done(detail="removed: 1")
     assert (azure.calls, intents) == ([("DELETE", FIRST)], [("delete", FIRST)])
     assert remove_roles(step) == Done(detail="Moor granted none that is still there", skipped=True)
+
+
+def test_a_registry_that_is_a_resource_group_gets_no_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure's answer about the workspace names it; whoever may write the workspace may have it name anything."""
+    azure = FakeArm({f"{WORKSPACE_ID}/computes/gpu": {"identity": {"principalId": PRINCIPAL}}}).install(monkeypatch)
+    group = CLUSTER_ID.partition("/providers/")[0]
+    step = at_work(
+        "grant_compute_roles",
+        earlier=(resolved(container_registry=group, storage_account=f"@evil.example{CLUSTER_ID}"),),
+        request={"namespace": "ml", "grantRoles": True, "identity": {"type": "SystemAssigned"}},
+    )
+    outcome = grant_compute_roles(step)
+    assert isinstance(outcome, Done)
+    assert [finding.outcome for finding in outcome.findings] == ["unknown", "unknown"]
+    assert azure.calls == []
+    assert planned_compute_grants(step) == []

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from activities.cluster import reach
-from activities.cluster.reach import guarded, read_api, use_api
+from activities.cluster import reach, slots
+from activities.cluster.reach import guarded, read_api, see_components, see_namespace, see_work, use_api
+from activities.cluster.slots import SlotsTaken, into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop
@@ -32,7 +38,7 @@ def test_the_api_is_closed_after_the_work(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_cluster_out_of_reach_is_tried_four_times(monkeypatch: pytest.MonkeyPatch, attempt: int, ends: bool) -> None:
     reached(monkeypatch, PRIVATE)
     outcome = use(at_work("ensure_namespace", attempt))
-    again = Again(15.0, "the cluster cannot be used from here: it is private")
+    again = Again(15.0, f"the cluster cannot be used from here (attempt {attempt} of 4): it is private")
     assert outcome == (Done(detail="ended: it is private") if ends else again)
 
 
@@ -83,3 +89,46 @@ def test_what_cannot_be_written_comes_with_the_command() -> None:
     step = at_work("ensure_namespace", request={"namespace": "ml", "createNamespace": True})
     problem = reach.not_writable(step, PRIVATE).problem
     assert (problem.code, problem.command) == ("KubernetesNotWritable", "kubectl create namespace ml")
+
+
+WAYS: list[Callable[[], Any]] = [
+    lambda: use(at_work("ensure_namespace")),
+    lambda: read_api(CLUSTER, lambda api: None, lambda why: None),
+    lambda: see_components(CLUSTER),
+    lambda: see_namespace(CLUSTER, "ml"),
+    lambda: see_work(CLUSTER, "ml"),
+]
+
+
+@pytest.fixture
+def _nobody_inside() -> Iterator[None]:
+    slots.forget()
+    yield
+    slots.forget()
+
+
+@pytest.mark.usefixtures("_nobody_inside")
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_into_a_cluster_needs_a_slot(monkeypatch: pytest.MonkeyPatch, way: Callable[[], Any]) -> None:
+    monkeypatch.setattr(reach.connection, "connect", None)
+    with into(CLUSTER), into(CLUSTER), pytest.raises(SlotsTaken):
+        way()
+
+
+def test_there_is_no_other_way_into_a_cluster() -> None:
+    """What an activity imports of the gateway connects to nothing, but for this one module."""
+    activities = Path(reach.__file__).parents[1]
+    connecting = {"connection", "reader", "run_command"}
+    found = set()
+    for path in activities.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("gateways.kubernetes"):
+                names = {alias.name for alias in node.names} | {str(node.module).rsplit(".", 1)[-1]}
+                if names & connecting:
+                    found.add(path.relative_to(activities).as_posix())
+    # Both read by an API that they are given.
+    assert found - {"checks/preflight.py", "cluster/legacy_objects.py"} == {"cluster/reach.py", "workloads/uses.py"}
+    for name in ("checks/preflight.py", "cluster/legacy_objects.py"):
+        tree = ast.parse((activities / name).read_text("utf-8"))
+        used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "reader"}
+        assert used <= {"legacy", "legacy_objects"}

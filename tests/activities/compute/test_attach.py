@@ -10,7 +10,6 @@ import pytest
 
 from activities.compute import attach as module
 from activities.compute.attach import (
-    COMPUTE,
     attach_compute,
     compute_ready,
     planned_attach,
@@ -18,6 +17,7 @@ from activities.compute.attach import (
     undo_compute,
 )
 from activities.runtime.step import StepAtWork
+from domain.arm_ids import COMPUTE
 from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Back, Created, Done, Outcome, Stop
 from domain.operation.record import Intent, StepRecord
@@ -355,7 +355,11 @@ def test_an_undo_leaves_what_somebody_uses_by_now(
 ) -> None:
     azure.bodies[TARGET] = compute()
     azure.lists[f"{WORKSPACE_ID}/jobs"] = [
-        {"id": "/j", "name": "train", "properties": {"jobType": "Command", "status": "Running", "computeId": TARGET}}
+        {
+            "id": f"{WORKSPACE_ID}/jobs/train",
+            "name": "train",
+            "properties": {"jobType": "Command", "status": "Running", "computeId": TARGET},
+        }
     ]
     azure.bodies[WORKSPACE_ID] = {}
     told = undo_compute(undoing())

@@ -48,6 +48,7 @@ def compute(kind: str = "Kubernetes", **inner: Any) -> dict[str, Any]:
 
 def extension(protected: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
     return {
+        "id": f"{PLACE}/azureml",
         "name": "azureml",
         "properties": {
             "extensionType": EXTENSION_TYPE,

@@ -19,10 +19,10 @@ from domain.workloads.uses import BATCH_DEPLOYMENT, CLUSTER_WORK, ENDPOINT, Use
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
-from tests.making import make_operation
+from tests.making import WORKSPACE_ID, make_operation
 
-ONLINE = "/ws/onlineEndpoints/score"
-BATCH = Use(BATCH_DEPLOYMENT, "nightly/blue", "Succeeded", id="/ws/batchEndpoints/nightly/deployments/blue")
+ONLINE = f"{WORKSPACE_ID}/onlineEndpoints/score"
+BATCH = Use(BATCH_DEPLOYMENT, "nightly/blue", "Succeeded", id=f"{WORKSPACE_ID}/batchEndpoints/nightly/deployments/blue")
 
 
 def score(state: str = "Succeeded") -> Use:

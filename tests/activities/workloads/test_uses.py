@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from activities.workloads import uses as workloads
+from activities.workloads.uses import still_served
 from domain.arm_ids import ArmId
 from domain.operation.codec import encode
 from domain.operation.record import StepRecord
@@ -40,3 +41,15 @@ def test_a_job_that_comes_while_the_cluster_is_asked_is_seen(
     resolved = StepRecord("resolve", "do", value=encode(Resolved(namespace="default")))
     operation = make_operation(kind="detach", steps=(resolved,))
     assert [use.name for use in workloads.uses_of(operation, TARGET)] == seen
+
+
+def test_a_compute_in_no_namespace_is_busy_and_its_cluster_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text would become a part of a path in the cluster, and of a command."""
+    monkeypatch.setattr(arm, "items", lambda *_: iter(()))
+    monkeypatch.setattr(arm, "get", lambda path, version: ArmAnswer(200, {}))
+    monkeypatch.setattr(kubernetes_work, "work_in", None)
+    resolved = StepRecord("resolve", "do", value=encode(Resolved(namespace="../../nodes?x=")))
+    operation = make_operation(kind="detach", steps=(resolved,))
+    busy = ["Namespace '../../nodes?x='"]
+    assert [use.name for use in workloads.uses_of(operation, TARGET)] == busy
+    assert [use.name for use in still_served(operation, [])] == busy

@@ -132,9 +132,44 @@ def test_who_a_workspace_acts_as(kind: str | None, users: list[str], primary: st
     assert roles.user_identity(workspace) == expected
 
 
+OWN, OTHER = "0c000000-0000-4000-8000-000000000001", "0c000000-0000-4000-8000-000000000002"
+
+
+@pytest.mark.parametrize("forged", ["p", f"{OWN}' or 1 eq 1", f"{OWN}\n", "", None, 7, ["x"]])
+def test_a_principal_that_is_no_object_id_is_none(forged: object) -> None:
+    assert roles.principal_of({"identity": {"principalId": forged}}, None) is None
+
+
 def test_principals_are_read_where_a_resource_tells_them() -> None:
-    body = {"identity": {"principalId": "own", "userAssignedIdentities": {ONE: {"principalId": "p"}, TWO: None}}}
-    assert roles.principal_of(body, None) == "own"
-    assert roles.principal_of(body, ONE.upper()) == "p"
+    body = {"identity": {"principalId": OWN, "userAssignedIdentities": {ONE: {"principalId": OTHER}, TWO: None}}}
+    assert roles.principal_of(body, None) == OWN
+    assert roles.principal_of(body, ONE.upper()) == OTHER
     assert roles.principal_of(body, TWO) is None
     assert roles.principal_of({}, None) is None
+
+
+@pytest.mark.parametrize("role", roles.BUILT_IN)
+@pytest.mark.parametrize(
+    "scope",
+    [
+        GROUP,
+        GROUP.partition("/resourceGroups/")[0],
+        f"{GROUP}/providers/Microsoft.KeyVault/vaults/v",
+        "/",
+        "",
+        f"@evil.example{AKS}",
+        f"{AKS}?x",
+        f"{AKS}/..",
+    ],
+)
+def test_no_role_is_granted_on_a_group_a_subscription_or_a_foreign_type(role: roles.Role, scope: str) -> None:
+    assert not roles.Need(role, scope, OWN, "x", "y").fits
+
+
+def test_a_role_fits_the_type_that_it_is_for_alone() -> None:
+    registry = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/r"
+    storage = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/s"
+    assert [need.fits for need in roles.compute_needs(OWN, registry, storage)] == [True, True]
+    assert [need.fits for need in roles.compute_needs(OWN, storage, registry)] == [False, False]
+    assert [need.fits for need in roles.compute_needs("nobody", registry, storage)] == [False, False]
+    assert all(need.fits for need in roles.workspace_needs(OWN, parse_arm_id(AKS), None))

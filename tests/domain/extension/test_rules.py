@@ -383,3 +383,33 @@ def test_no_message_repeats_a_value() -> None:
     settings = dict.fromkeys([*KEYS, *WRONG, "sslCertPemFile", "x"], canary)
     for violation in check(settings, dict.fromkeys([*settings, "y"], canary)):
         assert "hunter2" not in violation.message
+
+
+GENERATED = [
+    "relayserver.hybridConnectionResourceID",
+    "RELAYSERVER.hybridconnectionresourceid",
+    "relayserver.hybridConnectionName",
+    "cluster_name",
+    "clusterId",
+    "ClusterID",
+    "prometheus.prometheusSpec.externalLabels.cluster_name",
+    "cluster_name_friendly",
+    "location",
+    "jobSchedulerLocation",
+    "domain",
+    "servicebus.resourceID",
+    "servicebus.topicSubMapping.a",
+]
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_what_moor_alone_says_is_refused_in_a_request(name: str) -> None:
+    found = [v for v in check({**TRAINING, name: "evil.example"}, {}) if "is generated" in v.message]
+    assert [v.target for v in found] == [f"{PLAIN}/{name}"]
+    hidden = [v for v in check(TRAINING, {name: "https://v.vault.azure.net/secrets/s"}) if "is generated" in v.message]
+    assert [v.target for v in hidden] == [f"{PROTECTED}/{name}"]
+
+
+def test_every_generated_field_of_a_request_is_named() -> None:
+    named = {v.target for v in check({**TRAINING, **dict.fromkeys(GENERATED, "x")}, {}) if "is generated" in v.message}
+    assert named == {f"{PLAIN}/{name}" for name in GENERATED}

@@ -12,6 +12,7 @@ from domain.workloads.cluster_objects import (
     ONLINE_ENDPOINT,
     POD,
     ClusterObject,
+    use_of_no_namespace,
     uses_in_cluster,
 )
 
@@ -84,3 +85,19 @@ def test_uses(found: list[ClusterObject], uses: list[Any]) -> None:
     seen = uses_in_cluster(found, WORKSPACE_ID, "GPU", ["chat"])
     assert [(use.name, use.status, use.clear) for use in seen] == uses
     assert {use.type for use in seen} <= {"clusterWork"}
+
+
+@pytest.mark.parametrize("namespace", ["a", "default", "team-1", "0" * 63])
+def test_a_namespace_is_no_use(namespace: str) -> None:
+    assert use_of_no_namespace(namespace) is None
+
+
+@pytest.mark.parametrize(
+    "namespace", ["../x", "a/b", "Team", "-a", "a-", "a.b", "a b", "a\n", "--all-namespaces", "ä", "a" * 64, "%2e", " "]
+)
+def test_what_is_no_namespace_counts_as_busy(namespace: str) -> None:
+    use = use_of_no_namespace(namespace)
+    assert use is not None
+    assert (use.type, use.clear) == ("clusterWork", False)
+    assert str(use).isascii()
+    assert str(use).isprintable()

@@ -12,12 +12,17 @@ from domain.workloads.uses import (
     use_by_workspace,
 )
 
-COMPUTE = "/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w/computes/gpu"
+WORKSPACE = (
+    "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/r/providers/"
+    "Microsoft.MachineLearningServices/workspaces/w"
+)
+COMPUTE = f"{WORKSPACE}/computes/gpu"
+JOB_ID = f"{WORKSPACE}/jobs/train-1"
 OTHER = COMPUTE.replace("gpu", "cpu")
 
 
 def job(status: Any = "Running", **properties: Any) -> dict[str, Any]:
-    return {"name": "train-1", "properties": {"jobType": "Command", "status": status, **properties}}
+    return {"id": JOB_ID, "name": "train-1", "properties": {"jobType": "Command", "status": status, **properties}}
 
 
 @pytest.mark.parametrize("status", ["NotStarted", "Queued", "Running", "CancelRequested", "Unknown", "Weird", None])

@@ -14,9 +14,12 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from azure.mgmt.core import ARMPipelineClient
 
+from gateways import bounds
 from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
 from gateways.azure.identity import Cloud
+from gateways.transport import BoundedTransport
+from tests.gateways.hostile import Hostile, hostile_server
 
 SIGNED = "api-version=2025-12-01&service=new&t=638999999999999999&c=MIIsecret&s=secret-s&h=secret-h"
 PATH = "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l/computeOperationsStatus/id"
@@ -162,3 +165,51 @@ def test_a_transport_that_quotes_the_url_is_scrubbed(monkeypatch: pytest.MonkeyP
     assert silent.value.status == 0
     assert "s=REDACTED" in silent.value.message
     assert "secret" not in str(silent.value)
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
+    with hostile_server() as kept:
+        client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
+            base_url=kept.url, policies=[], transport=BoundedTransport(connection_timeout=5, read_timeout=30)
+        )
+        monkeypatch.setattr(arm, "_client", lambda: client)
+        monkeypatch.setattr(arm, "cloud", lambda: Cloud(kept.url))
+        yield kept
+
+
+@pytest.mark.parametrize(
+    ("way", "code"),
+    [
+        ("looping", "TooMuch"),
+        ("endless list", "TooMuch"),
+        ("huge", "TooMuch"),
+        ("endless", "TooMuch"),
+        ("bomb", "TooMuch"),
+        ("dripping body", "CutOff"),
+        ("dripping headers", "CutOff"),
+        ("deep", "UnexpectedAnswer"),
+    ],
+)
+def test_a_list_that_is_not_read_to_its_end_is_unknown(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch, way: str, code: str
+) -> None:
+    hostile.way = way
+    monkeypatch.setattr(bounds, "MOST_PAGES", 5)
+    monkeypatch.setattr(bounds, "READ_SECONDS", 0.5 if "dripping" in way else 30.0)
+    with pytest.raises(ArmError) as unknown:
+        list(arm.items("/subscriptions/s/x", "2020-01-01"))
+    assert unknown.value.code == code
+    assert unknown.value.transient or way == "deep"
+    assert len(hostile.asked) == {"looping": 2, "endless list": 6}.get(way, 1)
+
+
+@pytest.mark.parametrize("way", ["dripping body", "dripping status"])
+def test_a_write_that_was_cut_off_may_have_been_done(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    hostile.way = way
+    monkeypatch.setattr(bounds, "WRITE_SECONDS", 0.5)
+    with pytest.raises(ArmError) as cut:
+        arm.put("/subscriptions/s/x", "2020-01-01", {})
+    assert (cut.value.status, cut.value.code, len(hostile.asked)) == (0, "CutOff", 1)

@@ -40,8 +40,8 @@ class Made:
 
     def _class(self, name: str) -> Any:
         def make(*what: Any, **options: Any) -> str:
-            limits = {key: options.pop(key) for key in ("retry_total", "connection_timeout", "read_timeout")}
-            assert limits == {"retry_total": 1, "connection_timeout": 5, "read_timeout": 15}
+            limits = options.pop("transport").connection_config
+            assert (options.pop("retry_total"), limits.timeout, limits.read_timeout) == (1, 5, 15)
             self.kinds.append((name, what, options))
             return name
 
@@ -102,7 +102,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, url: str, document: Any, status: int 
     answer = requests.Response()
     answer.status_code = status
     monkeypatch.setattr(answer, "json", lambda: document)
-    monkeypatch.setattr(requests, "get", lambda asked, timeout: answer if asked == url else None)
+    monkeypatch.setattr(requests.Session, "get", lambda _, asked, **options: answer if asked == url else None)
     monkeypatch.setenv("ARM_CLOUD_METADATA_URL", url)
 
 

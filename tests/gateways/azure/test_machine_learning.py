@@ -10,9 +10,12 @@ import pytest
 from azure.ai.ml.exceptions import JobException, ValidationException
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
+from domain.arm_ids import WORKSPACE, parse_arm_id
 from domain.problems import AzureAnswer
-from gateways.azure import machine_learning
-from gateways.azure.arm import ArmError
+from gateways.azure import arm, machine_learning
+from gateways.azure.arm import FOREIGN_URL, ArmAnswer, ArmError
+from gateways.azure.identity import Cloud
+from gateways.azure.own_host import ForeignHost, origin_of
 from tests.making import SUB, WORKSPACE_ID
 
 
@@ -148,3 +151,72 @@ def test_a_compute_is_read_in_the_workspace_of_its_id(monkeypatch: pytest.Monkey
     assert made == [(SUB, "rg", "ws", 0, False)]
     with pytest.raises(machine_learning.UNREADABLE):
         machine_learning.compute_state(WORKSPACE_ID, "other")
+
+
+REGION, STORAGE = (
+    "westeurope",
+    f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/data1",
+)
+BODY = {"location": "West Europe", "properties": {"storageAccount": STORAGE, "discoveryUrl": "https://evil.example"}}
+
+
+def own_hosts(monkeypatch: pytest.MonkeyPatch, body: Any) -> Callable[[str], bool]:
+    """Whether the transport of azure-ai-ml connects to a host, for a workspace that Azure answers so."""
+    monkeypatch.setattr(machine_learning, "cloud", lambda: Cloud("https://management.azure.com"))
+    monkeypatch.setattr(arm, "get", lambda *_: ArmAnswer(200, body))
+    allowed = machine_learning._own_hosts(parse_arm_id(WORKSPACE_ID, WORKSPACE))
+    return lambda url: (origin := origin_of(url)) is not None and allowed(origin)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "management.azure.com",
+        "westeurope.api.azureml.ms",
+        "0c000000-0000-4000-8000-000000000001.workspace.westeurope.api.azureml.ms",
+        "data1.blob.core.windows.net",
+        "data1.file.core.windows.net",
+    ],
+)
+def test_azure_ai_ml_connects_to_its_region_and_its_workspaces_storage(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    allowed = own_hosts(monkeypatch, BODY)
+    assert allowed(f"https://{host}/x")
+    assert not allowed(f"http://{host}/x")
+    assert not allowed(f"https://{host}:444/x")
+    assert not allowed(f"https://{host}.evil.example/x")
+    assert not allowed(f"https://{host}@evil.example/x")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "eastus.api.azureml.ms", "data2.blob.core.windows.net", "evil.workspace.example", "azureml.ms"],
+)
+def test_azure_ai_ml_connects_nowhere_else(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert not own_hosts(monkeypatch, BODY)(f"https://{host}/discovery")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"location": "evil.example/", "properties": {"storageAccount": "evil.example/x"}},
+        {"location": "@evil", "properties": {"storageAccount": STORAGE.replace("data1", "evil.example/")}},
+        {"location": 7, "properties": {"storageAccount": [STORAGE]}},
+        {"location": None, "properties": 7},
+    ],
+)
+def test_a_workspace_that_says_no_region_has_no_other_host(monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
+    allowed = own_hosts(monkeypatch, body)
+    assert allowed("https://management.azure.com/x")
+    for host in ("evil.example", "evil.example.api.azureml.ms", ".api.azureml.ms", "westeurope.api.azureml.ms"):
+        assert not allowed(f"https://{host}/x")
+
+
+def test_another_host_is_refused_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, ForeignHost())
+    for call in CALLS:
+        with pytest.raises(ArmError) as error:
+            call()
+        assert (error.value.code, error.value.transient) == (FOREIGN_URL, False)

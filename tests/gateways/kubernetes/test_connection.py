@@ -12,8 +12,10 @@ from domain.arm_ids import parse_arm_id
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.azure.identity import Cloud
 from gateways.kubernetes import connection
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
+from gateways.kubernetes.ways import Ways, opened
 from tests.activities.making import FakeApi
 from tests.making import CLUSTER_ID, SUB
 
@@ -21,7 +23,11 @@ CLUSTER = parse_arm_id(CLUSTER_ID)
 ARC = parse_arm_id(f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/arc")
 
 
-def kubeconfig(user: dict[str, Any], server: str = "https://aks") -> dict[str, Any]:
+FQDN, PRIVATE = "aks-1.hcp.westeurope.azmk8s.io", "aks-1.guid.privatelink.westeurope.azmk8s.io"
+SERVER = f"https://{FQDN}:443"
+
+
+def kubeconfig(user: Any, server: Any = SERVER) -> dict[str, Any]:
     document = {
         "clusters": [{"cluster": {"server": server, "certificate-authority-data": "Y2E="}}],
         "users": [{"user": user}],
@@ -59,7 +65,13 @@ def answers(monkeypatch: pytest.MonkeyPatch, user: Any, admin: Any = 403) -> lis
         return ArmAnswer(200, answer)
 
     monkeypatch.setattr(arm, "post", post)
+    names(monkeypatch, fqdn=FQDN, privateFQDN=PRIVATE)
     return asked
+
+
+def names(monkeypatch: pytest.MonkeyPatch, **properties: Any) -> None:
+    """The cluster as Azure Resource Manager answers it."""
+    monkeypatch.setattr(arm, "get", lambda *_: ArmAnswer(200, {"properties": properties}))
 
 
 def test_an_arc_cluster_has_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,16 +88,34 @@ def test_in_as_the_app(monkeypatch: pytest.MonkeyPatch, tokens: list[str], user:
     assert (tokens, asked) == ([token], ["listClusterUserCredential"])
 
 
-@pytest.mark.parametrize("user", [403, kubeconfig({}), kubeconfig({"token": "t"}, "http://aks"), {"kubeconfigs": []}])
-def test_else_as_the_administrator(monkeypatch: pytest.MonkeyPatch, tokens: list[str], user: Any) -> None:
+@pytest.mark.parametrize("user", [403, kubeconfig({}), kubeconfig("x"), {"kubeconfigs": []}])
+def test_else_as_the_administrator_where_the_policy_says_so(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], user: Any
+) -> None:
     asked = answers(monkeypatch, user, kubeconfig({"token": "admin"}))
-    assert isinstance(connection.connect(CLUSTER), Api)
-    assert (tokens, asked) == (["admin"], ["listClusterUserCredential", "listClusterAdminCredential"])
+    assert isinstance(connection.connect(CLUSTER), Unreachable)
+    assert (tokens, asked) == ([], ["listClusterUserCredential"])
+    with opened(Ways(administrator=True)):
+        assert isinstance(connection.connect(CLUSTER), Api)
+    assert (tokens, asked[1:]) == (["admin"], ["listClusterUserCredential", "listClusterAdminCredential"])
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_command_in_the_cluster_is_a_way_where_the_policy_says_so(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], allowed: bool
+) -> None:
+    monkeypatch.setattr(connection, "_with_credential", lambda *_: Unreachable("no route", commands=True, entra=True))
+    with opened(Ways(commands=allowed)):
+        found = connection.connect(CLUSTER)
+    assert isinstance(found, Unreachable)
+    assert found.commands is allowed
+    assert ("the policy does not allow commands" in found.reason) is not allowed
 
 
 def test_the_first_reason_is_the_one_to_say(monkeypatch: pytest.MonkeyPatch, tokens: list[str]) -> None:
     answers(monkeypatch, 403, 404)
-    found = connection.connect(CLUSTER)
+    with opened(Ways(administrator=True)):
+        found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
     assert (found.reason, found.commands) == ("the app gets no kubeconfig of it (Refused: no)", False)
 
@@ -114,9 +144,86 @@ def test_an_api_that_refuses_or_does_not_answer(
     answers(monkeypatch, kubeconfig({"token": "t"}))
     if reason is None:
         with pytest.raises(KubernetesError):
-            connection._with_credential(CLUSTER, "listClusterUserCredential", {})
+            connection._with_credential(CLUSTER, frozenset({FQDN}), "listClusterUserCredential", {})
     else:
-        found = connection._with_credential(CLUSTER, "listClusterUserCredential", {})
+        found = connection._with_credential(CLUSTER, frozenset({FQDN}), "listClusterUserCredential", {})
         assert isinstance(found, Unreachable)
         assert (found.reason, found.commands) == (reason, commands)
     assert api.closed == 1
+
+
+@pytest.mark.parametrize(
+    "server",
+    [SERVER, f"https://{FQDN}", f"https://{FQDN.upper()}:443/", f"https://{PRIVATE}:443"],
+)
+def test_the_clusters_own_server_gets_the_token(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], server: str
+) -> None:
+    answers(monkeypatch, kubeconfig({"exec": {}}, server))
+    assert isinstance(connection.connect(CLUSTER), Api)
+    assert tokens == ["entra"]
+
+
+FORGED = [
+    "https://evil.example",
+    f"http://{FQDN}",
+    f"https://{FQDN}:8443",
+    f"https://{FQDN}.evil.example",
+    f"https://{FQDN}@evil.example",
+    f"https://evil.example@{FQDN}",
+    f"https://{FQDN}/redirect",
+    f"https://{FQDN}?x=y",
+    f"https://{FQDN}#x",
+    f"https://{FQDN}\\@evil.example",
+    "https://another.hcp.westeurope.azmk8s.io",
+    "https://169.254.169.254",
+    "https://[::1",
+    FQDN,
+    "",
+    None,
+    7,
+    ["https://evil.example"],
+]
+
+
+@pytest.mark.parametrize("user", [{"exec": {}}, {"token": "static"}])
+@pytest.mark.parametrize("server", FORGED)
+def test_another_server_gets_no_token_and_a_command_may_help(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], server: Any, user: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(connection, "entra_token", lambda: pytest.fail("a token was asked for"))
+    answers(monkeypatch, kubeconfig(user, server))
+    found = connection.connect(CLUSTER)
+    assert isinstance(found, Unreachable)
+    assert "not the cluster's own" in found.reason
+    assert "evil" not in found.reason
+    assert (found.commands, tokens) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{"fqdn": "evil.example"}, {"fqdn": "evil.azmk8s.io.example"}, {"fqdn": "azmk8s.io"}, {"fqdn": 7}, {}],
+)
+def test_a_name_outside_the_domain_of_aks_is_no_clusters(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], properties: dict[str, Any]
+) -> None:
+    answers(monkeypatch, kubeconfig({"exec": {}}, f"https://{properties.get('fqdn', FQDN)}"))
+    names(monkeypatch, **properties)
+    assert isinstance(connection.connect(CLUSTER), Unreachable)
+    assert tokens == []
+
+
+def test_the_domain_of_aks_is_the_clouds() -> None:
+    assert Cloud("https://management.azure.com").kubernetes_domain == "azmk8s.io"
+    assert Cloud("https://management.usgovcloudapi.net").kubernetes_domain == "cx.aks.containerservice.azure.us"
+    assert Cloud("https://management.chinacloudapi.cn").machine_learning_domain == "ml.azure.cn"
+
+
+def test_the_proxy_of_the_settings_leads_to_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert connection._proxy_to(SERVER) is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert connection._proxy_to(SERVER) == "http://127.0.0.1:9"
+    monkeypatch.setenv("NO_PROXY", ".azmk8s.io")
+    assert connection._proxy_to(SERVER) is None

@@ -6,16 +6,19 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.identity import CredentialUnavailableError
 
 from domain.arm_ids import parse_arm_id
 from domain.cluster.components import Router
 from domain.cluster.objects import Found
 from domain.workloads.cluster_objects import ClusterObject
 from gateways import clock
-from gateways.azure import arm
+from gateways.azure import arm, identity
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.kubernetes import run_command
 from gateways.kubernetes.api import Unreachable
@@ -67,17 +70,43 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     monkeypatch.setattr(arm, "post", made.post)
     monkeypatch.setattr(arm, "get_url", made.get_url)
     monkeypatch.setattr(clock, "pause", made.pauses.append)
-    monkeypatch.setattr(run_command, "entra_token", lambda: "entra")
+    looking = SimpleNamespace(get_token=lambda scope: AccessToken(f"may look: {scope}", 0))
+    monkeypatch.setattr(run_command, "command_credential", lambda: looking)
     return made
 
 
-@pytest.mark.parametrize(("entra", "token"), [(False, ""), (True, "entra")])
+LOOKING = "may look: 6dae42f8-4368-4678-94ff-3960e28e3630/.default"
+
+
+@pytest.mark.parametrize(("entra", "token"), [(False, ""), (True, LOOKING)])
 def test_a_token_goes_along_where_users_sign_in_with_entra_only(commands: Commands, entra: bool, token: str) -> None:
     commands.answers = [listed()]
     assert run_command.namespace(CLUSTER, "ml", entra=entra) is None
     (body,) = commands.bodies
     assert (body["clusterToken"], body["context"]) == (token, "")
     assert commands.words() == [["kubectl", "get", "namespaces", "--output", "json"]]
+
+
+def test_the_app_s_own_token_never_goes_along(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.delenv("MOOR_COMMAND_CLIENT_ID", raising=False)
+    monkeypatch.setattr(identity, "credential", lambda: pytest.fail("the app's own token was asked for"))
+    monkeypatch.setattr(arm, "post", commands.post)
+    found = run_command.namespace(CLUSTER, "ml", entra=True)
+    assert isinstance(found, Unreachable)
+    assert "MOOR_COMMAND_CLIENT_ID names none" in found.reason
+    assert commands.bodies == []
+    commands.answers = [listed()]
+    assert run_command.namespace(CLUSTER, "ml", entra=False) is None
+
+
+def test_an_identity_without_a_token_is_no_way_in(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_token(scope: str) -> AccessToken:
+        raise CredentialUnavailableError("no such identity")
+
+    monkeypatch.setattr(run_command, "command_credential", lambda: SimpleNamespace(get_token=get_token))
+    reason = "the identity for commands in it gets no token (CredentialUnavailableError)"
+    assert run_command.namespace(CLUSTER, "ml", entra=True) == Unreachable(reason)
 
 
 @pytest.mark.parametrize(

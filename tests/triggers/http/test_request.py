@@ -16,6 +16,7 @@ from triggers.http.answers import HttpError
 from triggers.http.request import (
     LARGEST_BODY,
     Parameters,
+    query_of,
     read_body,
     read_filter,
     read_plan,
@@ -70,6 +71,32 @@ def test_every_bad_parameter_is_told_at_once_and_counts_as_not_given() -> None:
         **dict.fromkeys(("Top", "status", "workspaceId", "clusterId", "top"), INVALID),
         "kind": NOT_YET,
     }
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("value", ["", " ", "\t", "\u2003"])
+def test_a_parameter_without_a_value_is_refused_by_name(name: str, value: str) -> None:
+    parameters = Parameters({name: value}, KNOWN)
+    assert read_filter(parameters) == Filter()
+    parameters.take("top", whole_number(1, 200), 50)
+    assert violations(parameters) == {name: INVALID}
+
+
+@pytest.mark.parametrize(
+    ("query", "handed", "given"),
+    [
+        ("", {}, {}),
+        ("?plan=true&top=1", {"plan": "true", "top": "1"}, {"plan": "true", "top": "1"}),
+        ("?plan", {}, {"plan": ""}),
+        ("?plan=&top=1", {"top": "1"}, {"plan": "", "top": "1"}),
+        ("?plan=true&plan=", {"plan": "true"}, {"plan": ""}),
+        ("?plan=true&PLAN=", {"plan": "true"}, {"plan": "true", "PLAN": ""}),
+        ("?pl%61n", {}, {"plan": ""}),
+    ],
+)
+def test_what_a_host_leaves_out_of_the_query_is_seen(query: str, handed: dict[str, str], given: dict[str, str]) -> None:
+    url = f"https://moor.example.net/api/attach{query}"
+    assert query_of(func.HttpRequest("POST", url, params=handed, body=b"")) == given
 
 
 @pytest.mark.parametrize("name", ["code", "Code", "CODE"])

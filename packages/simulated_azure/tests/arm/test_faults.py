@@ -8,8 +8,9 @@ import time
 import urllib.error
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from http.client import RemoteDisconnected
+from http.client import HTTPSConnection, RemoteDisconnected
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -157,3 +158,27 @@ def test_call_hook(hooked: SimulatedAzure, hook: Webhook) -> None:
     assert len(hooked.operations()) == 1
     hook.decide = lambda got: Answer(200, json.dumps({"action": "pass"}))
     finished(hooked, hooked.arm("PATCH", CLUSTER, {"tags": {}}))
+
+
+def test_an_answer_may_mean_harm(azure: SimulatedAzure) -> None:
+    azure.add_fault(method="GET", path="/extensions", action="huge", nth=1)
+    azure.add_fault(method="GET", path="/extensions", action="loop", nth=2)
+    with pytest.raises(json.JSONDecodeError):
+        azure.arm("GET", EXTENSION.rsplit("/", 1)[0])
+    page = azure.arm("GET", EXTENSION.rsplit("/", 1)[0]).body
+    assert (page["value"], page["items"], page["metadata"]) == ([], [], {"continue": "again"})
+    assert page["nextLink"].endswith(azure.requests(method="GET")[-1]["path"] + "?api-version=2025-03-01")
+    with pytest.raises(ControlError, match="drip"):
+        azure.add_fault(action="poison")
+
+
+@pytest.mark.parametrize("action", ["drip", "endless"])
+def test_an_answer_without_an_end_ends_with_whoever_asked(azure: SimulatedAzure, action: str) -> None:
+    azure.add_fault(method="GET", path="/extensions", action=action)
+    place, context = urlsplit(azure.base_url), ssl.create_default_context(cafile=azure.about["authority"])
+    connection = HTTPSConnection(str(place.hostname), place.port, context=context, timeout=5)
+    connection.request("GET", f"{EXTENSION}?api-version=2025-03-01")
+    answer = connection.getresponse()
+    assert answer.read1(1) == b" "
+    connection.close()
+    assert azure.arm("GET", CLUSTER).status == 200

@@ -58,16 +58,17 @@ def _closed() -> Iterator[None]:
         _open.pop().close()
 
 
-def client(config: dict[str, Any], token: str | None = None) -> Client:
+def client(azure: SimulatedAzure, config: dict[str, Any], token: str | None = None) -> Client:
     if token is not None:
         config["users"][0]["user"] = {"token": token}
-    made = Client(config=KubeConfig.from_dict(config), trust_env=False, timeout=httpx2.Timeout(10))
+    proxy = azure.about["httpsProxy"]
+    made = Client(config=KubeConfig.from_dict(config), trust_env=False, timeout=httpx2.Timeout(10), proxy=proxy)
     _open.append(made)
     return made
 
 
 def entra_client(azure: SimulatedAzure, client_id: str = "", resource: str = SERVER_APPLICATION) -> Client:
-    return client(kubeconfig(azure, query="?format=exec"), azure.token(resource, client_id))
+    return client(azure, kubeconfig(azure, query="?format=exec"), azure.token(resource, client_id))
 
 
 def status_of(error: pytest.ExceptionInfo[ApiError]) -> tuple[int | None, str | None]:
@@ -76,7 +77,7 @@ def status_of(error: pytest.ExceptionInfo[ApiError]) -> tuple[int | None, str | 
 
 @pytest.fixture
 def api(azure: SimulatedAzure) -> Client:
-    return client(kubeconfig(azure))
+    return client(azure, kubeconfig(azure))
 
 
 def test_namespaces(api: Client) -> None:
@@ -181,12 +182,12 @@ def test_instance_types(azure: SimulatedAzure, api: Client) -> None:
 def test_who_gets_in(azure: SimulatedAzure) -> None:
     assert "token" in kubeconfig(azure)["users"][0]["user"]
     with pytest.raises(ApiError) as wrong:
-        list(client(kubeconfig(azure), "guessed").list(Namespace))
+        list(client(azure, kubeconfig(azure), "guessed").list(Namespace))
     assert status_of(wrong) == (401, "Unauthorized")
     azure.change(CLUSTER, {"properties": {"aadProfile": {"managed": True, "enableAzureRBAC": True}}})
     assert kubeconfig(azure, query="?format=exec")["users"][0]["user"]["exec"]["command"] == "kubelogin"
     assert "auth-provider" in kubeconfig(azure)["users"][0]["user"]
-    assert list(client(kubeconfig(azure, "listClusterAdminCredential")).list(Namespace))
+    assert list(client(azure, kubeconfig(azure, "listClusterAdminCredential")).list(Namespace))
     with pytest.raises(ApiError) as other_audience:
         list(entra_client(azure, resource="https://vault.azure.net").list(Namespace))
     assert status_of(other_audience) == (401, "Unauthorized")
@@ -241,7 +242,7 @@ def test_grants_of_kubernetes_itself(azure: SimulatedAzure) -> None:
 
 def test_disabled_local_accounts_end_static_tokens(azure: SimulatedAzure) -> None:
     azure.change(CLUSTER, {"properties": {"aadProfile": {"managed": True}}})
-    admin = client(kubeconfig(azure, "listClusterAdminCredential"))
+    admin = client(azure, kubeconfig(azure, "listClusterAdminCredential"))
     assert list(admin.list(Namespace))
     azure.change(CLUSTER, {"properties": {"disableLocalAccounts": True}})
     refused = azure.arm("POST", f"{CLUSTER}/listClusterAdminCredential")
@@ -259,7 +260,7 @@ def test_disabled_local_accounts_end_static_tokens(azure: SimulatedAzure) -> Non
     ],
 )
 def test_clusters_that_cannot_be_reached(azure: SimulatedAzure, properties: dict[str, Any]) -> None:
-    api = client(kubeconfig(azure))
+    api = client(azure, kubeconfig(azure))
     azure.change(CLUSTER, {"properties": properties})
     with pytest.raises(httpx2.TransportError):
         api.get(Namespace, "default")

@@ -25,7 +25,7 @@ def test_a_missing_role_goes_by_the_code_under_which_azures_false_names_are_expl
 
 def test_a_relay_is_made_again_by_an_attach() -> None:
     relays = [entry for entry in access.ENTRIES if entry.code.startswith("Relay")]
-    assert [entry.code for entry in relays] == ["RelayFailed", "RelayGone"]
+    assert [entry.code for entry in relays] == ["RelayFailed", "RelayNotOwn", "RelayGone"]
     for entry in relays:
         assert "start the attach again" in entry.remedy.lower()
 
