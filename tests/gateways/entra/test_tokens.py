@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
@@ -89,17 +90,26 @@ def in_header(**more: Any) -> Callable[[], str]:
     return lambda: signed(claims_of(), by="stranger", **more)
 
 
+def signed_raw(changes: dict[str, Any]) -> str:
+    """Signed without the library's own look at the claims."""
+    data = json.dumps({**claims_of(), **changes}).encode()
+    return jwt.api_jws.encode(data, key(), "RS256", headers={"kid": "own"})
+
+
+def of_type(name: str, other: Callable[[Any], Any]) -> str:
+    """A claim that is right but for its type."""
+    return signed_raw({name: other(claims_of()[name])})
+
+
 STRANGERS = entra.jwk(key("stranger"), "own")
 BAD: dict[str, Callable[[], str]] = {
     # A claim is missing.
-    **{f"no {name}": (lambda n=name: without(n)) for name in ("aud", "iss", "exp", "nbf", "tid", "oid", "sub", "ver")},
+    **{f"no {name}": partial(without, name) for name in ("aud", "iss", "exp", "nbf", "tid", "oid", "sub", "ver")},
     "no aud nor iss": lambda: without("aud", "iss"),
     # A claim is of a wrong type.
-    **{
-        f"{name} is a list": (lambda n=name: signed_raw({n: [claims_of()[n]]})) for name in ("aud", "tid", "oid", "sub")
-    },
-    **{f"{name} is a text": (lambda n=name: signed_raw({n: str(claims_of()[n])})) for name in ("exp", "nbf")},
-    **{f"{name} is a fraction": (lambda n=name: signed_raw({n: claims_of()[n] + 0.5})) for name in ("exp", "nbf")},
+    **{f"{name} is a list": partial(of_type, name, lambda value: [value]) for name in ("aud", "tid", "oid", "sub")},
+    **{f"{name} is a text": partial(of_type, name, str) for name in ("exp", "nbf")},
+    **{f"{name} is a fraction": partial(of_type, name, lambda value: value + 0.5) for name in ("exp", "nbf")},
     "exp is endless": lambda: signed_raw({"exp": float("inf")}),
     "exp is true": lambda: signed_raw({"exp": True}),
     "iss is a list": lambda: signed_raw({"iss": [V2]}),
@@ -158,12 +168,6 @@ BAD: dict[str, Callable[[], str]] = {
     "no text": lambda: "\u00e4.b.c",
     "1 MB": lambda: signed(claims_of(padding="a" * 1024 * 1024)),
 }
-
-
-def signed_raw(changes: dict[str, Any]) -> str:
-    """Signed without the library's own look at the claims."""
-    data = json.dumps({**claims_of(), **changes}).encode()
-    return jwt.api_jws.encode(data, key(), "RS256", headers={"kid": "own"})
 
 
 @pytest.mark.parametrize("name", BAD)
