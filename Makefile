@@ -1,12 +1,15 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
-# make test          checks and tests everything
+# make test          checks and tests everything, but for what takes long
+# make test-long     the tests that take long: each change of Azure struck, bugs planted, every entry of the catalogue met
 # make check         lint, types and the tests that need no stack: for the loop of a developer
 # make test-busy     the same with two busy loops beside it: nothing may depend on a quiet machine
 # make test-pythons  runs the fast tests on the other versions of Python that are found
 # make scenarios     runs all scenarios; with ENGINE=extension on Microsoft's Durable extension, with KILLS=1 killing it
 # make extension-sample      a few operations on Microsoft's Durable extension
 # make roles         runs all scenarios and shows what of the custom role they used
+# make lock          makes requirements.txt and requirements-dev.txt, with hashes, from the .in files; needs the network
+# make sbom          writes what is deployed as a CycloneDX file, .run/sbom.cdx.json
 # make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
@@ -17,7 +20,7 @@ PY := .venv/bin/python
 FACTOR ?= 60
 ENGINE ?= own
 
-.PHONY: demo up test check test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench setup tools clean
+.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench lock sbom setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -37,6 +40,10 @@ check: lint
 test-pythons: setup
 	@scripts/test_pythons.sh $(TESTS)
 
+# TESTS picks some.
+test-long: setup
+	$(PY) -m pytest -m long -n 3 --dist loadfile --no-loadscope-reorder $(or $(TESTS),tests)
+
 test-busy: setup
 	scripts/under_load.sh 2 $(MAKE) test
 
@@ -47,12 +54,12 @@ lint: setup
 
 # TESTS picks some, for example: make pytest TESTS="tests/scenarios -k attach"
 pytest: setup
-	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # ENGINE is own or extension (durable-host, on the PATH or in ../shared/tools). KILLS=1 adds ten kills of the extension
 # and ten of the worker, which take half an hour. TESTS picks some, for example: TESTS="-k drain"
 scenarios: setup
-	STACK_ENGINE=$(ENGINE) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/scenarios $(TESTS)
+	STACK_ENGINE=$(ENGINE) $(PY) -m pytest -m "" -n 2 --dist loadfile --no-loadscope-reorder tests/scenarios $(TESTS)
 	$(if $(KILLS),$(PY) -m pytest tests/extension/kills.py)
 
 # Where durable-host is not, the summary says so. ARGS go to pytest.
@@ -61,7 +68,7 @@ extension-sample: setup
 
 # Every scenario, and at their end what of the custom role (infra/roles) they used.
 roles: setup
-	JUDGE_UNUSED_ACTIONS=1 $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/scenarios
+	JUDGE_UNUSED_ACTIONS=1 $(PY) -m pytest -m "" -n 3 --dist loadfile --no-loadscope-reorder tests/scenarios
 
 # The local host held against recorded exchanges: agreeing, differing and left out, per file. ARGS picks files.
 conformance: setup
@@ -87,12 +94,19 @@ prove-restart: setup
 bench: setup
 	@$(PY) -m benchmarks.operations $(ARGS)
 
+# ARGS go to uv, for example: make lock ARGS="--upgrade-package cryptography"
+lock:
+	@scripts/lock.sh $(ARGS)
+
+sbom: .venv/.installed
+	@$(PY) scripts/sbom.py .run/sbom.cdx.json
+
 setup: .venv/.installed node_modules/.installed
 
 tools:
 	@scripts/setup.sh check
 
-.venv/.installed: requirements.txt requirements-dev.txt constraints.txt scripts/setup.sh | tools
+.venv/.installed: requirements.txt requirements-dev.txt scripts/setup.sh | tools
 	@scripts/setup.sh python
 	@touch $@
 

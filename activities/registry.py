@@ -53,7 +53,7 @@ from activities.extension.install import (
 from activities.lifecycle.approval import approval
 from activities.lifecycle.claim import claim, release
 from activities.lifecycle.ending import notify, record
-from activities.runtime.step import StepAtWork, Work, run_step
+from activities.runtime.step import StepAtWork, Work, note_raised, run_step
 from activities.workloads.drain import cancel_jobs, drain, planned_cancels
 from activities.workloads.endpoints import delete_endpoints, endpoints_gone, planned_deletions
 from activities.workloads.schedules import pause_schedules, planned_pauses, planned_resumes, resume_schedules
@@ -207,7 +207,11 @@ def _raised(call: Mapping[str, Any], error: Exception) -> dict[str, Any]:
 
 def _step(binding: Binding) -> Activity:
     def activity(call: dict[str, Any]) -> dict[str, Any]:
-        return run_step(binding.work, call)
+        try:
+            return run_step(binding.work, call)
+        except Exception as error:
+            logger.error("%s: %s raised", call.get("operation"), binding.step.name, exc_info=error)
+            return note_raised(call)
 
     _named(activity, binding.work)
     activity.__name__ = binding.step.name

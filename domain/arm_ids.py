@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
+COMPUTE = f"{WORKSPACE}/computes"
 MANAGED_CLUSTER = "Microsoft.ContainerService/managedClusters"
 CONNECTED_CLUSTER = "Microsoft.Kubernetes/connectedClusters"
 EXTENSION = "Microsoft.KubernetesConfiguration/extensions"

@@ -11,13 +11,19 @@ from domain.redaction import scrub
 
 @dataclass(frozen=True)
 class AzureAnswer:
-    """What Azure itself said."""
+    """What Azure itself said, without the secrets in it: however it came here."""
 
     code: str | None = None
     message: str | None = None
     status: int | None = None
     request_id: str | None = None
     correlation_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("code", "message", "request_id", "correlation_id"):
+            said = getattr(self, name)
+            if said is not None:
+                object.__setattr__(self, name, scrub(said))
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,6 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if v not in (None, {}) and not (k == "transient" and not v)}
 
 
-def problem_from_json(fields: Mapping[str, Any]) -> Problem:
-    """The inverse of ``problem_to_json``."""
-    azure = fields.get("azure")
-    known = {name: azure.get(_AZURE_NAMES.get(name, name)) for name in vars(AzureAnswer())} if azure else {}
-    return Problem(**{**fields, "azure": AzureAnswer(**known) if azure else None})
-
-
 def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
     """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
     answers = []
@@ -65,4 +64,4 @@ def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[Azure
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else scrub(str(value))
+    return None if value is None else str(value)

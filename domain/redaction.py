@@ -1,22 +1,179 @@
-"""What Azure says may quote a URL whose query is a credential: it is scrubbed before it is kept, logged or answered."""
+"""Secrets in what Azure, a job or a cluster says: out before the text is kept, answered, logged or published.
+
+One function, ``scrub``, knows their shapes, and the values that this process itself has read (``learn``). It is applied
+where such texts become values (errors and answers of the gateways), once more to all that people read of a record, and
+to every line of the log. Every pattern is linear in the length of the text: no part of one can match in two ways.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
 
-# The only parameters of Azure Resource Manager's URLs that are known to be harmless. Operation URLs also carry
-# t, c, s and h: a time, a certificate, a signature and a hash.
-_PLAIN = frozenset({"api-version", "service"})
-# The separators are those of a URL, of one in HTML and of one in JSON that was quoted as text.
-_PARAMETER = re.compile(r"(?P<mark>\?|&(?:amp;)?|\\u0026)(?P<name>[\w.$-]+)=(?P<value>[^&\s\"'<>\\]+)")
+T = TypeVar("T")
 REDACTED = "REDACTED"
+# Characters. An error of Azure has a few hundred; what is kept is bounded, whoever wrote it.
+LONGEST = 16_384
+_CUT = " ... (cut)"
+# Only this much of a text is looked at, so that what is cut off at LONGEST cannot hide the half of a known value.
+_LONGEST_READ = 1_048_576
+
+# The only parameters that are known to be harmless, of Azure Resource Manager's URLs and of the pages and commands that
+# Moor itself names, in small letters. Operation URLs also carry t, c, s and h: a time, a certificate, a signature and a
+# hash.
+_PLAIN = frozenset({"api-version", "service", "underlyingresourceaction", "id"})
+# The separators are those of a URL, of one in HTML and of one in JSON that was quoted as text.
+_PARAMETER = re.compile(r"(?P<mark>\?|&(?:amp;)?|\\u0026)(?P<name>[\w.$-]++)=(?P<value>[^&\s\"'<>\\]++)")
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|\Z)", re.DOTALL)
+# A PEM block in base64, as kubeconfigs and Kubernetes secrets have it.
+_PEM_ENCODED = re.compile(r"LS0tLS1CRUdJT[A-Za-z0-9+/=_-]*+")
+# A run of dotted words, looked at once from its start; a token is what begins with an encoded '{"'.
+_DOTTED = re.compile(r"(?<![\w.-])[\w.-]*+")
+_SHORTEST_HEADER = 16
+_NAMES_OF_SECRETS = (
+    r"(?:shared|account|storage|primary|secondary|access|api|subscription|functions?|host|master|admin|client|private"
+    r"|encryption|signing|aeg[-_]?sas)[-_]?(?:access)?[-_]?(?:key|secret|signature|token)(?:[-_]?(?:data|value))?"
+    r"|(?:client|app|user|identity)[-_]?secret|(?:access|refresh|id|bearer|auth|sas|session|security|identity)[-_]?token"
+    r"|pass(?:word|wd|phrase)|pwd|(?:(?<![a-z])|(?<=%[0-9a-f]{2}))sig|signature"
+    r"|x-functions-key|x-identity-header|identity[-_]header|secret(?==)"
+)
+# name=value, name: value, "name": "value", and each of them quoted once more.
+_NAMED = re.compile(
+    rf"(?P<name>{_NAMES_OF_SECRETS})(?P<sign>[\\\"']{{0,3}}\s{{0,3}}(?:[=:]|%3d)\s{{0,3}})"
+    r"(?:(?P<mark>\\{1,2}[\"'])(?:[^\"'\\\r\n]|\\\\(?:\\[\"'])?|\\(?![\"']))*+"
+    r"|(?P<double>\")(?:[^\"\\\r\n]|\\.)*+|(?P<single>')(?:[^'\\\r\n]|\\.)*+"
+    r"|(?P<value>[^\s\"'<>&;,\\]++))",
+    re.IGNORECASE,
+)
+# After a colon these are prose: "password: must have 12 characters".
+_PROSE = re.compile(
+    r"(?:a|an|and|any|are|as|at|be|by|can|cannot|could|does|expired|for|from|has|have|if|in|invalid|is|it|its|may|missing"
+    r"|must|no|none|not|null|of|on|one|only|or|required|should|that|the|this|to|too|use|was|will|with|wrong|your)"
+    r"[.:!?)]{0,2}\Z",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(
+    r"(?<![\w])(?P<scheme>Bearer|Basic|SharedKey(?:Lite)?|SharedAccessSignature|Negotiate)(?P<gap>(?:\s|%20|\+){1,3})"
+    r"(?P<value>[^\s\"'<>,;\\]++)",
+    re.IGNORECASE,
+)
+_AUTHORISATION = re.compile(
+    r"(?P<name>(?<![A-Za-z])(?:proxy-)?authorization[\\\"']{0,3}\s{0,3}[:=]\s{0,3}[\\\"']{0,3})(?P<value>[^\r\n\"'<>\\]++)",
+    re.IGNORECASE,
+)
+# A user's part of a URL, with or without a password; the last @ before the path ends it.
+_USER = re.compile(r"(?<=://)[^\s/\"'<>?#\\]{1,1000}@")
+# Keys of storage accounts (64 bytes) and of Service Bus, Event Grid and relays (32 bytes), wherever they stand.
+_KEY = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![A-Za-z0-9+/=])")
+
+# A text without any of these, in small letters, has no secret of a known shape: most have none.
+_HINTS = ("=", "@", "%3d", "eyj", "ls0t", "-----begin", "bearer", "basic", "shared", "negotiate", "authorization")
+_HINTS_OF_NAMES = ("key", "secret", "token", "signature", "pass", "pwd", "sig", "header")
+
+# Values that this process has read: of vaults, of relays. Process state, because an error that repeats one comes to
+# the process that sent it; nothing is decided by it. The eldest go first.
+_MOST_KNOWN, _SHORTEST_KNOWN, _SHORTEST_LINE = 4096, 8, 16
+# Threads share it without a lock: each line that reads or changes it does so in one step of the interpreter.
+_known: dict[str, None] = {}
 
 
-def scrub(text: str) -> str:
-    """The text with the value of every query parameter but ``api-version`` and ``service`` replaced by REDACTED."""
-    return _PARAMETER.sub(_scrubbed, text)
+def learn(value: str) -> None:
+    """Have ``scrub`` leave a secret out from now on, in plain, JSON, URL and base64 form, and each long line of it.
+
+    Values of fewer than eight characters are not learnt: they would be cut out of words.
+    """
+    if len(value) < _SHORTEST_KNOWN:
+        return
+    lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE]
+    forms = [value, *(line for line in lines if not line.startswith("-----"))]
+    forms += [form for text in (value, value.strip()) for form in _spellings(text)]
+    for form in forms:
+        if form not in REDACTED:
+            _known.pop(form, None)
+            _known[form] = None
+    for eldest in [*_known][:-_MOST_KNOWN]:
+        _known.pop(eldest, None)
 
 
-def _scrubbed(found: re.Match[str]) -> str:
+def scrub(text: str, longest: int = LONGEST) -> str:
+    """The text with every secret in it replaced by REDACTED, and cut to ``longest`` characters.
+
+    Of URLs, every query parameter that is not known to be harmless counts as one.
+    """
+    text = text[:_LONGEST_READ]
+    if _known:
+        for form in sorted((form for form in [*_known] if form in text), key=len, reverse=True):
+            text = text.replace(form, REDACTED)
+    if len(text) > longest:
+        text = text[: longest - len(_CUT)] + _CUT
+    small = text.lower()
+    if not any(hint in small for hint in _HINTS) and not (":" in small and any(n in small for n in _HINTS_OF_NAMES)):
+        return text
+    text = _PEM.sub(REDACTED, text)
+    text = _PEM_ENCODED.sub(REDACTED, text)
+    text = _USER.sub(f"{REDACTED}@", text)
+    text = _DOTTED.sub(_without_token, text)
+    text = _PARAMETER.sub(_without_value, text)
+    text = _AUTHORISATION.sub(rf"\g<name>{REDACTED}", text)
+    text = _SCHEME.sub(_without_credential, text)
+    text = _NAMED.sub(_without_named, text)
+    return _KEY.sub(REDACTED, text)[:longest]
+
+
+def scrub_all(value: T) -> T:
+    """The value with every text in it scrubbed: of a dataclass, a tuple, a list, or what a mapping holds."""
+    return cast(T, _scrubbed(value))
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {_scrubbed(name): _scrubbed(held) for name, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_scrubbed(held) for held in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(**{each.name: _scrubbed(getattr(value, each.name)) for each in fields(value)})
+    return value
+
+
+def _spellings(value: str) -> list[str]:
+    encoded = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
+    return [
+        value,
+        value.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n"),
+        quote(value, safe="", errors="replace"),
+        encoded,
+        encoded.rstrip("="),
+    ]
+
+
+def _without_value(found: re.Match[str]) -> str:
     value = found["value"] if found["name"].lower() in _PLAIN else REDACTED
     return f"{found['mark']}{found['name']}={value}"
+
+
+def _without_token(found: re.Match[str]) -> str:
+    run: str = found[0]
+    start = run.find("eyJ")
+    if start < 0 or run.find(".", start) - start < _SHORTEST_HEADER:
+        return run
+    return run[:start] + REDACTED
+
+
+def _without_credential(found: re.Match[str]) -> str:
+    value: str = found["value"]
+    if value.isalpha() and len(value) < 20:  # "Basic authentication", "Bearer token".
+        return found[0]
+    return f"{found['scheme']}{found['gap']}{REDACTED}"
+
+
+def _without_named(found: re.Match[str]) -> str:
+    mark, value = found["mark"] or found["double"] or found["single"] or "", found["value"]
+    if ":" in found["sign"] and value is not None and _PROSE.match(value):
+        return str(found[0])
+    return f"{found['name']}{found['sign']}{mark}{REDACTED}"

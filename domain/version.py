@@ -4,6 +4,11 @@ VERSION = "0.2.0"
 API_VERSION = "1.0"
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number in ASCII digits, and not so long that it is none of anything: "²" is a digit too."""
+    return text.isascii() and text.isdigit() and len(text) <= 9
+
+
 def is_newer(version: str | None, than: str | None) -> bool:
     """Whether an orchestration version is above another, part by part as numbers ("10.0" is above "9.1").
 
@@ -15,4 +20,4 @@ def is_newer(version: str | None, than: str | None) -> bool:
 
 def _parts(version: str | None) -> tuple[int, ...] | None:
     parts = (version or "").split(".")
-    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else None
+    return tuple(int(part) for part in parts) if all(is_number(part) for part in parts) else None

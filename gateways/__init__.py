@@ -1,5 +1,7 @@
 """Thin adapters over the SDKs: ARM, Azure ML, Table Storage, Event Grid topic, identity, settings and time."""
 
-from gateways.sdk_logs import keep_to_warnings
+from gateways.sdk_logs import keep_to_warnings, scrub_records
 
-keep_to_warnings()  # Nothing reaches an SDK but through this package.
+# Nothing reaches an SDK but through this package.
+keep_to_warnings()
+scrub_records()

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
 from domain.preflight.table import CHECK_NAMES
+
+# A scheme, a host name, a port and a path: no user, no query, no dot segments, nothing to be escaped.
+_PUBLIC_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)",
+)
+_OWN_MACHINE = frozenset({"localhost", "127.0.0.1"})
 
 
 class SettingError(ValueError):
@@ -25,6 +33,7 @@ class Settings:
     hard_checks: frozenset[str] = frozenset()
     approval_workspaces: tuple[ArmId, ...] = ()
     approval_for_force: bool = False
+    public_url: str | None = None
 
 
 def read_settings() -> Settings:
@@ -40,7 +49,41 @@ def read_settings() -> Settings:
         hard_checks=_checks("MOOR_HARD_CHECKS"),
         approval_workspaces=_workspaces("MOOR_APPROVAL_WORKSPACES"),
         approval_for_force=_yes_or_no("MOOR_APPROVAL_FOR_FORCE"),
+        public_url=read_public_url(),
     )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one caller may ask for: operations that are not over, and requests within a minute."""
+
+    operations: int
+    requests: int
+
+
+def read_limits() -> Limits:
+    """Read the settings that limit a caller. Raises SettingError naming the one that cannot be used."""
+    return Limits(
+        operations=_whole_number("MOOR_OPERATIONS_PER_CALLER", default=200, least=1),
+        requests=_whole_number("MOOR_REQUESTS_PER_MINUTE", default=600, least=1),
+    )
+
+
+def read_public_url() -> str | None:
+    """The URL under which the API is reached, its prefix included and without a slash at the end; None when not set.
+
+    Read alone where links are made: a mistake in another setting costs no answer. Raises SettingError.
+    """
+    name = "MOOR_PUBLIC_URL"
+    text = os.environ.get(name, "").strip().rstrip("/")
+    if not text:
+        return None
+    found = _PUBLIC_URL.fullmatch(text)
+    if found is None or not (found["port"] is None or 0 < int(found["port"]) < 65536):
+        raise SettingError(f"{name} must be an absolute https URL such as https://moor.example.net/api, and no more")
+    if found["scheme"] == "http" and found["host"] not in _OWN_MACHINE:
+        raise SettingError(f"{name} must begin with https: only a developer's own machine is reached by http")
+    return text
 
 
 def _workspaces(name: str) -> tuple[ArmId, ...]:
@@ -65,7 +108,7 @@ def _whole_number(name: str, *, default: int, least: int) -> int:
     text = os.environ.get(name, "").strip()
     if not text:
         return default
-    if not text.isdigit() or int(text) < least:
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
         raise SettingError(f"{name}: '{text}' is not a whole number of {least} or more")
     return int(text)
 

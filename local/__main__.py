@@ -1,4 +1,4 @@
-"""``python -m local up`` and ``python -m local demo``; make runs them as ``make up`` and ``make demo``."""
+"""``python -m local up``, ``demo`` and ``token``; make runs the first two as ``make up`` and ``make demo``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from types import FrameType
 from local import up
 from local.demo import script as demo
 from local.demo.views import make_view
-from local.processes import REPOSITORY
+from local.processes import REPOSITORY, StackError
+from local.sign_in import sign_in
+from local.tenant import PEOPLE
 
 
 def main() -> int:
@@ -27,7 +29,12 @@ def main() -> int:
         command.add_argument(
             "--run-dir", type=Path, default=REPOSITORY / ".run", help="directory for state and logs (default: .run)"
         )
+    token = commands.add_parser("token", help="print an access token of a person, for the stack that is up")
+    token.add_argument("person", choices=sorted(PEOPLE))
+    token.add_argument("--run-dir", type=Path, default=REPOSITORY / ".run", help="directory of stack.json")
     arguments = parser.parse_args()
+    if arguments.command == "token":
+        return _print_token(arguments.person, arguments.run_dir)
     # Being terminated or losing the terminal ends the stack as Ctrl-C does, which a background job would ignore.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -35,6 +42,15 @@ def main() -> int:
     if arguments.command == "up":
         return up.serve(view, arguments.run_dir, arguments.factor)
     return demo.play(view, arguments.run_dir / "demo", arguments.factor)
+
+
+def _print_token(person: str, run_dir: Path) -> int:
+    try:
+        sys.stdout.write(sign_in(PEOPLE[person], run_dir / up.DESCRIPTION) + "\n")
+    except StackError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

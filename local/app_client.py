@@ -34,10 +34,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class AppClient:
-    """Calls ``url``/api with a function key."""
+    """Calls ``url``/api with a person's token, a function key, or both: each app takes the one that it knows."""
 
     url: str
-    key: str
+    key: str = ""
+    token: str = ""
     timeout: float = 60.0
 
     def call(
@@ -55,7 +56,7 @@ class AppClient:
         """
         url = path if path.startswith("http://") else f"{self.url}/api{path}"
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        sent = {"x-functions-key": self.key if key is None else key}
+        sent = self._credentials() if key is None else {"x-functions-key": key}
         if data is not None:
             sent["Content-Type"] = "application/json"
         request = urllib.request.Request(url, data=data, headers={**sent, **(headers or {})}, method=method)  # noqa: S310
@@ -65,6 +66,10 @@ class AppClient:
         except urllib.error.HTTPError as error:
             with error:
                 return _answer(error.code, error.headers, error.read())
+
+    def _credentials(self) -> dict[str, str]:
+        given = {"x-functions-key": self.key, "Authorization": self.token and f"Bearer {self.token}"}
+        return {name: value for name, value in given.items() if value}
 
     def get(self, path: str) -> Any:
         """The body of a 200 answer. Raises AppError for any other."""
@@ -81,6 +86,17 @@ class AppClient:
             raise AppError(f"POST /{kind}: {answer.status} {answer.body}")
         operation: dict[str, Any] = answer.body
         return operation
+
+    def answer(self, operation_id: str, verb: str, reason: str | None = None) -> Answer:
+        """Approve or reject what an operation asks last.
+
+        Raises AppError when the operation asks nothing.
+        """
+        questions = self.operation(operation_id).get("questions") or []
+        if not questions:
+            raise AppError(f"operation {operation_id} asks nothing")
+        body = {"questionId": questions[-1]["id"], **({"reason": reason} if reason else {})}
+        return self.call("POST", f"/operations/{operation_id}/{verb}", body)
 
     def operation(self, operation_id: str) -> dict[str, Any]:
         """An operation as it is now. Raises AppError when there is none."""

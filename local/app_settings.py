@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local.policy import policy_of
+from local.tenant import auth_settings
+
 # A developer's own settings must not reach the app: what is in the environment wins over the settings file.
 _FOREIGN = ("AZURE", "ARM_", "IDENTITY_", "MSI_", "MOOR_", "FUNCTIONS_", "PYTHON_", "WEBSITE_")
 _FOREIGN_NAMES = frozenset(
@@ -35,9 +38,14 @@ def app_settings(
         "REQUESTS_CA_BUNDLE": azure["authority"],
         "HTTPS_PROXY": azure["httpsProxy"],
         "NO_PROXY": "127.0.0.1,localhost",
-        "MOOR_EVENT_WORKSPACES": ",".join(event_workspaces),
+        **auth_settings(azure["tenantId"]),
+        "MOOR_POLICY": policy_of(events_at=event_workspaces),
+        # A stack stands for everybody, and polls as fast as it can.
+        "MOOR_OPERATIONS_PER_CALLER": "100000",
+        "MOOR_REQUESTS_PER_MINUTE": "1000000",
         "MOOR_EVENTS_TOPIC_ENDPOINT": azure.get("topicEndpoint", ""),
         "MOOR_CLOCK": clock,
+        "WEBSITE_AUTH_ENABLED": "true",
     }
 
 

@@ -19,6 +19,9 @@ from typing import Any, TypeVar
 
 import psutil
 
+from local import fork_server
+from packages.functions_host.workers.forks import workers_of
+
 T = TypeVar("T")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -200,10 +203,14 @@ def tail(log: Path) -> str:
 
 def _started_by(pid: int) -> list[psutil.Process]:
     """The processes that a process has started, and what these have; none when it has ended."""
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        found += psutil.Process(pid).children(recursive=True)
+    server = fork_server.chosen()
+    for forked in workers_of(server, pid) if server is not None else []:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(forked))
+    return found
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local import engines
+from local import engines, fork_server, tenant
 from local import world as worlds
 from local.app_client import AppClient
 from local.app_settings import app_settings, clean_environment, write_settings_file
@@ -68,6 +68,7 @@ class Stack:
         self._progress = progress
         self._host: Child | None = None
         self._ready: dict[str, Any] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
         self._start_azure()
         self._start_storage()
         port = options.port or free_port()
@@ -118,6 +119,8 @@ class Stack:
         if self.options.duplicate_activities:
             arguments += ["--duplicate-activities", str(self.options.duplicate_activities)]
             arguments += ["--seed", str(self.options.seed)]
+        if fork_server.chosen() is not None:
+            arguments += ["--fork-server", str(fork_server.chosen())]
         if self.published_engine:
             arguments += engines.arguments(self.state_dir, self._storage, self.azure.about["caBundle"])
         self._host = self._processes.start("host", _module("packages.functions_host", arguments), _environment())
@@ -188,8 +191,25 @@ class Stack:
 
     @property
     def app(self) -> AppClient:
-        """A client of the app's HTTP API."""
-        return AppClient(self.url, self.function_key)
+        """A client of the app's HTTP API for the person who asks."""
+        return self.app_of(tenant.ASKER)
+
+    @property
+    def approver(self) -> AppClient:
+        """A client of the app's HTTP API for the person who answers."""
+        return self.app_of(tenant.APPROVER)
+
+    def app_of(self, person: tenant.Person) -> AppClient:
+        """A client that has the function key too: an app of an earlier release knows no token."""
+        return AppClient(self.url, self.function_key, self.token_of(person))
+
+    def token_of(self, person: tenant.Person) -> str:
+        """An access token of a person; one that soon ends is replaced."""
+        token, ends = self._tokens.get(person.key, ("", 0.0))
+        if time.monotonic() > ends:
+            token, lives = self.azure.directory_token(person.object_id, tenant.API_URI)
+            self._tokens[person.key] = token, time.monotonic() + lives / 2
+        return token
 
     @property
     def event_webhook(self) -> str:
@@ -218,6 +238,9 @@ class Stack:
         return {
             "url": self.url,
             "functionKey": self.function_key,
+            "tenantId": self.azure.about["tenantId"],
+            "audience": tenant.API_URI,
+            "people": {person.key: person.object_id for person in tenant.PEOPLE.values()},
             "keys": self.keys,
             "eventWebhook": self.event_webhook,
             "resourceManager": self.azure.base_url,

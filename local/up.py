@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from local import tenant
 from local import world as worlds
 from local.demo.views import View
 from local.processes import StackError, is_free
@@ -17,11 +19,12 @@ CLUSTERS = ("aks-vision", "aks-speech")
 # Where ``func start`` serves and where the documentation points to; another one when it is taken.
 _USUAL_PORT = 7071
 _LOOK_SECONDS = 0.5
+DESCRIPTION = "stack.json"
 
 
 def serve(view: View, run_dir: Path, factor: float) -> int:
     """Serve until interrupted; 0 then, 1 when a part does not start or ends. Writes and removes stack.json."""
-    description = run_dir / "stack.json"
+    description = run_dir / DESCRIPTION
     view.title("Moor", "a local stack to try it on")
     try:
         _refuse_second(description)
@@ -76,6 +79,11 @@ def _refuse_second(description: Path) -> None:
         raise StackError(f"a stack is up already (process {owner}, see {description}); end it with Ctrl-C there")
 
 
+def _token_command(variable: str, person: tenant.Person, description: Path) -> str:
+    """What gives a token of a person to a shell."""
+    return f"{variable}=$({sys.executable} -m local token {person.key} --run-dir {description.parent})"
+
+
 def _explain(view: View, stack: Stack, description: Path) -> None:
     factor = stack.clock.factor
     view.section("Serving")
@@ -90,10 +98,12 @@ def _explain(view: View, stack: Stack, description: Path) -> None:
         {"workspaceId": worlds.WORKSPACE, "clusterId": worlds.cluster_id(CLUSTERS[0]), "computeName": "gpu-pool"}
     )
     view.command(
-        f"KEY={stack.function_key}\n"
-        f'curl -s {stack.url}/api/attach -H "x-functions-key: $KEY" -H "Content-Type: application/json" \\\n'
+        f"{_token_command('ADA', tenant.ASKER, description)}\n"
+        f'curl -s {stack.url}/api/attach -H "Authorization: Bearer $ADA" -H "Content-Type: application/json" \\\n'
         f"  -d '{attach}'\n"
-        f'curl -s {stack.url}/api/operations -H "x-functions-key: $KEY"\n'
-        f'curl -s {stack.url}/api/operations/ID/journal -H "x-functions-key: $KEY"'
+        f'curl -s {stack.url}/api/operations -H "Authorization: Bearer $ADA"\n'
+        f'curl -s {stack.url}/api/operations/ID/journal -H "Authorization: Bearer $ADA"'
     )
+    view.line(f"{tenant.APPROVER.name} answers what an operation asks (approve, reject)")
+    view.command(_token_command("GRACE", tenant.APPROVER, description))
     view.line("Ctrl-C ends everything")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local import app_roles
+from local import app_roles, tenant
 from local.app_roles import APP_OBJECT as APP_OBJECT
 
 SUBSCRIPTION = "0c0ffee0-0000-4000-8000-000000000001"
@@ -13,9 +13,9 @@ GROUP = f"{SCOPE}/resourceGroups/ml-platform"
 LOCATION = "westeurope"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/team-vision"
 
-# The client id of the person, for control_client's ``arm`` and the identity endpoint.
+# The client id of the person who asks, for control_client's ``arm`` and the identity endpoint.
 ENGINEER = "0c0ffee0-0000-4000-8000-0000000000e1"
-ENGINEER_OBJECT = "0c0ffee0-0000-4000-8000-0000000000e0"
+ENGINEER_OBJECT = tenant.ASKER.object_id
 # The topic that the app tells its users by.
 _TOPIC = f"{GROUP}/providers/Microsoft.EventGrid/topics/moor-events"
 
@@ -59,7 +59,7 @@ def cluster_body(tags: dict[str, str] | None = None) -> dict[str, Any]:
 def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> dict[str, Any]:
     """A seed for the simulated Azure: the principals, workspaces and running AKS clusters of these names."""
     return {
-        "settings": {"topicId": _TOPIC},
+        "settings": {"topicId": _TOPIC, "retryAfterSeconds": 60},
         "subscriptions": [{"subscriptionId": SUBSCRIPTION, "displayName": "Machine learning"}],
         "roleDefinitions": app_roles.definitions(SCOPE),
         "principals": [
@@ -80,6 +80,7 @@ def world_of(*clusters: str, workspaces: tuple[str, ...] = ("team-vision",)) -> 
             *app_roles.beside(GROUP),
             {"role": app_roles.EVENTS, "scope": _TOPIC, "principalId": APP_OBJECT},
         ],
+        **tenant.directory(),
         **additions(*clusters, workspaces=workspaces),
     }
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.runtime.locks import Accepted, complete, insert, left_over
+from domain.access.principal import Caller
 from domain.operation.acceptance import Acceptance
 from domain.operation.record import (
     Operation,
@@ -24,6 +25,8 @@ from domain.requests.parsing import request_to_json
 from gateways import clock
 from gateways.storage import claims, records
 from gateways.storage.claims import Claim, ClaimContested
+from operations.allowed import check_request
+from operations.limits import check_operations, owner_of
 
 _TRIES = 10
 _CASELESS = frozenset({"workspaceId", "clusterId", "computeName", "userAssignedIdentityId"})
@@ -41,12 +44,17 @@ class Submission:
     cluster_id: str | None = None
     operation_id: str | None = None
     plan_only: bool = False
+    caller: Caller | None = None
 
 
 def submission_of(
-    kind: str, request: Request, requested_by: RequestedBy, operation_id: str | None = None
+    kind: str,
+    request: Request,
+    requested_by: RequestedBy,
+    operation_id: str | None = None,
+    caller: Caller | None = None,
 ) -> Submission:
-    """The submission of a parsed request."""
+    """The submission of a parsed request; without a caller it is that of a tag or an event."""
     return Submission(
         kind=kind,
         request=request_to_json(request),
@@ -55,6 +63,7 @@ def submission_of(
         requested_by=requested_by,
         cluster_id=request.clusterId if isinstance(request, AttachRequest) else None,
         operation_id=operation_id,
+        caller=caller,
     )
 
 
@@ -62,12 +71,14 @@ def submission_of(
 class Conflict:
     """Refused, because of ``holder``: it has the compute, or (``same_id``) was asked for under the same id.
 
-    ``fresh``: this call made the holder's record, which a process that died had left out; the caller has to start it.
+    ``foreign``: somebody else asked for that one, and this caller is to learn nothing of it. ``fresh``: this call made
+    the holder's record, which a process that died had left out; the caller has to start it.
     """
 
     holder: Operation
     same_id: bool = False
     fresh: bool = False
+    foreign: bool = False
 
 
 def accept(submission: Submission) -> Accepted | Conflict:
@@ -75,13 +86,17 @@ def accept(submission: Submission) -> Accepted | Conflict:
 
     A plan changes nothing: it claims nothing, and each one asked for is an operation of its own.
 
-    Raises ClaimContested, RecordTooLarge or azure.core.exceptions.AzureError.
+    Raises Forbidden or PolicyUnavailable before anything is read or written, TooMany, ClaimContested, RecordTooLarge or
+    azure.core.exceptions.AzureError.
     """
+    check_request(submission.caller, submission.kind, submission.workspace_id, submission.request)
     fingerprint = fingerprint_of(submission)
     if submission.operation_id is not None:
         known = records.read(submission.operation_id)
         if known is not None:
-            return _known(known.operation, fingerprint)
+            return _known(known.operation, fingerprint, submission.requested_by)
+    if submission.caller is not None:
+        check_operations(submission.requested_by)
     operation_id = submission.operation_id or str(uuid.uuid4())
     accepted = acceptance_of(submission, operation_id, fingerprint)
     if submission.plan_only:
@@ -122,7 +137,9 @@ def _folded(name: str, value: Any) -> Any:
     return value.lower() if isinstance(value, str) and name in _CASELESS else value
 
 
-def _known(operation: Operation, fingerprint: str) -> Accepted | Conflict:
+def _known(operation: Operation, fingerprint: str, asked_by: RequestedBy) -> Accepted | Conflict:
+    if owner_of(operation.requested_by) != owner_of(asked_by):
+        return Conflict(operation, same_id=True, foreign=True)
     if operation.fingerprint == fingerprint:
         return Accepted(operation, fresh=False)
     return Conflict(operation, same_id=True)
@@ -136,7 +153,7 @@ def _record(accepted: Acceptance, claim: Claim | None = None) -> Accepted | Conf
         assert known is not None
         if claim is not None and left_over(claim, known.operation):
             claims.release(claim)
-        return _known(known.operation, accepted.fingerprint)
+        return _known(known.operation, accepted.fingerprint, accepted.requested_by)
 
 
 def acceptance_of(submission: Submission, operation_id: str, fingerprint: str) -> Acceptance:

@@ -19,8 +19,11 @@ class Refusal:
     message: str
 
 
-def decide(operation_id: str, answer: str, by: RequestedBy) -> Operation | Refusal:
-    """Put down a person's answer to what an operation asks; the same answer again changes nothing.
+NEEDS_IDENTITY = "NeedsIdentity"
+
+
+def decide(operation_id: str, question_id: str, answer: str, by: RequestedBy) -> Operation | Refusal:
+    """Put down a person's answer to one question of an operation. A closed one takes no other answer, nor the same.
 
     An answer counts when it is down before the question expires and before the step has given up: the record decides.
 
@@ -31,29 +34,42 @@ def decide(operation_id: str, answer: str, by: RequestedBy) -> Operation | Refus
 
     def put(seen: Operation) -> Change | None:
         nonlocal refusal
-        question = next((q for q in reversed(seen.questions) if q.answer is None), None)
-        refusal = None
-        if any(q.answer == answer for q in seen.questions[-1:]):
-            return None
-        refusal = _refusal(seen, question, answer, by)
+        question = next((q for q in seen.questions if q.id == question_id), None)
+        refusal = _closed(seen, question) or _unfit(seen, answer, by)
         if refusal is not None or question is None:
             return None
         answered = replace(question, answer=answer, answered=moment, answered_by=by)
-        entry = JournalEntry(question.step, "decided", moment, message=answer, data=by.told())
+        data = {**by.told(), "questionId": question.id}
+        entry = JournalEntry(question.step, "decided", moment, message=answer, data=data)
         return Change(seen.with_question(answered), [entry])
 
     operation = records.change(operation_id, None, put, moment).operation
     return refusal or operation
 
 
-def _refusal(operation: Operation, question: Question | None, answer: str, by: RequestedBy) -> Refusal | None:
-    if question is None or operation.final:
-        if operation.questions and not operation.final:
-            return Refusal("AlreadyDecided", f"The answer was {operation.questions[-1].answer}.")
-        return Refusal("NotWaitingForApproval", "The operation does not wait for an approval.")
+def _closed(operation: Operation, question: Question | None) -> Refusal | None:
+    """Why the question is not open."""
+    step = operation.step(question.step) if question is not None else None
+    if question is None:
+        return Refusal("NotWaitingForApproval", "The operation asks no such question; its answer shows what it asks.")
+    if question.answer is not None:
+        return Refusal("AlreadyDecided", f"The answer was {question.answer}.")
+    if operation.final or (step is not None and step.over):
+        return Refusal("NotWaitingForApproval", "The operation does not wait for this answer any more.")
     if clock.now() >= question.expires:
         return Refusal("ApprovalExpired", f"The time for an answer ended at {to_text(question.expires)}.")
-    asker = operation.requested_by.principal
-    if answer == APPROVE and asker is not None and by.principal is not None and asker.lower() == by.principal.lower():
+    return None
+
+
+def _unfit(operation: Operation, answer: str, by: RequestedBy) -> Refusal | None:
+    """Why this is nobody whose answer counts."""
+    if not by.principal:
+        return Refusal(NEEDS_IDENTITY, "Only a person or an application with a name of its own may answer.")
+    if answer != APPROVE:
+        return None
+    who = by.principal.lower()
+    if who == (operation.requested_by.principal or "").lower():
         return Refusal("ApproverIsRequester", f"{by.principal} asked for the operation; somebody else has to approve.")
+    if who in {each.lower() for each in operation.retried_by}:
+        return Refusal("ApproverIsRequester", f"{by.principal} retried the operation; somebody else has to approve.")
     return None

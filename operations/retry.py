@@ -55,9 +55,10 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
             seen,
             run=run,
             status=RUNNING if seen.steps else NOT_STARTED,
-            steps=_steps_anew(seen),
+            steps=_steps_anew(seen, _asked_again(seen, asked_by)),
             cancel=None,
-            questions=_answered(seen),
+            questions=_answered(seen, asked_by),
+            retried_by=with_principal(seen.retried_by, asked_by.principal),
             problem=None,
             result=None,
             finished_time=None,
@@ -72,17 +73,35 @@ def retry(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -
     return Retried(operation, run)
 
 
-def _answered(operation: Operation) -> tuple[Question, ...]:
-    """The questions whose steps are finished; what was refused, or not answered in time, is asked again."""
-    return tuple(q for q in operation.questions if (s := operation.step(q.step)) is not None and s.status == SUCCEEDED)
+def _answered(operation: Operation, asked_by: RequestedBy) -> tuple[Question, ...]:
+    """The questions whose steps are finished; what was refused, or not answered in time, is asked again.
+
+    So is what whoever retries has approved: nobody approves what they have begun.
+    """
+    again = _asked_again(operation, asked_by)
+    done = {step.name for step in operation.steps if step.status == SUCCEEDED} - again
+    return tuple(q for q in operation.questions if q.step in done)
 
 
-def _steps_anew(operation: Operation) -> tuple[StepRecord, ...]:
+def _asked_again(operation: Operation, asked_by: RequestedBy) -> set[str]:
+    """The steps that ask again because whoever retries has given their answer."""
+    who = (asked_by.principal or "").lower()
+    return {
+        q.step for q in operation.questions if who and q.answered_by and (q.answered_by.principal or "").lower() == who
+    }
+
+
+def with_principal(retried_by: tuple[str, ...], principal: str | None) -> tuple[str, ...]:
+    """The principals who have had an operation retried, with one more, each once."""
+    return retried_by if principal is None or principal in retried_by else (*retried_by, principal)
+
+
+def _steps_anew(operation: Operation, asked_again: set[str]) -> tuple[StepRecord, ...]:
     """The steps as a new run finds them; those that undo are planned by the next failure, if there is one."""
     # A reattach has its undo of what is redone in its list: it is always taken.
     listed = {b.undo.name for b in BINDINGS if b.redone and b.undo is not None and operation.kind == "reattach"}
     kept = [step for step in operation.steps if step.name in listed or not _is_undo(step)]
-    fresh = listed | _to_redo(operation) | _to_begin_anew(operation)
+    fresh = listed | asked_again | _to_redo(operation) | _to_begin_anew(operation)
     if any(made.undone for made in operation.created):
         # What finished steps had made is gone again: their outcomes hold no more.
         fresh = {step.name for step in kept}

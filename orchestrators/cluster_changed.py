@@ -20,7 +20,7 @@ def cluster_changed(context: DurableOrchestrationContext) -> Generator[Any, Any,
         return None  # The look was given up: its events stay unhandled, and the watch timer has it taken again.
     operations = []
     if seen.get("requests"):
-        started = yield from repeat(context, {"step": "start_operations", "requests": seen["requests"]})
+        started = yield from repeat(context, {"step": "start_operations", "cluster": reaction["cluster"]})
         if started["kind"] == "stop":
             return None  # The same: not every operation that is called for has been accepted.
         operations = started.get("operations", [])

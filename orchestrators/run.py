@@ -20,54 +20,43 @@ from typing import Any
 from azure.durable_functions import DurableOrchestrationContext
 
 from domain.catalogue.explain import make_problem
-from domain.operation.steps import MINUTE, PLAN, WAKE, Step
+from domain.operation.outcomes import MOST_ERRORS
+from domain.operation.steps import MINUTE, WAKE, Step
 from domain.problems import problem_to_json
 
 Outcome = Mapping[str, Any]
 Steps = Generator[Any, Any, Outcome]
 
-# An activity that answers raised met a bug, or an outage that nobody foresaw. About a quarter of an hour of trying,
-# then the step is given up.
-_MOST_ERRORS = 20
 # Workers die of updates, of memory, of other functions. A step during which they die for about a day may be the cause.
 _MOST_DEATHS = 24 * 60
 _LONGEST_PAUSE = MINUTE
 
 
-def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step], planned: Sequence[Step] = ()) -> Steps:
+def run_operation(context: DurableOrchestrationContext, steps: Sequence[Step]) -> Steps:
     """Take the steps in order; after a step that stops, only those that undo and those that are always taken.
 
-    The first call brings the steps that the request does not need: they are not taken. A step that answers back has
-    the run continue from an earlier one. ``planned``: the steps of the operation that this one is a plan of.
+    The first answer brings the steps that the request does not need: they are not taken. A step that answers back has
+    the run continue from an earlier one. A call names the step and no more: what the step is, and whether it is next,
+    the record says.
     """
     run = context.get_input()
-    problem: Mapping[str, Any] | None = None
+    failed = False
     left_out: frozenset[str] = frozenset()
     position = 0
     while position < len(steps):
         step = steps[position]
         position += 1
-        if step.name in left_out or not _is_taken(step, failed=problem is not None):
+        if step.name in left_out or not _is_taken(step, failed=failed):
             continue
-        call = {"operation": run["operation"], "run": run["run"], "step": step.name, "kind": step.kind}
-        call["bound"] = step.bound
-        if step is steps[0]:
-            call["plan"] = [{"name": s.name, "kind": s.kind, "bound": s.bound} for s in steps if not s.undo]
-        if step == PLAN:
-            call["planned"] = [s.name for s in planned if not s.undo and s.name not in left_out]
-        call |= {name: True for name in ("always", "undo", "cancelable") if getattr(step, name)}
-        if problem is not None:
-            call["problem"] = problem
-        outcome = yield from _take(context, step, call)
+        outcome = yield from _take(context, step, {"operation": run["operation"], "run": run["run"], "step": step.name})
         if step is steps[0]:
             left_out = frozenset(outcome.get("leftOut", ()))
         if outcome["kind"] == "superseded":
             return outcome
         if outcome["kind"] == "back":
             position = next(place for place, s in enumerate(steps) if s.name == outcome["step"])
-        if outcome["kind"] == "stop" and problem is None:
-            problem = outcome["problem"]
-    return {"operation": run["operation"], "status": "Succeeded" if problem is None else "Failed"}
+        failed = failed or outcome["kind"] == "stop"
+    return {"operation": run["operation"], "status": "Failed" if failed else "Succeeded"}
 
 
 def _is_taken(step: Step, *, failed: bool) -> bool:
@@ -140,7 +129,7 @@ def _attempt(
             return outcome, _CALM
         trouble = replace(before, errors=before.errors + 1)
     failures = trouble.errors + trouble.deaths
-    if trouble.errors >= _MOST_ERRORS or trouble.deaths >= _MOST_DEATHS:
+    if trouble.errors >= MOST_ERRORS or trouble.deaths >= _MOST_DEATHS:
         return {"kind": "stop", "problem": _gave_up(call["step"], call.get("operation", ""), failures)}, trouble
     # The exponent stays small: a day of deaths is no number for a float.
     return {"kind": "again", "after": min(_LONGEST_PAUSE, 2.0 ** min(failures, 6))}, trouble

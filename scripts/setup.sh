@@ -81,13 +81,16 @@ check_node() {
     command -v npm >/dev/null 2>&1 || fail "npm is needed to install Azurite, and there is none on the PATH."
 }
 
-# Installs requirements-dev.txt into a virtual environment. Microsoft's worker library declares Python 3.13 and runs on
-# 3.11 and 3.12 too, so there it is installed past its own declaration; what it needs is in requirements-dev.txt.
+# Installs requirements-dev.txt into a virtual environment: only files whose hash stands there. Microsoft's worker
+# library declares Python 3.13 and runs on 3.11 and 3.12 too, so there it is installed past its own declaration; what it
+# needs is in requirements-dev.txt.
 install_into() {
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
     if [ "$(version_of "$1/bin/python")" != 3.13 ]; then
-        worker=$(sed -n 's/^\(azure-functions-runtime==[^ ;]*\).*/\1/p' requirements-dev.txt)
-        "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python "$worker"
+        # Its lines of the lock, without the marker that leaves it out here.
+        sed -n '/^azure-functions-runtime==/,/[^\\]$/{s/ *;[^\\]*/ /;p;}' requirements-dev.txt >"$1/worker.txt"
+        "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+            --ignore-requires-python -r "$1/worker.txt"
     fi
 }
 
@@ -131,7 +134,7 @@ venv)
         make_venv "$python" "$target"
     fi
     # Installing again what is installed already takes half a minute: only what has changed is worth that.
-    for file in requirements.txt requirements-dev.txt constraints.txt scripts/setup.sh; do
+    for file in requirements.txt requirements-dev.txt scripts/setup.sh; do
         if [ ! "$target/.installed" -nt "$file" ]; then
             echo "Installing Python packages into $target"
             install_into "$target"

@@ -9,20 +9,26 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.data.tables import TableServiceClient
 
+from domain import redaction
+from gateways import policy
 from gateways.storage import tables as tables_module
 from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE
+from local.fork_server import fork_server
+from local.policy import policy_of
 from local.processes import free_port
 
 # What the app's identity used of its role, told by all processes of a run.
 pytest_plugins = ["tests.scenarios.role_use"]
 
 ROOT = Path(__file__).parent.parent
+SUBSCRIPTIONS = ("11111111-2222-3333-4444-555555555555", "11111111-2222-4333-8444-555555555555")
 TABLE_SERVICE = ROOT / "node_modules/azurite/dist/src/table/main.js"
 # The account and key that every Azurite has; public knowledge.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -36,12 +42,26 @@ _STACKS = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Stacks start by the dozen in a run: their workers come out of one process that has the libraries loaded."""
+    if not hasattr(config, "workerinput"):
+        server = ExitStack()
+        server.enter_context(fork_server())
+        config.add_cleanup(server.close)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long ones first. Raises UsageError when two have one name: side by side only one of them would run."""
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test of this name: {', '.join(twice)}")
     items.sort(key=lambda item: not item.nodeid.startswith(_STACKS))
+
+
+@pytest.fixture(autouse=True)
+def _policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every workspace of the tests' own subscriptions may have everything; who tests less sets less."""
+    monkeypatch.setenv(policy.SETTING, policy_of(SUBSCRIPTIONS, events=True))
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +108,12 @@ class Tables:
         """Delete every table."""
         for table in list(self._service.list_tables()):
             self._service.delete_table(table.name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that one test has read is no secret to the next."""
+    monkeypatch.setattr(redaction, "_known", {})
 
 
 @pytest.fixture

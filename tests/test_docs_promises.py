@@ -59,6 +59,24 @@ def test_what_shows_nothing_is_told() -> None:
     assert _fault(ast.parse("pytestmark = pytest.mark.skip\n" + PLANTED), "test_asserts") == "is skipped"
 
 
+SECURITY_ROWS = [
+    [cell.strip() for cell in row.strip("|").split(" | ")]
+    for row in (ROOT / "docs" / "security.md").read_text().splitlines()
+    if row.startswith("| ") and not row.startswith("| holds")
+]
+
+
+def test_every_holder_is_told_of_with_tests_that_show_it() -> None:
+    assert len(SECURITY_ROWS) >= 19
+    assert {"a key", "a tag", "a secret's id", "a cluster", "a workspace", "a subscription to the topic"} <= {
+        row[0] for row in SECURITY_ROWS
+    }
+    assert [row for row in SECURITY_ROWS if len(row) != 5 or not all(row) or not SHOWN_BY.search(row[4])] == []
+    named = {pair for row in SECURITY_ROWS for pair in SHOWN_BY.findall(row[4])}
+    wrong = {f"{file}: {test}": _wrong(file, test) for file, test in sorted(named)}
+    assert {name: why for name, why in wrong.items() if why} == {}
+
+
 PLANTED = """
 def check(value):
     assert value
@@ -167,7 +185,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/architecture.md", "CONTRIBUTING.md", "STYLE.md", "SECURITY.md", *sorted(
+    "page", ["docs/architecture.md", "CONTRIBUTING.md", "STYLE.md", "SECURITY.md", "docs/security.md", *sorted(
         str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "adr").glob("*.md")
     )]
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import json
 import re
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 import function_app
+from domain.operation.step_lists import PRESENT
 from domain.operation.steps import Step
 from gateways.settings import read_settings
 from local.app_settings import clean_environment
@@ -73,7 +73,7 @@ def test_each_function_once() -> None:
     names = Counter(name.lower() for name, _, _ in indexed())
     assert [name for name, count in names.items() if count > 1] == []
     assert {function.name for function in http_functions()} == functions("httpTrigger")
-    assert functions("timerTrigger") == {"watch_operations", "purge_histories", "resume_stuck_detaches"}
+    assert functions("timerTrigger") == {"watch_operations", "purge_histories", "resume_stuck_detaches", "finish_undos"}
     assert functions("eventGridTrigger") == {"cluster_event"}
 
 
@@ -141,7 +141,8 @@ def planted(call: dict[str, Any]) -> dict:
     return call
 """
 NO_STORAGE = {
-    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a"
+    "MOOR_AUTH": "keys",
+    "AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a",
 }
 
 
@@ -259,12 +260,10 @@ def imported(path: Path) -> set[str]:
 
 
 def step_tuples() -> list[tuple[Step, ...]]:
-    """The steps of every operation and plan, of the modules in which the registered orchestrators are."""
-    modules = {importlib.import_module(orchestrator.__module__) for orchestrator in ORCHESTRATORS}
-    lists = [(module, name) for module in modules for name in ("STEPS", "PLAN_STEPS")]
-    found = [getattr(module, name) for module, name in lists if hasattr(module, name)]
-    assert len(found) == 6
-    return found
+    """The steps of every operation and plan."""
+    assert {*PRESENT} <= {orchestrator.__name__ for orchestrator in ORCHESTRATORS}
+    assert len(PRESENT) == 6
+    return [tuple(steps) for steps in PRESENT.values()]
 
 
 def all_steps() -> list[Step]:

@@ -1,7 +1,8 @@
-"""The requirement files name one version of everything, for each Python that the app runs on."""
+"""The requirement files name one version of everything for each Python of the app, with hashes of all files."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -21,8 +22,13 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def read(name: str) -> list[Requirement]:
     """The requirements of a file. Raises InvalidRequirement, also for a marker that does not parse."""
-    lines = [line.strip() for line in (ROOT / name).read_text().splitlines()]
-    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    return [Requirement(line.partition("--hash")[0].strip()) for line in lines_of(name)]
+
+
+def lines_of(name: str) -> list[str]:
+    """The requirements of a file with all that belongs to them, one a line."""
+    lines = [line.strip() for line in (ROOT / name).read_text().replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
 def environment(python: str) -> dict[str, str]:
@@ -52,33 +58,58 @@ def test_every_version_has_its_own_library_of_functions(python: str) -> None:
 
 
 @pytest.mark.parametrize("python", VERSIONS)
-def test_requirements_and_constraints_agree(python: str) -> None:
-    required, held = pins("requirements.txt", python), pins("constraints.txt", python)
-    assert required.items() <= held.items()
-    both = set(held) & set(pins("requirements-dev.txt", python))
-    assert {name: held[name] for name in both} == {name: pins("requirements-dev.txt", python)[name] for name in both}
+def test_what_is_asked_for_is_locked_and_what_is_deployed_is_tested(python: str) -> None:
+    deployed, tested = pins("requirements.txt", python), pins("requirements-dev.txt", python)
+    assert pins("requirements.in", python).items() <= deployed.items()
+    assert pins("requirements-dev.in", python).items() <= tested.items()
+    assert deployed.items() <= tested.items()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_file_that_may_be_installed_has_its_hash(name: str) -> None:
+    """pip takes a file that has one of the hashes, and nothing at all from a line without any."""
+    assert len(lines_of(name)) > 90
+    for line in lines_of(name):
+        pin, *hashes = re.split(r"\s+--hash=sha256:", line)
+        assert hashes, pin
+        assert [each for each in hashes if not re.fullmatch("[0-9a-f]{64}", each)] == []
+        assert len(set(hashes)) == len(hashes)
+    # Nothing else may stand there: another index, an editable path, a file without a version.
+    lines = (ROOT / name).read_text().splitlines()
+    assert [line for line in lines if line.startswith("-") or "://" in line or " @ " in line] == []
+
+
+def test_there_is_no_other_list_of_versions() -> None:
+    assert sorted(path.name for pattern in ("*requirements*", "*constraints*") for path in ROOT.glob(pattern)) == [
+        "requirements-dev.in",
+        "requirements-dev.txt",
+        "requirements.in",
+        "requirements.txt",
+    ]
 
 
 def test_the_worker_of_microsoft_is_for_development_only() -> None:
     """On Azure it is there already: a copy in the package would go before it."""
     worker = {"azure-functions-runtime", "azurefunctions-extensions-base"}
     for python in VERSIONS:
-        assert not worker & {*pins("requirements.txt", python), *pins("constraints.txt", python)}
+        assert not worker & {*pins("requirements.txt", python)}
     assert worker <= set(pins("requirements-dev.txt", "3.13"))
     # The setup script installs it there, past the Python that it declares.
     assert set(pins("requirements-dev.txt", "3.12")) & worker == {"azurefunctions-extensions-base"}
 
 
 def test_what_is_installed_is_what_the_files_name() -> None:
-    for name in ("constraints.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt"):
         for package, version in pins(name, RUNNING).items():
             assert distribution(package).version == version, package
 
 
-def test_constraints_cover_all_that_the_app_needs_and_no_more() -> None:
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_a_lock_covers_all_that_is_needed_and_no_more(name: str) -> None:
     """Every package that the requirements lead to is held, at a version that all who need it take."""
-    held = pins("constraints.txt", RUNNING)
-    todo = [(name, frozenset[str]()) for name in pins("requirements.txt", RUNNING)]
+    held = pins(f"{name}.txt", RUNNING)
+    first = {**pins("requirements.in", RUNNING), **pins(f"{name}.in", RUNNING)}
+    todo = [(each, frozenset[str]()) for each in first]
     seen: set[tuple[str, frozenset[str]]] = set()
     while todo:
         name, extras = todo.pop()

@@ -17,13 +17,17 @@ from domain.operation.record import NOT_STARTED, RequestedBy
 from domain.operation.steps import WAKE
 from domain.requests.parsing import parse_request
 from gateways import durable
-from gateways.settings import read_settings
-from gateways.storage import cluster_events
+from gateways.policy import any_events
+from gateways.storage import called_for, cluster_events
 from gateways.storage.cluster_events import Reaction
 from operations.accept import Conflict, accept, submission_of
+from operations.allowed import Forbidden
+from triggers import event_reader
+from triggers.failures import without_words
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
+event_reader.install()
 
 _KINDS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
 _DELETED = frozenset(f"{kind}/delete".lower() for kind in _KINDS)
@@ -41,8 +45,13 @@ _SUCCEEDED = frozenset(f"microsoft.resources.resource{what}success" for what in 
 async def cluster_event(event: func.EventGridEvent, client: df.DurableOrchestrationClient) -> None:
     """Count an event about a cluster and start a look at the cluster. Both event schemas come here.
 
-    Raises azure.core.exceptions.AzureError or EngineError: Event Grid then delivers the event again.
+    One that is malformed is taken and does nothing. Raises FunctionFailed when storage or the engine does not answer:
+    Event Grid then delivers the event again.
     """
+    await without_words("cluster_event", _count(event, client))
+
+
+async def _count(event: Any, client: df.DurableOrchestrationClient) -> None:
     kind = str(getattr(event, "event_type", None) or getattr(event, "type", ""))
     reaction = await asyncio.to_thread(_note, kind, event.subject, event.get_json(), _happened(event))
     if reaction is not None:
@@ -59,12 +68,13 @@ async def react(client: df.DurableOrchestrationClient, reaction: Reaction) -> No
 @bp.activity_trigger(input_name="call")
 @bp.durable_client_input(client_name="client")
 async def start_operations(call: dict, client: df.DurableOrchestrationClient) -> dict:  # type: ignore[type-arg]
-    """Accept the requests that a look at a cluster called for, and start their operations; the answer has their ids.
+    """Accept what the last look at a cluster called for, and start its operations; the answer has their ids.
 
     The annotations are plain types because the worker refuses ``dict[str, Any]``.
     """
     try:
-        started = [await _start(client, asked) for asked in call["requests"]]
+        requests = await asyncio.to_thread(called_for.read, call["cluster"])
+        started = [await _start(client, asked) for asked in requests]
     except Exception as error:  # What fails towards the orchestrator was not the activity then (orchestrators/run.py).
         logger.error("event: start_operations raised", exc_info=error)
         return dict(RAISED)
@@ -72,10 +82,13 @@ async def start_operations(call: dict, client: df.DurableOrchestrationClient) ->
 
 
 async def _start(client: df.DurableOrchestrationClient, asked: Mapping[str, Any]) -> str | None:
-    """Accept a request and start its operation; None when another operation has the compute."""
+    """Accept a request and start its operation; None when another has the compute, or the policy refuses it."""
     request = parse_request(asked["kind"], asked["request"])
     requested_by = RequestedBy("event", reason=request.reason)
-    decided = await asyncio.to_thread(accept, submission_of(asked["kind"], request, requested_by, asked["id"]))
+    try:
+        decided = await asyncio.to_thread(accept, submission_of(asked["kind"], request, requested_by, asked["id"]))
+    except Forbidden:
+        return None  # The log says who was refused what.
     if isinstance(decided, Conflict):
         logger.info("event: operation %s has compute %s already", decided.holder.id, request.computeName)
         operation = decided.holder
@@ -92,13 +105,13 @@ def _happened(event: Any) -> datetime | None:
     told = getattr(event, "event_time", None) or getattr(event, "time", None)
     try:
         moment = told if isinstance(told, datetime) else datetime.fromisoformat(str(told))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) -> Reaction | None:
-    if not read_settings().event_workspaces or kind.lower() not in _SUCCEEDED:
+def _note(kind: str, subject: Any, data: Any, happened: datetime | None) -> Reaction | None:
+    if kind.lower() not in _SUCCEEDED or not any_events():
         return None
     data = data if isinstance(data, Mapping) else {}
     action = str(data.get("operationName") or "").lower()
@@ -110,7 +123,7 @@ def _note(kind: str, subject: str | None, data: Any, happened: datetime | None) 
     try:
         cluster = parse_arm_id(named, *_KINDS)
     except ValueError:
-        logger.info("event: subject %s is no cluster", subject)
+        logger.info("event: subject %.300a is no cluster", subject)
         return None
     # One row for every spelling of the id: the samples of one page differ in it.
     return cluster_events.note(cluster.key, deleted=action in _DELETED, written=action in _WRITTEN, happened=happened)

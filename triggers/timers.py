@@ -17,8 +17,9 @@ from gateways.durable import EngineError, start_recorded
 from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
 from gateways.storage import cluster_events
-from operations import held_up, stuck_detaches, watch
+from operations import finish_undo, held_up, stuck_detaches, watch
 from triggers.events import react
+from triggers.failures import without_words
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
@@ -31,6 +32,10 @@ _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 @bp.durable_client_input(client_name="client")
 async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """See that every live operation has an engine instance at work, and free what nobody holds any more."""
+    await without_words("watch_operations", _watch(client))
+
+
+async def _watch(client: df.DurableOrchestrationClient) -> None:
     live = await asyncio.to_thread(lambda: list(watch.live_operations()))
     await _for_each(live, partial(_look_at, client))
     await _for_each(await asyncio.to_thread(watch.cut_off, clock.now()), partial(_close_abandoned, client))
@@ -77,15 +82,32 @@ async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) 
 @bp.durable_client_input(client_name="client")
 async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Resume detaches that ended as DetachStuck and whose compute is gone by now."""
+    await without_words("resume_stuck_detaches", _resume(client))
+
+
+async def _resume(client: df.DurableOrchestrationClient) -> None:
     for retried in await asyncio.to_thread(stuck_detaches.go_on_with_what_is_gone):
         if retried.run is not None:
             logger.info("%s: resumes: the compute is gone", retried.operation.id)
             await start_recorded(client, retried.operation)
 
 
+@bp.timer_trigger(arg_name="timer", schedule="0 45 * * * *")
+@bp.durable_client_input(client_name="client")
+async def finish_undos(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Finish what operations that have failed have left: their undo was cut short."""
+    for retried in await asyncio.to_thread(finish_undo.finish_what_was_cut_short):
+        logger.info("%s: its undo is continued", retried.operation.id)
+        await start_recorded(client, retried.operation)
+
+
 @bp.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")
 @bp.durable_client_input(client_name="client")
 async def purge_histories(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Purge the engine's histories of finished instances older than MOOR_HISTORY_DAYS; records stay."""
+    await without_words("purge_histories", _purge(client))
+
+
+async def _purge(client: df.DurableOrchestrationClient) -> None:
     until = clock.now() - timedelta(days=read_settings().history_days)
     logger.info("purged the histories of %d instances", await durable.purge_finished(client, _EVER, until))

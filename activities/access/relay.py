@@ -43,6 +43,7 @@ from domain.operation.outcomes import (
 from domain.operation.plan import PlannedChange
 from domain.operation.results import RelayEnsured
 from domain.problems import Problem
+from domain.redaction import learn
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.extensions import find_extension
@@ -118,7 +119,10 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
         if error.not_found:
             return Stop(make_problem("RelayGone", {**step.facts, "relay": relay.namespace}, error.answer))
         raise
-    return relay_settings(relay), {CONNECTION_STRING_SETTING: str(keys.body["primaryConnectionString"])}
+    connection = str(keys.body["primaryConnectionString"])
+    learn(connection)
+    learn(connection.partition("SharedAccessKey=")[2])
+    return relay_settings(relay), {CONNECTION_STRING_SETTING: connection}
 
 
 def undo_relay(step: StepAtWork) -> Outcome:

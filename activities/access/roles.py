@@ -36,6 +36,7 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.results import RelayEnsured
+from domain.operation.undo import compute_stays
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.role_assignments import roles_held, user_principal
@@ -142,8 +143,14 @@ def planned_compute_grants(step: StepAtWork) -> list[PlannedChange]:
 
 
 def undo_roles(step: StepAtWork) -> Outcome:
-    """Remove the roles that this operation granted, unless another attachment relies on them by now."""
-    return revert(step, (ROLE_ASSIGNMENT,), API_VERSION, lambda step: user_of_roles(step.operation, [step.operation]))
+    """Remove the roles that this operation granted, unless its compute stays or another attachment relies on them."""
+    return revert(step, (ROLE_ASSIGNMENT,), API_VERSION, _roles_in_use)
+
+
+def _roles_in_use(step: StepAtWork) -> str | None:
+    if compute_stays(step.operation):
+        return "The compute is not detached, and does not work without them."
+    return user_of_roles(step.operation, [step.operation])
 
 
 @clean_up("roleAssignments")

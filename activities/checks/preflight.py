@@ -12,6 +12,8 @@ from typing import Any
 
 from activities.access.providers import providers
 from activities.access.roles import look_ahead
+from activities.checks.binding import may_bind_again
+from activities.checks.caller import rights_to_attach
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import read_api
 from activities.cluster.slots import SlotsTaken
@@ -29,8 +31,9 @@ from domain.operation.outcomes import (
     Outcome,
     Stop,
 )
+from domain.preflight.caller import object_id
 from domain.preflight.cluster_api import types_refused
-from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Unread, VaultFacts
+from domain.preflight.facts import CallerRights, ClusterView, ExtensionFacts, Facts, Unread, VaultFacts
 from domain.preflight.table import refusal, run_checks
 from domain.problems import Problem
 from gateways.azure import arm, permissions
@@ -39,6 +42,7 @@ from gateways.azure.computes import find_compute
 from gateways.azure.subscription import kubernetes_versions, registration_state, vm_sizes
 from gateways.kubernetes import reader
 from gateways.kubernetes.api import Api, Unreachable
+from gateways.policy import PolicyUnavailable
 from gateways.settings import read_settings
 
 logger = logging.getLogger(__name__)
@@ -59,7 +63,11 @@ def preflight(step: StepAtWork) -> Outcome:
     gathered = gather(step)
     if gathered.passing and step.tries < _ATTEMPTS:
         return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
-    findings = (*_before_detach(step), *run_checks(gathered.facts, read_settings().hard_checks))
+    try:
+        before = _before_detach(step)
+    except PolicyUnavailable as error:
+        return Again(_PAUSE, f"the policy cannot be read ({error})")
+    findings = (*before, *run_checks(gathered.facts, read_settings().hard_checks))
     problem = refusal(findings, step.facts, _known(gathered.facts))
     if problem is not None and not step.operation.plan_only:
         return Stop(problem, findings)
@@ -68,8 +76,8 @@ def preflight(step: StepAtWork) -> Outcome:
 
 
 def _before_detach(step: StepAtWork) -> tuple[Finding, ...]:
-    """What a reattach needs besides: to be allowed to detach."""
-    return (may_detach(step),) if step.operation.kind == "reattach" else ()
+    """What a reattach needs besides: to be allowed to detach, and to bind again what the compute is bound to."""
+    return (may_detach(step), may_bind_again(step)) if step.operation.kind == "reattach" else ()
 
 
 def _known(facts: Facts) -> dict[str, Problem]:
@@ -119,8 +127,11 @@ def gather(step: StepAtWork) -> Gathered:
             )
         )
     read["secrets"] = _read("secrets", lambda: _secrets(step, read["extension"]))
+    read["caller"] = _read("caller", lambda: rights_to_attach(step, read["workspace_roles"]))
     errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
     values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
+    if isinstance(values["caller"], Unread):
+        values["caller"] = CallerRights(str(object_id(operation.requested_by.principal)), unread=values["caller"].why)
     states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
     unread = next((state for state in states.values() if isinstance(state, Unread)), None)
     facts = Facts(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from activities.access.roles import roles_now
+from activities.checks.binding import may_clean_up
+from activities.checks.caller import may_ask_to_detach
 from activities.runtime.step import StepAtWork
 from activities.workloads.schedules import planned_pauses
 from domain.arm_ids import WORKSPACE, parse_arm_id
@@ -18,6 +20,7 @@ from domain.preflight.check import FAIL, PASS
 from domain.preflight.table import refusal
 from gateways.azure import permissions
 from gateways.azure.arm import ArmError
+from gateways.policy import PolicyUnavailable
 
 _ATTEMPTS, _PAUSE = 3, 5.0
 
@@ -27,7 +30,9 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     if not step.operation.resolved.cluster_id:
         return Done(detail="there is nothing to check", skipped=True)
     try:
-        findings = (may_detach(step), _workspace(step))
+        findings = (may_detach(step), _workspace(step), *_asked(step))
+    except PolicyUnavailable as error:
+        return Again(_PAUSE, f"the policy cannot be read ({error})")
     except ArmError as error:
         return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})")
     problem = refusal(findings, step.facts)
@@ -64,6 +69,11 @@ def _workspace(step: StepAtWork) -> Finding:
     except ArmError as error:
         _worth_repeating(step, error)
         return detach.not_told(detach.WORKSPACE_CHECK, str(error))
+
+
+def _asked(step: StepAtWork) -> tuple[Finding, ...]:
+    """What whoever asked may have. Raises PolicyUnavailable, or ArmError for what may pass."""
+    return tuple(finding for finding in (may_clean_up(step), may_ask_to_detach(step)) if finding is not None)
 
 
 def _worth_repeating(step: StepAtWork, error: ArmError) -> None:

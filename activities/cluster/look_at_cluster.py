@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from domain.access.decisions import refusals
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
     MANAGED_CLUSTER,
+    WORKSPACE,
     ArmId,
     compute_id,
     parse_arm_id,
@@ -24,11 +26,12 @@ from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.tags import request_of_tags
 from domain.times import from_text
 from domain.violations import Refused
+from gateways import policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
-from gateways.settings import read_settings
-from gateways.storage import cluster_events
+from gateways.policy import PolicyUnavailable
+from gateways.storage import called_for, cluster_events
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +42,9 @@ _SETTLING = frozenset(
 _PAUSE = 30.0
 # How long after an event ARM may answer 404 for a cluster that was just made: seconds as a rule, minutes at times.
 _SHOWS_WITHIN = timedelta(minutes=10)
+# A cluster is gone when two looks so far apart say so: one answer may come from a cache that has not heard of it yet.
+_APART = timedelta(seconds=25)
+_GONE, _GROUP_GONE = "ResourceNotFound", "ResourceGroupNotFound"
 
 
 def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +56,9 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
     cluster_id = parse_arm_id(call["cluster"], *_KINDS)
     try:
         answer = _look(cluster_id, call)
+    except PolicyUnavailable as error:
+        logger.warning("event: cluster %s waits: %s", cluster_id, error)
+        answer = again(_PAUSE)
     except ArmError as error:
         outcome = outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
         if not isinstance(outcome, Again):
@@ -57,12 +66,20 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
             return _done(alive=False)
         answer = again(outcome.after or _PAUSE)
     if answer["kind"] != "again":
-        return answer
+        return _called_for(call["cluster"], answer)
     waited = from_text(call["now"]) - from_text(call["since"])
     if waited >= timedelta(seconds=call["bound"]):
         logger.warning("event: cluster %s did not get ready within an hour; the next event looks again", cluster_id)
         return _done(alive=False)
     return answer
+
+
+def _called_for(cluster_id: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with the ids of the requests alone: start_operations reads them where this look puts them."""
+    requests: list[dict[str, Any]] = answer["requests"]
+    if requests:
+        called_for.put(cluster_id, requests)
+    return {**answer, "requests": [asked["id"] for asked in requests]}
 
 
 def settle_cluster(call: dict[str, Any]) -> dict[str, Any]:
@@ -72,16 +89,13 @@ def settle_cluster(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
-    found = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
-    if found is None:
-        reaction = cluster_events.read(str(cluster_id))
-        deleted = reaction is not None and reaction.deleted
-        # Each look has a time of its own: how long it was since the events came is what counts.
-        settling = from_text(call["now"]) - from_text(call["since"]) < _SHOWS_WITHIN
-        if settling and (reaction is None or not deleted or reaction.recreated):
-            return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
-        # Where no event reported a deletion, who may not see the cluster gets the same 404.
-        return _done(alive=False, requests=_detach_all(cluster_id) if deleted else None)
+    try:
+        found = arm.get(str(cluster_id), arm.cluster_api(cluster_id))
+    except ArmError as error:
+        if not error.not_found:
+            raise
+        return _not_found(cluster_id, call, error.code)
+    cluster_events.set_gone(cluster_id.key, None)
     # The spelling of its owners, for records and for the compute's name: events have it in any case.
     spelt = resource_at(found.body.get("id"), *_KINDS)
     if spelt is not None and spelt.key == cluster_id.key:
@@ -98,6 +112,46 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     return _done(alive=True, requests=_attach_tagged(cluster_id, found.body))
 
 
+def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[str, Any]:
+    """What a 404 calls for: a deletion counts when an event reported it, and two looks apart find no trace."""
+    reaction = cluster_events.read(cluster_id.key)
+    # Each look has a time of its own: how long it was since the events came is what counts.
+    now = from_text(call["now"])
+    settling = now - from_text(call["since"]) < _SHOWS_WITHIN
+    if settling and (reaction is None or not reaction.deleted or reaction.recreated):
+        return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
+    if reaction is None or not reaction.deleted:
+        return _done(alive=False)  # No event reported a deletion, and who may not see the cluster gets the same 404.
+    if not _is_gone(cluster_id, code):
+        cluster_events.set_gone(cluster_id.key, None)
+        return again(_PAUSE)
+    if reaction.gone_time is None or now - reaction.gone_time < _APART:
+        cluster_events.set_gone(cluster_id.key, reaction.gone_time or now)
+        return again(_PAUSE)
+    return _done(alive=False, requests=_detach_all(cluster_id))
+
+
+def _is_gone(cluster_id: ArmId, code: str) -> bool:
+    """Whether ARM says that the resource does not exist, and a list that would have it answers without it.
+
+    A list of the resource group answers those only who may read all that is in it. Raises ArmError.
+    """
+    if code not in (_GONE, _GROUP_GONE):
+        return False
+    scope = f"/subscriptions/{cluster_id.subscription}"
+    if code == _GONE:
+        scope += f"/resourceGroups/{cluster_id.resource_group}"
+    path = f"{scope}/providers/{cluster_id.resource_type}"
+    try:
+        listed = [str(item.get("id") or "") for item in arm.items(path, arm.cluster_api(cluster_id))]
+    except ArmError as error:
+        if error.transient or error.not_found or error.status in (401, 403):
+            logger.info("event: whether cluster %s is gone is unknown: its list answers %s", cluster_id, error)
+            return False
+        raise
+    return not any(same_resource(each, str(cluster_id)) for each in listed)
+
+
 def _done(*, alive: bool, requests: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     return {"kind": "done", "alive": alive, "requests": requests or []}
 
@@ -110,8 +164,13 @@ def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[s
         return []
     if request is None:
         return []
-    if not any(same_resource(request.workspaceId, str(w)) for w in read_settings().event_workspaces):
-        logger.warning("event: cluster %s asks for a workspace that MOOR_EVENT_WORKSPACES does not list", cluster_id)
+    entry = policy.entry_for_events(request.workspaceId)
+    if entry is None:
+        logger.warning("event: cluster %s asks for a workspace where the policy gives events nothing", cluster_id)
+        return []
+    refused = refusals(entry, "attach", request_to_json(request), None)
+    if refused:
+        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, refused[0].message)
         return []
     if find_compute(compute_id(parse_arm_id(request.workspaceId), request.computeName)) is not None:
         return []  # Attached, or taken by another cluster: an attach by hand says which.
@@ -121,7 +180,7 @@ def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[s
 def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
     """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone."""
     requests: list[dict[str, Any]] = []
-    for workspace in read_settings().event_workspaces:
+    for workspace in _workspaces_for_events(cluster_id.subscription):
         for compute in arm.items(f"{workspace}/computes", arm.WORKSPACES_API):
             properties = compute.get("properties", {})
             if str(properties.get("computeType", "")).lower() != "kubernetes":
@@ -135,6 +194,21 @@ def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
             }
             requests.append(_asked("detach", parse_request("detach", body)))
     return requests
+
+
+def _workspaces_for_events(subscription: str) -> list[ArmId]:
+    """The workspaces of a subscription where events may begin operations. Raises ArmError.
+
+    A cluster is attached only to workspaces of its own subscription.
+    """
+    listed = arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API)
+    found = []
+    for each in listed:
+        try:
+            found.append(parse_arm_id(str(each.get("id")), WORKSPACE))
+        except ValueError as error:
+            logger.warning("event: Azure lists a workspace whose id cannot be used: %s", error)
+    return [workspace for workspace in found if policy.entry_for_events(str(workspace)) is not None]
 
 
 def _asked(kind: str, request: Request) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def try_again(
 ) -> Outcome:
     """Another attempt at a cluster that cannot be used from here; after the last one ``end`` says how the step ends."""
     if step.tries < attempts:
-        return Again(PAUSE, f"the cluster cannot be used from here: {why.reason}")
+        tried = f"attempt {step.tries} of {attempts}"
+        return Again(PAUSE, f"the cluster cannot be used from here ({tried}): {why.reason}")
     return end(why)
 
 
@@ -82,7 +83,8 @@ def not_writable(step: StepAtWork, why: Unreachable) -> Stop:
 
 def left(step: StepAtWork, why: Unreachable, command: str) -> Done:
     """The end of an undo in a cluster whose API cannot be used from here."""
-    return kept(step, f"What this operation made in the cluster is left: {why.reason}.", command)
+    told = kept(step, f"What this operation made in the cluster is left: {why.reason}.", command)
+    return replace(told, cut_short=True)
 
 
 def kept(step: StepAtWork, message: str, command: str) -> Done:

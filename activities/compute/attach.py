@@ -16,6 +16,7 @@ from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import revert_in_time
 from activities.workloads.uses import refusal
 from domain.access.propagation import LACKS_ROLE, is_spreading, seconds_to_wait
+from domain.arm_ids import COMPUTE
 from domain.catalogue.entry import ATTACH
 from domain.catalogue.explain import explain
 from domain.cluster import instance_types
@@ -37,8 +38,6 @@ from gateways import clock
 from gateways.azure import arm
 from gateways.azure.computes import find_compute
 from gateways.azure.long_running import WAITING, poll
-
-COMPUTE = "Microsoft.MachineLearningServices/workspaces/computes"
 
 
 def remove_failed_compute(step: StepAtWork) -> Outcome:

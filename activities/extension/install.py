@@ -14,7 +14,9 @@ from activities.extension.protected_settings import (
     protected_problem,
     protected_settings,
     references,
+    references_possible,
     references_sent,
+    without_protected,
 )
 from activities.extension.update import update_extension
 from activities.runtime import locks
@@ -147,7 +149,7 @@ def extension_ready(step: StepAtWork) -> Outcome:
 
 
 def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None) -> Outcome:
-    problem = _install_failed(step, extension, error)
+    problem = _install_failed(step, sent.protected, extension, error)
     ours = sent.updated or any(c.type == EXTENSION for c in step.operation.created)
     if not ours or not (problem.transient or step.failed_before):
         return Stop(problem)
@@ -315,7 +317,7 @@ def _state(body: Mapping[str, Any]) -> str:
 def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Stop | Again | None:
     state = _state(found)
     if state in ("failed", "canceled"):
-        return Stop(_install_failed(step, found, None))
+        return Stop(_install_failed(step, references_possible(step.operation), found, None))
     if state != "succeeded":
         return Again(_HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
     return None
@@ -382,11 +384,14 @@ def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _install_failed(step: StepAtWork, extension: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
+def _install_failed(
+    step: StepAtWork, protected: Mapping[str, str], extension: Mapping[str, Any], error: AzureAnswer | None
+) -> Problem:
     properties = extension.get("properties", {})
     said = answers_in(properties.get("errorInfo") or {})
     for status in properties.get("statuses") or []:
         if str(status.get("level", "")).lower() == "error":
             said += answers_in(status)
     name = {"extension": str(extension["name"])} if extension.get("name") else {}
-    return explain(catalogue.EXTENSION, [*said, *([error] if error else [])], {**step.facts, **name})
+    said = without_protected(protected, [*said, *([error] if error else [])])
+    return explain(catalogue.EXTENSION, said, {**step.facts, **name})

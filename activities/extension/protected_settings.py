@@ -6,7 +6,7 @@ What the record keeps of them are names and ids of secrets, by which they can be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.access.relay import OWN_CONNECTION_STRING
@@ -23,6 +23,7 @@ from domain.operation.outcomes import Again, Finding, Stop
 from domain.operation.record import SUCCEEDED, Operation
 from domain.operation.results import ExtensionSent
 from domain.problems import AzureAnswer, Problem
+from domain.redaction import learn
 from gateways import clock
 from gateways.azure import key_vault
 from gateways.azure.key_vault import VaultError
@@ -32,6 +33,9 @@ from gateways.storage.record_list import Filter
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 _TLS_CHECK = "tlsCertificate"
 _MOST_RECORDS = 50
+_WITHHELD = (
+    "Azure's words are left out: they may repeat a protected setting, and its Key Vault secret cannot be read to look."
+)
 # Sent again with every change (activities/access/relay.py).
 _OF_THE_RELAY = frozenset({OWN_CONNECTION_STRING})
 
@@ -68,6 +72,8 @@ def protected_settings(wanted: Wanted, names: Iterable[str], facts: Mapping[str,
     values[protected_name(CERTIFICATE)] = to_setting(material.certificates)
     values[protected_name(PRIVATE_KEY)] = to_setting(material.key)
     remedy = "Put the right certificate into the vault, then run an attach with manage=update."
+    for name in (CERTIFICATE, PRIVATE_KEY):
+        learn(values[protected_name(name)])
     return Secrets(values, tuple(Finding(_TLS_CHECK, WARNING, text, remedy=remedy) for text in material.warnings))
 
 
@@ -80,6 +86,12 @@ def references_sent(operation: Operation, wanted: Wanted, *, update: bool) -> di
     """The same for an attempt that was cut short after it had sent them."""
     sent = references(wanted, protected_to_send(wanted))
     return {**sent_by_earlier_operations(operation, wanted), **sent} if update and sent else sent
+
+
+def references_possible(operation: Operation) -> dict[str, str]:
+    """The same of an extension that somebody else may have sent: by this request and by our own operations before."""
+    wanted = wanted_extension(operation.attach_request)
+    return {**sent_by_earlier_operations(operation, wanted), **wanted.protected}
 
 
 def sent_by_earlier_operations(operation: Operation, wanted: Wanted) -> dict[str, str]:
@@ -127,6 +139,21 @@ def cannot_see_protected(names: Sequence[str]) -> Finding:
         "cannot be seen and are lost.",
         remedy="Name them in the request, too, if there are any.",
     )
+
+
+def without_protected(references_sent: Mapping[str, str], said: Sequence[AzureAnswer]) -> list[AzureAnswer]:
+    """Azure's answers without the values of the protected settings, which another process may have sent.
+
+    Where a value cannot be read, and so not be looked for, the words are left out and the codes stay.
+    """
+    if not said:
+        return []
+    try:
+        for reference in references_sent.values():
+            key_vault.secret(parse_secret_id(reference))
+    except (VaultError, ValueError):
+        return [replace(answer, message=_WITHHELD) for answer in said]
+    return [replace(answer) for answer in said]  # Made again, they are scrubbed of what has just been read.
 
 
 def _bad_material(why: str, facts: Mapping[str, str]) -> Stop:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from activities.lifecycle.ending import publish
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import NO_ANSWER_CODE
+from domain.access.policy import ALWAYS, NEVER, WHEN_FORCED
+from domain.access.privileges import may_force
 from domain.arm_ids import same_resource
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
@@ -24,11 +26,13 @@ from domain.operation.record import (
 from domain.operation.results import Surveyed
 from domain.requests.durations import approval_timeout
 from domain.times import to_text
-from gateways import clock
+from gateways import clock, policy
+from gateways.policy import PolicyUnavailable
 from gateways.settings import Settings, read_settings
 
 # What a lost event costs at most; an answer whose event arrives is seen at once.
 _POLL = 300.0
+_POLICY_PAUSE = 30.0
 
 
 def approval(step: StepAtWork) -> Outcome:
@@ -37,21 +41,32 @@ def approval(step: StepAtWork) -> Outcome:
     survey = operation.step("survey")
     if survey is not None and survey.status == "Skipped":
         return Done(detail="nothing is left to approve", skipped=True)
-    why = required_by(operation, read_settings())
+    try:
+        entry = policy.current().entry_of(str(operation.workspace_id))
+    except PolicyUnavailable as error:
+        return Again(_POLICY_PAUSE, f"whether an approval is asked for is unknown: {error}")
+    # Where the policy does not name the workspace any more, nothing is done there without somebody's yes.
+    why = required_by(operation, read_settings(), ALWAYS if entry is None else entry.approval)
     if why is None:
-        return Done(detail="neither the request nor a setting asks for one", skipped=True)
+        return Done(detail="neither the request nor the policy nor a setting asks for one", skipped=True)
     return ask(step, _text(operation, why), approval_timeout(operation.request))
 
 
-def required_by(operation: Operation, settings: Settings) -> str | None:
-    """What asks for an approval of the operation; None when nothing does."""
+def required_by(operation: Operation, settings: Settings, approval: str = NEVER) -> str | None:
+    """What asks for an approval of the operation; None when nothing does.
+
+    ``approval`` is what the policy says of the workspace; the settings can add to it and take nothing away.
+    """
     request = operation.request
     if request.get("approval") == "required":
         return "the request asks for an approval"
     if any(same_resource(str(workspace), str(operation.workspace_id)) for workspace in settings.approval_workspaces):
         return "MOOR_APPROVAL_WORKSPACES names the workspace"
-    workloads = request.get("workloads") or {}
-    if settings.approval_for_force and "force" in (workloads.get("policy"), workloads.get("onDeadline")):
+    if approval == ALWAYS:
+        return "the policy asks for one always at this workspace"
+    if approval == WHEN_FORCED and may_force(request):
+        return "the request may force, and the policy asks for one then"
+    if settings.approval_for_force and may_force(request):
         return "MOOR_APPROVAL_FOR_FORCE is set and the request may force"
     return None
 
@@ -62,8 +77,8 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
     if question is None:
         expires = clock.now() + timeout
         return Again(1.0, _waiting(text, expires), ask=Ask(text, expires))
-    if not question.told:  # Answered already or not: who was asked is to hear of it.
-        publish(step.operation, "NeedsApproval", of=step.call.step)
+    # Answered already or not: who was asked is to hear of it. A topic that does not answer is tried at each poll.
+    told = question.told or not publish(step.operation, "NeedsApproval", of=step.call.step)
     if question.answer is not None:
         return _answered(step, question)
     left = (question.expires - clock.now()).total_seconds()
@@ -71,7 +86,7 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
         facts = {**step.facts, "until": to_text(question.expires), "question": question.text}
         return Stop(make_problem(NO_ANSWER_CODE, facts))
     detail = _waiting(question.text, question.expires)
-    return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told=True))
+    return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told))
 
 
 def _waiting(text: str, expires: datetime) -> str:

@@ -34,7 +34,7 @@ from domain.operation.results import (
     OrphansFound,
     Snapshot,
 )
-from domain.problems import Problem, problem_from_json
+from domain.problems import Problem
 from domain.workloads.uses import Workload
 from gateways.azure import event_topic, machine_learning
 from gateways.settings import read_settings
@@ -46,8 +46,6 @@ def record(step: StepAtWork) -> Outcome:
     """Write the operation's end: succeeded with its result, or failed with the first problem."""
     operation = step.operation
     problem = operation.problem
-    if problem is None and step.call.problem is not None:
-        problem = problem_from_json(step.call.problem)
     if problem is not None:
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
         if operation.kind == "reattach" and _in_between(operation):
@@ -134,7 +132,8 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
 
     ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
     """
-    endpoint = read_settings().events_topic_endpoint
+    settings = read_settings()
+    endpoint = settings.events_topic_endpoint
     if endpoint is None or operation.plan_only:
         return ()
     data: dict[str, Any] = {
@@ -145,8 +144,11 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
         "clusterId": operation.cluster_id,
         "computeName": operation.compute_name,
     }
+    if settings.public_url is not None:
+        data["operationLocation"] = f"{settings.public_url}/operations/{operation.id}"
     if operation.problem is not None:
-        data["error"] = {"code": operation.problem.code, "message": operation.problem.message}
+        # The code alone: the message repeats Azure's words, and subscribers are people whom Moor does not know.
+        data["error"] = {"code": operation.problem.code}
     event_id = f"{operation.instance_id}-{what.lower()}{of and '-' + of}"
     try:
         event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)

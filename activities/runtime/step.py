@@ -21,7 +21,9 @@ from activities.runtime.transitions import (
     Call,
     begin,
     finish,
+    is_next,
     journal_entry,
+    raised,
     unfinished_before,
 )
 from domain.access.propagation import LACKS_ROLE, is_spreading
@@ -29,9 +31,11 @@ from domain.catalogue.explain import make_problem
 from domain.cluster.commands import commands_of, with_commands
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.facts import facts_of
+from domain.operation.next_step import listed, listed_step, next_step, undo_is_due
 from domain.operation.outcomes import (
     DONE,
     MOST_BACKS,
+    RAISED,
     SUPERSEDED,
     Again,
     Back,
@@ -43,12 +47,14 @@ from domain.operation.outcomes import (
 )
 from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
 from domain.operation.results import TurnedAway
-from domain.operation.steps import situation_of
+from domain.operation.steps import Step, situation_of
 from domain.times import from_text, in_words
-from gateways import clock
+from gateways import clock, policy
 from gateways.azure.arm import ArmError
 from gateways.kubernetes import run_command
 from gateways.kubernetes.run_command import Begun, StillRunning
+from gateways.kubernetes.ways import Ways, opened
+from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError
 from gateways.storage import records
 from gateways.storage.records import Change, Stored, Superseded
@@ -137,6 +143,8 @@ class StepAtWork:
             assert step is not None
             if step.over or step.attempts != self.record.attempts:
                 raise OvertakenByDelivery
+            if not is_next(operation, self.call.step):
+                raise Superseded(f"{self.call.step} of {operation.id} is not next any more")
             moment = clock.now()  # After the record was read: the journal's times follow its order.
             intended = step.with_intent(Intent(action, resource_id, moment))
             data = {"action": action, "resourceId": resource_id}
@@ -156,7 +164,8 @@ Work = Callable[[StepAtWork], Outcome]
 def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Do one step's work for one call of the orchestrator, and say what comes next.
 
-    A run that was taken over, or whose operation has ended meanwhile, changes nothing and gets that answer.
+    A run that was taken over, or whose operation has ended meanwhile, changes nothing and gets that answer. So does a
+    call for a step that is not next by the record, whoever made it.
 
     An outage of storage fails nothing: it is waited out, however long it takes.
 
@@ -165,18 +174,19 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     call = _call(fields)
     try:
         begun = records.change(call.operation, call.run, lambda o: begin(o, call), clock.now())
+        its = listed_step(begun.operation, call.step)
         step = begun.operation.step(call.step)
-        if step is None:
+        if its is None:
             logger.info("%s: %s is no step of the plan that it was begun with", call.operation, call.step)
             return DONE
-        if step.over:
+        if step is not None and step.over:
             return _answer(call, begun.operation)
-        unfinished = unfinished_before(begun.operation, step)
-        if unfinished is not None:
-            return back(unfinished)
-        commands = Begun(commands_of(begun.operation, call.step))
-        at_work = StepAtWork(call, begun.operation, begun, commands)
-        outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
+        if step is None or not is_next(begun.operation, call.step):
+            return _not_next(begun.operation, its)
+        call = call.of(its)
+        at_work = StepAtWork(call, begun.operation, begun, Begun(commands_of(begun.operation, call.step)))
+        with opened(_ways(begun.operation)):
+            outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
             call.operation, call.run, lambda o: _finished(o, at_work, outcome), clock.now(), at_work.latest
         ).operation
@@ -198,22 +208,49 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     return _answer(call, after)
 
 
+def _ways(operation: Operation) -> Ways:
+    """The ways into the cluster that the policy has open for the operation's workspace; none while it is unknown."""
+    try:
+        entry = policy.current().entry_of(str(operation.workspace_id))
+    except PolicyUnavailable as error:
+        logger.warning("%s: %s", operation.id, error)
+        return Ways()
+    return Ways() if entry is None else Ways(entry.administratorCredential, entry.runCommand)
+
+
+def note_raised(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Count in the record that a step's work has raised, and say what comes next: again, or the step's end.
+
+    Raises azure.core.exceptions.AzureError, CodecError, KeyError and the like: where the record cannot be written,
+    the orchestrator counts.
+    """
+    call = _call(fields)
+    try:
+        after = records.change(call.operation, call.run, lambda o: raised(o, call), clock.now()).operation
+    except Superseded:
+        return SUPERSEDED
+    step = after.step(call.step)
+    return _answer(call, after) if step is not None and step.over else RAISED
+
+
 def _call(fields: Mapping[str, Any]) -> Call:
-    plan = tuple(StepRecord(s["name"], s["kind"], bound_seconds=s["bound"]) for s in fields.get("plan", ()))
-    return Call(
-        operation=fields["operation"],
-        run=fields["run"],
-        step=fields["step"],
-        bound=fields["bound"],
-        now=from_text(fields["now"]),
-        kind=fields["kind"],
-        always=fields.get("always", False),
-        undo=fields.get("undo", False),
-        cancelable=fields.get("cancelable", False),
-        plan=plan,
-        planned=tuple(fields.get("planned", ())),
-        problem=fields.get("problem"),
-    )
+    return Call(fields["operation"], fields["run"], fields["step"], 0.0, from_text(fields["now"]))
+
+
+def _not_next(operation: Operation, asked: Step) -> dict[str, Any]:
+    """What to do instead of a step that is not next, and of which nothing is done therefore."""
+    step = operation.step(asked.name)
+    unfinished = unfinished_before(operation, step) if step is not None else None
+    if unfinished is not None:
+        return back(unfinished)
+    if not operation.final and operation.problem is not None:
+        if asked.undo and not undo_is_due(operation):
+            return DONE
+        if not asked.undo and not asked.always:
+            return stop(operation.problem)  # A run that is to finish an undo passes what was not done.
+    due = next_step(operation)
+    logger.warning("%s: %s is not next, but %s", operation.id, asked.name, due.name if due is not None else "nothing")
+    return SUPERSEDED
 
 
 def _canceled(step: StepAtWork) -> Stop | None:
@@ -266,7 +303,8 @@ def _answer(call: Call, operation: Operation) -> dict[str, Any]:
     step = operation.step(call.step)
     assert step is not None
     answer = stop(step.problem) if step.problem is not None else DONE
-    return {**answer, "leftOut": list(operation.left_out)} if call.plan and operation.left_out else answer
+    first = next((each.name for each in listed(operation)), None)
+    return {**answer, "leftOut": list(operation.left_out)} if call.step == first and operation.left_out else answer
 
 
 def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
@@ -289,12 +327,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
                 {**step.facts, "step": call.step, "waited": in_words(waited), "detail": outcome.detail},
             )
         )
-    pause = outcome.after if outcome.after is not None else _back_off(step.record.attempts)
+    pause = outcome.after if outcome.after is not None else _back_off(waited)
     return replace(outcome, after=max(1.0, min(pause, bound - waited)))
 
 
-def _back_off(attempts: int) -> float:
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.5 ** max(0, attempts - 1))
+def _back_off(waited: float) -> float:
+    # Half as long again each time. By the time, because a poll that has nothing new to tell is not counted.
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE + max(0.0, waited) / 2)
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
 
 

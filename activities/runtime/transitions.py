@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from domain.catalogue.explain import make_problem
 from domain.operation.codec import encode
+from domain.operation.next_step import listed, listed_step, next_step
 from domain.operation.outcomes import (
+    MOST_ERRORS,
     Again,
     Ask,
     Back,
@@ -33,19 +37,21 @@ from domain.operation.record import (
     Question,
     StepRecord,
 )
-from domain.operation.steps import bound_of
+from domain.operation.steps import Step, bound_of
 from gateways import clock
 from gateways.host_json import orchestration_version
-from gateways.storage.records import Change, Superseded
+from gateways.storage.records import Change
 
+# A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long.
+_SIGN_OF_LIFE = timedelta(minutes=10)
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 
 
 @dataclass(frozen=True)
 class Call:
-    """What the orchestrator says: whose step this is, and the time of its decision.
+    """What the orchestrator says: whose step this is, of which run, and the time. The rest is what its list says.
 
-    ``plan``: all the steps to come; the first call of a run has it. ``planned``: names of the steps that a plan is of.
+    Whoever can start an orchestrator can say anything there, so no more is taken from it.
     """
 
     operation: str
@@ -57,24 +63,32 @@ class Call:
     always: bool = False
     undo: bool = False
     cancelable: bool = False
-    plan: tuple[StepRecord, ...] = ()
-    planned: tuple[str, ...] = ()
-    problem: Mapping[str, Any] | None = None
+
+    def of(self, step: Step) -> Call:
+        """The call with what the list of the operation says of its step."""
+        return Call(
+            *(self.operation, self.run, self.step, step.bound, self.now, step.kind),
+            always=step.always,
+            undo=step.undo,
+            cancelable=step.cancelable,
+        )
 
 
 def begin(operation: Operation, call: Call) -> Change | None:
-    """The step is under way: recorded before its work, so that a step cut short is seen to have begun."""
-    planned = operation = replace(operation, held_up=None)  # It moves.
-    if call.plan and not operation.steps:
-        steps = tuple(step for step in call.plan if step.name not in operation.left_out)
-        planned = replace(operation, steps=steps, started_time=clock.now())
-    if planned.steps and not call.undo and planned.step(call.step) is None:
-        return None  # An operation keeps the list of steps that it began with, whatever release continues it.
-    step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
-    if step.over or unfinished_before(planned, step) is not None:
+    """The step is under way: recorded before its work, so that a step cut short is seen to have begun.
+
+    None when nothing is to be written: the step is none of the operation's, or over, or not next.
+    """
+    its = listed_step(operation, call.step)
+    if its is None:
         return None
-    if operation.final and not call.always:
-        raise Superseded(f"{operation.id} has ended")
+    call = call.of(its)
+    planned = operation = replace(operation, held_up=None)  # It moves.
+    if not operation.steps:
+        planned = replace(operation, steps=_not_begun(operation), started_time=clock.now())
+    step = planned.step(call.step) or StepRecord(call.step, call.kind, bound_seconds=call.bound)
+    if step.over or not is_next(planned, call.step):
+        return None
     if step.kind != "do" and step.status != NOT_STARTED:
         return None  # A poll changes nothing before it knows something.
     moment = clock.now()
@@ -86,6 +100,33 @@ def begin(operation: Operation, call: Call) -> Change | None:
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
     return Change(after, [journal_entry(call.step, event, moment, attempt)])
+
+
+def is_next(operation: Operation, name: str) -> bool:
+    """Whether the record says that this step is to be taken now."""
+    due = next_step(operation)
+    return due is not None and due.name == name
+
+
+def _not_begun(operation: Operation) -> tuple[StepRecord, ...]:
+    """The list that an operation begins with; the steps that undo join it when they begin."""
+    return tuple(StepRecord(s.name, s.kind, bound_seconds=s.bound) for s in listed(operation) if not s.undo)
+
+
+def raised(operation: Operation, call: Call) -> Change | None:
+    """A step's work has raised: once more it is called again; so many times in a row end it.
+
+    Not a step that is always taken: what it ends or gives back would stay as it is.
+    """
+    its = listed_step(operation, call.step)
+    step = operation.step(call.step)
+    if its is None or step is None or not is_next(operation, call.step):
+        return None
+    errors = step.errors + 1
+    if errors < MOST_ERRORS or its.always:
+        return Change(operation.with_step(replace(step, errors=errors)))
+    facts = {"step": call.step, "errors": str(errors), "operation": operation.id}
+    return finish(operation, call.of(its), Stop(make_problem("StepKeepsFailing", facts)))
 
 
 def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
@@ -101,7 +142,7 @@ def unfinished_before(operation: Operation, step: StepRecord) -> str | None:
 
 def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     """What a step's outcome changes; None when another delivery of the same message has ended the step already."""
-    operation = replace(operation, held_up=None)  # It moves.
+    stood, operation = operation, replace(operation, held_up=None)  # It moves.
     step = operation.step(call.step)
     assert step is not None
     if step.over:
@@ -113,7 +154,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     if isinstance(outcome, Back):
         return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
-        return _waiting(operation, step, call, outcome, moment)
+        waiting = _waiting(operation, step, call, outcome, moment)
+        return _sign_of_life(stood, moment) if _says_the_same(stood, waiting.operation, step) else waiting
     if isinstance(outcome, Stop):
         problem = replace(outcome.problem, step=call.step)
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
@@ -149,7 +191,7 @@ def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, mom
 def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
     polls = step.attempts + (0 if step.kind == "do" else 1)
     seen = step.progress if outcome.progress is None else encode(outcome.progress)
-    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, progress=seen)
+    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, progress=seen, errors=0)
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:
@@ -165,14 +207,27 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     )
 
 
+def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> bool:
+    """Whether a poll has found what the one before it found, but for being one more."""
+    polled = after.step(step.name)
+    assert polled is not None
+    return step.kind != "do" and after.with_step(replace(polled, attempts=step.attempts)) == before
+
+
+def _sign_of_life(operation: Operation, moment: datetime) -> Change | None:
+    """What a poll writes that has nothing to tell: now and then that the run is alive, for the watch."""
+    return Change(operation, []) if moment - operation.updated_time >= _SIGN_OF_LIFE else None
+
+
 def _question(step: str, ask: Ask, moment: datetime) -> Question:
-    return Question(step, ask.text, moment, ask.expires, ask.told)
+    return Question(step, ask.text, moment, ask.expires, ask.told, id=uuid.uuid4().hex)
 
 
 def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, moment: datetime) -> Change:
     status = SKIPPED if outcome.skipped else SUCCEEDED
     left = {} if outcome.value is None else encode(outcome.value)
     over = replace(step, status=status, finished=moment, detail=outcome.detail, value=left, progress={})
+    over = replace(over, cut_short=outcome.cut_short)
     after = replace(
         operation.with_step(over).with_operation_url(step.name, outcome.operation_url),
         status=_status(operation, call, RUNNING),

@@ -116,16 +116,18 @@ def is_deleting(body: Mapping[str, Any]) -> bool:
 
 
 def _in_use(step: StepAtWork, targets: Sequence[str], in_use: InUse) -> Done | None:
+    unknown = False
     try:
         why = in_use(step)
     except ArmError as error:
         if error.transient:
             raise
-        why = f"Whether something relies on it is unknown ({error})."
+        why, unknown = f"Whether something relies on it is unknown ({error}).", True
     if why is None:
         return None
     message = f"Made by this operation and left where it is: {', '.join(targets)}. {why}"
-    return Done(detail=f"kept. {why}", findings=(Finding(step.call.step, "warning", message),), skipped=True)
+    told = (Finding(step.call.step, "warning", message),)
+    return Done(detail=f"kept. {why}", findings=told, skipped=True, cut_short=unknown)
 
 
 def attaches(operation: Operation, cluster: ArmId | None = None) -> Iterator[Operation]:

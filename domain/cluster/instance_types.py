@@ -22,9 +22,9 @@ GPU = "nvidia.com/gpu"
 _NAME = re.compile(NAME)
 # Narrower than what Kubernetes takes: an instance type wants whole cores or millicores, and memory with a suffix.
 _FORMS = {
-    "cpu": re.compile(r"\d+m?"),
-    "memory": re.compile(r"\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)"),
-    GPU: re.compile(r"\d+"),
+    "cpu": re.compile(r"[0-9]+m?"),
+    "memory": re.compile(r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)"),
+    GPU: re.compile(r"[0-9]+"),
 }
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _LABEL_NAME = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")

@@ -81,7 +81,7 @@ _DOCUMENTED = (
 KEYS = {key.name: key for key in _DOCUMENTED}
 _PATTERNS = (
     (re.compile(r"nodeSelector\..+"), BOTH),
-    (re.compile(r"(toleration|workLoadToleration)\[\d+\]\.(key|operator|value|effect)"), BOTH),
+    (re.compile(r"(toleration|workLoadToleration)\[[0-9]+\]\.(key|operator|value|effect)"), BOTH),
 )
 
 # Protected settings as they are asked for, and what they are called on the wire.

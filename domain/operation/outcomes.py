@@ -56,7 +56,8 @@ class Done:
     """The step is finished. ``value`` stays in the record, where later steps find it; histories do not carry it.
 
     ``undone`` are ids of resources that the operation had made and that are gone again. ``cluster_id``: the operation's
-    cluster, where its request does not name it. ``operation_url`` is Azure's long-running operation that the step has
+    cluster, where its request does not name it. ``cut_short``: skipped, because it could not be done from here, and not
+    because somebody wants it so. ``operation_url`` is Azure's long-running operation that the step has
     begun: it may carry a signature, and is kept apart from ``value``.
     """
 
@@ -66,6 +67,7 @@ class Done:
     findings: tuple[Finding, ...] = ()
     undone: tuple[str, ...] = ()
     skipped: bool = False
+    cut_short: bool = False
     ending: Ending | None = None
     cluster_id: str | None = None
     operation_url: str | None = field(default=None, repr=False)
@@ -117,6 +119,8 @@ class Back:
 
 Outcome = Done | Again | Stop | Back
 MOST_BACKS = 5
+# About a quarter of an hour of calls that raised, then the step is given up.
+MOST_ERRORS = 20
 
 # What an orchestrator gets to see: enough to decide what comes next, and nothing that histories should not hold.
 DONE = {"kind": "done"}

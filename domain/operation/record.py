@@ -28,16 +28,20 @@ KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
 
 @dataclass(frozen=True)
 class RequestedBy:
-    """Who or what asked: ``source`` is http, event, timer, fleet or operation."""
+    """Who or what asked: ``source`` is http, event, timer, fleet or operation.
+
+    ``principal`` is ``tenant:object id``; ``name`` is for display, and nothing goes by it.
+    """
 
     source: str
     principal: str | None = None
     reason: str | None = None
     parent_id: str | None = None
+    name: str | None = None
 
     def told(self) -> dict[str, str]:
         """What the journal says of who asked; what is not known is left out."""
-        said = {"source": self.source, "principal": self.principal, "reason": self.reason}
+        said = {"source": self.source, "principal": self.principal, "name": self.name, "reason": self.reason}
         return {name: value for name, value in said.items() if value}
 
 
@@ -46,7 +50,10 @@ APPROVE, REJECT = "approve", "reject"
 
 @dataclass(frozen=True)
 class Question:
-    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it."""
+    """What an operation asks a person, and the answer once there is one. ``told``: subscribers know of it.
+
+    ``id`` is of this one asking: a step that asks again after a retry asks another question.
+    """
 
     step: str
     text: str
@@ -56,6 +63,7 @@ class Question:
     answer: str | None = None  # APPROVE or REJECT
     answered: Moment | None = None
     answered_by: RequestedBy | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ class StepRecord:
     later steps, as the codec encodes it: one of the types of ``results``. ``progress`` is the same for what its next
     attempt is to know. ``failed_before``: it is retried after it has failed. ``version``: that of the app that began
     the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
-    to an earlier one. ``since``: when a step that began again for that reason had begun first.
+    to an earlier one. ``since``: when a step that began again for that reason had begun first. ``errors``: how often
+    its work has raised in a row. ``cut_short``: an undo that was skipped because it could not be done from here.
     """
 
     name: str
@@ -98,6 +107,8 @@ class StepRecord:
     version: str | None = None
     backs: int = 0
     since: Moment | None = None
+    errors: int = 0
+    cut_short: bool = False
 
     @property
     def intent(self) -> Intent | None:
@@ -176,7 +187,7 @@ class Operation:
     what its steps have asked people. ``operation_urls`` are Azure's long-running operations by the step that has begun
     them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
     orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:
-    why that instance does not move, while it does not.
+    why that instance does not move, while it does not. ``retried_by`` are the principals who have had it retried.
     """
 
     id: str
@@ -209,6 +220,7 @@ class Operation:
     version: str | None = None
     held_up: str | None = None
     left_out: tuple[str, ...] = ()
+    retried_by: tuple[str, ...] = ()
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""

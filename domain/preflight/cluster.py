@@ -6,6 +6,7 @@ from domain.arm_ids import same_resource
 from domain.catalogue.explain import make_problem
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
+from domain.version import is_number
 
 OLDEST_VERSION = (1, 25)
 # States that pass by themselves: an attach waits for their end.
@@ -77,7 +78,7 @@ def kubernetes_version(facts: Facts) -> Judgement:
     minor = ".".join(text.split(".")[:2])
     command = f"az aks get-upgrades --ids {facts.cluster_id} --output table"
     parts = minor.split(".")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+    if len(parts) != 2 or not all(is_number(part) for part in parts):
         return cannot_tell(
             f"The cluster does not say its Kubernetes version ({text or 'nothing'}).", "Check the version.", command
         )
@@ -97,7 +98,7 @@ def kubernetes_version(facts: Facts) -> Judgement:
 
 
 def _by_number(minor: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in minor.split(".") if part.isdigit())
+    return tuple(int(part) for part in minor.split(".") if is_number(part))
 
 
 def pod_identity(facts: Facts) -> Judgement:

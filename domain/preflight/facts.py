@@ -46,7 +46,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Permission:
-    """What one role, built in or not, allows the app's identity at a scope; ``*`` stands for anything.
+    """What one role, built in or not, allows an identity at a scope; ``*`` stands for anything.
 
     ``conditional``: under a condition that this product does not judge.
     """
@@ -100,6 +100,19 @@ class ClusterView:
 
 
 @dataclass(frozen=True)
+class CallerRights:
+    """What the roles of whoever asked allow, by scope; ``grants`` are the scopes at which roles are to be granted.
+
+    ``unread``: why the grants are not known.
+    """
+
+    object_id: str
+    held: Mapping[str, Sequence[Permission] | Unread] = field(default_factory=dict)
+    grants: tuple[str, ...] = ()
+    unread: str | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was asked and what was read. A fact that could not be read is ``Unread``; ``known`` opens it.
 
@@ -125,6 +138,7 @@ class Facts:
     workspace_roles: Seen | Unread = Unread("was not asked for")
     workspace_permissions: Sequence[Permission] | Unread = Unread("was not asked for")
     cluster_permissions: Sequence[Permission] | Unread = Unread("was not asked for")
+    caller: CallerRights | None = None
 
     @property
     def connected(self) -> bool:

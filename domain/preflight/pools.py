@@ -11,6 +11,7 @@ from domain.extension.keys import NODE_SELECTOR
 from domain.extension.wanted import wanted_extension
 from domain.preflight.check import Judgement, cannot_tell, fails, passes, warns
 from domain.preflight.facts import CannotTell, Facts, VmSize, known
+from domain.version import is_number
 
 # Taints that components and workloads tolerate (Azure ML reference for Kubernetes, "scheduling").
 _TOLERATED = (
@@ -212,7 +213,7 @@ def _gpus_of(instance_types: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str,
     for each in instance_types:
         resources = each.get("resources") or {}
         asked = [(resources.get(part) or {}).get(GPU) for part in ("limits", "requests")]
-        counts = [int(str(value)) for value in asked if str(value or "").isdigit()]
+        counts = [int(str(value)) for value in asked if is_number(str(value or ""))]
         yield str(each.get("name")), max(counts, default=0)
 
 

@@ -9,6 +9,7 @@ from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import Finding
 from domain.preflight import (
     access,
+    caller,
     cluster,
     cluster_api,
     computes,
@@ -84,6 +85,9 @@ CHECKS = (
         access.key_vault_secrets, access.takes_secrets,
     ),
     Check("appPermissions", "the app's own identity may do what is needed", FAIL, permissions.app_permissions),
+    Check(
+        caller.CHECK, "the roles of whoever asked hold what the app does for them", FAIL, caller.caller_permissions
+    ),
     Check("outbound", "hosts and proxy on the way out of the cluster", UNKNOWN, cluster.outbound),
 )  # fmt: skip
 

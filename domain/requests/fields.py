@@ -21,7 +21,7 @@ from domain.violations import Violation
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _RESOURCE_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,127}")
 _LONGEST_WAIT = timedelta(days=30)
-_VERSION = re.compile(r"\d+\.\d+\.\d+([-+.][-+.A-Za-z0-9]+)?")
+_VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){2}(?:[-+.][-+.A-Za-z0-9]{1,64})?")
 
 
 def arm_id(text: str, *types: str) -> ArmId:

@@ -56,6 +56,11 @@ from domain.requests.fields import (
 from domain.violations import INVALID, Violation
 
 
+def _unless_given(default: str) -> Any:
+    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
+    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
+
+
 class Identity(Model):
     """The compute's own identity. Left out, the compute has none."""
 
@@ -111,7 +116,7 @@ class InstanceType(Model):
 class AttachRequest(Model):
     """Attach a cluster (AKS or Azure Arc) to a workspace as a compute. ARM ids are kept in canonical spelling."""
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"/expiresAt"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"/approvalTimeout", "/expiresAt"})
 
     workspaceId: WorkspaceId
     clusterId: ClusterId
@@ -128,6 +133,7 @@ class AttachRequest(Model):
     registerProviders: bool = False
     cleanupLegacy: bool = False
     grantRoles: bool = False
+    approval: Annotated[Literal["none"], choice("none", later=("required",))] = _unless_given("none")
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT
@@ -185,11 +191,6 @@ class DetachRequest(Model):
     reason: Reason = LEFT_OUT
 
 
-def _unless_given(default: str) -> Any:
-    """Left out it stays as it is; the contract nevertheless has the default of a first installation."""
-    return Field(default_factory=lambda: None, json_schema_extra={"default": default})
-
-
 class ExtensionChanges(Model):
     """What changes of an existing extension; ``manage`` left out brings it in line."""
 
@@ -237,6 +238,13 @@ class ReattachRequest(Model):
 class Decision(Model):
     """What a person says to an operation."""
 
+    reason: Reason = LEFT_OUT
+
+
+class Answer(Model):
+    """A person's answer to one question of an operation."""
+
+    questionId: str
     reason: Reason = LEFT_OUT
 
 

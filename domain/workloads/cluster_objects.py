@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.arm_ids import ArmId
+from domain.redaction import scrub
 from domain.workloads.uses import CLUSTER_WORK, Use
 
 AML_JOB, ONLINE_ENDPOINT, POD = "AmlJob", "OnlineEndpoint", "Pod"
@@ -49,6 +50,9 @@ class ClusterObject:
     name: str
     labels: Mapping[str, str]
     phase: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phase", scrub(self.phase))
 
     @property
     def over(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from domain import arm_ids
 from domain.arm_ids import resource_at, same_resource
+from domain.redaction import scrub
 
 FINAL_JOB_STATUSES = frozenset({"completed", "failed", "canceled"})
 # Job types whose ``computeId`` says where they run; null stands for serverless compute.
@@ -42,6 +43,9 @@ class Use:
     clear: bool = True
     id: str = ""
     since: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", scrub(self.status))
 
     @property
     def canceling(self) -> bool:

@@ -76,13 +76,19 @@ class ArmAnswer:
 
 @dataclass(eq=False)
 class ArmError(Exception):
-    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless)."""
+    """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
+
+    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent.
+    """
 
     status: int
     code: str
     message: str
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
+
+    def __post_init__(self) -> None:
+        self.code, self.message = scrub(self.code), scrub(self.message)
 
     @property
     def transient(self) -> bool:
@@ -224,7 +230,7 @@ def _request(request: HttpRequest) -> ArmAnswer:
         if (bound := exceeded(error)) is not None:
             raise ArmError(0, type(bound).__name__, str(bound)) from None
         # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
-        raise ArmError(0, type(error).__name__, scrub(str(error))) from None
+        raise ArmError(0, type(error).__name__, str(error)) from None
     body = _json(response)
     retry_after = _retry_after(response.headers.get("Retry-After"))
     if response.status_code >= 300:
@@ -245,7 +251,7 @@ def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], ret
     said = body.get("error")
     said = said if isinstance(said, dict) else body
     code = str(said.get("code") or f"Http{status}")
-    message = scrub(str(said.get("message") or "Azure gave no reason."))
+    message = str(said.get("message") or "Azure gave no reason.")
     request_id = headers.get("x-ms-request-id")
     correlation_id = headers.get("x-ms-correlation-request-id")
     return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,7 @@ _OTHER_CLOUDS = {
     "https://management.usgovcloudapi.net": ("ml.azure.us", "cx.aks.containerservice.azure.us"),
     "https://management.chinacloudapi.cn": ("ml.azure.cn", "cx.prod.service.azk8s.cn"),
 }
+_PUBLIC_LOGIN = "https://login.microsoftonline.com"
 # azure-core's own limits are 300 s each: as long as functionTimeout, which ends the whole worker.
 _LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 
@@ -68,11 +70,12 @@ def credential_of(identity: StorageIdentity) -> TokenCredential:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where Azure Resource Manager answers, the scope of its tokens, and the domains of key vaults and storage."""
+    """Where Azure Resource Manager and Entra answer, and the domains of key vaults and storage."""
 
     resource_manager: str
     key_vault_domain: str = _PUBLIC_KEY_VAULT
     storage_domain: str = _PUBLIC_STORAGE
+    login_endpoint: str = _PUBLIC_LOGIN
 
     @property
     def machine_learning_domain(self) -> str:
@@ -115,8 +118,22 @@ def cloud() -> Cloud:
                 endpoint,
                 _domain(suffixes.get("keyVaultDns")) or _PUBLIC_KEY_VAULT,
                 _domain(suffixes.get("storage")) or _PUBLIC_STORAGE,
+                _login_endpoint(entry),
             )
     raise ValueError(f"no entry of the cloud metadata at {url.split('?')[0]} has a resourceManager that is part of it")
+
+
+def known_login_endpoint() -> str:
+    """Where the cloud's tokens come from, without a call to anybody; empty while that is not known."""
+    known = not os.environ.get("ARM_CLOUD_METADATA_URL") or cloud.cache_info().currsize
+    return cloud().login_endpoint if known else ""
+
+
+def _login_endpoint(entry: Mapping[str, Any]) -> str:
+    """Where the cloud's tokens come from; empty when the document does not say it, never that of another cloud."""
+    authentication = entry.get("authentication")
+    said = authentication.get("loginEndpoint") if isinstance(authentication, dict) else None
+    return str(said or "").rstrip("/")
 
 
 def _domain(suffix: object) -> str:

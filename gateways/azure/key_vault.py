@@ -10,6 +10,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretClient
 
 from domain.extension.secret_ids import SecretId
+from domain.redaction import learn, scrub
 from gateways import bounds
 from gateways.azure.identity import cloud, credential
 from gateways.azure.own_host import own_host_options
@@ -22,6 +23,9 @@ class VaultError(Exception):
     status: int
     code: str
     message: str
+
+    def __post_init__(self) -> None:
+        self.code, self.message = scrub(self.code), scrub(self.message)
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
@@ -36,7 +40,7 @@ def _client(vault_url: str) -> SecretClient:
 
 
 def secret(secret_id: SecretId) -> str:
-    """The value of a secret, in its named version or the current one.
+    """The value of a secret, in its named version or the current one. Texts are scrubbed of it from then on.
 
     Raises VaultError. A vault outside this cloud's domain is not asked at all (``ForeignVault``): it would be shown a
     token.
@@ -56,6 +60,7 @@ def secret(secret_id: SecretId) -> str:
         raise VaultError(0, type(error).__name__, "the vault did not answer") from None
     if not found.value:
         raise VaultError(404, "SecretEmpty", f"the secret {secret_id.name} is empty")
+    learn(found.value)
     return found.value
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.problems import AzureAnswer
-from domain.redaction import scrub
 from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
 
@@ -58,4 +57,4 @@ def poll(operation_url: str | None) -> Progress:
     said: Any = answer.body.get("error")
     said = said if isinstance(said, dict) else {}
     code, message = said.get("code") or status, said.get("message") or f"the operation ended as {status}"
-    return Progress(OVER, error=AzureAnswer(str(code), scrub(str(message)), answer.status))
+    return Progress(OVER, error=AzureAnswer(str(code), str(message), answer.status))

@@ -51,9 +51,9 @@ def submit_command(workspace_id: str, job_name: str, compute_name: str, command_
     except ForeignHost as error:
         raise ArmError(400, FOREIGN_URL, str(error)) from None
     except HttpResponseError as error:
-        raise _arm_error(error) from error
+        raise _arm_error(error) from None
     except AzureError as error:  # azure-ai-ml's own exceptions too: it refuses some jobs before it sends them.
-        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from error
+        raise ArmError(0 if not hasattr(error, "error_category") else 400, type(error).__name__, str(error)) from None
 
 
 def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
@@ -70,9 +70,9 @@ def job_error(workspace_id: str, job_name: str) -> AzureAnswer | None:
     except ForeignHost as error:
         raise ArmError(400, FOREIGN_URL, str(error)) from None
     except HttpResponseError as error:
-        raise _arm_error(error) from error
+        raise _arm_error(error) from None
     except (AzureError, ValueError, KeyError) as error:  # The data plane did not answer, or not in its own shape.
-        raise ArmError(0, type(error).__name__, str(error)) from error
+        raise ArmError(0, type(error).__name__, str(error)) from None
     return None
 
 

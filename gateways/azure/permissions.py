@@ -1,15 +1,18 @@
-"""What the app's own identity may do at a scope, as Azure RBAC tells it."""
+"""What the app's own identity, and whoever asks it, may do at a scope, as Azure RBAC tells it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from domain.access.roles import ROLE_ASSIGNMENT, ROLE_DEFINITION
 from domain.arm_ids import ArmId
 from domain.preflight.facts import Permission
 from gateways.azure import arm
 
 _API = "2022-04-01"
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def read(scope: ArmId) -> tuple[Permission, ...]:
@@ -21,6 +24,29 @@ def read(scope: ArmId) -> tuple[Permission, ...]:
     return tuple(
         Permission(_texts(row, "actions"), _texts(row, "notActions"), bool(row.get("condition"))) for row in rows
     )
+
+
+def read_of(object_id: str, scope: str) -> tuple[Permission, ...]:
+    """An entry for each role of a principal at a scope and above, those of its groups included. Raises ArmError.
+
+    Roles that it could activate do not count, and what a deny assignment takes away is not seen.
+    """
+    query = {"$filter": f"atScope() and assignedTo('{object_id}')"}
+    found: list[Permission] = []
+    for assignment in arm.items(f"{scope}/providers/{ROLE_ASSIGNMENT}", _API, query):
+        properties = assignment.get("properties") or {}
+        role = str(properties.get("roleDefinitionId") or "").rsplit("/", 1)[-1]
+        if not _GUID.fullmatch(role):
+            continue
+        # As seen from the scope: who may read the scope's roles may not be allowed to read the subscription's.
+        definition = arm.find(f"{scope}/providers/{ROLE_DEFINITION}/{role}", _API)
+        rows = ((definition.body.get("properties") or {}).get("permissions") or ()) if definition else ()
+        conditional = bool(properties.get("condition"))
+        found += [
+            Permission(_texts(row, "actions"), _texts(row, "notActions"), conditional or bool(row.get("condition")))
+            for row in rows
+        ]
+    return tuple(found)
 
 
 def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:

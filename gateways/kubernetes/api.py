@@ -15,6 +15,7 @@ from domain.cluster.components import (
 )
 from domain.cluster.legacy_objects import LegacyObject
 from domain.cluster.objects import Found
+from domain.redaction import scrub
 from domain.workloads.cluster_objects import (
     AML_JOB,
     ONLINE_ENDPOINT,
@@ -34,7 +35,7 @@ OVER_BOUND = "OverBound"
 
 @dataclass(frozen=True)
 class Unreachable:
-    """Why the API of a cluster cannot be used from here.
+    """Why the API of a cluster cannot be used from here, without the secrets that the cluster may have named.
 
     ``commands``: there is no way to it, but a command in the cluster may help; ``entra``: users sign in with Entra ID.
     """
@@ -43,6 +44,9 @@ class Unreachable:
     remedy: str | None = None
     commands: bool = False
     entra: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", scrub(self.reason))
 
     def and_also(self, other: Unreachable) -> Unreachable:
         """Both reasons: the API was tried first, then a command."""
@@ -56,6 +60,9 @@ class KubernetesError(Exception):
     status: int
     reason: str
     message: str
+
+    def __post_init__(self) -> None:
+        self.reason, self.message = scrub(self.reason), scrub(self.message)
 
     @property
     def transient(self) -> bool:
@@ -247,12 +254,12 @@ def _explained() -> Iterator[None]:
     except httpx2.HTTPStatusError as error:
         said = _status_object(error.response)
         reason, message = str(said.get("reason") or "Unknown"), str(said.get("message") or "no reason given")
-        raise KubernetesError(error.response.status_code, reason, message) from error
+        raise KubernetesError(error.response.status_code, reason, message) from None
     except httpx2.HTTPError as error:
-        raise KubernetesError(0, type(error).__name__, str(error) or "no answer") from error
-    except (msgspec.MsgspecError, RecursionError, TypeError, AttributeError, KeyError) as error:
+        raise KubernetesError(0, type(error).__name__, str(error) or "no answer") from None
+    except (msgspec.MsgspecError, RecursionError, TypeError, AttributeError, KeyError):
         # Objects in a shape that no cluster of Kubernetes has: what it holds is unknown.
-        raise KubernetesError(0, "UnexpectedAnswer", "the answer is not what the API promises") from error
+        raise KubernetesError(0, "UnexpectedAnswer", "the answer is not what the API promises") from None
 
 
 def _status_object(response: Any) -> Mapping[str, Any]:

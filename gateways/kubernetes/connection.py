@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import requests
 import yaml
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
+from domain.redaction import learn
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
@@ -22,6 +24,7 @@ from gateways.azure.identity import cloud, credential
 from gateways.azure.own_host import origin_of
 from gateways.kubernetes import kinds
 from gateways.kubernetes.api import OVER_BOUND, Api, KubernetesError, Unreachable
+from gateways.kubernetes.ways import Ways, open_ways
 
 if TYPE_CHECKING:
     from lightkube import Client
@@ -38,18 +41,29 @@ def connect(cluster: ArmId) -> Api | Unreachable:
     """The API of a cluster, seen to answer and to let the app look at namespaces; or why it cannot be used from here.
 
     Goes in as the app, with an Entra token where the cluster takes one; where that is not let in, with the credential
-    of the cluster's administrator, when the app may have it and local accounts are not disabled.
+    of the cluster's administrator, when the policy says so, the app may have it and local accounts are not disabled.
 
     Raises ArmError when Azure Resource Manager has an outage, KubernetesError when the cluster's API has one.
     """
     if cluster.resource_type == CONNECTED_CLUSTER:
         return Unreachable("an Azure Arc cluster is reached through a proxy on somebody's machine only")
+    ways = open_ways()
     servers = _own_servers(cluster)
     first = _with_credential(cluster, servers, "listClusterUserCredential", {"format": "exec"})
     if isinstance(first, Api) or first.commands:
+        return _without_closed(first, ways)
+    if not ways.administrator:
         return first
     second = _with_credential(cluster, servers, "listClusterAdminCredential", {})
-    return second if isinstance(second, Api) or second.commands else first
+    return _without_closed(second, ways) if isinstance(second, Api) or second.commands else first
+
+
+def _without_closed(found: Api | Unreachable, ways: Ways) -> Api | Unreachable:
+    """What was found; a command in the cluster is no way where the policy does not allow it."""
+    if isinstance(found, Api) or ways.commands:
+        return found
+    reason = f"{found.reason}; the policy does not allow commands in it"
+    return replace(found, reason=reason, commands=False)
 
 
 def _own_servers(cluster: ArmId) -> frozenset[str]:
@@ -143,6 +157,7 @@ def _config(body: Mapping[str, Any], servers: frozenset[str]) -> tuple[dict[str,
     token = user.get("token") or (entra_token() if entra else None)
     if token is None:
         return unusable, entra
+    learn(str(token))
     config = {
         "current-context": "moor",
         "clusters": [{"name": "moor", "cluster": kept}],

@@ -14,6 +14,7 @@ from domain.cluster.components import (
     Seen,
     Workload,
 )
+from domain.redaction import scrub
 from domain.workloads.cluster_objects import UNKNOWN, ClusterObject
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _pod(pod: Pod) -> PodState:
     containers = [] if status is None else [*(status.initContainerStatuses or []), *(status.containerStatuses or [])]
     waits = [c.state.waiting.reason for c in containers if c.state is not None and c.state.waiting is not None]
     name = str(pod.metadata.name) if pod.metadata is not None else ""
-    return PodState(name, tuple(reason for reason in waits if reason))
+    return PodState(name, tuple(scrub(reason) for reason in waits if reason))
 
 
 def _router(service: Service | None) -> Router | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.compute.attachment import KEPT_TLS_SECRET, LEGACY_TLS_SECRET
 from domain.extension.wanted import RELEASE_NAMESPACE
+from domain.redaction import learn
 from gateways.kubernetes.api import Api
 
 _LEGACY_NAMESPACE = "default"
@@ -44,6 +45,8 @@ def copy_tls(api: Api, labels: Mapping[str, str], annotations: Mapping[str, str]
     data = _data(_read(api, LEGACY_TLS_SECRET, _LEGACY_NAMESPACE))
     if len(data) < len(_KEYS):
         return False
+    for held in data.values():
+        learn(held)
     present = _read(api, KEPT_TLS_SECRET, RELEASE_NAMESPACE)
     metadata = ObjectMeta(
         name=KEPT_TLS_SECRET, namespace=RELEASE_NAMESPACE, labels=dict(labels), annotations=dict(annotations)

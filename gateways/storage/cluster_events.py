@@ -21,6 +21,7 @@ from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, table
 TABLE = "reactions"
 _ROW = "reaction"
 _TRIES = 20
+_TIMES = ("deletedTime", "writtenTime", "goneTime")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Reaction:
     """``seen`` events of a cluster, of which a look has covered ``handled``. ``deleted``: one was about its deletion.
 
     ``deleted_time`` and ``written_time`` are when the last deletion and the last write happened, as events say: they
-    come in any order. Rows up to release 0.2.0 have neither.
+    come in any order. ``gone_time`` is when a look first found no trace of it, until a look finds otherwise. Rows up to
+    release 0.2.0 have none of them.
     """
 
     cluster_id: str
@@ -37,6 +39,7 @@ class Reaction:
     deleted: bool
     deleted_time: datetime | None = None
     written_time: datetime | None = None
+    gone_time: datetime | None = None
 
     @property
     def recreated(self) -> bool:
@@ -89,7 +92,8 @@ def read(cluster_id: str) -> Reaction | None:
 def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
     """Note that a look covered ``seen`` events; the answer tells whether more came. None: there is no row.
 
-    A cluster found alive has outlived the deletions that events reported. Raises ReactionContested or AzureError.
+    Events that have not come are covered by no look, whoever says so. A cluster found alive has outlived the deletions
+    that events reported. Raises ReactionContested or AzureError.
     """
     for _ in range(_TRIES):
         row = _row(cluster_id)
@@ -97,9 +101,24 @@ def settle(cluster_id: str, seen: int, *, alive: bool) -> Reaction | None:
             return None
         before = _reaction(row)
         deleted = before.deleted and not (alive and before.seen == seen)
-        after = replace(before, handled=max(before.handled, seen), deleted=deleted)
+        handled = max(before.handled, min(seen, before.seen))
+        after = replace(before, handled=handled, deleted=deleted, gone_time=None)
         if _write(after, row):
             return after
+    raise ReactionContested(cluster_id)
+
+
+def set_gone(cluster_id: str, moment: datetime | None) -> None:
+    """Note when a look first found no trace of a cluster; None when it has found otherwise since.
+
+    Raises ReactionContested or AzureError.
+    """
+    for _ in range(_TRIES):
+        row = _row(cluster_id)
+        if row is None or (before := _reaction(row)).gone_time == moment:
+            return
+        if _write(replace(before, gone_time=moment), row):
+            return
     raise ReactionContested(cluster_id)
 
 
@@ -117,7 +136,7 @@ def _row(cluster_id: str) -> Any | None:
 
 
 def _reaction(row: Any) -> Reaction:
-    times = [from_text(row[name]) if row.get(name) else None for name in ("deletedTime", "writtenTime")]
+    times = [from_text(row[name]) if row.get(name) else None for name in _TIMES]
     return Reaction(row["cluster"], row["seen"], row["handled"], row["deleted"], *times)
 
 
@@ -136,8 +155,8 @@ def _write(reaction: Reaction, row: Any | None) -> bool:
         "deleted": reaction.deleted,
         "pending": reaction.pending,
     }
-    times = {"deletedTime": reaction.deleted_time, "writtenTime": reaction.written_time}
-    entity |= {name: to_text(moment) for name, moment in times.items() if moment is not None}
+    moments = (reaction.deleted_time, reaction.written_time, reaction.gone_time)
+    entity |= {name: to_text(moment) for name, moment in zip(_TIMES, moments, strict=True) if moment is not None}
     try:
         if row is None:
             table(TABLE).create_entity(entity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 
@@ -17,13 +17,17 @@ MOST_READ = 500
 
 @dataclass(frozen=True)
 class Filter:
-    """All that is given must hold. ARM ids in canonical spelling; letter case does not count."""
+    """All that is given must hold. ARM ids in canonical spelling; letter case does not count.
+
+    ``visible`` says which operations whoever asks may see.
+    """
 
     statuses: tuple[str, ...] = ()
     kind: str | None = None
     workspace_id: str | None = None
     cluster_id: str | None = None
     compute_name: str | None = None
+    visible: Callable[[Operation], bool] | None = None
 
     def admits(self, operation: Operation) -> bool:
         """Whether the operation is asked for."""
@@ -33,6 +37,7 @@ class Filter:
             and _fits(self.workspace_id, operation.workspace_id)
             and _fits(self.cluster_id, operation.cluster_id)
             and _fits(self.compute_name, operation.compute_name)
+            and (self.visible is None or self.visible(operation))
         )
 
 

@@ -25,7 +25,7 @@ OPERATION_URLS = "operation_urls"
 _JSON = frozenset(
     {
         *("request", "requested_by", "steps", "created", "findings", "result", "problem", "counts", "cancel"),
-        *("questions", OPERATION_URLS, "left_out", "data"),
+        *("questions", OPERATION_URLS, "left_out", "retried_by", "data"),
     }
 )
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.
@@ -41,7 +41,15 @@ def head_row(operation: Operation) -> dict[str, Any]:
 def operation_from_row(row: Mapping[str, Any]) -> Operation:
     """The inverse of ``head_row``, for rows of every release. Raises CodecError when the row cannot be understood."""
     columns = columns_of(row)
-    return decode(Operation, columns if SCHEMA_COLUMN in columns else rows_of_0_2.operation(columns))
+    now = columns if SCHEMA_COLUMN in columns else rows_of_0_2.operation(columns)
+    return decode(Operation, {**now, "questions": _with_ids(now.get("questions"))})
+
+
+def _with_ids(questions: Any) -> Any:
+    """Questions had no id of their own at first: a step asked one, and its name tells which is answered."""
+    if not isinstance(questions, list):
+        return questions or []
+    return [{"id": q.get("step"), **q} if isinstance(q, dict) else q for q in questions]
 
 
 def columns_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Operations, their index and their journal in Table Storage (docs/state.md says why the rows are shaped so).
 
 All rows of table ``operations`` share one partition, so that a head, its index rows and its journal entries change in
-one transaction: what a list shows is what a get shows, and the journal has no gap.
+one transaction: what a list shows is what a get shows, and the journal has no gap. What people read of
+them is scrubbed of secrets as it is written (domain/operation/scrubbed.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from azure.data.tables import TableTransactionError, UpdateMode
 
 from domain.operation.codec import CodecError
 from domain.operation.record import JournalEntry, Operation
+from domain.operation.scrubbed import scrubbed, scrubbed_entry
 from gateways.storage.record_rows import (
     entry_from_row,
     head_row,
@@ -69,7 +71,8 @@ def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
 
     Raises OperationExists, RecordTooLarge or azure.core.exceptions.AzureError.
     """
-    operation = replace(operation, journal_length=len(entries))
+    operation = scrubbed(replace(operation, journal_length=len(entries)))
+    entries = [scrubbed_entry(entry) for entry in entries]
     rows: list[_Row] = [("create", _entity(_head_key(operation.id), head_row(operation)))]
     rows += [("create", _entity(key, index_row(operation.id))) for key in index_keys(operation)]
     rows += [("create", _journal_entity(operation.id, n, e)) for n, e in enumerate(entries, start=1)]
@@ -126,9 +129,9 @@ def change(
             return stored
         # Whoever wrote in between may have looked at the clock later than we have: the journal's times never run back.
         least = stored.operation.updated_time
-        entries = [replace(entry, time=max(entry.time, least)) for entry in decided.entries]
+        entries = [replace(scrubbed_entry(entry), time=max(entry.time, least)) for entry in decided.entries]
         after = replace(
-            decided.operation,
+            scrubbed(decided.operation),
             updated_time=max(now, least, *(entry.time for entry in entries)),
             journal_length=stored.operation.journal_length + len(entries),
         )

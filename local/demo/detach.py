@@ -37,11 +37,15 @@ def play_detach(view: View, stack: Stack, compute: str, job: str, follow: Follow
         stack.app.wait_until(operation["id"], _asks, PATIENCE)
     view.line("the question stands as before; nothing was lost")
 
-    view.section("9  Somebody says yes, the job ends, and Moor detaches the compute")
-    view.command(f'POST /api/operations/{operation["id"]}/approve  {{"reason": "the team agreed"}}')
-    answer = stack.app.call("POST", f"/operations/{operation['id']}/approve", {"reason": "the team agreed"})
+    view.section("9  Grace, who did not ask, says yes; the job ends, and Moor detaches the compute")
+    view.command(
+        f'POST /api/operations/{operation["id"]}/approve  {{"questionId": "...", "reason": "the team agreed"}}'
+    )
+    answer = stack.approver.answer(operation["id"], "approve", "the team agreed")
     if answer.status != 202:
         raise AssertionError(f"the approval was not taken: {answer.status} {answer.body}")
+    by = next(e for e in stack.app.journal(operation["id"]) if e["event"] == "decided")["data"]
+    view.line(f"the journal names her: {by['name']}, {by['principal']}")
     with view.waiting("Moor continues"):
         drains = stack.app.wait_until(operation["id"], _drains, PATIENCE)
     view.line(f"approved; now it waits: {drains['progress']['detail']}")

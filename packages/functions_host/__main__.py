@@ -87,6 +87,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--call-hook", metavar="URL", help="ask this URL before and after each call to the durable engine"
     )
+    parser.add_argument(
+        "--fork-server",
+        type=Path,
+        metavar="SOCKET",
+        help="have workers forked by worker/fork_server.py, for many starts",
+    )
     add_engine_arguments(parser)
     add_clock_arguments(parser)
     parsed = parser.parse_args(arguments)
@@ -123,7 +129,7 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
     port = options.port if options.port is not None else (settings.port if settings else None) or DEFAULT_PORT
     listener = _listen(port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    worker = WorkerSupervisor(WorkerOptions(app_dir, os.environ), host_json.function_timeout)
+    worker = WorkerSupervisor(WorkerOptions(app_dir, os.environ, options.fork_server), host_json.function_timeout)
     await worker.launch()
     # Imported while the worker imports the app: a start takes half a second less.
     from aiohttp import web

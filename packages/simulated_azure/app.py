@@ -25,11 +25,13 @@ from packages.simulated_azure.arm import long_running
 from packages.simulated_azure.arm.front_door import Arm
 from packages.simulated_azure.arm.routing import Router
 from packages.simulated_azure.control.api import Control, explain_errors
+from packages.simulated_azure.control.directory import DirectoryControl
 from packages.simulated_azure.control.events import EventControl
 from packages.simulated_azure.data_plane import key_vault, run_history
 from packages.simulated_azure.event_grid.delivery import Deliverer
 from packages.simulated_azure.event_grid.topics import Topics
 from packages.simulated_azure.identity import metadata
+from packages.simulated_azure.identity.entra import Entra
 from packages.simulated_azure.identity.managed_identity import Identity
 from packages.simulated_azure.identity.tokens import TokenIssuer
 from packages.simulated_azure.kubernetes import commands
@@ -112,6 +114,7 @@ async def serve(options: Options) -> None:
     control_app = web.Application(middlewares=[explain_errors], client_max_size=MAX_BODY * 8)
     control_app.add_routes(Control(world, lambda: about).routes())
     control_app.add_routes(EventControl(world, deliverer).routes())
+    control_app.add_routes(DirectoryControl(world).routes())
     control_app.add_routes(KubernetesControl(world).routes())
     arm_port = await listen(arm_app, options.port or kept["port"], files.server_context())
     identity_port = await listen(identity_app, options.identity_port or kept["identityPort"], None)
@@ -230,6 +233,7 @@ def _arm_application(
     app.router.add_get("/metadata/endpoints", describe)
     app.router.add_get("/eventsubscriptions/{name}/validate", event_subscriptions.validate)
     app.add_routes(topics.routes())
+    app.add_routes(Entra(world).routes())
     app.router.add_route("*", "/{path:.*}", arm.serve)
     return app
 

@@ -10,6 +10,7 @@ from packages.simulated_azure.access import custom_roles, rbac, role_conditions
 from packages.simulated_azure.arm import resources
 from packages.simulated_azure.arm.errors import ArmError
 from packages.simulated_azure.data_plane import key_vault
+from packages.simulated_azure.identity import directory
 from packages.simulated_azure.kubernetes import cluster as kubernetes_cluster
 from packages.simulated_azure.providers import plain, system_data
 from packages.simulated_azure.providers.clusters import (
@@ -33,6 +34,7 @@ SECTIONS = {
     "resources",
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
     "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleDefinitions", "roleAssignments", "vaults",
+    "applications", "people",
 }  # fmt: skip
 PROVIDERS = (
     "Microsoft.Authorization",
@@ -63,6 +65,8 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
         "subscriptions": _subscription,
         "roleDefinitions": _role_definition,
         "principals": _principal,
+        "applications": directory.put_application,
+        "people": directory.put_person,
         "resources": _plain,
         "workspaces": _workspace,
         "clusters": _cluster,

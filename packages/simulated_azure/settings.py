@@ -20,6 +20,8 @@ DEFAULTS: dict[str, Any] = {
     "kubernetesCallerAddress": "203.0.113.7",
     # Real seconds, because clients check them against the real clock. Managed identity tokens live a day.
     "tokenLifetimeSeconds": 86400,
+    # The same of tokens for applications that the directory knows; in Entra 60 to 90 minutes.
+    "accessTokenLifetimeSeconds": 4500,
     # Simulated seconds from acceptance to completion.
     "durations": {
         "cluster.create": 300,

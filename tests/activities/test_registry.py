@@ -10,8 +10,8 @@ import pytest
 
 from activities import registry
 from activities.registry import BINDINGS
+from domain.operation.step_lists import ATTACH, DETACH, REATTACH
 from domain.operation.steps import BY_NAME, Step, do
-from orchestrators import attach, detach, reattach
 from orchestrators.run import run_operation
 from tests.orchestrators.driver import FakeContext, Scheduled, drive
 
@@ -66,7 +66,7 @@ def test_what_a_binding_refers_to_is_a_step_of_its_own_sort() -> None:
         assert binding.taken_anew is (binding.step.always or binding.step.name == "claim")
 
 
-@pytest.mark.parametrize("steps", [attach.STEPS, detach.STEPS, reattach.STEPS])
+@pytest.mark.parametrize("steps", [ATTACH, DETACH, REATTACH])
 def test_an_undo_comes_after_what_it_reverts_and_what_is_begun_before_what_waits_for_it(
     steps: tuple[Step, ...],
 ) -> None:

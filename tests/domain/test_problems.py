@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.problems import AzureAnswer, Problem, answers_in, problem_from_json, problem_to_json
+from domain.problems import AzureAnswer, Problem, answers_in, problem_to_json
 
 PROBLEM = Problem("AttachFailed", "no", "attach_compute", azure=AzureAnswer("C", None, 409))
 
@@ -19,17 +19,16 @@ def test_problems_are_kept_and_shown_without_empty_fields() -> None:
         "step": "attach_compute",
         "azure": {"code": "C", "status": 409},
     }
-    assert problem_from_json(problem_to_json(PROBLEM)) == PROBLEM
     assert problem_to_json(replace(PROBLEM, transient=True))["transient"] is True
 
 
-def test_a_problem_with_every_field_comes_back_as_it_was() -> None:
+def test_a_problem_with_every_field_shows_them_all() -> None:
     azure = AzureAnswer("C", "m", 409, "request", "correlation")
     problem = Problem("A", "m", "s", "r", "az", "https://learn.microsoft.com/x", True, azure)
     kept = problem_to_json(problem)
     assert kept["azure"]["requestId"] == "request"
     assert kept["azure"]["correlationId"] == "correlation"
-    assert problem_from_json(kept) == problem
+    assert (kept["code"], kept["step"], kept["transient"]) == ("A", "s", True)
 
 
 def test_azure_that_said_nothing_is_left_out() -> None:

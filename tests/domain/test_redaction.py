@@ -1,11 +1,99 @@
+"""Every shape of a secret, in every setting that Azure, a job or a cluster may put it in; and nothing else."""
+
 from __future__ import annotations
 
-import pytest
+import base64
+import json
+import time
+from dataclasses import dataclass
+from urllib.parse import quote
 
-from domain.problems import answers_in
-from domain.redaction import scrub
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain import redaction
+from domain.catalogue.explain import ENTRIES
+from domain.problems import AzureAnswer, answers_in
+from domain.redaction import LONGEST, REDACTED, learn, scrub, scrub_all
+from tests.making import CLUSTER_ID, WORKSPACE_ID
 
 URL = "https://management.azure.com/subscriptions/s/providers/P/locations/l/computeOperationsStatus/id"
+HEART = "dGhlLWhlYXJ0LW9mLXRoZS1zZWNyZXQ"
+JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIxIn0.{HEART}-_x"
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\nMIIEvQ\n{HEART}\n-----END RSA PRIVATE KEY-----"
+# Each holds HEART, which nothing may show.
+SECRETS = {
+    "storage connection string": "DefaultEndpointsProtocol=https;AccountName=a;"
+    f"AccountKey={HEART}+/==;EndpointSuffix=core.windows.net",
+    "bus connection string": f"Endpoint=sb://relay/;SharedAccessKeyName=k;SharedAccessKey={HEART}=",
+    "connection string in a URL": f"AccountName%3Da%3BAccountKey%3D{HEART}",
+    "PEM": PEM,
+    "PEM in JSON": json.dumps({"key": PEM}),
+    "PEM without an end": PEM.partition("\n-----END")[0],
+    "PEM in base64": base64.b64encode(f"-----BEGIN PRIVATE KEY-----\n{HEART}".encode()).decode() + HEART,
+    "JWT": JWT,
+    "JWT after a word": f"token{JWT}",
+    "JWT in a URL": f"Bearer%20{JWT}",
+    "JWE": f"{JWT}.{HEART}.{HEART}",
+    "bearer": f"Bearer {HEART}",
+    "header": f"Authorization: Custom {HEART} {HEART}",
+    "header in JSON": json.dumps({"authorization": f"Basic {HEART}"}),
+    "function key": f"x-functions-key: {HEART}",
+    "SAS": f"https://a.blob.core.windows.net/c?sv=2022-11-02&se=2026-01-01&sig={HEART}%3D",
+    "SAS without its URL": f"sig={HEART}%3D&se=2026",
+    "SAS of a bus": f"SharedAccessSignature sr=sb%3a%2f%2fr&sig={HEART}%3d&se=1&skn=k",
+    "operation URL": f"{URL}?api-version=2025-12-01&t=63&c=MII{HEART}&s={HEART}&h={HEART}",
+    "operation URL in HTML": f"<a href='{URL}?api-version=1&amp;h={HEART}'>",
+    "operation URL in JSON": f'{{"url": "{URL}?a=b\\u0026sig={HEART}"}}',
+    "URL with a password": f"postgres://moor:{HEART}@db.example.net/x",
+    "URL with an @ in its password": f"https://moor:a@{HEART}@db.example.net/x",
+    "URL with a token": f"https://{HEART}@git.example.net/x",
+    "password": f"Password={HEART};",
+    "password in YAML": f"password: {HEART}",
+    "password in JSON": json.dumps({"password": f'a "b", c;{HEART}'}),
+    "client secret in JSON in JSON": json.dumps(json.dumps({"clientSecret": f"x;y {HEART}"})),
+    "primary key": json.dumps({"primaryKey": HEART}),
+    "kubeconfig": f"users:\n- user:\n    client-key-data: {HEART}\n",
+    "access token": f"access_token={HEART}",
+    "storage key alone": f"the key {base64.b64encode(HEART.encode() * 2 + b'xx').decode()} is refused",
+}
+HARMLESS = [
+    "",
+    CLUSTER_ID,
+    WORKSPACE_ID,
+    "no URL: a=b, c = d, who?",
+    "API-Version is plain: ?API-VERSION=1",
+    f"az rest --method delete --url '{URL}?api-version=1&underlyingResourceAction=Detach'",
+    "the secret https://contoso-tls.vault.azure.net/secrets/models-key is empty",
+    "Basic authentication failed; a Bearer token is missing",
+    "The password: must have 12 characters",
+    "Secret: models-key",
+    "SharedAccessKeyName=RootManageSharedAccessKey",
+    "sslKeyPemFile and keyJson.value",
+    "kubectl get secret azuremlfessl --output jsonpath={.type}",
+    "d41d8cd98f00b204e9800998ecf8427e at https://example.net/simple: 10:30, user@example.net",
+]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_of_every_shape_is_left_out(name: str) -> None:
+    for text in (SECRETS[name], f"Azure said: {SECRETS[name]}", f"{{'said': '{SECRETS[name]}'}}, retry"):
+        said = scrub(text)
+        assert HEART not in said
+        assert REDACTED in said or not text
+        assert scrub(said) == said
+
+
+def test_the_key_alone_is_what_the_table_means() -> None:
+    key = SECRETS["storage key alone"].split()[2]
+    assert len(key) in (88, 44)
+    assert scrub(SECRETS["storage key alone"]) == "the key REDACTED is refused"
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert scrub(text) == text
 
 
 @pytest.mark.parametrize(
@@ -20,16 +108,18 @@ URL = "https://management.azure.com/subscriptions/s/providers/P/locations/l/comp
             "Max retries exceeded with url: /x?s=REDACTED (Caused by z)",
         ),
         ('{"url": "https://x/y?sig=abc"}', '{"url": "https://x/y?sig=REDACTED"}'),
-        ('{"url": "https://x/y?a=b\\u0026sig=abc"}', '{"url": "https://x/y?a=REDACTED\\u0026sig=REDACTED"}'),
-        ("<a href='https://x/y?a=b&amp;h=abc'>", "<a href='https://x/y?a=REDACTED&amp;h=REDACTED'>"),
-        ("API-Version is plain: ?API-VERSION=1", "API-Version is plain: ?API-VERSION=1"),
-        ("no URL: a=b, c = d, who?", "no URL: a=b, c = d, who?"),
-        ("", ""),
+        (SECRETS["bus connection string"], "Endpoint=sb://relay/;SharedAccessKeyName=k;SharedAccessKey=REDACTED"),
+        (f"{PEM}\nis refused", "REDACTED\nis refused"),
     ],
 )
-def test_what_a_query_holds_is_left_out(said: str, kept: str) -> None:
+def test_what_stands_around_a_secret_stays(said: str, kept: str) -> None:
     assert scrub(said) == kept
-    assert scrub(kept) == kept
+
+
+def test_what_moor_itself_says_stays() -> None:
+    for entry in ENTRIES:
+        for text in (entry.cause, entry.remedy, entry.command, entry.documentation):
+            assert text is None or scrub(text) == text
 
 
 def test_errors_of_azure_are_scrubbed_at_every_depth() -> None:
@@ -37,3 +127,128 @@ def test_errors_of_azure_are_scrubbed_at_every_depth() -> None:
     found = answers_in({"code": "A", "message": f"poll {URL}?s=secret", "details": [inner], "innererror": inner})
     assert len(found) == 3
     assert "secret" not in str(found)
+
+
+def test_whoever_makes_an_answer_of_azure_makes_it_without_secrets() -> None:
+    said = SECRETS["bus connection string"]
+    assert HEART not in str(AzureAnswer(said, said, 400, said, said))
+
+
+@pytest.mark.parametrize(
+    "value", ["correct horse battery", 'a "quoted" one\\', "tab\tand-ümlaut-🔑", f"line one of it: {HEART}\nline two"]
+)
+def test_a_value_that_was_read_is_left_out_in_every_spelling(value: str) -> None:
+    spellings = [value, json.dumps(value, ensure_ascii=False)[1:-1].replace("\\t", "\t")]
+    spellings += [quote(value, safe=""), base64.b64encode(value.encode()).decode()]
+    before = [scrub(f"refused: {text}!") for text in spellings]
+    learn(value)
+    after = [scrub(f"refused: {text}!") for text in spellings]
+    assert after == ["refused: REDACTED!"] * len(spellings)
+    assert before != after
+
+
+def test_a_line_of_a_value_is_left_out_alone() -> None:
+    learn(f"first line of a key\n  {HEART}\nend")
+    assert scrub(f"[{HEART}] at line 2") == "[REDACTED] at line 2"
+
+
+def test_words_are_not_values() -> None:
+    for short in ("", "true", "admin"):
+        learn(short)
+    assert scrub("true for the admin") == "true for the admin"
+
+
+def test_the_eldest_values_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_MOST_KNOWN", 8)
+    for number in range(100):
+        learn(f"value-{number:03d}-{number:03d}")
+    assert len(redaction._known) == 8
+    assert scrub("value-099-099") == REDACTED
+
+
+def test_a_long_text_is_cut_and_no_half_of_a_secret_is_left() -> None:
+    learn("a vault's value")
+    for place in range(LONGEST - 40, LONGEST + 5):
+        said = scrub("x" * place + " a vault's value" + "y" * LONGEST)
+        assert len(said) <= LONGEST
+        assert "vau" not in said
+    assert scrub("z" * LONGEST) == "z" * LONGEST
+
+
+def test_all_texts_of_a_value_are_scrubbed() -> None:
+    @dataclass(frozen=True)
+    class Held:
+        text: str
+        number: int
+        more: dict[str, list[str]]
+
+    said = SECRETS["bearer"]
+    kept = scrub_all((Held(said, 1, {said: [said, "plain"]}), None))
+    bearer = f"Bearer {REDACTED}"
+    assert kept == (Held(bearer, 1, {bearer: [bearer, "plain"]}), None)
+
+
+PARTS = [
+    "eyJ",
+    ".",
+    "-----BEGIN A-----",
+    "-----END A-----",
+    "LS0tLS1CRUdJT",
+    "://",
+    "@",
+    "?a=",
+    "&b=",
+    "&amp;",
+    "Bearer ",
+    "Authorization: ",
+    "pwd=",
+    "password",
+    "apiKey",
+    "access",
+    "shared-",
+    ":",
+    "=",
+    '\\"',
+    "'",
+    " ",
+    "A" * 43,
+    "%3D",
+    "sig",
+    "\n",
+    "\\",
+    "SharedAccessSignature ",
+    "x" * 20,
+    REDACTED,
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PARTS) | st.text(max_size=8), max_size=30).map("".join))
+def test_scrubbing_again_changes_nothing_and_shows_nothing_more(text: str) -> None:
+    once = scrub(text)
+    twice = scrub(once)
+    assert scrub(twice) == twice
+    assert len(once) <= LONGEST
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted(SECRETS)),
+    st.text(st.characters(exclude_characters="eE", codec="utf-8"), max_size=30),
+    st.sampled_from([" ", "\n", ": ", ' "', " '", " (", ", ", "; ", "<"]),
+    st.sampled_from(["", " ", "\n", '"', "'", ")", ", ", ">", ". Retry."]),
+)
+def test_a_secret_is_found_wherever_it_stands(name: str, before: str, gap: str, after: str) -> None:
+    assert HEART not in scrub(f"{before}{gap}{SECRETS[name]}{after}")
+
+
+@pytest.mark.parametrize(
+    "part", [*PARTS, "a.", "a@", "&a", "password ", "shared-access-", "identity_", "Bearer+", "-", "="]
+)
+def test_no_text_takes_long(part: str) -> None:
+    """Linear: four times the text takes about four times as long, and never as long as a person would notice."""
+    text = (part * LONGEST)[:LONGEST]
+    for candidate in (text, f"={text}", f"://{text}", f"password:{text}"):
+        begun = time.process_time()
+        scrub(candidate)
+        assert time.process_time() - begun < 1.0

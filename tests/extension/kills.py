@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from domain.operation.step_lists import ATTACH
 from local.stack import Options, Stack, running_stack
 from local.world import cluster_id
-from orchestrators import attach
 from packages.functions_host.extension.options import EXTENSION
 from tests.faults import invariants
 from tests.scenarios.conftest import place_in
@@ -32,7 +32,7 @@ from tests.scenarios.test_deaths import worker_pid
 FACTOR = 12.0
 KILLS = 10
 PATIENCE = 900.0
-_BOUNDED = [step.name for step in attach.STEPS if not step.undo and step.needed({"clusterId": cluster_id("aks")})]
+_BOUNDED = [step.name for step in ATTACH if not step.undo and step.needed({"clusterId": cluster_id("aks")})]
 # Different moments: ten steps, over all of an attach.
 MOMENTS = [_BOUNDED[number * len(_BOUNDED) // KILLS] for number in range(KILLS)]
 
@@ -46,7 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_seventy_seconds_stay_below_every_bound() -> None:
-    assert min(step.bound for step in attach.STEPS) > 70 * FACTOR
+    assert min(step.bound for step in ATTACH) > 70 * FACTOR
 
 
 @pytest.mark.parametrize("who", ["extension", "worker"])

@@ -85,7 +85,7 @@ def test_a_detach_asks_and_waits_for_jobs_beside_a_whole_attach(stack: Stack) ->
     body = place.detach_body(approval="required", workloads={"policy": "wait"})
     operation_id = str(stack.app.start("detach", body)["id"])
     stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
-    approved = stack.app.call("POST", f"/operations/{operation_id}/approve", {"reason": "looked at it"})
+    approved = stack.approver.answer(operation_id, "approve", "looked at it")
     assert approved.status == 202, approved
     stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("1 job left"))
     assert deletes(stack, place) == []

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from local import tenant
 from local.app_client import Answer, AppClient
 from local.stack import Stack
 from tests.faults.evidence import AZURITE_KEY, Tables
@@ -83,6 +84,7 @@ def secrets_of(stack: Stack) -> dict[str, str]:
     for name, resource in (("ARM", ""), ("storage", "https://storage.azure.com")):
         # A token's head and body are alike for every token of a second; what makes it a secret is all of it.
         found[f"a token for {name}"] = stack.azure.token(resource=resource)
+    found |= {f"the app's token of {person.name}": stack.token_of(person) for person in tenant.PEOPLE.values()}
     return found
 
 

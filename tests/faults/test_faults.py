@@ -10,6 +10,8 @@ from tests.faults.calls import CHANGES, Fault, Plan
 from tests.faults.driver import ATTACH, COLD, COLD_CALLS, DETACH, EVENT, TESTED, UNDO, Driver, Warm
 from tests.faults.fault_stack import fault_stack
 
+pytestmark = pytest.mark.long
+
 # How many such requests each operation makes; one that makes another number has changed, and this list with it.
 WANTED = [(ATTACH, 2), (DETACH, 1), (EVENT, 2), (UNDO, 4), (TESTED, 4)]
 # The first two of an attach that is undone, or tested, are those of every attach.

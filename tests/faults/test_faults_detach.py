@@ -11,6 +11,8 @@ from tests.faults.detaches import CANCELING, CLEANING, FORCED, OVERDUE, REATTACH
 from tests.faults.driver import Driver, Warm
 from tests.faults.fault_stack import fault_stack
 
+pytestmark = pytest.mark.long
+
 # How many such requests each makes; one that makes another number has changed, and this list with it.
 WANTED = [(CANCELING, 6), (WAITING, 1), (FORCED, 1), (OVERDUE, 2), (CLEANING, 2), (REATTACH, 2)]
 # All faults in turn, beginning with the hardest.

@@ -16,6 +16,8 @@ from tests.faults.driver import Driver
 from tests.faults.fault_stack import fault_stack
 from tests.faults.refusals import FAILED_LATER, FULL, FULL_ARC, LEFT_BEHIND
 
+pytestmark = pytest.mark.long
+
 # How many changes each makes, and which of them are refused here.
 CHANGES = {FULL: 12, FULL_ARC: 12}
 REFUSED = {FULL: (2, 6, 11), FULL_ARC: (3, 8)}

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.faults import canary
 from tests.faults.calls import Fault, Plan
 from tests.faults.canary import KeptAnswers
@@ -19,6 +21,8 @@ from tests.faults.plants import (
     Plant,
     app_with,
 )
+
+pytestmark = pytest.mark.long
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""What the SDKs write once the app is imported: no request, no token, and every warning."""
+"""What is written once the app is imported: of the SDKs no request, no token, and every warning; of nobody a secret."""
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,9 +11,32 @@ from threading import Thread
 
 import pytest
 
-from gateways.sdk_logs import SDK_LOGGERS
+from gateways.sdk_logs import SDK_LOGGERS, scrub_records
 from local.app_settings import clean_environment
 
+SECRET = "c2VjcmV0LWNhbmFyeQ"
+# One of each way to write a line; the worker's own handler stands before the app is imported, and adds nothing.
+LINES = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(name)s %(message)s")
+import gateways, gateways.sdk_logs
+gateways.sdk_logs.scrub_records()
+said = "SharedAccessKey=" + "{secret}" + "=="
+for name in ("", "azure.core.pipeline", "somebody.else", "azure.functions"):
+    log = logging.getLogger(name)
+    log.warning(said)
+    log.warning("%s", said)
+    log.warning("%d", said)
+    log.warning("with %s", said, stack_info=True, extra=dict(more=1))
+    try:
+        try:
+            raise KeyError(said)
+        except KeyError as inner:
+            raise ValueError(said) from inner
+    except ValueError as error:
+        log.error("raised %r", error, exc_info=error)
+        log.exception("raised")
+"""
 ROOT = Path(__file__).resolve().parents[2]
 # As the worker does it: the root logger at INFO; then one request through azure-core's own pipeline.
 PROGRAM = """
@@ -64,3 +88,21 @@ def test_the_app_keeps_requests_out_of_the_log(port: int) -> None:
 
 def test_without_the_app_they_would_be_in_it(port: int) -> None:
     assert "secret-name" in "\n".join(written("", port))
+
+
+def test_no_line_of_any_logger_has_a_secret() -> None:
+    command = [sys.executable, "-c", LINES.replace("{secret}", SECRET)]
+    answer = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120, check=True
+    )
+    assert SECRET not in answer.stdout + answer.stderr
+    assert answer.stdout.count("SharedAccessKey=REDACTED") == 4 * 8
+    assert answer.stdout.count("ValueError: SharedAccessKey=REDACTED") == 4 * 2
+    assert answer.stdout.count("The above exception was the direct cause") == 4 * 2
+    assert answer.stdout.count("a line whose arguments do not fit its text") == 4
+
+
+def test_the_factory_is_set_once() -> None:
+    before = logging.getLogRecordFactory()
+    scrub_records()
+    assert logging.getLogRecordFactory() is before

@@ -8,7 +8,7 @@ import pytest
 
 from domain.arm_ids import parse_arm_id
 from domain.preflight.table import CHECK_NAMES
-from gateways.settings import SettingError, Settings, read_settings
+from gateways.settings import SettingError, Settings, read_public_url, read_settings
 from tests.making import WORKSPACE_ID
 
 OTHER_ID = WORKSPACE_ID + "2"
@@ -27,7 +27,7 @@ def test_nothing_has_to_be_set() -> None:
 def test_an_empty_setting_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         *("MOOR_EVENT_WORKSPACES", "MOOR_EVENTS_TOPIC_ENDPOINT", "MOOR_HISTORY_DAYS", "MOOR_CLOCK"),
-        *("MOOR_HARD_CHECKS", "MOOR_APPROVAL_WORKSPACES", "MOOR_APPROVAL_FOR_FORCE"),
+        *("MOOR_HARD_CHECKS", "MOOR_APPROVAL_WORKSPACES", "MOOR_APPROVAL_FOR_FORCE", "MOOR_PUBLIC_URL"),
     ):
         monkeypatch.setenv(name, "")
     assert read_settings() == Settings((), None, 30, None)
@@ -48,7 +48,7 @@ def test_workspaces_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch, name
         read_settings()
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "1e3"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "1e3", "²", "٣"])
 def test_days_are_a_whole_number_of_one_or_more(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("MOOR_HISTORY_DAYS", text)
     with pytest.raises(SettingError, match=f"MOOR_HISTORY_DAYS: '{text}'"):
@@ -87,3 +87,47 @@ def test_a_check_that_there_is_not_is_an_error_of_the_setting(
     with pytest.raises(SettingError, match="MOOR_HARD_CHECKS") as error:
         read_settings()
     assert hint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://moor.example.net/api", "https://moor.example.net/api"),
+        (" https://moor.example.net/ ", "https://moor.example.net"),
+        ("https://gateway.example.net:8443/ml/moor/v1.0", "https://gateway.example.net:8443/ml/moor/v1.0"),
+        ("http://localhost:7071/api", "http://localhost:7071/api"),
+        ("http://127.0.0.1:7071/api", "http://127.0.0.1:7071/api"),
+    ],
+)
+def test_the_public_url_is_where_links_lead(monkeypatch: pytest.MonkeyPatch, text: str, url: str) -> None:
+    monkeypatch.setenv("MOOR_PUBLIC_URL", text)
+    assert (read_public_url(), read_settings().public_url) == (url, url)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "moor.example.net/api",
+        "http://moor.example.net/api",
+        "ftp://moor.example.net",
+        "https://",
+        "https:///api",
+        "https://user:pass@moor.example.net/api",
+        "https://moor.example.net/api?code=x",
+        "https://moor.example.net/api#x",
+        "https://moor.example.net/../x",
+        "https://moor.example.net//x",
+        "https://moor.example.net:0/api",
+        "https://moor.example.net:65536/api",
+        "https://moor.example.net:x/api",
+        "https://moor example.net/api",
+        "https://möör.example.net/api",
+        "https://moor.example.net/a%2fb",
+        "https://moor.example.net/api\\x",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_is_no_public_url_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MOOR_PUBLIC_URL", text)
+    with pytest.raises(SettingError, match="MOOR_PUBLIC_URL"):
+        read_settings()

@@ -94,7 +94,7 @@ class Meanwhile:
     def act(self, waiting: set[str]) -> None:
         """Do, once each, what the waits seen so far call for."""
         if self._first("approval", "approval" in waiting):
-            self.stack.app.call("POST", f"/operations/{self.operation_id}/approve", {})
+            self.stack.approver.answer(self.operation_id, "approve")
         cancels = self.stack.app.operation(self.operation_id)["request"].get("workloads", {}).get("policy") == "cancel"
         if self._first("job", cancels and "drain" in waiting):
             self.stack.azure.submit_job(self.place.workspace_id, "train-2", computeId=self.place.compute_id)

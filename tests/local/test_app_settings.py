@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from domain.access.policy import parse_policy
 from local.app_settings import app_settings, clean_environment, write_settings_file
+from local.tenant import API, API_URI
+from local.world import WORKSPACE, workspace_id
 
+OTHER = workspace_id("team-speech")
 AZURE = {
     "identityEndpoint": "http://127.0.0.1:1/msi/token",
     "identityHeader": "secret",
@@ -13,13 +17,17 @@ AZURE = {
     "topicEndpoint": "https://127.0.0.1:2/api/events",
     "authority": "/ca.pem",
     "httpsProxy": "http://127.0.0.1:4",
+    "tenantId": "7e4a17e4-0000-4000-8000-00000000a2e0",
 }
 
 
 def test_app_settings_name_every_place() -> None:
-    settings = app_settings(AZURE, {"table": "https://127.0.0.1:3/account"}, "1.5,20.0", ("a", "b"))
+    settings = app_settings(AZURE, {"table": "https://127.0.0.1:3/account"}, "1.5,20.0", (WORKSPACE, OTHER))
     assert settings["AzureWebJobsStorage__tableServiceUri"] == "https://127.0.0.1:3/account"
-    assert settings["MOOR_EVENT_WORKSPACES"] == "a,b"
+    events = {entry["match"] for entry in json.loads(settings["MOOR_POLICY"])["workspaces"] if entry["events"]}
+    assert events == {WORKSPACE, OTHER}
+    assert parse_policy(settings["MOOR_POLICY"].encode()).entry_of(WORKSPACE) is not None
+    assert (settings["MOOR_AUTH"], settings["MOOR_ENTRA_AUDIENCE"]) == ("entra", f"{API},{API_URI}")
     assert settings["MOOR_CLOCK"] == "1.5,20.0"
     assert set(AZURE.values()) <= set(settings.values())
 

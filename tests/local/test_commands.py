@@ -40,6 +40,13 @@ def describes(path: Path, owner: int) -> bool:
     return path.exists() and json.loads(path.read_text())["processIds"]["stack"] == owner
 
 
+def token_of(person: str, run_dir: Path) -> str:
+    """What the command that ``make up`` prints gives."""
+    command = [*COMMAND, "token", person, "--run-dir", str(run_dir)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout.strip()
+
+
 def wait_until(holds: Callable[[], bool], seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -53,9 +60,11 @@ def all_gone(about: dict[str, Any]) -> bool:
 
 def test_up_serves_restarts_a_dead_host_refuses_a_second_and_ends_cleanly(tmp_path: Path) -> None:
     with up(tmp_path) as (process, about):
-        app = AppClient(about["url"], about["functionKey"])
-        assert app.operations() == []
-        assert app.call("GET", "/operations", key="wrong").status == 401
+        assert set(about["people"]) == {"ada", "grace"}
+        app, approver = (AppClient(about["url"], token=token_of(person, tmp_path)) for person in about["people"])
+        assert app.operations() == approver.operations() == []
+        assert app.call("GET", "/operations", key=about["functionKey"]).status == 401
+        assert approver.call("POST", "/attach", {}).status == 403
         with urllib.request.urlopen(f"{about['control']}/clock", timeout=10) as answer:
             assert json.load(answer)["factor"] == 120
         assert Path(about["caBundle"]).exists()

@@ -136,7 +136,7 @@ esac"""
 def other_pythons(machine: Path, *, pip: int = 0, said: str = "7 passed", code: int = 0) -> tuple[int, list[str]]:
     """The exit code and the summary of the fast tests where .venv is 3.11, pyenv has 3.12, and there is no 3.13."""
     tool(machine, "python3", NO_SHIM)
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt"):
         shutil.copy(REPOSITORY / name, machine)
     (machine / ".venv" / "bin").mkdir(parents=True)
     (machine / ".venv" / "bin" / "python").symlink_to(machine / "bin" / "main")
@@ -161,8 +161,12 @@ def test_a_line_for_each_python(machine: Path) -> None:
 def test_the_worker_is_installed_past_its_own_declaration(machine: Path) -> None:
     other_pythons(machine)
     first, second = (machine / "pip.txt").read_text().splitlines()
-    assert first.endswith("-r requirements-dev.txt")
-    assert second.endswith("--no-deps --ignore-requires-python azure-functions-runtime==1.3.0")
+    assert first.endswith("--require-hashes -r requirements-dev.txt")
+    assert second.endswith("--require-hashes --no-deps --ignore-requires-python -r .venvs/3.12/worker.txt")
+    worker, *hashes = (machine / ".venvs/3.12/worker.txt").read_text().replace("\\\n", " ").split()
+    assert worker == "azure-functions-runtime==1.3.0"
+    assert len(hashes) == 2  # A wheel and the source.
+    assert {each.partition(":")[0] for each in hashes} == {"--hash=sha256"}
     # And once only.
     assert run(machine, "setup.sh", "venv", "3.12").returncode == 0
     assert len((machine / "pip.txt").read_text().splitlines()) == 2

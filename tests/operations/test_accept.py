@@ -13,7 +13,7 @@ from gateways.storage.records import Change
 from operations import accept as acceptance
 from operations.accept import Conflict, accept
 from tests.conftest import Tables
-from tests.making import NOW, accepted, make_submission
+from tests.making import NOW, SUB, accepted, make_submission
 
 
 def finish(operation: Operation, status: str = "Succeeded") -> None:
@@ -138,9 +138,10 @@ def test_somebody_elses_cut_short_request_is_not_lost_to_a_conflicting_one(
 
 
 def test_the_case_of_an_id_deeper_down_makes_no_other_request(tables: Tables) -> None:
-    identity = {"type": "UserAssigned", "userAssignedIdentityId": "/subscriptions/s/Name"}
+    name = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/Name"
+    identity = {"type": "UserAssigned", "userAssignedIdentityId": name}
     first = accepted(request={**make_submission().request, "identity": identity})
-    folded = {**identity, "userAssignedIdentityId": "/subscriptions/S/name"}
+    folded = {**identity, "userAssignedIdentityId": name.upper()}
     answer = accept(make_submission(request={**make_submission().request, "identity": folded}))
     assert isinstance(answer, Accepted)
     assert answer.operation.id == first.id

@@ -6,8 +6,11 @@ import pytest
 
 from activities.runtime.step import StepAtWork, run_step
 from activities.runtime.transitions import CANCELED_CODE
+from domain.operation import step_lists
 from domain.operation.outcomes import Done, Outcome
 from domain.operation.record import Operation, RequestedBy
+from domain.operation.steps import RECORD, RESOLVE
+from domain.problems import Problem
 from domain.times import to_text
 from gateways import clock
 from gateways.storage import records
@@ -17,7 +20,6 @@ from tests.conftest import Tables
 from tests.making import NOW, accepted
 
 WHO = RequestedBy("http", "somebody", "wrong cluster")
-PLAN = [{"name": n, "kind": "do", "bound": 60.0} for n in ("resolve", "record")]
 
 
 def operation_that(status: str) -> Operation:
@@ -25,10 +27,14 @@ def operation_that(status: str) -> Operation:
     return records.change(made.id, None, lambda o: Change(replace(o, status=status)), NOW).operation
 
 
-def call(operation: Operation, step: str, **more: bool) -> dict[str, object]:
-    now = to_text(clock.now())
-    base = {"operation": operation.id, "run": 1, "step": step, "kind": "do", "bound": 60.0, "now": now, "plan": PLAN}
-    return base | more
+@pytest.fixture(autouse=True)
+def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of an attach, for these tests."""
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": (RESOLVE, RECORD)})
+
+
+def call(operation: Operation, step: str) -> dict[str, object]:
+    return {"operation": operation.id, "run": 1, "step": step, "now": to_text(clock.now())}
 
 
 def work_that_tells(done: list[str]) -> object:
@@ -66,7 +72,7 @@ def test_what_has_ended_is_not_cancelled(tables: Tables, status: str) -> None:
 def test_the_next_safe_step_is_not_begun(tables: Tables) -> None:
     operation, done = operation_that("Running"), list[str]()
     cancel(operation.id, WHO)
-    answer = run_step(work_that_tells(done), call(operation, "resolve", cancelable=True))  # type: ignore[arg-type]
+    answer = run_step(work_that_tells(done), call(operation, "resolve"))  # type: ignore[arg-type]
     assert answer["kind"] == "stop"
     assert answer["problem"]["code"] == CANCELED_CODE
     assert "wrong cluster" in answer["problem"]["message"]
@@ -76,11 +82,16 @@ def test_the_next_safe_step_is_not_begun(tables: Tables) -> None:
     assert step.status == "Canceled"
 
 
-@pytest.mark.parametrize("more", [{}, {"cancelable": True, "always": True}, {"cancelable": True, "undo": True}])
-def test_steps_past_the_point_of_return_and_those_of_the_end_are_taken(tables: Tables, more: dict[str, bool]) -> None:
+@pytest.mark.parametrize("step", [{"cancelable": False}, {"always": True}, {"undo": True}])
+def test_steps_past_the_point_of_return_and_those_of_the_end_are_taken(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, step: dict[str, bool]
+) -> None:
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": (replace(RESOLVE, **step), RECORD)})
     operation, done = operation_that("Running"), list[str]()
+    if "undo" in step:
+        records.change(operation.id, None, lambda o: Change(replace(o, problem=Problem("C", "no"))), NOW)
     cancel(operation.id, WHO)
-    answer = run_step(work_that_tells(done), call(operation, "resolve", **more))  # type: ignore[arg-type]
+    answer = run_step(work_that_tells(done), call(operation, "resolve"))  # type: ignore[arg-type]
     assert answer["kind"] == "done"
     assert done == ["resolve"]
 
@@ -93,7 +104,7 @@ def test_a_step_that_set_out_to_change_something_finishes_its_look_first(tables:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        run_step(cut_short, call(operation, "resolve", cancelable=True))
+        run_step(cut_short, call(operation, "resolve"))
     cancel(operation.id, WHO)
-    run_step(work_that_tells(done), call(operation, "resolve", cancelable=True))  # type: ignore[arg-type]
+    run_step(work_that_tells(done), call(operation, "resolve"))  # type: ignore[arg-type]
     assert done == ["resolve"]

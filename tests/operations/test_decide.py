@@ -45,7 +45,7 @@ def recorded(tables: Tables, time: Clock) -> Operation:
 
 
 def asked() -> None:
-    question = Question("approval", "Detach gpu?", NOW, NOW + HOUR, told=True)
+    question = Question("approval", "Detach gpu?", NOW, NOW + HOUR, told=True, id="q1")
     records.change("op", None, lambda o: Change(replace(o, questions=(question,), status="NeedsApproval")), NOW)
 
 
@@ -60,47 +60,73 @@ def refused(answer: Operation | Refusal) -> str:
     return answer.code
 
 
-def test_the_same_answer_twice_is_one_and_another_one_is_refused() -> None:
+@pytest.mark.parametrize("again", [APPROVE, REJECT])
+def test_a_question_that_is_answered_takes_no_other_answer_nor_the_same(again: str) -> None:
     asked()
-    decide("op", APPROVE, GRACE)
+    decide("op", "q1", APPROVE, GRACE)
     before = stored()
-    assert isinstance(decide("op", APPROVE, GRACE), Operation)
+    assert refused(decide("op", "q1", again, GRACE)) == "AlreadyDecided"
     assert stored() == before
-    assert refused(decide("op", REJECT, GRACE)) == "AlreadyDecided"
+
+
+@pytest.mark.parametrize("question_id", ["", "approval", "q2"])
+def test_an_answer_to_another_question_answers_none(question_id: str) -> None:
+    asked()
+    before = stored()
+    assert refused(decide("op", question_id, APPROVE, GRACE)) == "NotWaitingForApproval"
+    assert stored() == before
+
+
+def test_an_answer_after_the_step_has_given_up_is_refused() -> None:
+    asked()
+    over = StepRecord("approval", "ask", "Failed")
+    records.change("op", None, lambda o: Change(o.with_step(over)), NOW)
+    assert refused(decide("op", "q1", APPROVE, GRACE)) == "NotWaitingForApproval"
+
+
+@pytest.mark.parametrize("answer", [APPROVE, REJECT])
+@pytest.mark.parametrize("name", [None, ""])
+def test_nobody_without_a_name_answers(answer: str, name: str | None) -> None:
+    asked()
+    before = stored()
+    assert refused(decide("op", "q1", answer, RequestedBy("http", name))) == "NeedsIdentity"
+    assert stored() == before
+
+
+def test_whoever_had_it_retried_may_reject_and_not_approve() -> None:
+    asked()
+    records.change("op", None, lambda o: Change(replace(o, retried_by=("GRACE@example.net",))), NOW)
+    assert refused(decide("op", "q1", APPROVE, GRACE)) == "ApproverIsRequester"
+    assert isinstance(decide("op", "q1", REJECT, GRACE), Operation)
 
 
 def test_an_answer_too_late_is_refused_and_changes_nothing(time: Clock) -> None:
     asked()
     time.moment += HOUR
     before = stored()
-    assert refused(decide("op", APPROVE, GRACE)) == "ApprovalExpired"
+    assert refused(decide("op", "q1", APPROVE, GRACE)) == "ApprovalExpired"
     assert stored() == before
 
 
 def test_an_answer_to_what_was_not_asked_is_refused() -> None:
-    assert refused(decide("op", APPROVE, GRACE)) == "NotWaitingForApproval"
+    assert refused(decide("op", "q1", APPROVE, GRACE)) == "NotWaitingForApproval"
 
 
 def test_an_operation_that_has_ended_waits_for_nothing() -> None:
     asked()
     records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
-    assert refused(decide("op", APPROVE, GRACE)) == "NotWaitingForApproval"
+    assert refused(decide("op", "q1", APPROVE, GRACE)) == "NotWaitingForApproval"
 
 
 def test_whoever_asked_for_it_may_reject_and_not_approve() -> None:
     asked()
-    assert refused(decide("op", APPROVE, RequestedBy("http", "Ada@example.net"))) == "ApproverIsRequester"
-    assert isinstance(decide("op", REJECT, ADA), Operation)
-
-
-def test_where_nobody_is_signed_in_nobody_is_known_to_be_the_requester() -> None:
-    asked()
-    assert isinstance(decide("op", APPROVE, RequestedBy("http")), Operation)
+    assert refused(decide("op", "q1", APPROVE, RequestedBy("http", "Ada@example.net"))) == "ApproverIsRequester"
+    assert isinstance(decide("op", "q1", REJECT, ADA), Operation)
 
 
 def test_the_record_keeps_who_answered_and_the_journal_has_it() -> None:
     asked()
-    decide("op", APPROVE, GRACE)
+    decide("op", "q1", APPROVE, GRACE)
     (question,) = stored().questions
     assert (question.answer, question.answered_by) == (APPROVE, GRACE)
     (entry,) = [e for e in records.journal("op", 0, 100) if e.event == "decided"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from activities.runtime.step import run_step
+from domain.operation import step_lists
 from domain.operation.outcomes import Again, Done, Outcome
 from domain.operation.record import (
     Operation,
@@ -22,13 +23,19 @@ from gateways.storage.records import Change
 from operations import held_up
 from operations import retry as retrying
 from operations import watch as watching
-from tests.activities.runtime.test_step import call
+from tests.activities.runtime.test_step import STEPS, call
 from tests.conftest import Tables
 from tests.making import NOW, accepted, make_operation
 from triggers.http.answers import operation_to_json
 
 OWN = orchestration_version()
 LATER = NOW + timedelta(minutes=5)
+
+
+@pytest.fixture(autouse=True)
+def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of an attach, for these tests."""
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
 
 
 def waiting(version: str | None, **fields: Any) -> Operation:
@@ -122,6 +129,7 @@ def test_an_operation_that_moved_since_it_was_looked_at_is_not_held_up(tables: T
 )
 def test_it_is_taken_away_when_the_operation_moves(tables: Tables, work: Callable[[Any], Outcome]) -> None:
     operation = accepted()
+    run_step(lambda step: Done(), call(operation=operation.id))
     ready = call("ready", operation=operation.id)
     run_step(lambda step: Again(5, "at work"), ready)
     held_up.tell(stored(operation), "It waits for a newer release.")
@@ -172,6 +180,7 @@ def test_the_record_keeps_the_version_that_each_run_is_started_with(tables: Tabl
 
 def test_a_wait_keeps_the_version_of_the_release_that_began_it(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = accepted()
+    run_step(lambda step: Done(), call(operation=operation.id))
     ready = call("ready", operation=operation.id)
     for version in ("7.0", "8.0"):
         monkeypatch.setenv("AzureFunctionsJobHost__extensions__durableTask__defaultVersion", version)

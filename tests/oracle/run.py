@@ -12,12 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateways.policy import SETTING
+from local.policy import policy_of
+from local.world import SUBSCRIPTION
 from tests.faults.evidence import Tables
 from tests.faults.fault_stack import FaultStack, fault_stack
 from tests.oracle.attaching import AttachFailed
 from tests.oracle.oracle import judge
 from tests.oracle.player import Player, Story
-from tests.oracle.worlds import draw
+from tests.oracle.worlds import World, draw
 
 # Simulated seconds per real one: a quarter of an hour passes in eight seconds, a dead host is back after six minutes.
 FACTOR = 120.0
@@ -54,14 +57,20 @@ def play(
     options: Mapping[str, Any] | None = None,
 ) -> list[Verdict]:
     """Play the worlds of these seeds on a stack of their own; ``seen`` is shown each verdict as it is reached."""
-    with fault_stack(folder, factor=FACTOR, durations=DURATIONS, retry_after=20, options=options) as faults:
+    worlds = [draw(seed) for seed in seeds]
+    # A world with an attachment of its own is in a subscription of its own.
+    subscriptions = {SUBSCRIPTION, *(world.place.subscription for world in worlds if world.attachment)}
+    policy = {SETTING: policy_of(sorted(subscriptions))}
+    with fault_stack(
+        folder, factor=FACTOR, durations=DURATIONS, retry_after=20, settings=policy, options=options
+    ) as faults:
         # Listings come in pages, however short they are.
         faults.stack.azure.settings(pageSizes={"default": 2, "jobs": 2, "onlineEndpoints": 1})
         tables = Tables(faults.stack)
         verdicts = []
         try:
             with _kills(faults, kills) as away, ThreadPoolExecutor(AT_ONCE) as threads:
-                work = [threads.submit(_one, faults, tables, seed, away) for seed in seeds]
+                work = [threads.submit(_one, faults, tables, world, away) for world in worlds]
                 for done in as_completed(work):
                     verdicts.append(done.result())
                     seen(verdicts[-1])
@@ -70,13 +79,13 @@ def play(
     return verdicts
 
 
-def _one(faults: FaultStack, tables: Tables, seed: int, away: list[Away]) -> Verdict:
+def _one(faults: FaultStack, tables: Tables, world: World, away: list[Away]) -> Verdict:
     try:
-        story = Player(faults.stack, tables, draw(seed)).play()
+        story = Player(faults.stack, tables, world).play()
     except AttachFailed as error:
-        return Verdict(seed, "not attached", [str(error)])
+        return Verdict(world.seed, "not attached", [str(error)])
     story.away = list(away)
-    return Verdict(seed, _end(story), judge(story))
+    return Verdict(world.seed, _end(story), judge(story))
 
 
 def _end(story: Story) -> str:

@@ -18,7 +18,7 @@ from tests.oracle.reading import overtaken
 from tests.oracle.run import play
 from tests.oracle.worlds import World, draw
 
-SEED, WORLDS = 6000, 15
+SEED, WORLDS = 6000, 8
 
 
 def test_worlds_are_drawn_from_their_seed_alone() -> None:
@@ -93,6 +93,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.long
 def test_planted_bugs_are_found(tmp_path: Path) -> None:
     plants = [plant for plant, _ in PLANTED.values()]
     seeds = {

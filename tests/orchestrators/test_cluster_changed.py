@@ -7,7 +7,7 @@ from tests.orchestrators.driver import FakeContext, Scheduled, drive
 
 REACTION = {"cluster": "/cluster", "seen": 2}
 STARTED = {"kind": "done", "operations": ["op"]}
-ASKED = [{"id": "op", "kind": "attach", "request": {}}]
+ASKED = ["op"]
 GIVEN_UP = {"kind": "stop", "problem": {"code": "StepKeepsFailing"}}
 
 
@@ -24,7 +24,8 @@ def run(look: dict[str, Any], settled: int = 2, started: dict[str, Any] = STARTE
 def test_what_a_look_calls_for_is_started_before_its_events_are_settled() -> None:
     end, context = run({"kind": "done", "alive": True, "requests": ASKED})
     assert [item.name for item in context.scheduled] == ["wait_until", "start_operations", "settle_cluster"]
-    assert context.scheduled[1].input["requests"] == ASKED
+    assert context.scheduled[1].input["cluster"] == "/cluster"
+    assert "requests" not in context.scheduled[1].input
     assert end == {"cluster": "/cluster", "operations": ["op"]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.operation.step_lists import DETACH, DETACH_PLAN
 from domain.operation.steps import (
     APPROVAL,
     CANCEL_JOBS,
@@ -27,42 +28,42 @@ from domain.operation.steps import (
     SNAPSHOT,
     SURVEY,
 )
-from orchestrators.detach import PLAN_STEPS, STEPS, detach, detach_plan
+from orchestrators.detach import detach, detach_plan
 from tests.orchestrators.taking import STOP, check_end, check_plan, in_order, names, taken
 
 
 def test_nothing_changes_before_preflight_nor_before_a_person_has_said_yes() -> None:
-    assert STEPS[:5] == (CLAIM, RESOLVE, PREFLIGHT, SURVEY, APPROVAL)
+    assert DETACH[:5] == (CLAIM, RESOLVE, PREFLIGHT, SURVEY, APPROVAL)
 
 
 def test_what_uses_the_compute_goes_before_the_compute() -> None:
     # A schedule that is not paused starts what has just been waited for.
-    assert in_order(STEPS, PAUSE_SCHEDULES, CANCEL_JOBS, DRAIN, DETACH_COMPUTE)
-    assert in_order(STEPS, DELETE_ENDPOINTS, ENDPOINTS_GONE, DETACH_COMPUTE)
+    assert in_order(DETACH, PAUSE_SCHEDULES, CANCEL_JOBS, DRAIN, DETACH_COMPUTE)
+    assert in_order(DETACH, DELETE_ENDPOINTS, ENDPOINTS_GONE, DETACH_COMPUTE)
 
 
 def test_what_is_remembered_is_taken_down_while_it_is_there() -> None:
-    assert in_order(STEPS, SNAPSHOT, DETACH_COMPUTE, COMPUTE_GONE, FIND_ORPHANS)
+    assert in_order(DETACH, SNAPSHOT, DETACH_COMPUTE, COMPUTE_GONE, FIND_ORPHANS)
 
 
 def test_the_clean_up_comes_when_the_compute_is_gone_and_roles_last() -> None:
-    assert in_order(STEPS, COMPUTE_GONE, REMOVE_INSTANCE_TYPES, REMOVE_EXTENSION, EXTENSION_GONE, REMOVE_ROLES, RECORD)
+    assert in_order(DETACH, COMPUTE_GONE, REMOVE_INSTANCE_TYPES, REMOVE_EXTENSION, EXTENSION_GONE, REMOVE_ROLES, RECORD)
 
 
 def test_once_azure_detaches_nothing_cancels_it() -> None:
-    after = STEPS[STEPS.index(COMPUTE_GONE) : STEPS.index(RESUME_SCHEDULES)]
+    after = DETACH[DETACH.index(COMPUTE_GONE) : DETACH.index(RESUME_SCHEDULES)]
     assert len(after) > 2
     assert [step.name for step in after if step.cancelable] == []
-    before = STEPS[: STEPS.index(COMPUTE_GONE)]
+    before = DETACH[: DETACH.index(COMPUTE_GONE)]
     assert [step.name for step in before if not step.cancelable] == []
 
 
 def test_record_notify_and_release_end_it_whatever_happened() -> None:
-    check_end(detach, STEPS, RECORD, NOTIFY, RELEASE)
+    check_end(detach, DETACH, RECORD, NOTIFY, RELEASE)
 
 
 def test_after_a_failure_schedules_are_resumed_and_nothing_else_is_reverted() -> None:
-    assert names([step for step in STEPS if step.undo]) == ["resume_schedules"]
+    assert names([step for step in DETACH if step.undo]) == ["resume_schedules"]
     assert taken(detach, {"drain": STOP})[-4:] == ["resume_schedules", "record", "notify", "release"]
     assert "resume_schedules" not in taken(detach)
 
@@ -77,5 +78,5 @@ def test_jobs_that_came_since_are_cancelled_and_waited_for_again() -> None:
 
 
 def test_a_plan_only_looks() -> None:
-    assert PLAN_STEPS == (RESOLVE, PREFLIGHT, SURVEY, PLAN, RECORD)
-    check_plan(detach_plan, STEPS, PLAN_STEPS)
+    assert DETACH_PLAN == (RESOLVE, PREFLIGHT, SURVEY, PLAN, RECORD)
+    check_plan(detach_plan, DETACH_PLAN)

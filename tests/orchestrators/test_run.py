@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from domain.operation.steps import PLAN, Step, ask, do, undo, until
-from orchestrators import attach, detach
+from domain.operation.step_lists import ATTACH, DETACH
+from domain.operation.steps import Step, ask, do, undo, until
 from orchestrators.run import run_operation, wait_until
 from tests.orchestrators.driver import FakeContext, Scheduled, drive, seconds_after_start
 
@@ -43,29 +43,15 @@ def test_steps_are_taken_in_order_by_their_activities_names() -> None:
     assert scheduled[1].instance_id == "op-1:second"
 
 
-def test_the_first_step_is_told_the_whole_plan_and_only_that_one() -> None:
+def test_a_call_names_the_step_and_says_nothing_about_it() -> None:
     _, scheduled = run(STEPS, {})
-    assert scheduled[0].input["plan"] == [
-        {"name": "first", "kind": "do", "bound": 1800.0},
-        {"name": "second", "kind": "until", "bound": 60},
-        {"name": "last", "kind": "do", "bound": 1800.0},
-    ]
-    assert ["plan" in s.input for s in scheduled] == [True, False, False]
+    assert [{*s.input} - {"now"} for s in scheduled] == [{"operation", "run", "step"}] * 3
 
 
-def test_after_a_stop_only_the_steps_that_are_always_taken_follow_and_hear_of_the_problem() -> None:
-    problem = {"code": "X", "message": "no"}
-    end, scheduled = run(STEPS, {"first": {"kind": "stop", "problem": problem}})
+def test_after_a_stop_only_the_steps_that_are_always_taken_follow() -> None:
+    end, scheduled = run(STEPS, {"first": {"kind": "stop", "problem": {"code": "X", "message": "no"}}})
     assert names(scheduled) == ["first", "last"]
-    assert scheduled[-1].input["problem"] == problem
     assert end["status"] == "Failed"
-
-
-def test_the_first_problem_is_the_one_that_counts() -> None:
-    steps = (do("a"), do("b", always=True), do("c", always=True))
-    stops = {n: {"kind": "stop", "problem": {"code": n, "message": ""}} for n in "ab"}
-    _, scheduled = run(steps, stops)
-    assert scheduled[-1].input["problem"]["code"] == "a"
 
 
 def test_steps_that_the_first_call_brings_as_left_out_are_not_taken_nor_undone() -> None:
@@ -75,14 +61,6 @@ def test_steps_that_the_first_call_brings_as_left_out_are_not_taken_nor_undone()
     assert names(scheduled) == ["first", "third", "last"]
     _, scheduled = run(steps, {"first": {"kind": "stop", "problem": {"code": "X", "message": ""}, **left_out}})
     assert names(scheduled) == ["first", "last"]
-
-
-def test_a_plan_is_told_the_steps_of_the_operation_that_it_is_of() -> None:
-    of = (do("first"), do("second"), undo("undo_second", within=60), do("last"))
-    context = FakeContext({"operation": "op", "run": 1})
-    answer = {"kind": "done", "leftOut": ["second"]}
-    drive(lambda c: run_operation(c, (do("first"), PLAN), of), context, lambda item: answer)
-    assert [s.input.get("planned") for s in context.scheduled] == [None, ["first", "last"]]
 
 
 def back_to(step: str) -> dict[str, str]:
@@ -144,8 +122,6 @@ def test_an_activity_that_raised_is_called_again_with_growing_pauses_and_given_u
     assert waits[-1] == 60
     assert names(context.scheduled).count("first") == 20
     assert end["status"] == "Failed"
-    assert context.scheduled[-1].input["problem"]["code"] == "StepKeepsFailing"
-    assert "20 times" in context.scheduled[-1].input["problem"]["message"]
 
 
 def test_workers_that_die_are_no_error_of_the_step_for_about_a_day() -> None:
@@ -153,7 +129,6 @@ def test_workers_that_die_are_no_error_of_the_step_for_about_a_day() -> None:
     pauses = [s.fire_at for s in context.scheduled if s.kind == "timer"]
     assert 23 * 3600 < seconds_after_start(pauses[-1]) < 25 * 3600
     assert end["status"] == "Failed"
-    assert context.scheduled[-1].input["problem"]["code"] == "StepKeepsFailing"
 
 
 def test_deaths_of_workers_do_not_count_as_errors() -> None:
@@ -226,7 +201,7 @@ def test_ask_waits_like_until() -> None:
     assert [(s.kind, s.name, s.instance_id) for s in scheduled] == [("child", "wait_until", "op-1:approved")]
 
 
-@pytest.mark.parametrize("steps", [attach.STEPS, detach.STEPS])
+@pytest.mark.parametrize("steps", [ATTACH, DETACH])
 def test_every_operation_ends_by_recording_telling_and_releasing(steps: tuple[Step, ...]) -> None:
     assert [s.name for s in steps][:2] == ["claim", "resolve"]
     assert [s.name for s in steps if s.always] == ["record", "notify", "release"]

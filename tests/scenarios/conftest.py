@@ -23,9 +23,11 @@ from tests.scenarios.owners import Owners
 # Simulated seconds per real second: an attach of a quarter of an hour takes some three seconds, and a poll of storage
 # and ARM (some 20 ms) still less than the shortest pause.
 FACTOR = 300.0
-# At this pace the watch takes an operation for stuck when a busy machine stands still for some seconds: it is run by
-# hand, by the tests that are about it, and by itself in stacks of their own (test_restarts.py).
-BY_HAND = {"AzureWebJobs.watch_operations.Disabled": "true"}
+# At this pace the watch takes an operation for stuck when a busy machine stands still for some seconds, and every hour
+# is over in twelve: these timers are run by hand, by the tests that are about them, and by themselves in stacks of
+# their own (test_restarts.py).
+TIMERS_BY_HAND = ("watch_operations", "resume_stuck_detaches", "finish_undos")
+BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in TIMERS_BY_HAND}
 _numbers = itertools.count(1)
 _owners = Owners()
 

@@ -1,6 +1,6 @@
 """A process that sends one request many times at once; it is told on standard input what and when.
 
-The first line is JSON: url, key, path, body, times. The second line, whatever it says, is the start signal. The answer
+The first line is JSON: url, token, path, body, times. The second line is the start signal. The answer
 is one JSON line: status and operation id of each answer.
 """
 
@@ -16,7 +16,7 @@ from local.app_client import AppClient
 
 def main() -> None:
     asked = json.loads(sys.stdin.readline())
-    app = AppClient(asked["url"], asked["key"])
+    app = AppClient(asked["url"], token=asked["token"])
     times = asked["times"]
     barrier = Barrier(times + 1)
 

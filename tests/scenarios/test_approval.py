@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from local import tenant
 from local import world as worlds
-from local.app_client import Answer
+from local.app_client import Answer, AppClient
 from local.stack import Options, Stack, running_stack
 from tests.faults import invariants
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
@@ -25,13 +26,13 @@ from tests.scenarios.helpers import (
     succeeded,
 )
 
-ADA, GRACE = ({"x-ms-client-principal-name": f"{name}@example.net"} for name in ("ada", "grace"))
+ADA, GRACE = tenant.ASKER, tenant.APPROVER
 
 
 @pytest.fixture(scope="module")
 def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own, behind the platform's authentication: it tells the app who calls."""
-    options = Options(factor=FACTOR, settings={**BY_HAND, "WEBSITE_AUTH_ENABLED": "true"})
+    """A stack of its own."""
+    options = Options(factor=FACTOR, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("approval")) as running:
         yield running
         assert invariants.check(running) == []
@@ -48,15 +49,19 @@ def there(signed_in: Stack) -> Place:
 def asking(stack: Stack, place: Place, **more: Any) -> Operation:
     """A detach by Ada that has asked its question; one whose time is short may have ended by now."""
     body = place.detach_body(approval="required", **more)
-    answer = stack.app.call("POST", "/detach", body, ADA)
+    answer = stack.app.call("POST", "/detach", body)
     assert answer.status == 202, answer
     return stack.app.wait_until(
         answer.body["id"], lambda o: o["status"] == "NeedsApproval" or o["finishedDateTime"] is not None
     )
 
 
-def say(stack: Stack, operation: Operation, answer: str, who: dict[str, str], reason: str = "looked at it") -> Answer:
-    return stack.app.call("POST", f"/operations/{operation['id']}/{answer}", {"reason": reason}, who)
+def say(stack: Stack, operation: Operation, answer: str, who: tenant.Person, reason: str = "looked at it") -> Answer:
+    return stack.app_of(who).answer(operation["id"], answer, reason)
+
+
+def principal(stack: Stack, who: tenant.Person) -> str:
+    return f"{stack.azure.about['tenantId']}:{who.object_id}"
 
 
 def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None:
@@ -65,19 +70,28 @@ def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None
     assert there.compute_name in operation["progress"]["detail"]
     assert operation["id"] in [o["id"] for o in signed_in.app.operations("?status=NeedsApproval")]
     own = say(signed_in, operation, "approve", ADA)
+    assert (own.status, own.body["error"]["code"]) == (403, "RoleRequired")
+    # Even with the role, who asked does not answer.
+    both, _ = signed_in.azure.directory_token(
+        ADA.object_id, tenant.API_URI, claims={"roles": ["Moor.Operator", "Moor.Approver"]}
+    )
+    path = f"/operations/{operation['id']}/approve"
+    own = AppClient(signed_in.url, token=both).call("POST", path, {"reason": "I may"})
     assert (own.status, own.body["error"]["code"]) == (409, "ApproverIsRequester")
     assert changes(signed_in, there.compute_id) == []
 
     assert say(signed_in, operation, "approve", GRACE).status == 202
-    assert say(signed_in, operation, "approve", GRACE).status == 202
+    twice = say(signed_in, operation, "approve", GRACE)
+    assert (twice.status, twice.body["error"]["code"]) == (409, "AlreadyDecided")
     done = succeeded(signed_in, operation["id"])
-    assert step_of(done, "approval")["detail"] == "approved by grace@example.net (looked at it)"
+    assert step_of(done, "approval")["detail"] == f"approved by {principal(signed_in, GRACE)} (looked at it)"
     journal = signed_in.app.journal(operation["id"])
     assert_journal_whole(done, journal)
     decided = [entry for entry in journal if entry["event"] == "decided"]
-    assert [(d["step"], d["message"], d["data"]["principal"]) for d in decided] == [
-        ("approval", "approve", "grace@example.net")
+    assert [(d["step"], d["message"], d["data"]["principal"], d["data"]["name"]) for d in decided] == [
+        ("approval", "approve", principal(signed_in, GRACE), GRACE.name)
     ]
+    assert done["requestedBy"]["principal"] == journal[0]["data"]["principal"] == principal(signed_in, ADA)
     assert changes(signed_in, there.compute_id) == [("DELETE", 202)]
 
 
@@ -86,14 +100,14 @@ def test_a_no_changes_nothing_and_says_why(signed_in: Stack, there: Place) -> No
     assert say(signed_in, operation, "reject", GRACE, "the team still trains").status == 202
     failed = ended(signed_in, operation["id"])
     assert failed["error"]["code"] == "ApprovalRejected"
-    assert "grace@example.net (the team still trains)" in failed["error"]["message"]
+    assert f"{principal(signed_in, GRACE)} (the team still trains)" in failed["error"]["message"]
     assert changes(signed_in, there.compute_id) == []
     assert claims_of(signed_in, operation["id"]) == []
     late = say(signed_in, operation, "approve", GRACE)
     assert (late.status, late.body["error"]["code"]) == (409, "NotWaitingForApproval")
 
     # Asked anew, and approved this time.
-    assert signed_in.app.call("POST", f"/operations/{operation['id']}/retry", {}, ADA).status == 202
+    assert signed_in.app.call("POST", f"/operations/{operation['id']}/retry", {}).status == 202
     signed_in.app.wait_until(operation["id"], lambda o: o["status"] == "NeedsApproval")
     assert say(signed_in, operation, "approve", GRACE).status == 202
     assert succeeded(signed_in, operation["id"])["result"]["detached"] is True
@@ -147,7 +161,7 @@ def test_an_answer_whose_event_is_lost_is_seen_at_the_next_poll(signed_in: Stack
 
 def test_cancelled_while_it_waits(signed_in: Stack, there: Place) -> None:
     operation = asking(signed_in, there)
-    assert signed_in.app.call("POST", f"/operations/{operation['id']}/cancel", {}, ADA).status == 202
+    assert signed_in.app.call("POST", f"/operations/{operation['id']}/cancel", {}).status == 202
     assert ended(signed_in, operation["id"])["status"] == "Canceled"
     assert changes(signed_in, there.compute_id) == []
 
@@ -174,5 +188,5 @@ def test_a_setting_asks_although_the_request_does_not(tmp_path_factory: pytest.T
             if watched:
                 waiting = stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
                 assert "MOOR_APPROVAL_WORKSPACES" in waiting["progress"]["detail"]
-                assert say(stack, waiting, "approve", {}).status == 202
+                assert say(stack, waiting, "approve", GRACE).status == 202
             assert succeeded(stack, operation_id)["result"]["detached"] is True

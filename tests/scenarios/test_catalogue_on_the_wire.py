@@ -20,6 +20,8 @@ from tests.scenarios.catalogue_ways import UNMET, Way, prepare, ways
 from tests.scenarios.conftest import BY_HAND
 from tests.scenarios.helpers import Operation, at_step
 
+pytestmark = pytest.mark.long
+
 FACTOR = 120.0
 DURATIONS = {"extension.create": 20, "compute.attach": 20, "job.queue": 5, "job.run": 10}
 WAYS = tuple(ways())

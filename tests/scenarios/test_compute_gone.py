@@ -34,8 +34,7 @@ HASTE = 3600.0
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of its own on which half a day passes quickly. Its timers are run by hand."""
-    off = {**BY_HAND, "AzureWebJobs.resume_stuck_detaches.Disabled": "true"}
-    with running_stack(Options(factor=HASTE, settings=off), state_dir=tmp_path_factory.mktemp("hasty")) as running:
+    with running_stack(Options(factor=HASTE, settings=BY_HAND), state_dir=tmp_path_factory.mktemp("hasty")) as running:
         yield running
         assert invariants.check(running) == []
 

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from local import tenant
 from local.stack import Stack
 from tests.scenarios.helpers import Place, attached
 from triggers.http.openapi import document
@@ -40,7 +41,9 @@ STEADY = settings(
 
 def validate(case: Case, stack: Stack) -> Any:
     """Send a case and hold its answer to the contract."""
-    headers = {"x-functions-key": stack.function_key}
+    roles = [f"Moor.{role}" for role in ("Operator", "Approver", "Privileged")]
+    token, _ = stack.azure.directory_token(tenant.ASKER.object_id, tenant.API_URI, claims={"roles": roles})
+    headers = {"Authorization": f"Bearer {token}"}
     return case.call_and_validate(base_url=f"{stack.url}/api", headers=headers, checks=CHECKS)
 
 

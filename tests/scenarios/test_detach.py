@@ -118,7 +118,7 @@ Start = Callable[[str, dict[str, Any]], LROPoller[Any]]
 @contextmanager
 def client_of(stack: Stack) -> Iterator[Start]:
     """How any client library of Azure would call the app: the pipeline's own policies and a poller."""
-    policies = [RequestIdPolicy(), HeadersPolicy({"x-functions-key": stack.function_key})]
+    policies = [RequestIdPolicy(), HeadersPolicy({"Authorization": f"Bearer {stack.app.token}"})]
     client: PipelineClient[Any, Any] = PipelineClient(f"{stack.url}/api", policies=policies)
     with client:
 

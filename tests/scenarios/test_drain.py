@@ -157,7 +157,7 @@ def test_the_deadline_may_ask(stack: Stack, place: Place, answer: str) -> None:
     operation_id = start(stack, place, policy="wait", deadline="PT10M", onDeadline="approve")
     asking = stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
     assert "although jobs still use it" in asking["progress"]["detail"]
-    assert stack.app.call("POST", f"/operations/{operation_id}/{answer}", {"reason": "known"}).status == 202
+    assert stack.approver.answer(operation_id, answer, "known").status == 202
     operation = ended(stack, operation_id)
     if answer == "approve":
         assert operation["status"] == "Succeeded"

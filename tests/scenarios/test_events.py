@@ -58,6 +58,7 @@ def test_repetitions_in_any_order_and_schema(stack: Stack, event_place: Place) -
     assert operation["requestedBy"] == {
         "source": "event",
         "principal": None,
+        "name": None,
         "reason": "the cluster carries the tag moor-workspace",
         "parentId": None,
     }
@@ -141,7 +142,7 @@ def test_tags_that_call_for_nothing(
     foreign = new_place().workspace_id
     listed, malformed = worlds.WORKSPACE, "has tags that make no attach request"
     tagged: list[tuple[dict[str, str], str]] = [
-        ({"moor-workspace": foreign}, "asks for a workspace that MOOR_EVENT_WORKSPACES does not list"),
+        ({"moor-workspace": foreign}, "asks for a workspace where the policy gives events nothing"),
         ({"moor-workspace": "nonsense"}, f"{malformed}: /workspaceId"),
         ({"moor-workspace": listed, "moor-compute": "-no-"}, f"{malformed}: /computeName"),
         ({"moor-workspace": listed, "moor-namespace": "No_Ns"}, f"{malformed}: /namespace"),

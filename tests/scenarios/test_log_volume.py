@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from domain.operation import step_lists
 from local.stack import Options, Stack, running_stack
-from orchestrators.attach import STEPS
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import eventually, succeeded
 
@@ -30,7 +30,7 @@ WATCH_ENDED = "Executed 'Functions.watch_operations'"
 # The watch runs twelve times an hour.
 AN_HOUR = 12
 ORCHESTRATORS = {"attach", "wait_until"}
-ATTACH = {"http_attach", *ORCHESTRATORS, *(step.name for step in STEPS)}
+ATTACH = {"http_attach", *ORCHESTRATORS, *(step.name for step in step_lists.ATTACH)}
 
 Volume = dict[str, dict[str, int]]
 

@@ -165,7 +165,7 @@ def test_the_next_one_may_go_when_one_has_failed(stack: Stack, new_place: Callab
 
 def post_from_processes(stack: Stack, path: str, body: dict[str, Any]) -> list[tuple[int, str]]:
     command = [sys.executable, "-m", "tests.scenarios.post_many"]
-    asked = {"url": stack.url, "key": stack.function_key, "path": path, "body": body, "times": TIMES}
+    asked = {"url": stack.url, "token": stack.app.token, "path": path, "body": body, "times": TIMES}
     with ExitStack() as exits:
         pipes = []
         for _ in range(PROCESSES):

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from domain.operation.step_lists import DETACH
 from domain.operation.steps import Step
 from local.processes import REPOSITORY
 from local.stack import Options, Stack, running_stack
-from orchestrators import detach
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import (
     Operation,
@@ -73,7 +73,7 @@ def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_facto
         place = place_in(stack)
         put_in_place(stack, place)
         after = succeeded(stack, stack.app.start("detach", place.detach_body())["id"])
-        assert steps(after) == names(detach.STEPS, after["request"])
+        assert steps(after) == names(DETACH, after["request"])
         assert version_of(stack, after) == present_version()
 
 
@@ -81,11 +81,9 @@ def deployment(folder: Path) -> Path:
     """The app in a folder of its own, with a host.json of its own, and with the steps of an older version."""
     for part in (*REPOSITORY.glob("*.py"), *(f.parent for f in REPOSITORY.glob("*/__init__.py"))):
         (folder / part.name).symlink_to(part)
-    (folder / "orchestrators").unlink()
-    shutil.copytree(
-        REPOSITORY / "orchestrators", folder / "orchestrators", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    with (folder / "orchestrators" / "versions.py").open("a") as file:
+    (folder / "domain").unlink()
+    shutil.copytree(REPOSITORY / "domain", folder / "domain", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "domain" / "operation" / "step_lists.py").open("a") as file:
         file.write(PLANTED)
     return folder
 

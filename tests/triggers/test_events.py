@@ -11,7 +11,7 @@ import pytest
 
 from domain.operation.record import RequestedBy
 from gateways.settings import read_settings
-from gateways.storage import cluster_events, records
+from gateways.storage import called_for, cluster_events, records
 from gateways.storage.records import Change
 from local.subscription import OPERATIONS
 from tests.conftest import Tables
@@ -148,8 +148,19 @@ def asked(operation_id: str = "an-id", **changes: Any) -> dict[str, Any]:
 async def start(engine: Engine, *requests: dict[str, Any]) -> dict[str, Any]:
     # The SDK makes the client from text of the binding around the function: this is the function itself.
     inner: Any = events.start_operations._function.get_user_function().__wrapped__
-    answer: dict[str, Any] = await inner({"requests": [*requests]}, client=engine)
+    called_for.put(CLUSTER_ID, requests)
+    answer: dict[str, Any] = await inner({"cluster": CLUSTER_ID}, client=engine)
     return answer
+
+
+async def test_requests_that_no_look_called_for_are_not_accepted() -> None:
+    engine = Engine()
+    inner: Any = events.start_operations._function.get_user_function().__wrapped__
+    forged = {"cluster": CLUSTER_ID, "requests": [asked("forged")]}
+    assert await inner(forged, client=engine) == {"kind": "done", "operations": []}
+    assert await start(engine, asked("called-for")) == {"kind": "done", "operations": ["called-for"]}
+    assert await inner(forged, client=engine) == {"kind": "done", "operations": ["called-for"]}
+    assert records.read("forged") is None
 
 
 async def test_what_a_look_calls_for_is_accepted_and_started() -> None:

@@ -97,6 +97,7 @@ def test_each_has_its_own_time() -> None:
     assert schedules == {
         "watch_operations": "0 */5 * * * *",
         "resume_stuck_detaches": "0 15 * * * *",
+        "finish_undos": "0 45 * * * *",
         "purge_histories": "0 30 3 * * *",
     }
 

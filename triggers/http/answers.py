@@ -14,14 +14,19 @@ from azure.core.exceptions import AzureError
 
 from domain.operation.outcomes import Finding
 from domain.operation.plan import Plan, PlannedChange
-from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, RequestedBy, StepRecord
+from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation, Question, RequestedBy, StepRecord
 from domain.operation.results import Attached, Detached, EndResult, HalfReattached, Snapshot
+from domain.operation.undo import Undo, undo_of
 from domain.problems import problem_to_json
 from domain.times import to_text
 from domain.violations import INVALID, Refused, Violation
 from domain.workloads.uses import Workload
+from gateways.policy import PolicyUnavailable
+from gateways.settings import SettingError, read_public_url
 from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
+from operations.allowed import Forbidden
+from operations.limits import TooMany
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +57,15 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
         return _envelope(error)
     except Refused as refused:
         return _envelope(_refusal(refused))
+    except Forbidden as forbidden:
+        return _envelope(HttpError(403, forbidden.code, forbidden.message, _target(forbidden), forbidden.violations))
+    except TooMany as many:
+        return _envelope(HttpError(429, many.code, many.message, headers={"Retry-After": str(many.retry_after)}))
+    except PolicyUnavailable as error:
+        logger.error("%s", error)
+        again = {"Retry-After": str(_RETRY_AFTER_OUTAGE)}
+        message = f"Nothing is allowed now: {error}. Correct the policy."
+        return _envelope(HttpError(503, "PolicyUnavailable", message, headers=again))
     except (AzureError, StorageSettingError, ClaimContested) as error:
         logger.warning("storage did not serve a request: %s: %s", type(error).__name__, error)
         return _envelope(
@@ -64,6 +78,13 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
                 headers={"Retry-After": str(_RETRY_AFTER_OUTAGE)},
             )
         )
+    except SettingError as error:
+        logger.error("a setting cannot be used: %s", error)
+        return _envelope(HttpError(503, "SettingInvalid", f"{error}. Correct the setting."))
+    except Exception as error:
+        # The host would write what it says into its own log, and answer 500 without a body.
+        logger.error("an answer could not be made", exc_info=error)
+        return _envelope(HttpError(500, "InternalError", "Moor could not answer; its log says why. Retry."))
 
 
 def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -105,6 +126,8 @@ def operation_to_json(operation: Operation) -> dict[str, Any]:
         "progress": progress,
         "steps": [_step_to_json(s) for s in operation.steps],
         "created": [vars(c).copy() for c in operation.created],
+        "questions": [_question_to_json(question) for question in operation.questions],
+        "undo": _undo_to_json(undo_of(operation)),
         "findings": [_finding_to_json(finding) for finding in operation.findings],
         "result": result_to_json(operation.result) if operation.result is not None else None,
         "error": problem_to_json(operation.problem) if operation.problem else None,
@@ -119,7 +142,27 @@ def _detail(operation: Operation, current: StepRecord | None) -> str | None:
 
 
 def _requested_by(who: RequestedBy) -> dict[str, Any]:
-    return {"source": who.source, "principal": who.principal, "reason": who.reason, "parentId": who.parent_id}
+    said = {"source": who.source, "principal": who.principal, "name": who.name}
+    return {**said, "reason": who.reason, "parentId": who.parent_id}
+
+
+def _undo_to_json(undo: Undo | None) -> dict[str, Any] | None:
+    return None if undo is None else {"status": undo.status, "left": [vars(left).copy() for left in undo.left]}
+
+
+def _question_to_json(question: Question) -> dict[str, Any]:
+    by = question.answered_by
+    return {
+        "id": question.id,
+        "step": question.step,
+        "text": question.text,
+        "askedDateTime": to_text(question.asked),
+        "expiresDateTime": to_text(question.expires),
+        "answer": question.answer,
+        "answeredDateTime": to_text(question.answered),
+        "answeredBy": by.principal if by else None,
+        "reason": by.reason if by else None,
+    }
 
 
 def _step_to_json(step: StepRecord) -> dict[str, Any]:
@@ -217,11 +260,21 @@ def operation_url(base: str, operation_id: str) -> str:
 
 
 def base_url(req: func.HttpRequest, route_segments: int) -> str:
-    """The URL under which this API is served, as the caller reached it: theirs without query and route."""
+    """The URL under which this API is served: ``MOOR_PUBLIC_URL``, or as the caller says that they reached it.
+
+    Raises SettingError.
+    """
+    public = read_public_url()
+    if public is not None:
+        return public
     url: str = req.url
     parts = urlsplit(url)
     kept = parts.path.rstrip("/").split("/")[:-route_segments]
     return urlunsplit((parts.scheme, parts.netloc, "/".join(kept), "", ""))
+
+
+def _target(forbidden: Forbidden) -> str | None:
+    return forbidden.violations[0].target if len(forbidden.violations) == 1 else None
 
 
 def _refusal(refused: Refused) -> HttpError:

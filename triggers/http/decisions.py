@@ -7,6 +7,7 @@ import asyncio
 import azure.durable_functions as df
 import azure.functions as func
 
+from domain.access.principal import Caller
 from domain.operation.record import (
     APPROVE,
     REJECT,
@@ -14,17 +15,20 @@ from domain.operation.record import (
     RequestedBy,
 )
 from domain.operation.steps import WAKE
-from domain.requests.models import Decision
+from domain.requests.models import Answer, Decision
 from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
 from gateways import durable
 from gateways.durable import start_recorded
+from operations.allowed import check_answer, check_cancel, check_retry
 from operations.cancel import cancel
-from operations.decide import Refusal, decide
+from operations.decide import NEEDS_IDENTITY, Refusal, decide
+from operations.finish_undo import finish_undo
 from operations.retry import Retried, retry
-from triggers.http.answers import HttpError, answered, operation_answer
+from triggers.http.answers import HttpError, operation_answer
+from triggers.http.gate import admitted, check_options, requested_by
 from triggers.http.queries import find_operation
-from triggers.http.request import Parameters, principal, read_body
+from triggers.http.request import Parameters, query_of, read_body, read_mode
 
 bp = df.Blueprint()
 
@@ -34,7 +38,7 @@ bp = df.Blueprint()
 @bp.durable_client_input(client_name="client")
 async def retry_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Continue an operation from where it stands."""
-    return await answered(_retry(req, client))
+    return await admitted(req, "http_retry_operation", lambda caller: _retry(req, client, caller))
 
 
 @bp.function_name("http_cancel_operation")
@@ -42,7 +46,7 @@ async def retry_operation(req: func.HttpRequest, client: df.DurableOrchestration
 @bp.durable_client_input(client_name="client")
 async def cancel_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Stop an operation at its next safe point, then undo or keep as its request said."""
-    return await answered(_cancel(req, client))
+    return await admitted(req, "http_cancel_operation", lambda caller: _cancel(req, client, caller))
 
 
 @bp.function_name("http_approve_operation")
@@ -50,7 +54,7 @@ async def cancel_operation(req: func.HttpRequest, client: df.DurableOrchestratio
 @bp.durable_client_input(client_name="client")
 async def approve_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Answer yes to an operation that waits for approval."""
-    return await answered(_answer(req, client, APPROVE))
+    return await admitted(req, "http_approve_operation", lambda caller: _answer(req, client, APPROVE, caller))
 
 
 @bp.function_name("http_reject_operation")
@@ -58,16 +62,23 @@ async def approve_operation(req: func.HttpRequest, client: df.DurableOrchestrati
 @bp.durable_client_input(client_name="client")
 async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Answer no to an operation that waits for approval."""
-    return await answered(_answer(req, client, REJECT))
+    return await admitted(req, "http_reject_operation", lambda caller: _answer(req, client, REJECT, caller))
 
 
-async def _answer(req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str) -> func.HttpResponse:
-    asked_by = _decision(req)
-    before = (await find_operation(req)).operation
-    decided = await asyncio.to_thread(decide, before.id, answer, asked_by)
+async def _answer(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str, caller: Caller
+) -> func.HttpResponse:
+    Parameters(query_of(req), ()).check()
+    said = parse(Answer, read_json(read_body(req)))
+    asked_by = requested_by(caller, said.reason)
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_answer, caller, before, answer == APPROVE)
+    decided = await asyncio.to_thread(decide, before.id, said.questionId, answer, asked_by)
     if isinstance(decided, Refusal):
-        raise HttpError(409, decided.code, decided.message, "id")
-    await _wake(client, decided)
+        status = 403 if decided.code == NEEDS_IDENTITY else 409
+        raise HttpError(status, decided.code, decided.message, "/questionId")
+    asking = next(question.step for question in decided.questions if question.id == said.questionId)
+    await durable.wake(client, f"{decided.instance_id}:{asking}", WAKE)
     return operation_answer(202, decided)
 
 
@@ -78,9 +89,10 @@ async def _wake(client: df.DurableOrchestrationClient, operation: Operation) -> 
         await durable.wake(client, f"{operation.instance_id}:{step.name}", WAKE)
 
 
-async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    asked_by = _decision(req)
-    before = (await find_operation(req)).operation
+async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient, caller: Caller) -> func.HttpResponse:
+    asked_by = _decision(req, caller)
+    before = (await find_operation(req, caller)).operation
+    await asyncio.to_thread(check_cancel, caller, before)
     operation = await asyncio.to_thread(cancel, before.id, asked_by)
     if operation is None:
         raise HttpError(409, "OperationEnded", "The operation has ended: there is nothing to cancel.", "id")
@@ -88,18 +100,25 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
     return operation_answer(202, operation)
 
 
-def _decision(req: func.HttpRequest) -> RequestedBy:
+def _decision(req: func.HttpRequest, caller: Caller, parameters: Parameters | None = None) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
-    Parameters(req.params, ()).check()
+    (parameters or Parameters(query_of(req), ())).check()
     body = read_body(req, required=False)
     decision = parse(Decision, read_json(body) if body else {})
-    return RequestedBy("http", principal(req.headers), decision.reason)
+    return requested_by(caller, decision.reason)
 
 
-async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    asked_by = _decision(req)
-    before = (await find_operation(req)).operation
-    retried: Retried = await asyncio.to_thread(retry, before.id, asked_by)
+async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient, caller: Caller) -> func.HttpResponse:
+    parameters = Parameters(query_of(req), ("mode",))
+    undo = parameters.take("mode", read_mode, False)
+    asked_by = _decision(req, caller, parameters)
+    before = (await find_operation(req, caller)).operation
+    check_options(caller, "http_retry_operation", before.request)
+    await asyncio.to_thread(check_retry, caller, before)
+    retried: Retried = await asyncio.to_thread(finish_undo if undo else retry, before.id, asked_by)
+    if retried.run is None and undo:
+        message = "No undo of the operation was cut short, or it has not ended: undo in its answer says what is left."
+        raise HttpError(409, "NothingToUndo", message, "id")
     if retried.run is None:
         raise HttpError(409, "NothingToRetry", "The operation has succeeded: nothing is left to do.", "id")
     await start_recorded(client, retried.operation)

@@ -33,7 +33,8 @@ class RequestedBy(_Answer):
     """Who or what asked."""
 
     source: Literal["http", "event", "timer", "fleet", "operation"]
-    principal: str | None = _NULL
+    principal: str | None = Field(default_factory=lambda: None, description="tenant:object id")
+    name: str | None = Field(default_factory=lambda: None, description="For display.")
     reason: str | None = _NULL
     parentId: str | None = _NULL
 
@@ -102,6 +103,35 @@ class Created(_Answer):
     undone: bool = _LEFT_OUT
 
 
+class Question(_Answer):
+    """What an operation asks a person; an answer names it by its id."""
+
+    id: str
+    step: str
+    text: str
+    askedDateTime: AwareDatetime
+    expiresDateTime: AwareDatetime
+    answer: Literal["approve", "reject"] | None = _NULL
+    answeredDateTime: AwareDatetime | None = _NULL
+    answeredBy: str | None = _NULL
+    reason: str | None = _NULL
+
+
+class Left(_Answer):
+    """Something that a failed operation made and has not reverted; the command removes it."""
+
+    type: str
+    id: str
+    command: str = _LEFT_OUT
+
+
+class Undo(_Answer):
+    """How it stands with what a failed or cancelled operation had made. Incomplete: a timer or a retry finishes it."""
+
+    status: Literal["Running", "Done", "Kept", "Incomplete"]
+    left: list[Left] = _LEFT_OUT
+
+
 class Operation(_Answer):
     """An operation: a status monitor. Succeeded, Failed and Canceled are final."""
 
@@ -121,6 +151,8 @@ class Operation(_Answer):
     progress: Progress
     steps: list[Step]
     created: list[Created] = _LEFT_OUT
+    questions: list[Question] = _LEFT_OUT
+    undo: Undo | None = _NULL
     findings: list[Finding] = _LEFT_OUT
     result: dict[str, Any] | None = _NULL
     error: Problem | None = _NULL

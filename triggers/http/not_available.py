@@ -6,7 +6,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from domain.violations import NOT_YET
-from triggers.http.answers import HttpError, answered
+from triggers.http.answers import HttpError
+from triggers.http.gate import admitted
 
 bp = df.Blueprint()
 
@@ -23,10 +24,12 @@ async def _refuse(path: str) -> func.HttpResponse:
 
 
 def _register(path: str, method: str) -> None:
-    @bp.function_name(f"http_later_{path.replace('/{id}', '').replace('/', '_')}")
+    name = f"http_later_{path.replace('/{id}', '').replace('/', '_')}"
+
+    @bp.function_name(name)
     @bp.route(route=path, methods=[method])
     async def later(req: func.HttpRequest) -> func.HttpResponse:
-        return await answered(_refuse(path))
+        return await admitted(req, name, lambda caller: _refuse(path))
 
 
 for _path, _method in PATHS:

@@ -24,7 +24,21 @@ from triggers.http.queries import (
 
 _SCHEMAS = "#/components/schemas/"
 _TEXT: dict[str, Any] = {"type": "string"}
-_UNAUTHORISED = {"description": "No valid key or token; the body may be empty (the Functions host answers)."}
+_UNAUTHENTICATED = {
+    "description": "No valid key or token; WWW-Authenticate says what is expected. The body may be empty where the "
+    "Functions host answers.",
+}
+_REFUSED = (
+    "Refused; nothing was changed. 429 (too many requests or live operations of this principal) and 503 carry "
+    "Retry-After."
+)
+_ENTRA = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "Access token of Microsoft Entra ID for this API, with an app role - Moor.Reader, Moor.Operator, "
+    "Moor.Approver, Moor.Privileged. The only way in where MOOR_AUTH is entra.",
+}
 
 
 class _Untitled(GenerateJsonSchema):
@@ -47,10 +61,11 @@ def document(server_url: str) -> dict[str, Any]:
             "values that the contract describes and later releases bring with NotAvailableYet.",
         },
         "servers": [{"url": server_url}],
-        "security": [{"functionKey": []}, {"functionKeyQuery": []}],
+        "security": [{"entra": []}, {"functionKey": []}, {"functionKeyQuery": []}],
         "paths": _paths(),
         "components": {
             "securitySchemes": {
+                "entra": _ENTRA,
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
                 "functionKeyQuery": {"type": "apiKey", "in": "query", "name": "code"},
             },
@@ -62,7 +77,7 @@ def document(server_url: str) -> dict[str, Any]:
 # Rendering takes 10 ms, and anybody may ask.
 @lru_cache(maxsize=1)
 def _schemas() -> dict[str, Any]:
-    shapes = [*parsing.MODELS.values(), requests.Decision, *models.MODELS]
+    shapes = [*parsing.MODELS.values(), requests.Decision, requests.Answer, *models.MODELS]
     _, rendered = models_json_schema(
         [(model, "validation") for model in shapes],
         ref_template=_SCHEMAS + "{model}",
@@ -93,17 +108,20 @@ def _paths() -> dict[str, Any]:
         },
         "/operations/{id}/retry": {
             "parameters": [_id()],
-            "post": _decision(
-                "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
-            ),
+            "post": {
+                **_decision(
+                    "retryOperation", "Continue an operation that failed, was cancelled or hangs, from where it stands."
+                ),
+                "parameters": [_mode()],
+            },
         },
         "/operations/{id}/approve": {
             "parameters": [_id()],
-            "post": _decision("approveOperation", "Answer yes to an operation that waits for approval."),
+            "post": _decision("approveOperation", "Answer yes to an operation that waits for approval.", "Answer"),
         },
         "/operations/{id}/reject": {
             "parameters": [_id()],
-            "post": _decision("rejectOperation", "Answer no to an operation that waits for approval."),
+            "post": _decision("rejectOperation", "Answer no to an operation that waits for approval.", "Answer"),
         },
         "/health": {"get": _health()},
         "/openapi.json": {
@@ -149,7 +167,7 @@ def _start(operation_id: str, model: str, summary: str) -> dict[str, Any]:
                 "content": content,
             },
             "202": {"description": "Accepted.", "headers": headers, "content": content},
-            **_errors("400", "409", "413", "415", "503"),
+            **_errors("400", "409", "413", "415"),
         },
     }
 
@@ -170,7 +188,7 @@ def _list_operations() -> dict[str, Any]:
         ],
         "responses": {
             "200": {"description": "A page.", "content": _json("OperationPage")},
-            **_errors("400", "503"),
+            **_errors("400"),
         },
     }
 
@@ -187,7 +205,7 @@ def _get_operation() -> dict[str, Any]:
                 "content": _json("Operation"),
             },
             "304": {"description": "Unchanged since the ETag in If-None-Match."},
-            **_errors("404", "503"),
+            **_errors("404"),
         },
     }
 
@@ -199,19 +217,19 @@ def _get_journal() -> dict[str, Any]:
         "parameters": [_top(DEFAULT_ENTRIES, MOST_ENTRIES), _query("continuationToken", _TEXT)],
         "responses": {
             "200": {"description": "A page of entries.", "content": _json("JournalPage")},
-            **_errors("400", "404", "503"),
+            **_errors("400", "404"),
         },
     }
 
 
-def _decision(operation_id: str, summary: str) -> dict[str, Any]:
+def _decision(operation_id: str, summary: str, model: str = "Decision") -> dict[str, Any]:
     return {
         "operationId": operation_id,
         "summary": summary,
-        "requestBody": {"required": False, "content": _json("Decision")},
+        "requestBody": {"required": model == "Answer", "content": _json(model)},
         "responses": {
             "202": {"description": "Taken; the operation's present state.", "content": _json("Operation")},
-            **_errors("400", "404", "409", "413", "415", "503"),
+            **_errors("400", "404", "409", "413", "415"),
         },
     }
 
@@ -229,8 +247,9 @@ def _health() -> dict[str, Any]:
 
 
 def _errors(*statuses: str) -> dict[str, Any]:
-    refused = {"description": "Refused; nothing was changed.", "content": _json("ErrorResponse")}
-    return {"401": _UNAUTHORISED, **dict.fromkeys(statuses, refused)}
+    """What every gated path answers, and what this one answers besides."""
+    refused = {"description": _REFUSED, "content": _json("ErrorResponse")}
+    return {"401": _UNAUTHENTICATED, **dict.fromkeys(sorted({*statuses, "403", "429", "503"}), refused)}
 
 
 def _json(model: str) -> dict[str, Any]:
@@ -247,6 +266,12 @@ def _retry_after() -> dict[str, Any]:
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema}
+
+
+def _mode() -> dict[str, Any]:
+    schema = {**_TEXT, "enum": ["continue", "undo"], "default": "continue"}
+    told = "undo finishes an undo that was cut short, and attaches nothing."
+    return {**_query("mode", schema), "description": told}
 
 
 def _top(default: int, most: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the HTTP triggers read off a request: its body, who sent it, and its query parameters.
+"""What the HTTP triggers read off a request: its body and its query parameters.
 
 Query parameters and continuation tokens: known ones only, and every bad one reported.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import azure.functions as func
 
@@ -31,7 +30,6 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}\Z")
 _POSITION = re.compile(rf"[0-9]{{15}};{OPERATION_ID}\Z")
 _LAST_ENTRY = 99_999_999
 LARGEST_BODY = 64 * 1024
-_LONGEST_PRINCIPAL = 256
 
 
 class Parameters:
@@ -49,6 +47,9 @@ class Parameters:
         """The parameter as ``read`` understands it; ``absent`` when it is not given or bad."""
         if name not in self.given:
             return absent
+        if not self.given[name].strip():
+            self.violations.append(Violation(INVALID, "has no value; give it one or leave it out", name))
+            return absent
         try:
             return read(self.given[name])
         except Refused as refused:
@@ -65,6 +66,16 @@ class Parameters:
     def next_link(self, url: str, token: str) -> str:
         """The URL of the next page: this request's own parameters (never the key) and the token."""
         return f"{url}?{urlencode({**self.given, 'continuationToken': token})}"
+
+
+def query_of(req: func.HttpRequest) -> dict[str, str]:
+    """The query of a request, with what was given without a value: a host may have left that out.
+
+    ``?plan`` and ``?plan=&plan=true`` are not ``?plan=true``, and not nothing.
+    """
+    given: dict[str, str] = dict(req.params)
+    empty = [name for name, value in parse_qsl(urlsplit(req.url).query, keep_blank_values=True) if not value]
+    return {**given, **dict.fromkeys(empty, "")}
 
 
 def read_filter(parameters: Parameters) -> Filter:
@@ -94,6 +105,13 @@ def read_plan(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("must be true or false")
     return text == "true"
+
+
+def read_mode(text: str) -> bool:
+    """Whether a retry only finishes an undo. Raises ValueError for what is no mode."""
+    if text not in ("continue", "undo"):
+        raise ValueError("must be continue or undo")
+    return text == "undo"
 
 
 def token_of(place: str | int) -> str:
@@ -168,15 +186,3 @@ def read_body(req: func.HttpRequest, *, required: bool = True) -> bytes:
         message = "There is no body. Send one with a Content-Length; chunked bodies do not arrive."
         raise Refused([Violation(INVALID, message, "")])
     return body
-
-
-def principal(headers: Mapping[str, str]) -> str | None:
-    """Who signed in, where App Service authentication is on.
-
-    Only then does App Service set these headers and take away what a caller put there (WEBSITE_AUTH_ENABLED, the
-    test that Microsoft.Identity.Web makes); elsewhere anybody could write any name into the record.
-    """
-    if os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() != "true":
-        return None
-    name = headers.get("x-ms-client-principal-name") or headers.get("x-ms-client-principal-id")
-    return name[:_LONGEST_PRINCIPAL] if name else None

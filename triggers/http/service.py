@@ -13,9 +13,11 @@ import azure.functions as func
 from domain.version import VERSION
 from gateways import durable
 from gateways.azure.identity import cloud, credential
+from gateways.policy import current
 from gateways.settings import read_settings
 from gateways.storage import records
 from triggers.http.answers import base_url, json_answer
+from triggers.http.gate import admitted
 from triggers.http.openapi import document
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,10 @@ async def health(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
 @bp.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """The OpenAPI document of what is served."""
+    return await admitted(req, "http_openapi", lambda caller: _document(req))
+
+
+async def _document(req: func.HttpRequest) -> func.HttpResponse:
     return json_answer(200, document(base_url(req, 1)))
 
 
@@ -57,6 +63,7 @@ def _check_identity() -> None:
 
 CHECKS: dict[str, Callable[[], object]] = {
     "settings": read_settings,
+    "policy": current,
     "tables": _check_tables,
     "identity": _check_identity,
 }

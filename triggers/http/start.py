@@ -10,9 +10,8 @@ from dataclasses import replace
 import azure.durable_functions as df
 import azure.functions as func
 
-from domain.operation.record import RequestedBy
+from domain.access.principal import Caller
 from domain.requests.fields import OPERATION_ID
-from domain.requests.models import Request
 from domain.requests.parsing import parse_request
 from domain.requests.strict_json import read_json
 from domain.violations import INVALID, Refused, Violation
@@ -20,12 +19,12 @@ from gateways.durable import start_recorded
 from operations.accept import Conflict, Submission, accept, submission_of
 from triggers.http.answers import (
     HttpError,
-    answered,
     base_url,
     operation_answer,
     operation_url,
 )
-from triggers.http.request import Parameters, principal, read_body, read_plan
+from triggers.http.gate import admitted, check_options, requested_by
+from triggers.http.request import Parameters, query_of, read_body, read_plan
 
 bp = df.Blueprint()
 
@@ -37,7 +36,7 @@ _OPERATION_ID_HEADER = "Operation-Id"
 @bp.durable_client_input(client_name="client")
 async def attach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Attach a cluster to a workspace."""
-    return await answered(_start(req, client, "attach"))
+    return await admitted(req, "http_attach", lambda caller: _start(req, client, "attach", caller))
 
 
 @bp.function_name("http_detach")
@@ -45,7 +44,7 @@ async def attach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
 @bp.durable_client_input(client_name="client")
 async def detach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Detach a compute from its workspace."""
-    return await answered(_start(req, client, "detach"))
+    return await admitted(req, "http_detach", lambda caller: _start(req, client, "detach", caller))
 
 
 @bp.function_name("http_reattach")
@@ -53,13 +52,16 @@ async def detach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
 @bp.durable_client_input(client_name="client")
 async def reattach(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Detach a compute and attach it again, with changes."""
-    return await answered(_start(req, client, "reattach"))
+    return await admitted(req, "http_reattach", lambda caller: _start(req, client, "reattach", caller))
 
 
-async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, kind: str) -> func.HttpResponse:
-    submission = _submission(req, kind)
-    decided = await asyncio.to_thread(accept, submission)
+async def _start(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient, kind: str, caller: Caller
+) -> func.HttpResponse:
+    submission = _submission(req, kind, caller)
+    check_options(caller, f"http_{kind}", submission.request)
     base = base_url(req, 1)
+    decided = await asyncio.to_thread(accept, submission)
     if decided.fresh:
         await start_recorded(client, decided.holder if isinstance(decided, Conflict) else decided.operation)
     if isinstance(decided, Conflict):
@@ -69,10 +71,10 @@ async def _start(req: func.HttpRequest, client: df.DurableOrchestrationClient, k
     return operation_answer(202 if decided.fresh else 200, decided.operation, headers)
 
 
-def _submission(req: func.HttpRequest, kind: str) -> Submission:
+def _submission(req: func.HttpRequest, kind: str, caller: Caller) -> Submission:
     """The request as it is to be accepted. Raises HttpError, or Refused with all that is wrong with it."""
     body = read_body(req)
-    plan_only, violations = _read_plan(req.params)
+    plan_only, violations = _read_plan(query_of(req))
     violations += _header_violations(req.headers)
     try:
         request = parse_request(kind, read_json(body))
@@ -80,7 +82,8 @@ def _submission(req: func.HttpRequest, kind: str) -> Submission:
         raise Refused([*refused.violations, *violations]) from refused
     if violations:
         raise Refused(violations)
-    asked = submission_of(kind, request, _requested_by(req.headers, request), req.headers.get(_OPERATION_ID_HEADER))
+    asked_by = requested_by(caller, request.reason)
+    asked = submission_of(kind, request, asked_by, req.headers.get(_OPERATION_ID_HEADER), caller)
     return replace(asked, plan_only=plan_only)
 
 
@@ -98,12 +101,10 @@ def _header_violations(headers: Mapping[str, str]) -> Iterator[Violation]:
         yield Violation(INVALID, message, _OPERATION_ID_HEADER)
 
 
-def _requested_by(headers: Mapping[str, str], request: Request) -> RequestedBy:
-    return RequestedBy(source="http", principal=principal(headers), reason=request.reason)
-
-
 def _conflict(conflict: Conflict, base: str) -> HttpError:
     holder = conflict.holder
+    if conflict.foreign:
+        return HttpError(409, "OperationIdInUse", "The id is in use; choose another one.", _OPERATION_ID_HEADER)
     if conflict.same_id:
         code, target = "OperationIdInUse", _OPERATION_ID_HEADER
         message = f"The id {holder.id} stands for another request; choose another one."

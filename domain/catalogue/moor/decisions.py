@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.catalogue.entry import MOOR, Entry
 
-_RETRY = "curl --request POST --header 'x-functions-key: <key>' '<url>/api/operations/{operation}/retry'"
+_RETRY = "curl --request POST --header 'Authorization: Bearer <token>' '<url>/api/operations/{operation}/retry'"
 
 ENTRIES = (
     Entry(

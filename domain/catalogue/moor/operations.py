@@ -9,7 +9,7 @@ from domain.catalogue.moor import extension as own_extension
 
 _COMPUTE = f"az ml compute show --name {{compute}} {AT_WORKSPACE}"
 _DETACH = f"az ml compute detach --name {{compute}} {AT_WORKSPACE}"
-_JOURNAL = "curl --header 'x-functions-key: <key>' '<url>/api/operations/{operation}/journal'"
+_JOURNAL = "curl --header 'Authorization: Bearer <token>' '<url>/api/operations/{operation}/journal'"
 
 ENTRIES = (
     *own_access.ENTRIES,
@@ -93,7 +93,7 @@ ENTRIES = (
         situations=(MOOR,),
         cause="{cause}",
         remedy="Remove the cause, then start the operation again.",
-        command="curl --header 'x-functions-key: <key>' '<url>/api/operations/{operation}'",
+        command="curl --header 'Authorization: Bearer <token>' '<url>/api/operations/{operation}'",
     ),
     Entry(
         code="SettingInvalid",
@@ -159,7 +159,7 @@ ENTRIES = (
         situations=(MOOR,),
         cause="Operation {holder} ({holder_kind}) has this compute.",
         remedy="Wait for that operation to end, then start this one again.",
-        command="curl --header 'x-functions-key: <key>' '<url>/api/operations/{holder}'",
+        command="curl --header 'Authorization: Bearer <token>' '<url>/api/operations/{holder}'",
         transient=True,
     ),
     Entry(

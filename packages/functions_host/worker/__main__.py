@@ -17,18 +17,23 @@ from packages.functions_host.worker.log_lines import send_logs
 
 
 def main() -> int:
-    """Index the app, serve calls until the host is gone; returns the exit code."""
+    """Read the command line, and work."""
     parser = argparse.ArgumentParser("python -m packages.functions_host.worker", description=__doc__)
     parser.add_argument("--channel", type=int, required=True, help="number of the inherited socket")
     parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
     options = parser.parse_args()
-    connection = socket.socket(fileno=options.channel)
+    return work(options.channel, options.app)
+
+
+def work(descriptor: int, app_dir: Path) -> int:
+    """Index the app and serve calls over the socket of this number until the host is gone; returns the exit code."""
+    connection = socket.socket(fileno=descriptor)
     connection.set_inheritable(False)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is not lost by a kill
     channel = Channel(connection)
     send_logs(channel)
-    _make_room_for(options.app)
-    return asyncio.run(_serve(channel, options.app))
+    _make_room_for(app_dir)
+    return asyncio.run(_serve(channel, app_dir))
 
 
 def _make_room_for(app_dir: Path) -> None:

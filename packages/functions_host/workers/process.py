@@ -26,6 +26,7 @@ from packages.functions_host.wire.frames import (
 )
 from packages.functions_host.wire.typed_data import TypedData
 from packages.functions_host.workers.errors import WorkerDiedError, WorkerError, WorkerStartError
+from packages.functions_host.workers.forks import ForkedProcess, fork_worker
 
 # The folder that holds the package of which the worker is a module.
 _ROOT = Path(__file__).resolve().parents[3]
@@ -37,16 +38,22 @@ _GRACE = 1.0
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """How workers are started: the app's folder, and the environment that they see."""
+    """How workers are started: the app's folder, and the environment that they see.
+
+    ``fork_server`` is the socket of the server that forks them; None starts an interpreter for each.
+    """
 
     app_dir: Path
     environment: Mapping[str, str]
+    fork_server: Path | None = None
 
 
 class WorkerProcess:
     """One process. ``ended`` is done, with the words for it, once the process is gone and its calls have failed."""
 
-    def __init__(self, process: Process, connection: socket.socket, log: Callable[[LogLine], None]) -> None:
+    def __init__(
+        self, process: Process | ForkedProcess, connection: socket.socket, log: Callable[[LogLine], None]
+    ) -> None:
         """``log`` is told every log line. Use ``start_worker``."""
         self.pid = process.pid
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -128,6 +135,9 @@ async def start_worker(options: WorkerOptions, log: Callable[[LogLine], None]) -
     """Start a worker; it begins to index the app at once. What it prints goes to the host's stderr."""
     ours, theirs = socket.socketpair()
     with theirs:
+        if options.fork_server is not None:
+            forked = await fork_worker(options.fork_server, options.app_dir, options.environment, theirs, _STDERR)
+            return WorkerProcess(forked, ours, log)
         process = await asyncio.create_subprocess_exec(
             *ending_with_us(sys.executable, "-m", "packages.functions_host.worker"),
             *("--channel", str(theirs.fileno()), "--app", str(options.app_dir)),

@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from packages.functions_host import function_info
 from packages.functions_host.dotnet.dates import TICKS_PER_SECOND
@@ -42,7 +43,7 @@ class WorkerSupervisor:
     def __init__(self, options: WorkerOptions, timeout: float | None) -> None:
         """``timeout`` in real seconds is host.json's functionTimeout; None means unbounded."""
         environment = {**THREADS, **options.environment}
-        self._options = WorkerOptions(options.app_dir, environment)
+        self._options = replace(options, environment=environment)
         self._timeout = timeout
         self._process: WorkerProcess | None = None
         self._serving: asyncio.Future[WorkerProcess] | None = None

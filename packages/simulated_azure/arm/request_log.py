@@ -44,8 +44,8 @@ def begin_for_bearer(
     """
     entry = begin(world, kind, request, path)
     claims = world.tokens.claims(request.headers.get("Authorization", "").partition(" ")[2])
-    if claims:
-        entry["principal"] = {"objectId": claims["oid"], "clientId": claims["appid"]}
+    if claims and "oid" in claims:
+        entry["principal"] = {"objectId": claims["oid"], "clientId": claims.get("appid") or claims.get("azp")}
     return entry, claims
 
 

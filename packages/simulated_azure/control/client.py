@@ -260,6 +260,23 @@ class SimulatedAzure:
         with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
             return str(json.load(response)["access_token"])
 
+    def directory_token(self, object_id: str, resource: str, **changes: Any) -> tuple[str, float]:
+        """A token about a person or an application, and the seconds that it lives.
+
+        ``changes`` are ``claims`` and ``header``, laid over the right ones; None takes a claim out.
+        """
+        given = {"objectId": object_id, "resource": resource, **changes}
+        answer = self._control("POST", "/directory/tokens", given)
+        return str(answer["token"]), float(answer["expiresIn"])
+
+    def rotate_signing_key(self, *, keep_old: bool = True) -> str:
+        """Have tokens signed with a new key from now on; its ``kid``."""
+        return str(self._control("POST", "/directory/rotate", {"keepOld": keep_old})["kid"])
+
+    def confirm_device(self, user_code: str, object_id: str | None) -> None:
+        """What a person does at the page for devices; None declines."""
+        self._control("POST", "/directory/device", {"userCode": user_code, "objectId": object_id})
+
     def arm(
         self, method: str, path: str, body: Json = None, *, client_id: str = "", api_version: str = "2025-03-01"
     ) -> ArmAnswer:

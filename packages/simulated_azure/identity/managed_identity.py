@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from packages.controls.call_hook import CallHook
 from packages.simulated_azure.arm import request_log
 from packages.simulated_azure.arm.front_door import with_faults
+from packages.simulated_azure.identity import directory
 from packages.simulated_azure.world import World
 
 
@@ -64,7 +66,13 @@ class Identity:
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
             )
         lifetime = float(self._world.settings["tokenLifetimeSeconds"])
-        token, expires = self._world.tokens.issue(principal, resource, lifetime)
+        api = directory.api_of(self._world, resource)
+        if api is None:
+            token, expires = self._world.tokens.issue(principal, resource, lifetime)
+        else:
+            subject = {"objectId": principal.object_id, "name": principal.name}
+            token, seconds = directory.token_for(self._world, api, subject, principal.client_id)
+            lifetime, expires = float(seconds), int(time.time()) + seconds
         return web.json_response(
             {
                 "access_token": token,

@@ -9,11 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from packages.simulated_azure.arm.errors import ArmError
+from packages.simulated_azure.identity.signing import SigningKeys
 
 # The audiences ARM names in its own refusal.
 ARM_AUDIENCES = (
@@ -40,20 +37,7 @@ class TokenIssuer:
 
     def __init__(self, directory: Path, tenant_id: str) -> None:
         self.tenant_id = tenant_id
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / "signing-key.pem"
-        if not path.exists():
-            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            path.write_bytes(
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                )
-            )
-            path.chmod(0o600)
-        loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(loaded, rsa.RSAPrivateKey):
-            raise TypeError(f"{path} is not an RSA key")
-        self._key = loaded
+        self.keys = SigningKeys(directory)
         self._seen: dict[str, dict[str, Any]] = {}
 
     def issue(self, principal: Principal, resource: str, lifetime: float) -> tuple[str, int]:
@@ -76,21 +60,15 @@ class TokenIssuer:
             "uti": uuid.uuid4().hex[:22],
             "ver": "1.0",
         }
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": "simulated"}), expires
+        return self.keys.sign(claims), expires
 
     def claims(self, token: str) -> dict[str, Any] | None:
         """What a token of this issuer says, whatever its expiry or audience; None when it is not one."""
         known = self._seen.get(token)
         if known is not None:
             return known
-        try:
-            decoded: dict[str, Any] = jwt.decode(
-                token,
-                self._key.public_key(),
-                algorithms=["RS256"],
-                options={"verify_exp": False, "verify_aud": False, "verify_nbf": False, "verify_iat": False},
-            )
-        except jwt.PyJWTError:
+        decoded = self.keys.verified(token)
+        if decoded is None:
             return None
         if len(self._seen) > 1000:
             self._seen.clear()

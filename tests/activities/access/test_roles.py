@@ -18,7 +18,7 @@ from activities.access.roles import (
 )
 from activities.runtime.step import StepAtWork
 from domain.access.roles import ROLE_ASSIGNMENT, ROLE_DEFINITION, Need, workspace_needs
-from domain.arm_ids import parse_arm_id
+from domain.arm_ids import COMPUTE, parse_arm_id
 from domain.operation.codec import encode
 from domain.operation.outcomes import Created, Done, Outcome, Stop
 from domain.operation.record import Intent, StepRecord
@@ -129,6 +129,24 @@ def test_undo(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> None:
     users[0] = None
     assert undo_roles(step) == Done(detail="removed: 1", undone=(FIRST,))
     assert azure.calls == [("DELETE", FIRST)]
+
+
+def test_where_the_compute_stays_its_roles_stay(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> None:
+    azure = FakeArm({FIRST: {}}).install(monkeypatch)
+    watch_intents(monkeypatch)
+    operation = make_operation()
+    made = (Created(COMPUTE, operation.compute_id), Created(ROLE_ASSIGNMENT, FIRST))
+
+    def after(undo_compute: str) -> StepAtWork:
+        return at_work("undo_roles", earlier=(StepRecord("undo_compute", "until", undo_compute),), created=made)
+
+    for status in ("Failed", "Skipped"):
+        kept = undo_roles(after(status))
+        assert isinstance(kept, Done)
+        assert (kept.skipped, kept.undone) == (True, ())
+        assert "does not work without them" in str(kept.detail)
+    assert azure.calls == []
+    assert undo_roles(after("Succeeded")) == Done(detail="removed: 1", undone=(FIRST,))
 
 
 def test_clean_up(monkeypatch: pytest.MonkeyPatch, users: list[str | None]) -> None:

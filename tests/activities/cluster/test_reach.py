@@ -38,7 +38,7 @@ def test_the_api_is_closed_after_the_work(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_cluster_out_of_reach_is_tried_four_times(monkeypatch: pytest.MonkeyPatch, attempt: int, ends: bool) -> None:
     reached(monkeypatch, PRIVATE)
     outcome = use(at_work("ensure_namespace", attempt))
-    again = Again(15.0, "the cluster cannot be used from here: it is private")
+    again = Again(15.0, f"the cluster cannot be used from here (attempt {attempt} of 4): it is private")
     assert outcome == (Done(detail="ended: it is private") if ends else again)
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from activities.compute import attach as module
 from activities.compute.attach import (
-    COMPUTE,
     attach_compute,
     compute_ready,
     planned_attach,
@@ -18,6 +17,7 @@ from activities.compute.attach import (
     undo_compute,
 )
 from activities.runtime.step import StepAtWork
+from domain.arm_ids import COMPUTE
 from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Back, Created, Done, Outcome, Stop
 from domain.operation.record import Intent, StepRecord

@@ -120,6 +120,7 @@ def test_none_where_none_may_be_installed(monkeypatch: pytest.MonkeyPatch, held:
 @pytest.mark.parametrize(("state", "waits"), [("Updating", True), ("Failed", False)])
 def test_one_that_is_not_ready(monkeypatch: pytest.MonkeyPatch, held: list[str], state: str, waits: bool) -> None:
     azure(monkeypatch, extension(state))
+    monkeypatch.setattr(install, "references_possible", lambda operation: {})
     assert isinstance(install_extension(installing()), Again if waits else Stop)
 
 

@@ -13,6 +13,7 @@ from activities.extension.protected_settings import (
     protected_settings,
     references_sent,
     sent_by_earlier_operations,
+    without_protected,
 )
 from domain.access.relay import OWN_CONNECTION_STRING as RELAY_SETTING
 from domain.arm_ids import EXTENSION
@@ -22,6 +23,8 @@ from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Stop
 from domain.operation.record import Operation, StepRecord
 from domain.operation.results import ExtensionSent
+from domain.problems import AzureAnswer
+from domain.redaction import learn
 from gateways.azure import key_vault
 from gateways.azure.key_vault import VaultError
 from gateways.storage import record_list
@@ -144,3 +147,24 @@ def test_a_change_that_would_lose_a_protected_setting_is_refused(
     assert (problem is not None) is lost
     if problem is not None:
         assert "my.older" in problem.message
+
+
+SAID = AzureAnswer("ExtensionOperationFailed", "Helm: value 'opaque words of the vault' is not valid")
+
+
+def test_what_another_process_sent_is_left_out_of_what_azure_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def secret(secret_id: SecretId) -> str:
+        learn("opaque words of the vault")
+        return "opaque words of the vault"
+
+    monkeypatch.setattr(key_vault, "secret", secret)
+    (said,) = without_protected({"my.own": CERT + "-own"}, [SAID])
+    assert said == AzureAnswer("ExtensionOperationFailed", "Helm: value 'REDACTED' is not valid")
+
+
+def test_words_that_cannot_be_searched_for_a_secret_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    vault(monkeypatch, VaultError(403, "Forbidden", "no"))
+    (said,) = without_protected({"my.own": CERT + "-own"}, [SAID])
+    assert (said.code, "Helm" in str(said.message)) == ("ExtensionOperationFailed", False)
+    assert without_protected({}, [SAID]) == [SAID]
+    assert without_protected({"my.own": CERT}, []) == []

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from activities.lifecycle import approval as lifecycle_approval
 from activities.lifecycle.approval import approval, ask, required_by
 from activities.runtime.step import StepAtWork, run_step
-from domain.operation.outcomes import Outcome, Stop
+from domain.operation import step_lists
+from domain.operation.outcomes import Finding, Outcome, Stop
 from domain.operation.record import (
     APPROVE,
     REJECT,
@@ -17,12 +19,13 @@ from domain.operation.record import (
     RequestedBy,
     StepRecord,
 )
+from domain.operation.steps import APPROVAL, DETACH_COMPUTE
 from domain.times import to_text
 from gateways import clock
 from gateways.settings import Settings
 from gateways.storage import records
 from gateways.storage.records import Change
-from operations.decide import decide
+from operations.decide import Refusal, decide
 from operations.retry import retry
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
@@ -50,7 +53,8 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def recorded(tables: Tables, time: Clock) -> Operation:
+def recorded(tables: Tables, time: Clock, monkeypatch: pytest.MonkeyPatch) -> Operation:
+    monkeypatch.setattr(step_lists, "PRESENT", {"detach": (APPROVAL, DETACH_COMPUTE)})
     steps = (StepRecord("approval", "ask"), StepRecord("detach_compute", "do"))
     operation = make_operation(kind="detach", requested_by=ADA, steps=steps)
     return records.insert(operation, [JournalEntry("operation", "accepted", NOW)])
@@ -71,6 +75,11 @@ def stored() -> Operation:
     return found.operation
 
 
+def say(answer: str, who: RequestedBy) -> Operation | Refusal:
+    """Answer what is asked last."""
+    return decide("op", stored().questions[-1].id, answer, who)
+
+
 def events() -> list[str]:
     return [e.event for e in records.journal("op", 0, 100) if e.step == "approval"]
 
@@ -83,7 +92,7 @@ def asked() -> None:
 
 def test_a_yes_goes_on() -> None:
     asked()
-    assert isinstance(decide("op", APPROVE, GRACE), Operation)
+    assert isinstance(say(APPROVE, GRACE), Operation)
     assert poll() == {"kind": "done"}
     step = stored().step("approval")
     assert step is not None
@@ -93,7 +102,7 @@ def test_a_yes_goes_on() -> None:
 
 def test_a_no_stops_with_who_and_why() -> None:
     asked()
-    decide("op", REJECT, GRACE)
+    say(REJECT, GRACE)
     assert poll()["problem"]["code"] == "ApprovalRejected"
     assert "grace@example.net (the run is over)" in poll()["problem"]["message"]
 
@@ -116,7 +125,7 @@ def test_an_answer_recorded_while_the_step_gave_up_counts(time: Clock) -> None:
     asked()
 
     def overtaken(step: StepAtWork) -> Outcome:
-        decide("op", APPROVE, GRACE)
+        say(APPROVE, GRACE)
         time.moment += HOUR
         outcome = ask(step, "Detach gpu?", HOUR)
         assert isinstance(outcome, Stop)
@@ -128,7 +137,7 @@ def test_an_answer_recorded_while_the_step_gave_up_counts(time: Clock) -> None:
 
 def test_retry_asks_anew_what_was_rejected(time: Clock) -> None:
     asked()
-    decide("op", REJECT, GRACE)
+    say(REJECT, GRACE)
     poll()
     records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
     retry("op", ADA)
@@ -137,9 +146,54 @@ def test_retry_asks_anew_what_was_rejected(time: Clock) -> None:
     assert len([event for event in events() if event == "asked"]) == 2
 
 
+def test_a_question_asked_again_is_another_one() -> None:
+    asked()
+    (first,) = stored().questions
+    say(REJECT, GRACE)
+    poll()
+    records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
+    retry("op", RequestedBy("timer"))
+    asked()
+    (second,) = stored().questions
+    assert first.id != second.id
+    told = decide("op", first.id, APPROVE, GRACE)
+    assert isinstance(told, Refusal)
+    assert told.code == "NotWaitingForApproval"
+
+
+def test_who_has_approved_and_retries_is_asked_for_another_ones_answer() -> None:
+    asked()
+    say(APPROVE, GRACE)
+    poll()
+    records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
+    retry("op", GRACE)
+    assert (stored().questions, stored().retried_by) == ((), ("grace@example.net",))
+    asked()
+    refused = say(APPROVE, GRACE)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "ApproverIsRequester"
+    assert isinstance(say(APPROVE, RequestedBy("http", "linus@example.net")), Operation)
+
+
+def test_subscribers_count_as_told_once_a_topic_has_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    missed, tries = (Finding("endPublished", "warning", "not published"),), []
+
+    def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...]:
+        tries.append((what, of))
+        return missed if len(tries) < 3 else ()
+
+    monkeypatch.setattr(lifecycle_approval, "publish", publish)
+    told = []
+    for _ in range(5):
+        poll()
+        told.append(stored().questions[-1].told)
+    assert told == [False, False, False, True, True]
+    assert tries == [("NeedsApproval", "approval")] * 3
+
+
 def test_retry_keeps_what_was_approved() -> None:
     asked()
-    decide("op", APPROVE, GRACE)
+    say(APPROVE, GRACE)
     poll()
     records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
     retry("op", ADA)
@@ -149,7 +203,7 @@ def test_retry_keeps_what_was_approved() -> None:
 
 def test_the_record_keeps_its_questions() -> None:
     asked()
-    decide("op", APPROVE, GRACE)
+    say(APPROVE, GRACE)
     (question,) = stored().questions
     assert (question.step, question.text, question.answer, question.answered_by) == (
         "approval",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
+
 from activities.runtime.step import StepAtWork, run_step
+from domain.operation import step_lists
 from domain.operation.outcomes import Done, Outcome
 from domain.operation.record import JournalEntry
 from gateways.storage import records
-from tests.activities.runtime.test_step import call
+from tests.activities.runtime.test_step import STEPS, call
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
+
+
+@pytest.fixture(autouse=True)
+def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of an attach, for these tests."""
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
 
 
 def test_the_delivery_that_began_last_makes_the_change(tables: Tables) -> None:

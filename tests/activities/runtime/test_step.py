@@ -10,10 +10,12 @@ import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
 from activities.cluster.slots import SlotsTaken
-from activities.runtime.step import StepAtWork, run_step
+from activities.runtime.step import StepAtWork, note_raised, run_step
 from domain.cluster.commands import Command, commands_of
+from domain.operation import step_lists
 from domain.operation.outcomes import (
     MOST_BACKS,
+    MOST_ERRORS,
     Again,
     Back,
     Created,
@@ -30,6 +32,7 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.operation.results import Attached, ComputeLeaving, SmokeTestStarted
+from domain.operation.steps import ATTACH_COMPUTE, do, undo, until
 from domain.problems import AzureAnswer, Problem
 from domain.times import to_text
 from gateways import clock
@@ -40,11 +43,12 @@ from gateways.storage.records import Change
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
 
-PLAN = [
-    {"name": "first", "kind": "do", "bound": 600.0},
-    {"name": "ready", "kind": "until", "bound": 3600.0},
-    {"name": "release", "kind": "do", "bound": 600.0},
-]
+STEPS = (
+    do("first", within=600.0),
+    until("ready", within=3600.0),
+    undo("undo_first", within=600.0),
+    do("release", within=600.0, always=True),
+)
 
 
 def refusal(status: int) -> HttpResponseError:
@@ -53,14 +57,13 @@ def refusal(status: int) -> HttpResponseError:
 
 
 @pytest.fixture(autouse=True)
-def recorded(tables: Tables) -> Operation:
+def recorded(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Operation:
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
     return records.insert(make_operation(), [JournalEntry("operation", "accepted", NOW)])
 
 
 def call(step: str = "first", run: int = 1, after: float = 0, **more: Any) -> dict[str, Any]:
-    bound, kind = next((s["bound"], s["kind"]) for s in PLAN if s["name"] == step)
-    now = to_text(clock.now() + timedelta(seconds=after))
-    return {"operation": "op", "run": run, "step": step, "bound": bound, "kind": kind, "now": now, "plan": PLAN, **more}
+    return {"operation": "op", "run": run, "step": step, "now": to_text(clock.now() + timedelta(seconds=after)), **more}
 
 
 def stored() -> Operation:
@@ -84,6 +87,10 @@ def answering(*outcomes: Outcome | Exception) -> tuple[Callable[[StepAtWork], Ou
         return outcome
 
     return work, seen
+
+
+def once(step: str, outcome: Outcome) -> dict[str, Any]:
+    return run_step(answering(outcome)[0], call(step))
 
 
 def test_a_step_that_is_done_is_recorded_with_what_it_made_and_found() -> None:
@@ -238,12 +245,13 @@ def test_a_refusal_is_no_answer_while_a_role_that_this_operation_granted_spreads
     assert "may not have spread" in str(step.detail)
 
 
-def test_a_false_name_for_a_missing_role_is_none_either() -> None:
+def test_a_false_name_for_a_missing_role_is_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": (do("first"), ATTACH_COMPUTE)})
     granting(minutes_ago=3)
     said = AzureAnswer("BadRequest", "AKS role check failed for user assigned identity.", 400)
     work, _ = answering(ArmError(400, "BadRequest", str(said.message), answer=said))
-    fields = {**call(), "step": "attach_compute"}
-    assert run_step(work, fields)["kind"] == "again"
+    once("first", Done())
+    assert run_step(work, call("attach_compute"))["kind"] == "again"
 
 
 @pytest.mark.parametrize("minutes_ago", [None, 20])
@@ -268,6 +276,7 @@ def test_a_stop_fails_the_step_and_is_the_operations_problem() -> None:
 
 
 def test_waiting_is_recorded_with_its_reason() -> None:
+    once("first", Done())
     work, _ = answering(Again(17, "busy", {"jobs": 3}))
     assert run_step(work, call("ready")) == {"kind": "again", "after": 17}
     operation = stored()
@@ -279,10 +288,11 @@ def test_waiting_is_recorded_with_its_reason() -> None:
 
 
 def test_polls_are_counted_and_written_once_each() -> None:
+    once("first", Done())
     work, _ = answering(Again(5, "1"), Again(5, "2"), Done())
     for _ in range(3):
         run_step(work, call("ready"))
-    assert events()[1:] == [
+    assert events()[3:] == [
         ("ready", "started"),
         ("ready", "polled"),
         ("ready", "polled"),
@@ -291,14 +301,16 @@ def test_polls_are_counted_and_written_once_each() -> None:
 
 
 def test_without_an_interval_the_pauses_grow_to_a_minute() -> None:
+    once("first", Done())
     work, _ = answering(*[Again(None, "x") for _ in range(14)])
-    pauses = [run_step(work, call("ready"))["after"] for _ in range(14)]
+    pauses = [run_step(work, call("ready", after=10 * n))["after"] for n in range(14)]
     assert 4 <= pauses[0] <= 6
     assert 54 <= pauses[-1] <= 66
     assert pauses[5] > pauses[0]
 
 
 def test_after_its_deadline_a_step_stops_and_tells_what_it_saw_last() -> None:
+    once("first", Done())
     work, _ = answering(Again(5, "the compute is Creating"), Again(5, "the compute is Creating"))
     run_step(work, call("ready"))
     answer = run_step(work, call("ready", after=3700))
@@ -309,6 +321,7 @@ def test_after_its_deadline_a_step_stops_and_tells_what_it_saw_last() -> None:
 
 
 def test_a_pause_does_not_go_past_the_deadline() -> None:
+    once("first", Done())
     work, _ = answering(Again(5, "x"), Again(600, "x"))
     run_step(work, call("ready"))
     assert run_step(work, call("ready", after=3500))["after"] <= 100
@@ -329,7 +342,7 @@ def test_an_ending_is_written_with_its_step_and_stays() -> None:
     assert stored().status == "Succeeded"
     assert stored().result == Attached("/c")
     assert stored().finished_time is not None
-    assert run_step(work, call("release", always=True)) == {"kind": "done"}
+    assert run_step(work, call("release")) == {"kind": "done"}
     assert stored().status == "Succeeded"
 
 
@@ -339,7 +352,7 @@ def test_an_end_that_somebody_else_wrote_stays() -> None:
     told = JournalEntry("operation", "failed", NOW)
     records.change("op", None, lambda o: Change(replace(o, status="Failed", finished_time=NOW), [told]), NOW)
     late = answering(Done(ending=Ending("Succeeded", Attached("/c"))))[0]
-    assert run_step(late, call("release", always=True)) == {"kind": "done"}
+    assert run_step(late, call("release")) == {"kind": "done"}
     assert (stored().status, stored().result, stored().finished_time) == ("Failed", None, NOW)
     assert [event for step, event in events() if step == "operation"] == ["accepted", "failed"]
 
@@ -371,7 +384,7 @@ def test_steps_that_the_request_does_not_need_are_in_no_list_and_the_first_answe
     # A run that is begun later hears of them too, of a step that is over.
     records.change("op", None, lambda o: Change(replace(o, run=2)), NOW)
     assert run_step(work, call(run=2))["leftOut"] == ["ready", "undo_first"]
-    assert run_step(work, call("ready", run=2, plan=())) == {"kind": "done"}
+    assert run_step(work, call("ready", run=2)) == {"kind": "done"}
     assert len(seen) == 1
 
 
@@ -383,10 +396,6 @@ def test_a_first_step_that_stops_names_them_too() -> None:
 
 PROBLEM = Problem("C", "no")
 BACK = Back("first", "a job showed up", PROBLEM)
-
-
-def once(step: str, outcome: Outcome) -> dict[str, Any]:
-    return run_step(answering(outcome)[0], call(step))
 
 
 def test_back_has_the_steps_begin_again_with_their_intents_kept() -> None:
@@ -503,9 +512,49 @@ def test_a_command_in_a_cluster_is_left_to_the_next_attempt_of_its_step() -> Non
     kept = []
     for _ in range(4):
         run_step(work, call())
-        stored = records.read("op")
-        assert stored is not None
-        kept.append(commands_of(stored.operation, "first"))
+        kept.append(commands_of(stored(), "first"))
     assert seen == [(), (command,), (command,), ()]
     assert kept == [(command,), (command,), (), ()]
     assert "secret" not in str([vars(entry) for entry in records.journal("op", 0, 100)])
+
+
+def test_a_step_whose_work_keeps_raising_ends_in_the_record_and_counts_in_a_row_only() -> None:
+    once("first", Again(1, "not yet"))
+    for _ in range(MOST_ERRORS - 1):
+        assert note_raised(call()) == {"kind": "raised"}
+    once("first", Again(1, "not yet"))
+    for _ in range(MOST_ERRORS - 1):
+        assert note_raised(call()) == {"kind": "raised"}
+    answer = note_raised(call())
+    assert (answer["kind"], answer["problem"]["code"]) == ("stop", "StepKeepsFailing")
+    assert stored().problem is not None
+    assert run_step(answering()[0], call()) == answer
+
+
+def test_what_is_always_taken_is_not_given_up_in_the_record() -> None:
+    once("first", Stop(PROBLEM))
+    once("undo_first", Done())
+    for _ in range(MOST_ERRORS + 1):
+        assert note_raised(call("release")) == {"kind": "raised"}
+    assert once("release", Done()) == {"kind": "done"}
+
+
+def test_what_raised_somewhere_else_counts_for_nothing() -> None:
+    before = stored()
+    assert note_raised(call("ready")) == {"kind": "raised"}
+    assert note_raised(call("first", run=2)) == {"kind": "superseded"}
+    assert stored() == before
+
+
+def test_a_change_that_is_not_next_any_more_is_not_made() -> None:
+    """Somebody has ended the operation since the step began."""
+    sent = []
+
+    def work(step: StepAtWork) -> Outcome:
+        records.change("op", None, lambda o: Change(replace(o, status="Failed")), NOW)
+        step.intend("create", "/id")
+        sent.append("PUT")
+        return Done()
+
+    assert run_step(work, call()) == {"kind": "superseded"}
+    assert sent == []

@@ -9,20 +9,36 @@ from typing import Any
 import pytest
 
 from activities.runtime.transitions import CANCELED_CODE, NO_ANSWER_CODE, Call, begin, finish, unfinished_before
+from domain.operation import step_lists
 from domain.operation.outcomes import Again, Ask, Back, Created, Done, Ending, Finding, Outcome, Stop
 from domain.operation.record import APPROVE, Operation, Question, RequestedBy, StepRecord
 from domain.operation.results import Attached, ComputeLeaving, DetachStarted
+from domain.operation.steps import DRAIN, do, undo, until
 from domain.problems import Problem
+from gateways import clock
 from gateways.host_json import orchestration_version
-from gateways.storage.records import Change, Superseded
+from gateways.storage.records import Change
 from tests.making import NOW, make_operation
 
 PLAN = tuple(
     StepRecord(name, kind, bound_seconds=600.0) for name, kind in (("first", "do"), ("ready", "until"), ("last", "do"))
 )
 FIRST, READY, LAST = PLAN
+STEPS = (
+    do("first", within=600.0),
+    until("ready", within=600.0),
+    until("drain", within=600.0, longer=DRAIN.longer),
+    undo("undo_first", within=600.0),
+    do("last", within=600.0, always=True),
+)
 WHO = RequestedBy("http", "somebody")
 PROBLEM = Problem("C", "no")
+
+
+@pytest.fixture(autouse=True)
+def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of an attach, for these tests."""
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
 
 
 def call(step: str = "first", kind: str = "do", **fields: Any) -> Call:
@@ -62,8 +78,8 @@ def events(change: Change | None) -> list[tuple[str, str]]:
 # --- begin
 
 
-def test_the_first_call_brings_the_plan_without_what_is_left_out() -> None:
-    change = begin(make_operation(left_out=("ready",), held_up="it waits"), call(plan=PLAN))
+def test_an_operation_begins_with_its_list_without_what_is_left_out() -> None:
+    change = begin(make_operation(left_out=("ready", "drain"), held_up="it waits"), call())
     assert events(change) == [("first", "started")]
     assert change is not None
     after = change.operation
@@ -74,15 +90,17 @@ def test_the_first_call_brings_the_plan_without_what_is_left_out() -> None:
 
 
 def test_an_operation_keeps_the_plan_that_it_began_with() -> None:
-    other = (StepRecord("added_later", "do"), *PLAN)
-    after = begun(make_operation(steps=PLAN), call(plan=other))
+    after = begun(make_operation(steps=PLAN), call())
     assert [step.name for step in after.steps] == ["first", "ready", "last"]
-    assert begin(after, call("added_later")) is None
+    over = replace(FIRST, status="Succeeded"), replace(READY, status="Succeeded"), LAST
+    assert begin(make_operation(steps=over), call("drain")) is None
+    assert begin(make_operation(steps=over), call("last")) is not None
 
 
 def test_an_undo_is_added_when_it_begins_before_the_end() -> None:
-    operation = make_operation(steps=(FIRST, StepRecord("record", "do")))
-    after = begun(operation, call("undo_first", "until", undo=True))
+    failed = replace(FIRST, status="Failed")
+    operation = make_operation(steps=(failed, StepRecord("record", "do")), problem=PROBLEM)
+    after = begun(operation, call("undo_first"))
     assert [step.name for step in after.steps] == ["first", "undo_first", "record"]
     assert after.status == "Undoing"
 
@@ -107,22 +125,22 @@ def test_a_step_that_is_over_is_not_begun_again(status: str) -> None:
 
 def test_the_bound_is_that_of_the_request_where_it_says_how_long() -> None:
     request = {"workloads": {"policy": "wait", "deadline": "PT2H"}}
-    operation = make_operation(request=request, steps=(StepRecord("drain", "until"), FIRST))
-    assert step_of(begun(operation, call("drain", "until")), "drain").bound_seconds == 3 * 3600.0
-    assert step_of(begun(operation, call("first")), "first").bound_seconds == 600.0
+    operation = make_operation(request=request, steps=(StepRecord("drain", "until"),))
+    assert step_of(begun(operation, call("drain")), "drain").bound_seconds == 3 * 3600.0
+    assert step_of(begun(make_operation(request=request), call("first")), "first").bound_seconds == 600.0
 
 
 def test_a_wait_keeps_the_version_that_began_it() -> None:
     operation = make_operation(steps=PLAN)
-    assert step_of(begun(operation, call("ready", "until")), "ready").version == orchestration_version()
+    at_ready = operation.with_step(replace(FIRST, status="Succeeded"))
+    assert step_of(begun(at_ready, call("ready")), "ready").version == orchestration_version()
     assert step_of(begun(operation, call()), "first").version is None
 
 
 def test_after_the_end_only_what_is_always_taken_begins() -> None:
     operation = make_operation(steps=PLAN, status="Failed")
-    with pytest.raises(Superseded):
-        begin(operation, call())
-    after = begun(operation, call("last", always=True))
+    assert begin(operation, call()) is None
+    after = begun(operation, call("last"))
     assert (after.status, step_of(after, "last").status) == ("Failed", "Running")
 
 
@@ -231,6 +249,36 @@ def test_a_do_waits_and_a_poll_is_counted() -> None:
     polled = finished(running(READY), call("ready", "until"), Again(5.0, "busy"))
     assert events(polled) == [("ready", "polled")]
     assert step_of(polled.operation, "ready").attempts == 2
+
+
+POLLED = replace(READY, status="Waiting", attempts=2, started=NOW, detail="busy")
+
+
+def test_a_poll_that_finds_what_the_last_one_found_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for a sign of life after ten minutes: the head alone, no line of the journal, nothing else changed."""
+    waiting = running(READY, "Waiting", updated_time=NOW).with_step(POLLED)
+    for minutes, expected in ((0, None), (9.9, None), (10, Change(waiting, [])), (600, Change(waiting, []))):
+        monkeypatch.setattr(clock, "now", lambda minutes=minutes: NOW + timedelta(minutes=minutes))
+        assert finish(waiting, call("ready", "until"), Again(5.0, "busy")) == expected
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Again(5.0, "less busy"),
+        Again(5.0, "busy", {"jobs": 2}),
+        Again(5.0, "busy", progress=ComputeLeaving(NOW)),
+        Done(detail="busy"),
+    ],
+)
+def test_a_poll_that_finds_something_else_is_written_at_once(outcome: Outcome) -> None:
+    change = finished(running(READY, "Waiting").with_step(POLLED), call("ready", "until"), outcome)
+    assert len(change.entries) == 1
+
+
+def test_a_poll_that_moves_what_was_held_up_is_written_at_once() -> None:
+    held_up = running(READY, "Waiting", held_up="the engine has not begun").with_step(POLLED)
+    assert finished(held_up, call("ready", "until"), Again(5.0, "busy")).operation.held_up is None
 
 
 def test_an_attempt_leaves_word_for_the_next_and_none_leaves_it_as_it_was() -> None:

@@ -49,7 +49,7 @@ def test_a_command_is_well_formed(entry: Entry) -> None:
     assert problem.command is not None
     words = shlex.split(problem.command)
     assert words[0] in PROGRAMS
-    assert "<" not in problem.command.replace("<key>", "").replace("<url>", "")
+    assert "<" not in problem.command.replace("<token>", "").replace("<url>", "")
     options = [word for word in words if word.startswith("--")]
     assert len(options) == len(set(options))
     assert not any(word == "-" or re.fullmatch(r"-\w\w+", word) for word in words if words[0] in ("az", "kubectl"))

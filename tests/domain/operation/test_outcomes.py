@@ -17,7 +17,7 @@ from domain.operation.outcomes import (
     back,
     stop,
 )
-from domain.problems import AzureAnswer, Problem, problem_from_json
+from domain.problems import AzureAnswer, Problem, problem_to_json
 
 
 def test_each_answer_is_told_apart_by_its_kind() -> None:
@@ -29,7 +29,7 @@ def test_each_answer_is_told_apart_by_its_kind() -> None:
 def test_an_answer_survives_a_history() -> None:
     problem = Problem("AttachFailed", "no", "attach_compute", azure=AzureAnswer("C", "no", 409, "r", "c"))
     kept = json.loads(json.dumps(stop(problem)))
-    assert problem_from_json(kept["problem"]) == problem
+    assert kept["problem"] == problem_to_json(problem)
     assert json.loads(json.dumps(again(2.5))) == {"kind": "again", "after": 2.5}
     assert json.loads(json.dumps(back("a"))) == {"kind": "back", "step": "a"}
 

@@ -21,9 +21,9 @@ def test_an_empty_fact_is_known(fact: object) -> None:
 
 
 def test_nothing_is_known_that_was_not_asked_for() -> None:
-    """But the secrets: a request that names none needs no look."""
+    """But the secrets and the caller: a request that names none needs no look."""
     read = {name for name, value in vars(ASKED).items() if not isinstance(value, Unread)}
-    assert read == {"request", "workspace_id", "cluster_id", "compute_name", "words", "reattach", "secrets"}
+    assert read == {"request", "workspace_id", "cluster_id", "compute_name", "words", "reattach", "secrets", "caller"}
 
 
 def test_properties_of_a_cluster_that_was_not_read_are_unknown() -> None:

@@ -59,7 +59,7 @@ def test_nothing_at_all_is_known() -> None:
     ))  # fmt: skip
     found = {f.check: f.outcome for f in run_checks(given)}
     assert {name for name, outcome in found.items() if outcome == "pass"} == {
-        *("computeName", "clusterSubscription", "gpuInstanceTypes", "instanceTypes")
+        *("callerPermissions", "computeName", "clusterSubscription", "gpuInstanceTypes", "instanceTypes")
     }
     assert set(found.values()) == {"pass", "unknown"}
 

@@ -239,3 +239,9 @@ def test_a_request_does_not_change() -> None:
     request = parse_request("detach", DETACH)
     with pytest.raises(ValidationError):
         request.computeName = "other"
+
+
+def test_the_approval_of_an_attach_is_known_by_name_and_not_served() -> None:
+    asked = {"approval": "required", "approvalTimeout": "P1D"}
+    assert wrong("attach", {**ATTACH, **asked}) == {"/approval": LATER, "/approvalTimeout": LATER}
+    assert attach(approval="none") == {**attach(), "approval": "none"}

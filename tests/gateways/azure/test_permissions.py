@@ -36,3 +36,38 @@ def test_an_entry_for_each_role(monkeypatch: pytest.MonkeyPatch) -> None:
         Permission(()),
     )
     assert asked == [f"{WORKSPACE}/providers/Microsoft.Authorization/permissions"]
+
+
+def test_what_a_principal_may_do_is_what_its_roles_and_its_groups_roles_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope, role = str(WORKSPACE), "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    asked: list[tuple[str, Any]] = []
+    below = f"/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    rows: list[dict[str, Any]] = [
+        {"properties": {"roleDefinitionId": below}},
+        {"properties": {"roleDefinitionId": below, "condition": "@Resource[...]"}},
+        {"properties": {"roleDefinitionId": "/x/../../evil"}},
+        {},
+    ]
+
+    def items(resource_id: str, api_version: str, query: Any = None) -> Iterator[dict[str, Any]]:
+        asked.append((resource_id, query))
+        yield from rows
+
+    def find(resource_id: str, api_version: str) -> Any:
+        asked.append((resource_id, None))
+        body = {"properties": {"permissions": [{"actions": ["*"], "notActions": ["a/write"]}]}}
+        return arm.ArmAnswer(200, body)
+
+    monkeypatch.setattr(arm, "items", items)
+    monkeypatch.setattr(arm, "find", find)
+    held = permissions.read_of("7d9f0000-0000-4000-8000-00000000000a", scope)
+    assert held == (Permission(("*",), ("a/write",)), Permission(("*",), ("a/write",), conditional=True))
+    definition = (f"{scope}/providers/Microsoft.Authorization/roleDefinitions/{role}", None)
+    assert asked == [
+        (
+            f"{scope}/providers/Microsoft.Authorization/roleAssignments",
+            {"$filter": "atScope() and assignedTo('7d9f0000-0000-4000-8000-00000000000a')"},
+        ),
+        definition,
+        definition,
+    ]

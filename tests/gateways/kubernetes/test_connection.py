@@ -15,6 +15,7 @@ from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.azure.identity import Cloud
 from gateways.kubernetes import connection
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
+from gateways.kubernetes.ways import Ways, opened
 from tests.activities.making import FakeApi
 from tests.making import CLUSTER_ID, SUB
 
@@ -88,15 +89,33 @@ def test_in_as_the_app(monkeypatch: pytest.MonkeyPatch, tokens: list[str], user:
 
 
 @pytest.mark.parametrize("user", [403, kubeconfig({}), kubeconfig("x"), {"kubeconfigs": []}])
-def test_else_as_the_administrator(monkeypatch: pytest.MonkeyPatch, tokens: list[str], user: Any) -> None:
+def test_else_as_the_administrator_where_the_policy_says_so(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], user: Any
+) -> None:
     asked = answers(monkeypatch, user, kubeconfig({"token": "admin"}))
-    assert isinstance(connection.connect(CLUSTER), Api)
-    assert (tokens, asked) == (["admin"], ["listClusterUserCredential", "listClusterAdminCredential"])
+    assert isinstance(connection.connect(CLUSTER), Unreachable)
+    assert (tokens, asked) == ([], ["listClusterUserCredential"])
+    with opened(Ways(administrator=True)):
+        assert isinstance(connection.connect(CLUSTER), Api)
+    assert (tokens, asked[1:]) == (["admin"], ["listClusterUserCredential", "listClusterAdminCredential"])
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_command_in_the_cluster_is_a_way_where_the_policy_says_so(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], allowed: bool
+) -> None:
+    monkeypatch.setattr(connection, "_with_credential", lambda *_: Unreachable("no route", commands=True, entra=True))
+    with opened(Ways(commands=allowed)):
+        found = connection.connect(CLUSTER)
+    assert isinstance(found, Unreachable)
+    assert found.commands is allowed
+    assert ("the policy does not allow commands" in found.reason) is not allowed
 
 
 def test_the_first_reason_is_the_one_to_say(monkeypatch: pytest.MonkeyPatch, tokens: list[str]) -> None:
     answers(monkeypatch, 403, 404)
-    found = connection.connect(CLUSTER)
+    with opened(Ways(administrator=True)):
+        found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
     assert (found.reason, found.commands) == ("the app gets no kubeconfig of it (Refused: no)", False)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,12 @@ def test_an_event_during_a_look_leaves_the_cluster_due(tables: Tables) -> None:
     settled = reactions.settle("/c", 1, alive=True)
     assert settled is not None
     assert settled.pending
+
+
+def test_a_settling_of_events_that_have_not_come_covers_none_of_them(tables: Tables) -> None:
+    reactions.note("/c", deleted=False)
+    reactions.settle("/c", 1_000_000, alive=True)
+    assert reactions.note("/c", deleted=False).pending
 
 
 def test_a_late_settling_takes_nothing_back(tables: Tables) -> None:
@@ -96,3 +102,23 @@ def test_rows_of_release_0_2_0_are_read_and_written_with_a_version(tables: Table
     assert (before.seen, before.pending) == (row["seen"], False)
     assert reactions.note(row["cluster"], deleted=False).seen == row["seen"] + 1
     assert [stored["schema"] for stored in tables.rows(reactions.TABLE)] == [1]
+
+
+def test_when_a_cluster_was_first_found_gone_is_kept_until_a_look_finds_otherwise(tables: Tables) -> None:
+    def gone() -> datetime | None:
+        row = reactions.read("/c")
+        assert row is not None
+        return row.gone_time
+
+    reactions.set_gone("/c", NOW)
+    assert reactions.read("/c") is None, "there is no row to keep it in"
+    reactions.note("/c", deleted=True, happened=NOW)
+    assert gone() is None
+    reactions.set_gone("/c", NOW)
+    reactions.note("/c", deleted=False)
+    assert gone() == NOW
+    reactions.set_gone("/c", None)
+    assert gone() is None
+    reactions.set_gone("/c", NOW)
+    reactions.settle("/c", 2, alive=False)
+    assert gone() is None

@@ -65,6 +65,19 @@ def test_signed_urls_stand_in_a_column_of_their_own(tables: Tables) -> None:
     assert "management.azure.com" not in str([head, *others])
 
 
+def test_what_people_read_is_scrubbed_as_it_is_written(tables: Tables) -> None:
+    """By insert and by change, in the rows and in what the writer is answered: that goes into histories."""
+    said, kept = "refused: SharedAccessKey=c2VjcmV0LWNhbmFyeQ==", "refused: SharedAccessKey=REDACTED"
+    finding, entry = Finding("check", "fail", said), replace(ENTRY, message=said)
+    inserted = records.insert(make_operation(findings=(finding,)), [entry])
+    change = Change(replace(inserted, problem=Problem("C", said), held_up=said), [entry])
+    changed = records.change("op", 1, lambda _: change, NOW).operation
+    assert (inserted.findings[0].message, changed.held_up) == (kept, kept)
+    assert changed.problem == Problem("C", kept)
+    assert [each.message for each in records.journal("op", 0, 10)] == [kept, kept]
+    assert "c2VjcmV0LWNhbmFyeQ" not in json.dumps(tables.rows(), default=str)
+
+
 def test_there_is_one_operation_of_an_id(tables: Tables) -> None:
     records.insert(make_operation(), [ENTRY])
     with pytest.raises(OperationExists):

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import azure.durable_functions as df
 import azure.functions as func
 
+from tests.entra import GRACE, bearer, token
 from triggers.http import (
     decisions as http_decisions,
 )
@@ -28,6 +29,11 @@ from triggers.http import (
 from triggers.http import (
     start as http_start,
 )
+
+# Who calls unless a test says otherwise; who asks does not answer.
+ASKS = {"roles": ["Moor.Operator", "Moor.Privileged"]}
+ANSWERS = {"oid": GRACE, "name": "Grace Gives", "roles": ["Moor.Approver"]}
+_DECISIONS = ("/approve", "/reject")
 
 BASE = "https://moor.example.net/api"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -134,7 +140,7 @@ def functions() -> list[Function]:
 
 
 class App:
-    """Calls functions by method and URL."""
+    """Calls functions by method and URL, as Ada who asks or Grace who answers; needs the fixture ``documents``."""
 
     def __init__(self) -> None:
         self.engine = Engine()
@@ -143,7 +149,7 @@ class App:
     async def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """``path`` is an absolute URL or what follows the prefix; a body that is not bytes is sent as JSON."""
         url = path if path.startswith("https:") else BASE + path
-        given = dict(headers or {})
+        given = {**self._token(urlsplit(path).path), **(headers or {})}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             given.setdefault("Content-Type", "application/json")
@@ -157,6 +163,10 @@ class App:
         data: bytes = response.get_body()
         sent = {**dict(response.headers), "Content-Type": response.mimetype}
         return Answer(response.status_code, sent, data)
+
+    def _token(self, path: str) -> dict[str, str]:
+        who = ANSWERS if path.endswith(_DECISIONS) else ASKS
+        return bearer(token(**who))
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         return await self.call("GET", path, headers=headers)

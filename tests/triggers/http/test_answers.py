@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import azure.functions as func
 import pytest
 
 from domain.operation.outcomes import Created, Finding
@@ -15,7 +16,7 @@ from domain.operation.results import Attached, Detached, EndResult, HalfReattach
 from domain.problems import AzureAnswer, Problem
 from domain.workloads.uses import Workload
 from tests.making import make_operation
-from triggers.http.answers import entry_to_json, operation_to_json
+from triggers.http.answers import answered, entry_to_json, operation_to_json
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PROBLEM = Problem("AttachFailed", "no", "attach_compute", azure=AzureAnswer("C", None, 409))
@@ -87,7 +88,7 @@ def test_a_journal_entry_shows_what_it_has() -> None:
 
 def test_who_asked_is_shown_by_the_names_of_the_contract() -> None:
     shown = operation_to_json(make_operation())["requestedBy"]
-    assert shown == {"source": "http", "principal": None, "reason": None, "parentId": None}
+    assert shown == {"source": "http", "principal": None, "name": None, "reason": None, "parentId": None}
 
 
 JOB = {"type": "job", "name": "train-1", "status": "Running"}
@@ -153,3 +154,14 @@ def test_results_are_shown_by_the_names_of_the_contract_in_its_order(
     result: EndResult, shown: dict[str, object]
 ) -> None:
     assert json.dumps(operation_to_json(make_operation(result=result))["result"]) == json.dumps(shown)
+
+
+async def test_what_nobody_foresaw_is_answered_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> func.HttpResponse:
+        raise KeyError("words of storage: AccountKey=c2VjcmV0")
+
+    answer = await answered(work())
+    body = json.loads(answer.get_body())
+    assert (answer.status_code, body["error"]["code"]) == (500, "InternalError")
+    assert "words" not in str(body)
+    assert "words of storage: AccountKey=REDACTED" in caplog.text

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from domain.operation.record import Operation, StepRecord
+from domain.operation.outcomes import Created
+from domain.operation.record import Operation, Question, StepRecord
+from domain.problems import Problem
 from gateways.storage import records
 from gateways.storage.records import Change
 from tests.conftest import Tables
@@ -88,4 +90,83 @@ async def test_a_bad_decision_changes_nothing(
     answer = await app.post(path.replace("{id}", before.id), body)
     assert (answer.status, answer.error["code"]) == (status, code)
     assert tables.rows() == rows
+    assert app.engine.started == []
+
+
+GRACE = {"x-ms-client-principal-name": "grace@example.net"}
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "true")
+
+
+async def asking(app: App) -> Operation:
+    before = await operation_that(app, "NeedsApproval")
+    question = Question("approval", "Sure?", NOW, NOW.replace(year=2100), told=True, id="q1")
+    steps = (StepRecord("approval", "ask", "Waiting"), StepRecord("later", "until", "Waiting"))
+    asked = replace(before, questions=(question,), steps=steps)
+    return records.change(before.id, None, lambda o: Change(asked), NOW).operation
+
+
+async def test_an_answer_names_its_question_and_wakes_the_step_that_asks(app: App, signed_in: None) -> None:
+    before = await asking(app)
+    shown = (await app.get(f"/operations/{before.id}")).json["questions"]
+    assert [(q["id"], q["step"], q["answer"], q["answeredBy"]) for q in shown] == [("q1", "approval", None, None)]
+    answer = await app.post(f"/operations/{before.id}/approve", {"questionId": "q1", "reason": "looked"}, GRACE)
+    assert (answer.status, answer.json["questions"][0]["answer"]) == (202, "approve")
+    assert answer.json["questions"][0]["reason"] == "looked"
+    assert app.engine.woken == [f"{before.id}-1:approval"]
+    again = await app.post(f"/operations/{before.id}/approve", {"questionId": "q1"}, GRACE)
+    assert (again.status, again.error["code"]) == (409, "AlreadyDecided")
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "InvalidRequest"),
+        ({"reason": "x"}, 400, "InvalidRequest"),
+        ({"questionId": 1}, 400, "InvalidRequest"),
+        ({"questionId": None}, 400, "InvalidRequest"),
+        ({"questionId": ""}, 409, "NotWaitingForApproval"),
+        ({"questionId": "q2"}, 409, "NotWaitingForApproval"),
+    ],
+)
+async def test_an_answer_to_no_question_changes_nothing(
+    app: App, tables: Tables, signed_in: None, verb: str, body: object, status: int, code: str
+) -> None:
+    before = await asking(app)
+    rows = tables.rows()
+    answer = await app.post(f"/operations/{before.id}/{verb}", body, GRACE)
+    assert (answer.status, answer.error["code"]) == (status, code)
+    assert (tables.rows(), app.engine.woken) == (rows, [])
+
+
+@pytest.mark.parametrize("mode", ["Undo", "redo", "undo,continue"])
+async def test_an_unknown_mode_of_retry_is_refused(app: App, mode: str) -> None:
+    before = await operation_that(app, "Failed")
+    answer = await app.post(f"/operations/{before.id}/retry?mode={mode}", {})
+    assert (answer.status, answer.error["code"]) == (400, "InvalidRequest")
+    assert app.engine.started == []
+
+
+async def test_an_undo_that_was_cut_short_is_shown_and_finished(app: App) -> None:
+    before = await operation_that(app, "Failed")
+    made = (Created("Microsoft.MachineLearningServices/workspaces/computes", before.compute_id),)
+    problem = Problem("RunTerminated", "terminated")
+    records.change(before.id, None, lambda o: Change(replace(o, created=made, problem=problem)), NOW)
+    undo = (await app.get(f"/operations/{before.id}")).json["undo"]
+    assert (undo["status"], [left["id"] for left in undo["left"]]) == ("Incomplete", [before.compute_id])
+    assert undo["left"][0]["command"].startswith("az ml compute detach --name gpu ")
+    answer = await app.post(f"/operations/{before.id}/retry?mode=undo", {"reason": "tidy up"})
+    assert (answer.status, answer.json["status"], answer.json["undo"]["status"]) == (202, "Undoing", "Running")
+    assert app.engine.started == [("attach", f"{before.id}-2", {"operation": before.id, "run": 2})]
+
+
+@pytest.mark.parametrize("status", ["Failed", "Succeeded", "Waiting"])
+async def test_where_nothing_is_to_be_undone_it_says_so(app: App, status: str) -> None:
+    before = await operation_that(app, status)
+    answer = await app.post(f"/operations/{before.id}/retry?mode=undo", {})
+    assert (answer.status, answer.error["code"]) == (409, "NothingToUndo")
     assert app.engine.started == []

@@ -16,7 +16,7 @@ from triggers.http.answers import HttpError
 from triggers.http.request import (
     LARGEST_BODY,
     Parameters,
-    principal,
+    query_of,
     read_body,
     read_filter,
     read_plan,
@@ -71,6 +71,32 @@ def test_every_bad_parameter_is_told_at_once_and_counts_as_not_given() -> None:
         **dict.fromkeys(("Top", "status", "workspaceId", "clusterId", "top"), INVALID),
         "kind": NOT_YET,
     }
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("value", ["", " ", "\t", "\u2003"])
+def test_a_parameter_without_a_value_is_refused_by_name(name: str, value: str) -> None:
+    parameters = Parameters({name: value}, KNOWN)
+    assert read_filter(parameters) == Filter()
+    parameters.take("top", whole_number(1, 200), 50)
+    assert violations(parameters) == {name: INVALID}
+
+
+@pytest.mark.parametrize(
+    ("query", "handed", "given"),
+    [
+        ("", {}, {}),
+        ("?plan=true&top=1", {"plan": "true", "top": "1"}, {"plan": "true", "top": "1"}),
+        ("?plan", {}, {"plan": ""}),
+        ("?plan=&top=1", {"top": "1"}, {"plan": "", "top": "1"}),
+        ("?plan=true&plan=", {"plan": "true"}, {"plan": ""}),
+        ("?plan=true&PLAN=", {"plan": "true"}, {"plan": "true", "PLAN": ""}),
+        ("?pl%61n", {}, {"plan": ""}),
+    ],
+)
+def test_what_a_host_leaves_out_of_the_query_is_seen(query: str, handed: dict[str, str], given: dict[str, str]) -> None:
+    url = f"https://moor.example.net/api/attach{query}"
+    assert query_of(func.HttpRequest("POST", url, params=handed, body=b"")) == given
 
 
 @pytest.mark.parametrize("name", ["code", "Code", "CODE"])
@@ -179,27 +205,3 @@ def test_a_body_may_be_missing_only_where_none_is_required() -> None:
     (violation,) = refused.value.violations
     assert (violation.code, violation.target) == (INVALID, "")
     assert "chunked bodies do not arrive" in violation.message
-
-
-# --- who sent it
-
-
-@pytest.mark.parametrize(
-    ("enabled", "headers", "expected"),
-    [
-        (None, {"x-ms-client-principal-name": "ada"}, None),
-        ("false", {"x-ms-client-principal-name": "ada"}, None),
-        ("true", {"x-ms-client-principal-name": "ada", "x-ms-client-principal-id": "42"}, "ada"),
-        ("True", {"x-ms-client-principal-id": "42"}, "42"),
-        ("true", {"x-ms-client-principal-name": "", "x-ms-client-principal-id": "42"}, "42"),
-        ("true", {}, None),
-        ("true", {"x-ms-client-principal-name": "a" * 300}, "a" * 256),
-    ],
-)
-def test_a_name_counts_only_where_app_service_vouches_for_it(
-    monkeypatch: pytest.MonkeyPatch, enabled: str | None, headers: dict[str, str], expected: str | None
-) -> None:
-    monkeypatch.delenv("WEBSITE_AUTH_ENABLED", raising=False)
-    if enabled is not None:
-        monkeypatch.setenv("WEBSITE_AUTH_ENABLED", enabled)
-    assert principal(headers) == expected

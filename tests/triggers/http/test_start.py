@@ -12,6 +12,7 @@ from gateways import clock
 from gateways.storage import records
 from gateways.storage.records import Change
 from tests.conftest import Tables, forget_clients
+from tests.entra import ADA, TENANT
 from tests.triggers.http.http_app import (
     BASE,
     CLUSTER,
@@ -60,7 +61,8 @@ async def test_an_attach_is_recorded_started_and_answered_with_its_operation(app
     }
     assert operation["requestedBy"] == {
         "source": "http",
-        "principal": None,
+        "principal": f"{TENANT}:{ADA}",
+        "name": "Ada Asker",
         "reason": "for the vision team",
         "parentId": None,
     }
@@ -220,6 +222,44 @@ async def test_a_plan_is_asked_for_with_true_or_false(app: App, tables: Tables, 
     assert (answer.status, answer.targets()) == (400, {"plan": "InvalidRequest"})
 
 
+@pytest.mark.parametrize("query", ["plan", "plan=", "plan=&plan=true", "plan=true&plan", "plan=%20", "plan=+", "Plan="])
+@pytest.mark.parametrize(("path", "body"), [("attach", attach_body()), ("detach", detach_body())])
+async def test_a_plan_without_a_value_is_no_attach(
+    app: App, tables: Tables, query: str, path: str, body: dict[str, Any]
+) -> None:
+    """It ran the real one: the host leaves out what has no value."""
+    answer = await refused(app, tables, f"/{path}?{query}", body)
+    assert (answer.status, answer.targets()) == (400, {query[:4]: "InvalidRequest"})
+
+
+@pytest.mark.parametrize("value", ["", " ", "a,b", "a b", "é"])
+async def test_an_id_without_a_usable_value_is_refused(app: App, tables: Tables, value: str) -> None:
+    answer = await refused(app, tables, "/attach", attach_body(), {**JSON, "Operation-Id": value})
+    assert (answer.status, answer.targets()) == (400, {"Operation-Id": "InvalidRequest"})
+
+
+async def test_links_lead_to_the_public_url(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to the host that the caller names: what a link says is followed with a token."""
+    monkeypatch.setenv("MOOR_PUBLIC_URL", "https://gateway.example.net/ml/")
+    answer = await app.post("/attach", attach_body())
+    url = f"https://gateway.example.net/ml/operations/{answer.json['id']}"
+    assert answer.headers["Operation-Location"] == answer.headers["Location"] == url
+    conflict = await app.post("/attach", attach_body(namespace="other"))
+    assert conflict.error["operationLocation"] == url
+    await app.post("/attach", attach_body(computeName="cpu"))
+    page = (await app.get("/operations?top=1")).json
+    assert page["nextLink"].startswith("https://gateway.example.net/ml/operations?")
+
+
+async def test_with_a_public_url_that_is_none_nothing_is_begun(
+    app: App, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOOR_PUBLIC_URL", "gateway")
+    answer = await refused(app, tables, "/attach", attach_body())
+    assert (answer.status, answer.error["code"]) == (503, "SettingInvalid")
+    assert "MOOR_PUBLIC_URL" in answer.error["message"]
+
+
 async def test_asking_for_no_plan_is_what_is_done_anyway(app: App) -> None:
     answer = await app.post("/attach?plan=false&code=k", attach_body())
     assert answer.status == 202
@@ -351,17 +391,16 @@ async def test_storage_that_does_not_answer_is_told_as_an_outage(app: App, monke
     assert app.engine.started == []
 
 
-async def test_the_principal_is_recorded_only_where_app_service_vouches_for_it(
+async def test_the_principal_is_that_of_the_token_and_no_header_changes_it(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = {"x-ms-client-principal-name": "ada@example.net", "x-ms-client-principal-id": "42"}
-    forged = await app.post("/attach", attach_body(), headers)
     monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
-    named = await app.post("/attach", attach_body(computeName="gpu2"), headers)
-    by_id = await app.post("/attach", attach_body(computeName="gpu3"), {"x-ms-client-principal-id": "42"})
-
-    principals = [answer.json["requestedBy"]["principal"] for answer in (forged, named, by_id)]
-    assert principals == [None, "ada@example.net", "42"]
+    headers = {"x-ms-client-principal-name": "eve@example.net", "x-ms-client-principal-id": "42"}
+    answer = await app.post("/attach", attach_body(), {**headers, "x-ms-client-principal": "eyJ9"})
+    who = answer.json["requestedBy"]
+    assert (who["principal"], who["name"]) == (f"{TENANT}:{ADA}", "Ada Asker")
+    journal = (await app.get(f"/operations/{answer.json['id']}/journal")).json["value"]
+    assert journal[0]["data"] == {"source": "http", "principal": f"{TENANT}:{ADA}", "name": "Ada Asker"}
 
 
 async def test_answers_point_to_where_the_caller_reached_the_app(app: App) -> None:

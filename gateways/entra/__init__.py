@@ -1,0 +1,1 @@
+"""Microsoft Entra ID: the keys that it signs with, and the access tokens that callers bring."""

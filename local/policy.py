@@ -1,0 +1,57 @@
+"""The policy of a stack: everything in its own subscriptions is allowed, and nothing anywhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from local import world
+
+# Subscriptions that scenarios add, for apps with less than the usual rights.
+NARROW = tuple(f"0c0ffee0-0000-4000-8000-0000000002{number:02}" for number in range(20))
+_ROLES = (
+    "Reader",
+    "Kubernetes Extension Contributor",
+    "Azure Kubernetes Service Cluster Admin Role",
+    "Azure Relay Owner",
+    "AcrPull",
+    "Storage Blob Data Contributor",
+)
+_EVERYBODY = {"reader": ["*"], "operator": ["*"], "approver": ["*"], "privileged": ["*"]}
+
+
+def entry(subscription: str, **changes: Any) -> dict[str, Any]:
+    """An entry for every workspace of a subscription that allows all that there is in it."""
+    below = f"/subscriptions/{subscription}/resourceGroups/*/providers"
+    return {
+        "match": f"{below}/Microsoft.MachineLearningServices/workspaces/*",
+        "who": _EVERYBODY,
+        "clusters": [
+            f"{below}/Microsoft.ContainerService/managedClusters/*",
+            f"{below}/Microsoft.Kubernetes/connectedClusters/*",
+        ],
+        "namespaces": ["*"],
+        "secrets": ["https://*.vault.azure.net/secrets/*"],
+        "identities": [f"{below}/Microsoft.ManagedIdentity/userAssignedIdentities/*"],
+        "chartSettings": ["*", "*.*", "*.*.*"],
+        "relays": [f"{below}/Microsoft.Relay/namespaces/*"],
+        "grantableRoles": list(_ROLES),
+        "approval": "never",
+        "events": False,
+        "administratorCredential": True,
+        "runCommand": True,
+        **changes,
+    }
+
+
+def policy_of(
+    subscriptions: Iterable[str] = (world.SUBSCRIPTION, *NARROW), events_at: Iterable[str] = (), **changes: Any
+) -> str:
+    """The policy as the setting MOOR_POLICY holds it; ``changes`` are to every entry.
+
+    ``events_at`` are workspaces where tags and events may begin operations.
+    """
+    entries = [entry(each.split("/")[2], match=each, **{**changes, "events": True}) for each in events_at]
+    entries += [entry(subscription, **changes) for subscription in subscriptions]
+    return json.dumps({"version": 1, "workspaces": entries}, separators=(",", ":"))

@@ -1,0 +1,123 @@
+"""Finishing the undo of an operation that has ended: because a person asks, or a timer finds it cut short."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from azure.core.exceptions import AzureError
+
+from domain.operation.codec import CodecError
+from domain.operation.record import (
+    CANCELED,
+    FAILED,
+    SUCCEEDED,
+    UNDOING,
+    JournalEntry,
+    Operation,
+    RequestedBy,
+    StepRecord,
+)
+from domain.operation.steps import BY_NAME, CLAIM
+from domain.operation.undo import INCOMPLETE, KEPT, undo_of
+from gateways import clock
+from gateways.host_json import orchestration_version
+from gateways.storage import claims, record_list, records
+from gateways.storage.record_list import Filter
+from gateways.storage.records import Change
+from operations.retry import Retried, with_principal
+
+logger = logging.getLogger(__name__)
+
+_LOOKED_AT_FOR = timedelta(days=30)
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(hours=24)
+_PAGE = 100
+
+
+def finish_undo(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -> Retried:
+    """Write a new run that takes the compute, reverts what is left and ends as before. It attaches nothing.
+
+    ``run`` of the answer is None where nothing is to be undone: the operation has not ended, or has left nothing, or
+    its request wanted that kept. With ``of_run`` only that run is continued.
+
+    Raises KeyError (no such operation) or azure.core.exceptions.AzureError.
+    """
+    moment = clock.now()
+    run: int | None = None
+
+    def decide(seen: Operation) -> Change | None:
+        nonlocal run
+        run = seen.run + 1 if _can_be_finished(seen) and of_run in (None, seen.run) else None
+        if run is None:
+            return None
+        after = replace(
+            seen,
+            run=run,
+            status=UNDOING,
+            steps=tuple(_taken_again(step) for step in seen.steps),
+            cancel=None,
+            finished_time=None,
+            pick_ups=0,
+            pick_up_mark=0,
+            version=orchestration_version(),
+            held_up=None,
+            retried_by=with_principal(seen.retried_by, asked_by.principal),
+        )
+        return Change(after, [JournalEntry("operation", "decided", moment, run, "retry undo", asked_by.told())])
+
+    operation = records.change(operation_id, None, decide, moment).operation
+    return Retried(operation, run)
+
+
+def finish_what_was_cut_short() -> list[Retried]:
+    """New runs, to be started by the caller, of operations whose undo was cut short: hourly first, then less often.
+
+    Raises azure.core.exceptions.AzureError.
+    """
+    now, asked_by = clock.now(), RequestedBy("timer", reason="its undo was cut short")
+    found = []
+    for operation in _cut_short(now):
+        try:
+            found.append(finish_undo(operation.id, asked_by, operation.run))
+        except (AzureError, CodecError, KeyError, records.TooManyWriters) as error:  # The others need not wait for it.
+            logger.warning("%s: its undo is not continued yet: %s", operation.id, type(error).__name__)
+    return [retried for retried in found if retried.run is not None]
+
+
+def _cut_short(now: datetime) -> Iterator[Operation]:
+    position: str | None = ""
+    while position is not None:
+        page = record_list.page(Filter((FAILED, CANCELED), "attach"), _PAGE, position)
+        recent = [o for o in page.operations if o.created_time >= now - _LOOKED_AT_FOR]
+        for operation in recent:
+            undo = undo_of(operation)
+            if undo is not None and undo.status == INCOMPLETE and _is_due(operation, now) and _is_free(operation):
+                yield operation
+        position = page.next_position if len(recent) == len(page.operations) else None
+
+
+def _is_due(operation: Operation, now: datetime) -> bool:
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(operation.run - 1, 5))
+    return now - operation.updated_time >= wait
+
+
+def _is_free(operation: Operation) -> bool:
+    """Whether no other operation has the compute."""
+    return claims.read(claims.compute_target(str(operation.workspace_id), str(operation.compute_name))) is None
+
+
+def _can_be_finished(operation: Operation) -> bool:
+    undo = undo_of(operation)
+    wanted = undo is not None and undo.status in (INCOMPLETE, KEPT) and operation.request.get("onFailure") != "keep"
+    return operation.final and wanted
+
+
+def _taken_again(step: StepRecord) -> StepRecord:
+    """A step as the run finds it: the claim, what is not reverted, and the last steps begin again, intents kept."""
+    known = BY_NAME.get(step.name)
+    again = known is not None and (
+        known.name == CLAIM.name or known.always or (known.undo and step.status != SUCCEEDED)
+    )
+    return step.begun_again() if again else step

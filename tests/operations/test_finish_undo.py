@@ -1,0 +1,168 @@
+"""An undo that was cut short is finished, by a person or a timer; nothing is attached, nobody loses a compute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities import registry
+from activities.registry import BINDINGS
+from activities.runtime.step import StepAtWork
+from domain.arm_ids import COMPUTE
+from domain.catalogue.explain import make_problem
+from domain.operation.next_step import next_step
+from domain.operation.outcomes import Created, Done, Outcome, Stop
+from domain.operation.record import Operation, RequestedBy, StepRecord
+from domain.operation.step_lists import ATTACH
+from domain.operation.undo import undo_of
+from domain.problems import Problem
+from gateways import clock
+from gateways.storage import claims, records
+from gateways.storage.records import Change
+from operations.finish_undo import finish_undo, finish_what_was_cut_short
+from orchestrators.attach import attach
+from orchestrators.run import wait_until
+from tests.conftest import Tables
+from tests.making import accepted
+from tests.orchestrators.driver import FakeContext, Scheduled, drive
+
+WHO = RequestedBy("http", "t:grace", "tidy up")
+PROBLEM = Problem("RunTerminated", "The run was terminated.")
+
+
+def cut_short(undo: dict[str, str], *, free: bool = True, at: str = "compute_ready", **fields: Any) -> Operation:
+    """An attach that ended at a step; ``undo`` are the steps of its undo, and what came of them."""
+    made = accepted()
+    names = [step for step in ATTACH if not step.undo]
+    place = [step.name for step in names].index(at)
+    states = ["Succeeded"] * place + ["Waiting"] + ["NotStarted"] * (len(names) - place - 1)
+    steps = tuple(StepRecord(s.name, s.kind, state) for s, state in zip(names, states, strict=True))
+    given = {"status": "Failed", "problem": PROBLEM, "created": (Created(COMPUTE, made.compute_id),), **fields}
+    operation = replace(made, steps=steps, finished_time=made.created_time, **given)
+    for name, status in undo.items():
+        operation = operation.with_step(StepRecord(name, "until", status))
+    ended = replace(operation, journal_length=made.journal_length)
+    stored = records.change(made.id, None, lambda o: Change(ended), made.created_time)
+    if free:
+        release(made)
+    return stored.operation
+
+
+def release(operation: Operation) -> None:
+    target = claims.compute_target(str(operation.workspace_id), str(operation.compute_name))
+    held = claims.read(target)
+    assert held is not None
+    claims.release(held)
+
+
+def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+    moment = clock.now() + timedelta(hours=hours)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+
+
+def run_to_the_end(operation: Operation, monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, Outcome]) -> list[str]:
+    """Take the run with the orchestrator itself; the steps whose work was done."""
+    worked: list[str] = []
+
+    def work_of(binding: registry.Binding) -> Any:
+        def work(step: StepAtWork) -> Outcome:
+            worked.append(binding.step.name)
+            if binding.step.name in ("claim", "record", "release"):
+                return outcomes.get(binding.step.name) or binding.work(step)
+            return outcomes.get(binding.step.name, Done())
+
+        return work
+
+    activities = {b.step.name: registry._step(replace(b, work=work_of(b))) for b in BINDINGS}
+
+    def taken(orchestrator: Any, given: dict[str, Any]) -> Any:
+        context = FakeContext(given, f"{operation.id}-{operation.run}", clock.now())
+
+        def answer(item: Scheduled) -> Any:
+            return taken(wait_until, item.input) if item.kind == "child" else activities[item.input["step"]](item.input)
+
+        return drive(orchestrator, context, answer)
+
+    taken(attach, {"operation": operation.id, "run": operation.run})
+    return worked
+
+
+def test_it_takes_the_compute_reverts_and_ends_as_before(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cut_short({"undo_smoke_test": "Succeeded", "undo_compute": "Failed"})
+    retried = finish_undo(before.id, WHO)
+    assert (retried.run, retried.operation.status) == (2, "Undoing")
+    assert retried.operation.retried_by == ("t:grace",)
+    due = next_step(retried.operation)
+    assert due is not None
+    assert due.name == "claim"
+    undo = [step.name for step in ATTACH if step.undo and step.name != "undo_smoke_test"]
+    gone = Done(undone=(before.compute_id,))
+    worked = run_to_the_end(retried.operation, monkeypatch, {"undo_compute": gone})
+    left_out = set(before.left_out)
+    assert worked == ["claim", *(name for name in undo if name not in left_out), "record", "notify", "release"]
+    stored = records.read(before.id)
+    assert stored is not None
+    after = stored.operation
+    assert (after.status, after.problem) == ("Failed", PROBLEM)
+    ended = undo_of(after)
+    assert ended is not None
+    assert ended.status == "Done"
+    assert claims.read(claims.compute_target(str(after.workspace_id), str(after.compute_name))) is None
+
+
+def test_a_compute_that_another_operation_has_is_left_to_it(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cut_short({"undo_compute": "Failed"})
+    run = finish_undo(before.id, WHO).operation
+    refused = Stop(make_problem("OperationConflict", {"holder": "x", "holder_kind": "attach"}))
+    assert run_to_the_end(run, monkeypatch, {"claim": refused}) == ["claim", "record", "notify", "release"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "Succeeded", "problem": None},
+        {"status": "Undoing"},
+        {"created": ()},
+        {"request": {"onFailure": "keep"}},
+    ],
+)
+def test_where_nothing_is_to_be_undone_nothing_begins(tables: Tables, fields: dict[str, Any]) -> None:
+    before = cut_short({}, **fields)
+    assert finish_undo(before.id, WHO).run is None
+    stored = records.read(before.id)
+    assert stored is not None
+    assert stored.operation == before
+
+
+def test_the_timer_finishes_it_an_hour_later_and_then_less_often(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cut_short({"undo_compute": "Failed"})
+    assert finish_what_was_cut_short() == []
+    later(monkeypatch, 1.1)
+    (retried,) = finish_what_was_cut_short()
+    assert (retried.operation.id, retried.run) == (before.id, 2)
+    assert finish_what_was_cut_short() == []
+    records.change(before.id, None, lambda o: Change(replace(o, status="Failed")), clock.now())
+    later(monkeypatch, 1.1)
+    assert finish_what_was_cut_short() == []
+    later(monkeypatch, 1.1)
+    assert [each.run for each in finish_what_was_cut_short()] == [3]
+
+
+@pytest.mark.parametrize("undo", [{"undo_compute": "Succeeded"}, {"undo_compute": "Skipped"}])
+def test_the_timer_leaves_what_is_done_or_kept_on_purpose(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, undo: dict[str, str]
+) -> None:
+    cut_short(undo)
+    later(monkeypatch, 2)
+    assert finish_what_was_cut_short() == []
+
+
+def test_the_timer_leaves_a_compute_that_another_operation_has(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_short({"undo_compute": "Failed"}, free=False)
+    later(monkeypatch, 2)
+    assert finish_what_was_cut_short() == []

@@ -1,0 +1,81 @@
+"""Whoever holds the durabletask or the master key starts orchestrators and events, and gets nothing done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.app_client import Answer
+from local.stack import Stack
+from tests.scenarios.helpers import (
+    Place,
+    at_step,
+    changes,
+    ended,
+    eventually,
+    extension_path,
+    instances,
+    manage,
+    put_in_place,
+    step_of,
+    succeeded,
+    watch_until,
+)
+
+FINISHED = ("Completed", "Failed", "Terminated")
+
+
+def start(stack: Stack, orchestrator: str, instance_id: str, given: dict[str, Any]) -> None:
+    """Start an orchestrator by the management API, as whoever holds the durabletask key may."""
+    url = f"{stack.url}/runtime/webhooks/durabletask/orchestrators/{orchestrator}/{instance_id}"
+    answer: Answer = stack.app.call("POST", url, given, key=stack.keys["durabletask"])
+    assert answer.status == 202, answer
+
+
+def status_of(stack: Stack, instance_id: str) -> str:
+    return str(instances(stack, instance_id).get(instance_id, {}).get("runtimeStatus"))
+
+
+def test_a_detach_that_waits_for_approval_is_not_carried_out_by_starting_its_steps(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    operation_id = str(stack.app.start("detach", place.detach_body(approval="required"))["id"])
+    stack.app.wait_until(operation_id, lambda o: o["status"] == "NeedsApproval")
+    call = {"operation": operation_id, "run": 1, "kind": "do", "bound": 3600, "always": True}
+    for step in ("detach_compute", "compute_gone", "release", "record"):
+        start(stack, "wait_until", f"outside-{operation_id}-{step}", {**call, "step": step})
+        eventually(
+            lambda step=step: status_of(stack, f"outside-{operation_id}-{step}") in FINISHED,  # type: ignore[misc]
+            f"the end of {step}",
+        )
+    start(stack, "detach", f"outside-{operation_id}", {"operation": operation_id, "run": 1})
+    start(stack, "attach", f"outside-{operation_id}-attach", {"operation": operation_id, "run": 1})
+    start(stack, "detach", f"outside-{operation_id}-run", {"operation": operation_id, "run": 2})
+    waiter = f"{operation_id}-1:approval"
+    assert manage(stack, "POST", f"/instances/{waiter}/raiseEvent/wake").status in (202, 415)
+    eventually(lambda: status_of(stack, f"outside-{operation_id}-run") in FINISHED, "the end of another run's instance")
+    operation = stack.app.operation(operation_id)
+    assert operation["status"] == "NeedsApproval"
+    assert step_of(operation, "detach_compute")["attempts"] == 0
+    assert changes(stack, place.compute_id) == []
+    assert stack.app.answer(operation_id, "approve").status == 202
+    assert succeeded(stack, operation_id)["result"]["detached"] is True
+    assert changes(stack, place.compute_id) == [("DELETE", 202)]
+
+
+def test_an_attach_whose_run_was_terminated_says_what_is_left_and_is_finished_when_asked(
+    stack: Stack, place: Place
+) -> None:
+    operation_id = str(stack.app.start("attach", place.attach_body())["id"])
+    at_step(stack, operation_id, "extension_ready", "Waiting", "Succeeded")
+    assert manage(stack, "POST", f"/instances/{operation_id}-1/terminate?reason=enough").status == 202
+    watch_until(stack, lambda: stack.app.operation(operation_id)["finishedDateTime"], "the end of what was terminated")
+    failed = ended(stack, operation_id)
+    assert (failed["status"], failed["error"]["code"]) == ("Failed", "RunTerminated")
+    assert failed["undo"]["status"] == "Incomplete"
+    assert extension_path(place.cluster_id).lower() in [left["id"].lower() for left in failed["undo"]["left"]]
+    answer = stack.app.call("POST", f"/operations/{operation_id}/retry?mode=undo", {})
+    assert answer.status == 202, answer
+    stack.app.wait_until(operation_id, lambda o: (o["undo"] or {}).get("status") == "Done")
+    after = ended(stack, operation_id)
+    assert (after["status"], after["undo"]["left"]) == ("Failed", [])
+    assert stack.azure.resource(place.compute_id) is None
+    assert stack.azure.resource(extension_path(place.cluster_id)) is None

@@ -1,0 +1,256 @@
+"""Every function has its role; nobody comes in without it, and what is refused is answered and logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+import function_app
+from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER
+from domain.access.privileges import PRIVILEGED_OPTIONS
+from tests import entra
+from tests.conftest import Tables
+from tests.domain.extension.making import PEM, TLS
+from tests.entra import ADA, GRACE, ROBOT, TENANT, Documents, bearer, signed, token
+from tests.triggers.http.http_app import App, attach_body, detach_body, functions
+from triggers.http.gate import ANYBODY, ROLE_OF, host_level
+
+NOBODY = {"Authorization": ""}
+CALLERS: Mapping[str, list[str]] = {
+    "nobody": [],
+    "reader": ["Moor.Reader"],
+    "operator": ["Moor.Operator"],
+    "approver": ["Moor.Approver"],
+    "privileged": ["Moor.Privileged"],
+    "strange": ["Moor.Owner", "moor.operator", "Reader"],
+}
+INCLUDED = {
+    "nobody": {ANYBODY},
+    "reader": {ANYBODY, READER},
+    "operator": {ANYBODY, READER, OPERATOR},
+    "approver": {ANYBODY, READER, APPROVER},
+    "privileged": {ANYBODY, READER, OPERATOR, PRIVILEGED},
+    "strange": {ANYBODY},
+}
+ROUTES = {f.name: (f.methods[0], "/" + f.route.replace("{id}", "an-operation")) for f in functions()}
+PRIVILEGED_REQUESTS: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
+    "grantRoles": [("/attach", attach_body(grantRoles=True)), ("/reattach", detach_body(grantRoles=True))],
+    "registerProviders": [("/attach", attach_body(registerProviders=True))],
+    "cleanupLegacy": [("/attach", attach_body(cleanupLegacy=True)), ("/reattach", detach_body(cleanupLegacy=True))],
+    "protectedSettings": [
+        ("/attach", attach_body(extension={"configurationSettings": TLS, "configurationProtectedSettings": PEM}))
+    ],
+    "force": [
+        ("/detach", detach_body(workloads={"policy": "force"})),
+        ("/detach", detach_body(workloads={"policy": "wait", "onDeadline": "force"})),
+        ("/reattach", detach_body(workloads={"policy": "force"})),
+    ],
+    "deleteEndpoints": [("/detach", detach_body(workloads={"endpoints": "delete"}))],
+    "cleanUpExtension": [("/detach", detach_body(cleanUp={"extension": True}))],
+}
+
+
+def registered() -> dict[str, str]:
+    """Every HTTP function of the app as the worker indexes it, with its route."""
+    found = list(function_app.app.get_functions())
+    return {f.get_function_name(): f.get_trigger().route for f in found if f.get_trigger().type == "httpTrigger"}
+
+
+def test_every_http_function_of_the_app_is_in_the_table() -> None:
+    assert set(registered()) == set(ROLE_OF) == set(ROUTES)
+    assert {name for name, role in ROLE_OF.items() if role == ANYBODY} == {"http_health", "http_openapi"}
+    assert all(role in {READER, OPERATOR, APPROVER, ANYBODY} for role in ROLE_OF.values())
+
+
+def test_a_get_is_a_readers_and_a_decision_is_an_approvers() -> None:
+    for name, (method, path) in ROUTES.items():
+        if ROLE_OF[name] == ANYBODY:
+            continue
+        answers = path.endswith(("/approve", "/reject"))
+        assert ROLE_OF[name] == (READER if method == "GET" else APPROVER if answers else OPERATOR), name
+
+
+@pytest.mark.parametrize("name", [name for name in ROUTES if name != "http_health"])
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_the_matrix_of_roles_and_routes(app: App, tables: Tables, name: str, caller: str) -> None:
+    method, path = ROUTES[name]
+    answer = await app.call(method, path, None, bearer(token(roles=CALLERS[caller])))
+    if ROLE_OF[name] in INCLUDED[caller]:
+        assert answer.status not in (401, 403, 503), answer.json
+        return
+    assert (answer.status, answer.error["code"]) == (403, "RoleRequired")
+    assert f"Moor.{ROLE_OF[name].capitalize()}" in answer.error["message"]
+    assert (tables.names(), app.engine.started) == ([], [])
+
+
+@pytest.mark.parametrize("name", [name for name, role in ROLE_OF.items() if role != ANYBODY])
+@pytest.mark.parametrize(
+    "headers",
+    [NOBODY, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}, {**NOBODY, "x-functions-key": "k"}],
+)
+async def test_nobody_comes_in_without_a_token(
+    app: App, tables: Tables, name: str, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    method, path = ROUTES[name]
+    answer = await app.call(method, path, None, {**headers, "x-ms-client-principal-id": ADA})
+    assert (answer.status, answer.error["code"]) == (401, "Unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == (
+        f'Bearer realm="Moor", authorization_uri="{entra.LOGIN}/{TENANT}/oauth2/v2.0/authorize"'
+    )
+    assert f"401 {name}: no token" in caplog.text
+    assert tables.names() == []
+
+
+async def test_a_bad_token_is_told_why_and_the_log_says_who_it_claims_to_be(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await app.get("/operations", bearer(token(exp=1, nbf=0, iat=0)))
+    assert (answer.status, answer.error["code"]) == (401, "InvalidToken")
+    assert answer.headers["WWW-Authenticate"].endswith(', error="invalid_token", error_description="it has expired"')
+    assert f"401 http_list_operations: it has expired; the token says it is of {TENANT}:{ADA}" in caplog.text
+
+
+async def test_a_refused_caller_is_logged_with_its_principal(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await app.post("/attach", attach_body(), bearer(token(roles=["Moor.Approver"])))
+    assert (answer.status, answer.error["code"]) == (403, "RoleRequired")
+    assert f"403 http_attach: RoleRequired: {TENANT}:{ADA}" in caplog.text
+    assert "eyJ" not in caplog.text
+
+
+async def test_an_application_is_a_caller_like_any_other(app: App) -> None:
+    answer = await app.post("/attach", attach_body(), bearer(signed(entra.application(roles=["Moor.Operator"]))))
+    assert answer.status == 202
+    who = answer.json["requestedBy"]
+    assert (who["principal"], who["name"]) == (f"{TENANT}:{ROBOT}", "pipeline")
+
+
+async def test_groups_that_the_token_leaves_out(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await app.get("/operations", bearer(token(_claim_names={"groups": "src1"})))
+    assert (answer.status, answer.error["code"]) == (403, "GroupsNotInToken")
+    assert "ApplicationGroup" in answer.error["message"]
+    assert f"403 http_list_operations: GroupsNotInToken: {TENANT}:{ADA}" in caplog.text
+
+
+async def test_without_the_keys_of_entra_nobody_is_judged(app: App, documents: Documents) -> None:
+    documents.fail()
+    answer = await app.get("/operations")
+    assert (answer.status, answer.error["code"]) == (503, "KeysUnavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert (await app.get("/openapi.json")).status == 200
+
+
+@pytest.mark.parametrize("option", PRIVILEGED_OPTIONS)
+async def test_a_privileged_option_needs_the_privileged_role(app: App, tables: Tables, option: str) -> None:
+    for path, body in PRIVILEGED_REQUESTS[option]:
+        for plan in ("", "?plan=true"):
+            answer = await app.post(path + plan, body, bearer(token(roles=["Moor.Operator", "Moor.Approver"])))
+            assert (answer.status, answer.error["code"]) == (403, "RoleRequired"), (path, body)
+            assert option in answer.error["message"]
+    assert tables.names() == []
+
+
+async def test_a_retry_asks_for_what_its_operation_uses(app: App) -> None:
+    made = (await app.post("/attach", attach_body(grantRoles=True))).json
+    answer = await app.post(f"/operations/{made['id']}/retry", {}, bearer(token(roles=["Moor.Operator"])))
+    assert (answer.status, answer.error["code"]) == (403, "RoleRequired")
+    assert (await app.post(f"/operations/{made['id']}/retry", {})).status == 202
+
+
+async def test_who_answers_is_recorded(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    made = (await app.post("/attach", attach_body())).json
+    answer = await app.post(f"/operations/{made['id']}/cancel", {}, bearer(token(oid=GRACE, roles=["Moor.Operator"])))
+    assert answer.status == 202
+    journal = (await app.get(f"/operations/{made['id']}/journal")).json["value"]
+    assert journal[-1]["data"]["principal"] == f"{TENANT}:{GRACE}"
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"MOOR_AUTH": None}, "MOOR_AUTH is not set"),
+        ({"MOOR_AUTH": ""}, "MOOR_AUTH is not set"),
+        ({"MOOR_AUTH": "none"}, "MOOR_AUTH is neither entra nor keys"),
+        ({"MOOR_ENTRA_TENANT": None}, "MOOR_ENTRA_TENANT is not set"),
+        ({"MOOR_ENTRA_TENANT": "common"}, "MOOR_ENTRA_TENANT is not the id"),
+        ({"MOOR_ENTRA_AUDIENCE": " ,"}, "MOOR_ENTRA_AUDIENCE is not set"),
+        ({"MOOR_AUTH": "keys", "WEBSITE_SITE_NAME": "moor"}, "on Azure"),
+        ({"MOOR_AUTH": "keys", "MOOR_KEYS_MAY": "approve"}, "MOOR_KEYS_MAY names approve"),
+        ({"MOOR_AUTH": "keys", "MOOR_KEYS_MAY": "everything"}, "MOOR_KEYS_MAY names an option"),
+    ],
+)
+async def test_every_route_but_health_names_the_setting(
+    app: App, tables: Tables, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], named: str
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    for function, (method, path) in ROUTES.items():
+        if function != "http_health":
+            answer = await app.call(method, path, None, {"x-functions-key": "k"})
+            assert (answer.status, answer.error["code"]) == (503, "AuthNotConfigured"), function
+            assert named in answer.error["message"]
+    assert (tables.names(), app.engine.started) == ([], [])
+
+
+def test_the_host_asks_for_a_key_only_where_keys_are_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, level in (("keys", func.AuthLevel.FUNCTION), ("entra", func.AuthLevel.ANONYMOUS)):
+        monkeypatch.setenv("MOOR_AUTH", said)
+        assert host_level() == level
+    monkeypatch.delenv("MOOR_AUTH")
+    assert host_level() == func.AuthLevel.ANONYMOUS
+
+
+# --- function keys
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("MOOR_AUTH", "keys")
+    monkeypatch.delenv("WEBSITE_SITE_NAME", raising=False)
+    return monkeypatch
+
+
+async def test_the_holder_of_a_key_is_an_operator_without_a_name(app: App, keys: pytest.MonkeyPatch) -> None:
+    answer = await app.post("/attach", attach_body(), {**bearer(token(oid=GRACE)), "x-ms-client-principal-name": "eve"})
+    assert answer.status == 202
+    assert (answer.json["requestedBy"]["principal"], answer.json["requestedBy"]["name"]) == (None, None)
+    assert (await app.get("/operations")).status == 200
+    assert (await app.post(f"/operations/{answer.json['id']}/cancel", {})).status == 202
+
+
+async def test_core_tools_may_set_a_sites_name(app: App, keys: pytest.MonkeyPatch) -> None:
+    keys.setenv("WEBSITE_SITE_NAME", "moor")
+    keys.setenv("FUNCTIONS_CORETOOLS_ENVIRONMENT", "true")
+    assert (await app.get("/operations")).status == 200
+
+
+@pytest.mark.parametrize("option", PRIVILEGED_OPTIONS)
+async def test_a_key_may_use_a_privileged_option_only_where_it_is_named(
+    app: App, keys: pytest.MonkeyPatch, tables: Tables, option: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = ",".join(name for name in PRIVILEGED_OPTIONS if name != option)
+    for may in ("", others):
+        keys.setenv("MOOR_KEYS_MAY", may)
+        for path, body in PRIVILEGED_REQUESTS[option]:
+            answer = await app.post(path, body)
+            assert (answer.status, answer.error["code"]) == (403, "NeedsIdentity")
+            assert option in answer.error["message"]
+    assert "NeedsIdentity: the holder of a function key" in caplog.text
+    assert tables.names() == []
+    keys.setenv("MOOR_KEYS_MAY", f" {option} , grantRoles")
+    path, body = PRIVILEGED_REQUESTS[option][0]
+    assert (await app.post(path, body)).status == 202
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+async def test_no_key_answers_for_a_person(app: App, keys: pytest.MonkeyPatch, answer: str) -> None:
+    keys.setenv("MOOR_KEYS_MAY", ",".join(PRIVILEGED_OPTIONS))
+    refused = await app.post(f"/operations/an-operation/{answer}", {})
+    assert (refused.status, refused.error["code"]) == (403, "NeedsIdentity")
