@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestE
 
 from activities.cluster.slots import SlotsTaken
 from activities.runtime.step import StepAtWork, note_raised, run_step
+from domain.cluster.commands import Command, commands_of
 from domain.operation import step_lists
 from domain.operation.outcomes import (
     MOST_BACKS,
@@ -36,6 +37,7 @@ from domain.problems import AzureAnswer, Problem
 from domain.times import to_text
 from gateways import clock
 from gateways.azure.arm import ArmError
+from gateways.kubernetes.run_command import StillRunning
 from gateways.storage import records
 from gateways.storage.records import Change
 from tests.conftest import Tables
@@ -514,6 +516,28 @@ def test_who_is_turned_away_from_a_cluster_asks_again_and_uses_up_no_attempt() -
     assert tries == [1, 2, 2, 2, 3]
     details = [entry.message for entry in records.journal("op", 0, 100) if entry.event == "waiting"]
     assert details[1:3] == ["others are in it"] * 2
+
+
+def test_a_command_in_a_cluster_is_left_to_the_next_attempt_of_its_step() -> None:
+    command = Command("kubectl get pods", NOW, False, "https://result?s=secret")
+    seen: list[tuple[Command, ...]] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        seen.append(step.begun.commands)
+        step.begun.keep(command)
+        if len(seen) == 1:
+            raise StillRunning(10)
+        if len(seen) == 2:
+            raise ArmError(503, "Down", "no")
+        return Again(1.0, "looked") if len(seen) == 3 else Done()
+
+    kept = []
+    for _ in range(4):
+        run_step(work, call())
+        kept.append(commands_of(stored(), "first"))
+    assert seen == [(), (command,), (command,), ()]
+    assert kept == [(command,), (command,), (), ()]
+    assert "secret" not in str([vars(entry) for entry in records.journal("op", 0, 100)])
 
 
 def test_a_step_whose_work_keeps_raising_ends_in_the_record_and_counts_in_a_row_only() -> None:
