@@ -68,7 +68,7 @@ def test_an_attach_whose_run_was_terminated_says_what_is_left_and_is_finished_wh
     at_step(stack, operation_id, "extension_ready", "Waiting", "Succeeded")
     assert manage(stack, "POST", f"/instances/{operation_id}-1/terminate?reason=enough").status == 202
     watch_until(stack, lambda: stack.app.operation(operation_id)["finishedDateTime"], "the end of what was terminated")
-    failed = ended(stack, operation_id)
+    failed = stack.app.operation(operation_id)
     assert (failed["status"], failed["error"]["code"]) == ("Failed", "RunTerminated")
     assert failed["undo"]["status"] == "Incomplete"
     assert extension_path(place.cluster_id).lower() in [left["id"].lower() for left in failed["undo"]["left"]]
