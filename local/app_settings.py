@@ -45,7 +45,6 @@ def app_settings(
         "MOOR_REQUESTS_PER_MINUTE": "1000000",
         "MOOR_EVENTS_TOPIC_ENDPOINT": azure.get("topicEndpoint", ""),
         "MOOR_CLOCK": clock,
-        "WEBSITE_AUTH_ENABLED": "true",
     }
 
 

@@ -17,7 +17,6 @@ from domain.access.relay import (
     CONNECTION_STRING_SETTING,
     HYBRID_CONNECTION,
     OWN_CONNECTION_STRING,
-    RELAY,
     RELAY_RULE,
     Relay,
     RelayAllowed,
@@ -30,7 +29,7 @@ from domain.access.relay import (
     relay_settings,
     rule_body,
 )
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, RELAY, ArmId, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.extension.wanted import REQUIRE, wanted_extension
 from domain.operation.outcomes import (
@@ -108,11 +107,11 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
     ensured = step.operation.result_of(RelayEnsured)
     if ensured is None:
         return {}, {}
-    relay = relay_in({CONNECTION_ID_SETTING: ensured.connection_id})
-    if relay is None:
-        return {}, {}
-    if not may_use(relay, step.operation.cluster, allowed_relays(step)):
-        return Stop(make_problem("RelayNotOwn", step.facts))
+    named = {"properties": {"configurationSettings": {CONNECTION_ID_SETTING: ensured.connection_id}}}
+    refused = relay_refused(step, named)
+    if refused is not None:
+        return Stop(refused)
+    relay = Relay(ensured.namespace_id, ensured.connection_id)
     try:
         keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
     except ArmError as error:

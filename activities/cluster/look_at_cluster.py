@@ -26,7 +26,7 @@ from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.tags import request_of_tags
 from domain.times import from_text
 from domain.violations import Refused
-from gateways import policy
+from gateways import clock, policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
@@ -67,7 +67,7 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
         answer = again(outcome.after or _PAUSE)
     if answer["kind"] != "again":
         return _called_for(call["cluster"], answer)
-    waited = from_text(call["now"]) - from_text(call["since"])
+    waited = clock.now() - from_text(call["since"])
     if waited >= timedelta(seconds=call["bound"]):
         logger.warning("event: cluster %s did not get ready within an hour; the next event looks again", cluster_id)
         return _done(alive=False)
@@ -116,7 +116,7 @@ def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[st
     """What a 404 calls for: a deletion counts when an event reported it, and two looks apart find no trace."""
     reaction = cluster_events.read(cluster_id.key)
     # Each look has a time of its own: how long it was since the events came is what counts.
-    now = from_text(call["now"])
+    now = clock.now()  # Not what a caller says: two looks apart are apart.
     settling = now - from_text(call["since"]) < _SHOWS_WITHIN
     if settling and (reaction is None or not reaction.deleted or reaction.recreated):
         return again(_PAUSE)  # A cluster just made may not show yet, and a look that fails is no proof.
@@ -168,9 +168,9 @@ def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[s
     if entry is None:
         logger.warning("event: cluster %s asks for a workspace where the policy gives events nothing", cluster_id)
         return []
-    refused = refusals(entry, "attach", request_to_json(request), None)
-    if refused:
-        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, refused[0].message)
+    against = refusals(entry, "attach", request_to_json(request), None)
+    if against:
+        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, against[0].message)
         return []
     if find_compute(compute_id(parse_arm_id(request.workspaceId), request.computeName)) is not None:
         return []  # Attached, or taken by another cluster: an attach by hand says which.

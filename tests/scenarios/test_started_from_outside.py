@@ -56,7 +56,7 @@ def test_a_detach_that_waits_for_approval_is_not_carried_out_by_starting_its_ste
     assert operation["status"] == "NeedsApproval"
     assert step_of(operation, "detach_compute")["attempts"] == 0
     assert changes(stack, place.compute_id) == []
-    assert stack.app.answer(operation_id, "approve").status == 202
+    assert stack.approver.answer(operation_id, "approve").status == 202
     assert succeeded(stack, operation_id)["result"]["detached"] is True
     assert changes(stack, place.compute_id) == [("DELETE", 202)]
 

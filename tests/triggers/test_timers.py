@@ -11,6 +11,8 @@ from typing import Any
 import azure.durable_functions as df
 import pytest
 
+from domain.arm_ids import COMPUTE
+from domain.operation.outcomes import Created
 from domain.operation.record import JournalEntry, Operation, StepRecord
 from domain.problems import Problem
 from gateways import clock
@@ -233,6 +235,29 @@ async def test_a_stuck_detach_resumes_once_its_compute_is_gone(tables: Tables, m
     for _ in range(2):
         await fire("resume_stuck_detaches", engine)
     assert engine.started == ["op-2"]
+
+
+# --- finish_undos
+
+
+async def test_an_undo_that_was_cut_short_is_continued_once(after: Any) -> None:
+    failed = make_operation(
+        status="Failed",
+        problem=Problem("RunTerminated", "The run was terminated."),
+        created=(Created(COMPUTE, make_operation().compute_id),),
+        steps=(StepRecord("claim", "do", "Succeeded"),),
+        created_time=clock.now(),
+        updated_time=clock.now(),
+    )
+    records.insert(failed, [JournalEntry("operation", "accepted", NOW)])
+    engine = Engine()
+    await fire("finish_undos", engine)
+    assert engine.started == []
+    after(timedelta(hours=2))
+    for _ in range(2):
+        await fire("finish_undos", engine)
+    assert engine.started == ["op-2"]
+    assert stored(failed).status == "Undoing"
 
 
 # --- purge_histories

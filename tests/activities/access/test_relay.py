@@ -15,10 +15,9 @@ from domain.access.relay import (
     CONNECTION_ID_SETTING,
     CONNECTION_NAME_SETTING,
     CONNECTION_STRING_SETTING,
-    RELAY,
     relay_of,
 )
-from domain.arm_ids import EXTENSION, parse_arm_id
+from domain.arm_ids import EXTENSION, RELAY, parse_arm_id
 from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Done, Stop
 from domain.operation.record import StepRecord

@@ -11,7 +11,7 @@ import pytest
 from activities.cluster.look_at_cluster import _detach_all, look_at_cluster
 from domain.arm_ids import parse_arm_id
 from domain.requests.parsing import parse_request
-from gateways import policy
+from gateways import clock, policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.storage import called_for, cluster_events
@@ -27,11 +27,13 @@ DETACH = [{"id": "an-id", "kind": "detach", "request": {}}]
 A_MOMENT = 0.759
 
 
-def look(after: float) -> dict[str, Any]:
-    """One look, so many seconds after the events came."""
+def look(after: float, said: str | None = None) -> dict[str, Any]:
+    """One look, so many seconds after the events came; the caller says that it is then, or another time."""
     now = NOW + timedelta(seconds=after)
-    call = {"cluster": CLUSTER_ID, "seen": 1, "since": NOW.isoformat(), "now": now.isoformat(), "bound": HOUR}
-    answer = look_at_cluster(call)
+    call = {"cluster": CLUSTER_ID, "seen": 1, "since": NOW.isoformat(), "now": said or now.isoformat(), "bound": HOUR}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clock, "now", lambda: now)
+        answer = look_at_cluster(call)
     if not answer.get("requests"):
         return answer
     # Histories hold ids alone; start_operations reads the requests where the look has put them.
@@ -73,6 +75,14 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str] | ArmError]:
 def not_found(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arm, "get", refusing(404, "ResourceNotFound"))
     monkeypatch.setattr("activities.cluster.look_at_cluster._detach_all", lambda _: DETACH)
+
+
+@pytest.mark.parametrize("said", ["1970-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"])
+def test_two_looks_are_no_further_apart_because_a_caller_says_so(said: str) -> None:
+    cluster_events.note(CLUSTER_ID, deleted=True, happened=NOW)
+    for after in (0.0, 1.0, 2.0):
+        assert look(after, said) == LOOK_AGAIN
+    assert look(60.0, said) == {**GIVEN_UP, "requests": DETACH}
 
 
 @pytest.mark.parametrize("after", [0.0, A_MOMENT, 31.0, 599.0])
@@ -204,7 +214,12 @@ def test_tags_ask_for_nothing_that_the_policy_does_not_give(
     monkeypatch.setenv(policy.SETTING, policy_of([SUB], **{"events": True, **narrow}))
     asked: list[str] = []
     found = arm.find
-    monkeypatch.setattr(arm, "find", lambda path, version: asked.append(path) or found(path, version))
+
+    def noted(path: str, version: str) -> ArmAnswer | None:
+        asked.append(path)
+        return found(path, version)
+
+    monkeypatch.setattr(arm, "find", noted)
     assert look(A_MOMENT) == {"kind": "done", "alive": True, "requests": []}
     assert "the policy" in caplog.text
     assert asked == [CLUSTER_ID], "nothing but the cluster is asked for"

@@ -62,8 +62,19 @@ def recorded(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Operation:
     return records.insert(make_operation(), [JournalEntry("operation", "accepted", NOW)])
 
 
-def call(step: str = "first", run: int = 1, after: float = 0, **more: Any) -> dict[str, Any]:
-    return {"operation": "op", "run": run, "step": step, "now": to_text(clock.now() + timedelta(seconds=after)), **more}
+def call(step: str = "first", run: int = 1, **more: Any) -> dict[str, Any]:
+    return {"operation": "op", "run": run, "step": step, "now": to_text(clock.now()), **more}
+
+
+def begun_ago(step: str, seconds: float) -> None:
+    """Have the record say that a step began so long ago."""
+
+    def earlier(operation: Operation) -> Change:
+        record = operation.step(step)
+        assert record is not None
+        return Change(operation.with_step(replace(record, started=clock.now() - timedelta(seconds=seconds))))
+
+    records.change("op", None, earlier, NOW)
 
 
 def stored() -> Operation:
@@ -313,7 +324,8 @@ def test_after_its_deadline_a_step_stops_and_tells_what_it_saw_last() -> None:
     once("first", Done())
     work, _ = answering(Again(5, "the compute is Creating"), Again(5, "the compute is Creating"))
     run_step(work, call("ready"))
-    answer = run_step(work, call("ready", after=3700))
+    begun_ago("ready", 3700)
+    answer = run_step(work, call("ready"))
     assert answer["kind"] == "stop"
     assert answer["problem"]["code"] == "DeadlineExceeded"
     assert "1 h 1 min" in answer["problem"]["message"]
@@ -324,7 +336,17 @@ def test_a_pause_does_not_go_past_the_deadline() -> None:
     once("first", Done())
     work, _ = answering(Again(5, "x"), Again(600, "x"))
     run_step(work, call("ready"))
-    assert run_step(work, call("ready", after=3500))["after"] <= 100
+    begun_ago("ready", 3500)
+    assert run_step(work, call("ready"))["after"] <= 100
+
+
+def test_a_deadline_does_not_come_earlier_because_a_caller_says_so() -> None:
+    once("first", Done())
+    work, seen = answering(Again(5, "x"), Again(5, "x"))
+    run_step(work, call("ready"))
+    ahead = {**call("ready"), "now": to_text(clock.now() + timedelta(days=400))}
+    assert run_step(work, ahead) == {"kind": "again", "after": 5}
+    assert seen[-1].call.now <= clock.now()
 
 
 def test_what_azure_refuses_is_an_outcome() -> None:

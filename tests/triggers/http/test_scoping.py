@@ -100,7 +100,8 @@ async def test_others_operations_do_not_exist(app: App, by: As) -> None:
     for call in (
         app.get(f"/operations/{mine}"),
         app.get(f"/operations/{mine}/journal"),
-        *(app.post(f"/operations/{mine}/{verb}", {}) for verb in ("cancel", "retry", "approve", "reject")),
+        *(app.post(f"/operations/{mine}/{verb}", {}) for verb in ("cancel", "retry", "retry?mode=undo")),
+        *(app.post(f"/operations/{mine}/{verb}", {"questionId": "q"}) for verb in ("approve", "reject")),
     ):
         answer = await call
         assert (answer.status, answer.error["code"]) == (404, "OperationNotFound")
