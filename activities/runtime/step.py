@@ -14,8 +14,8 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from activities.cluster import slots
-from activities.cluster.slots import SlotsTaken
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
     Call,

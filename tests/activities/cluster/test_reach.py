@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from activities.cluster import reach, slots
+from activities.cluster import reach
 from activities.cluster.reach import guarded, read_api, see_components, see_namespace, see_work, use_api
-from activities.cluster.slots import SlotsTaken, into
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken, into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
-from activities.cluster.slots import SlotsTaken
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork, note_raised, run_step
 from domain.cluster.commands import Command, commands_of
 from domain.operation import step_lists
