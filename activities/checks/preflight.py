@@ -16,9 +16,9 @@ from activities.checks.binding import may_bind_again
 from activities.checks.caller import rights_to_attach
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import read_api
-from activities.cluster.slots import SlotsTaken
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
 from domain.cluster.objects import kubectl, wants_namespace, wants_types

@@ -14,8 +14,8 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from activities.cluster import slots
-from activities.cluster.slots import SlotsTaken
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
     Call,
@@ -266,12 +266,15 @@ def _canceled(step: StepAtWork) -> Stop | None:
 
 
 def _finished(operation: Operation, step: StepAtWork, outcome: Outcome) -> Change | None:
-    change = finish(operation, step.call, outcome)
-    if change is None:
+    change, its = finish(operation, step.call, outcome), operation.step(step.call.step)
+    if change is None and (its is None or its.over):
         return None
     # A step that is over, or whose run goes back, waits for none.
     commands = step.begun.commands if isinstance(outcome, Again) else ()
-    return replace(change, operation=with_commands(change.operation, step.call.step, commands))
+    after = with_commands(operation if change is None else change.operation, step.call.step, commands)
+    if change is None:  # A poll that has nothing to tell.
+        return None if after == operation else Change(after)
+    return replace(change, operation=after)
 
 
 def _outcome(work: Work, step: StepAtWork) -> Outcome:

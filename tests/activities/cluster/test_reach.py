@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from activities.cluster import reach, slots
+from activities.cluster import reach
 from activities.cluster.reach import guarded, read_api, see_components, see_namespace, see_work, use_api
-from activities.cluster.slots import SlotsTaken, into
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken, into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop
 from gateways.azure.arm import ArmError
+from gateways.kubernetes import connection
 from gateways.kubernetes.api import KubernetesError, Unreachable
 from tests.activities.making import FakeApi, at_work, reached
 from tests.making import CLUSTER_ID
@@ -110,7 +112,7 @@ def _nobody_inside() -> Iterator[None]:
 @pytest.mark.usefixtures("_nobody_inside")
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_into_a_cluster_needs_a_slot(monkeypatch: pytest.MonkeyPatch, way: Callable[[], Any]) -> None:
-    monkeypatch.setattr(reach.connection, "connect", None)
+    monkeypatch.setattr(connection, "connect", None)
     with into(CLUSTER), into(CLUSTER), pytest.raises(SlotsTaken):
         way()
 

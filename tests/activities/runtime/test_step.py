@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
-from activities.cluster.slots import SlotsTaken
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork, note_raised, run_step
 from domain.cluster.commands import Command, commands_of
 from domain.operation import step_lists
@@ -580,3 +580,24 @@ def test_a_change_that_is_not_next_any_more_is_not_made() -> None:
 
     assert run_step(work, call()) == {"kind": "superseded"}
     assert sent == []
+
+
+def test_a_poll_with_nothing_to_tell_is_done_with_its_command_too() -> None:
+    """Otherwise the next one would go by what an old command saw."""
+    once("first", Done())
+    command = Command("kubectl get pods", NOW, False, "https://result")
+    seen: list[tuple[Command, ...]] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        seen.append(step.begun.commands)
+        if len(seen) == 2:
+            step.begun.keep(command)
+            raise StillRunning(10)
+        return Again(5.0, "others are in it")
+
+    kept = []
+    for _ in range(5):
+        run_step(work, call("ready"))
+        kept.append(commands_of(stored(), "ready"))
+    assert seen == [(), (), (command,), (), ()]
+    assert kept == [(), (command,), (), (), ()]
