@@ -119,13 +119,15 @@ def test_without_metadata_it_is_the_public_cloud() -> None:
 def test_the_entry_is_the_one_whose_resource_manager_is_in_the_url(
     monkeypatch: pytest.MonkeyPatch, as_list: bool
 ) -> None:
+    login = "https://login.chinacloudapi.cn"
     entry = {
         "resourceManager": f"{CHINA}/",
+        "authentication": {"loginEndpoint": f"{login}/"},
         "suffixes": {"keyVaultDns": ".Vault.Azure.CN", "storage": "core.chinacloudapi.cn"},
     }
     others: list[Any] = [{"resourceManager": "https://management.azure.com"}, {"resourceManager": ""}, {}]
     serve(monkeypatch, f"{CHINA}/metadata/endpoints?api-version=1", [*others, entry] if as_list else entry)
-    assert identity.cloud() == Cloud(CHINA, "vault.azure.cn", "core.chinacloudapi.cn")
+    assert identity.cloud() == Cloud(CHINA, "vault.azure.cn", "core.chinacloudapi.cn", login_endpoint=login)
 
 
 @pytest.mark.parametrize("suffixes", [None, {}, {"keyVaultDns": "", "storage": None}])
@@ -133,7 +135,8 @@ def test_domains_that_a_cloud_does_not_say_are_those_of_the_public_one(
     monkeypatch: pytest.MonkeyPatch, suffixes: Any
 ) -> None:
     serve(monkeypatch, f"{CHINA}/metadata", {"resourceManager": CHINA, "suffixes": suffixes})
-    assert identity.cloud() == Cloud(CHINA)
+    # Keys of another cloud must not open the app: where it signs in stays unknown.
+    assert identity.cloud() == Cloud(CHINA, login_endpoint="")
 
 
 def test_work_for_another_cloud_never_goes_to_the_public_one(monkeypatch: pytest.MonkeyPatch) -> None:
