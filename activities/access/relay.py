@@ -43,9 +43,11 @@ from domain.operation.plan import PlannedChange
 from domain.operation.results import RelayEnsured
 from domain.problems import Problem
 from domain.redaction import learn
+from gateways import policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.extensions import find_extension
+from gateways.policy import PolicyUnavailable
 from gateways.storage import claims
 
 _HELD_PAUSE = 30.0
@@ -176,8 +178,11 @@ def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
 
 
 def allowed_relays(step: StepAtWork) -> RelayAllowed:
-    """Which relays the policy lets the operation use besides the cluster's own: none, as long as no policy says so."""
-    return no_other
+    """Which relays the policy lets the operation use besides the cluster's own: none while the policy is unknown."""
+    try:
+        return policy.relays_of(str(step.operation.workspace_id))
+    except PolicyUnavailable:
+        return no_other
 
 
 def relay_refused(step: StepAtWork, extension: Mapping[str, Any] | None) -> Problem | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from local.app_client import Answer
@@ -31,8 +32,8 @@ def start(stack: Stack, orchestrator: str, instance_id: str, given: dict[str, An
     assert answer.status == 202, answer
 
 
-def status_of(stack: Stack, instance_id: str) -> str:
-    return str(instances(stack, instance_id).get(instance_id, {}).get("runtimeStatus"))
+def is_over(stack: Stack, instance_id: str) -> bool:
+    return instances(stack, instance_id).get(instance_id, {}).get("runtimeStatus") in FINISHED
 
 
 def test_a_detach_that_waits_for_approval_is_not_carried_out_by_starting_its_steps(stack: Stack, place: Place) -> None:
@@ -42,16 +43,13 @@ def test_a_detach_that_waits_for_approval_is_not_carried_out_by_starting_its_ste
     call = {"operation": operation_id, "run": 1, "kind": "do", "bound": 3600, "always": True}
     for step in ("detach_compute", "compute_gone", "release", "record"):
         start(stack, "wait_until", f"outside-{operation_id}-{step}", {**call, "step": step})
-        eventually(
-            lambda step=step: status_of(stack, f"outside-{operation_id}-{step}") in FINISHED,  # type: ignore[misc]
-            f"the end of {step}",
-        )
+        eventually(partial(is_over, stack, f"outside-{operation_id}-{step}"), f"the end of {step}")
     start(stack, "detach", f"outside-{operation_id}", {"operation": operation_id, "run": 1})
     start(stack, "attach", f"outside-{operation_id}-attach", {"operation": operation_id, "run": 1})
     start(stack, "detach", f"outside-{operation_id}-run", {"operation": operation_id, "run": 2})
     waiter = f"{operation_id}-1:approval"
     assert manage(stack, "POST", f"/instances/{waiter}/raiseEvent/wake").status in (202, 415)
-    eventually(lambda: status_of(stack, f"outside-{operation_id}-run") in FINISHED, "the end of another run's instance")
+    eventually(partial(is_over, stack, f"outside-{operation_id}-run"), "the end of another run's instance")
     operation = stack.app.operation(operation_id)
     assert operation["status"] == "NeedsApproval"
     assert step_of(operation, "detach_compute")["attempts"] == 0
@@ -68,7 +66,7 @@ def test_an_attach_whose_run_was_terminated_says_what_is_left_and_is_finished_wh
     at_step(stack, operation_id, "extension_ready", "Waiting", "Succeeded")
     assert manage(stack, "POST", f"/instances/{operation_id}-1/terminate?reason=enough").status == 202
     watch_until(stack, lambda: stack.app.operation(operation_id)["finishedDateTime"], "the end of what was terminated")
-    failed = ended(stack, operation_id)
+    failed = stack.app.operation(operation_id)
     assert (failed["status"], failed["error"]["code"]) == ("Failed", "RunTerminated")
     assert failed["undo"]["status"] == "Incomplete"
     assert extension_path(place.cluster_id).lower() in [left["id"].lower() for left in failed["undo"]["left"]]

@@ -405,12 +405,16 @@ GENERATED = [
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_what_moor_alone_says_is_refused_in_a_request(name: str) -> None:
-    found = [v for v in check({**TRAINING, name: "evil.example"}, {}) if "is generated" in v.message]
+    found = [v for v in check(texts({**TRAINING, name: "evil.example"}), {}) if "is generated" in v.message]
     assert [v.target for v in found] == [f"/extension/{PLAIN}/{name}"]
-    hidden = [v for v in check(TRAINING, {name: "https://v.vault.azure.net/secrets/s"}) if "is generated" in v.message]
+    hidden = [
+        v for v in check(texts(TRAINING), {name: "https://v.vault.azure.net/secrets/s"}) if "is generated" in v.message
+    ]
     assert [v.target for v in hidden] == [f"/extension/{PROTECTED}/{name}"]
 
 
 def test_every_generated_field_of_a_request_is_named() -> None:
-    named = {v.target for v in check({**TRAINING, **dict.fromkeys(GENERATED, "x")}, {}) if "is generated" in v.message}
+    named = {
+        v.target for v in check(texts({**TRAINING, **dict.fromkeys(GENERATED, "x")}), {}) if "is generated" in v.message
+    }
     assert named == {f"/extension/{PLAIN}/{name}" for name in GENERATED}
