@@ -169,9 +169,12 @@ class ComputeLeaving:
 
 @dataclass(frozen=True)
 class TurnedAway:
-    """What any step that goes into a cluster keeps: how many of its attempts found others in clusters."""
+    """What a step that goes into a cluster keeps, whichever it is: how many of its attempts came to nothing.
 
-    STEP: ClassVar[str] = ""
+    They found others in clusters, or a command that had not ended. ``STEP`` is the first that may.
+    """
+
+    STEP: ClassVar[str] = "preflight"
 
     times: int = 0
 

@@ -34,6 +34,7 @@ from domain.operation.results import (
     SmokeTestStarted,
     Snapshot,
     Surveyed,
+    TurnedAway,
     as_text,
 )
 from domain.operation.steps import BY_NAME
@@ -87,6 +88,8 @@ EXAMPLES: list[Any] = [
     ComputeGone("/compute"),
     ComputeLeaving(NOON),
     ComputeLeaving(),
+    TurnedAway(),
+    TurnedAway(3),
     OrphansFound((JOB,)),
     OrphansFound(),
     make_plan("detach", FINDINGS, [PlannedChange("drain", "stop", "/job", "d")], [JOB]),
