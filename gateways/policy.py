@@ -27,6 +27,7 @@ from domain.arm_ids import ArmId, same_resource
 from domain.violations import Refused
 from gateways.azure.identity import cloud, credential
 from gateways.settings import read_settings
+from gateways.transport import BoundedTransport
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +235,8 @@ def _check(url: str) -> None:
 def _client() -> PipelineClient[Any, Any]:
     policies = [HeadersPolicy(), UserAgentPolicy("moor"), BearerTokenCredentialPolicy(credential(), _SCOPE)]
     # No redirects, and no retries of its own: the next request asks again.
-    return PipelineClient("https://storage.invalid", policies=policies)
+    transport = BoundedTransport(connection_timeout=5, read_timeout=10)
+    return PipelineClient("https://storage.invalid", policies=policies, transport=transport)
 
 
 def _in_words(refused: Refused) -> str:

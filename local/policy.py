@@ -22,7 +22,7 @@ _EVERYBODY = {"reader": ["*"], "operator": ["*"], "approver": ["*"], "privileged
 
 
 def entry(subscription: str, **changes: Any) -> dict[str, Any]:
-    """An entry for every workspace of a subscription that allows all that there is in it."""
+    """An entry for every workspace of a subscription that allows all that exists in it, but for others' relays."""
     below = f"/subscriptions/{subscription}/resourceGroups/*/providers"
     return {
         "match": f"{below}/Microsoft.MachineLearningServices/workspaces/*",
@@ -35,7 +35,7 @@ def entry(subscription: str, **changes: Any) -> dict[str, Any]:
         "secrets": ["https://*.vault.azure.net/secrets/*"],
         "identities": [f"{below}/Microsoft.ManagedIdentity/userAssignedIdentities/*"],
         "chartSettings": ["*", "*.*", "*.*.*"],
-        "relays": [f"{below}/Microsoft.Relay/namespaces/*"],
+        "relays": [],
         "grantableRoles": list(_ROLES),
         "approval": "never",
         "events": False,

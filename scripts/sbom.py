@@ -60,7 +60,7 @@ def bill(packages: list[Locked], asked_for: Collection[str], name: str, version:
 
     Raises PackageNotFoundError when a package is not installed, ValueError when another version is.
     """
-    refs = {canonicalize_name(each.name): each.ref for each in packages}
+    refs: dict[str, str] = {canonicalize_name(each.name): each.ref for each in packages}
     product = f"pkg:generic/{name}@{version}"
     needs = {each.ref: sorted(_needs(each.name, refs)) for each in packages}
     document: dict[str, Any] = {

@@ -17,7 +17,6 @@ from domain.access.relay import (
     CONNECTION_STRING_SETTING,
     HYBRID_CONNECTION,
     OWN_CONNECTION_STRING,
-    RELAY,
     RELAY_RULE,
     Relay,
     RelayAllowed,
@@ -30,7 +29,7 @@ from domain.access.relay import (
     relay_settings,
     rule_body,
 )
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, RELAY, ArmId, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.extension.wanted import REQUIRE, wanted_extension
 from domain.operation.outcomes import (
@@ -44,9 +43,11 @@ from domain.operation.plan import PlannedChange
 from domain.operation.results import RelayEnsured
 from domain.problems import Problem
 from domain.redaction import learn
+from gateways import policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.extensions import find_extension
+from gateways.policy import PolicyUnavailable
 from gateways.storage import claims
 
 _HELD_PAUSE = 30.0
@@ -108,11 +109,11 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
     ensured = step.operation.result_of(RelayEnsured)
     if ensured is None:
         return {}, {}
-    relay = relay_in({CONNECTION_ID_SETTING: ensured.connection_id})
-    if relay is None:
-        return {}, {}
-    if not may_use(relay, step.operation.cluster, allowed_relays(step)):
-        return Stop(make_problem("RelayNotOwn", step.facts))
+    named = {"properties": {"configurationSettings": {CONNECTION_ID_SETTING: ensured.connection_id}}}
+    refused = relay_refused(step, named)
+    if refused is not None:
+        return Stop(refused)
+    relay = Relay(ensured.namespace_id, ensured.connection_id)
     try:
         keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
     except ArmError as error:
@@ -177,8 +178,11 @@ def _needless(step: StepAtWork, cluster: ArmId) -> str | None:
 
 
 def allowed_relays(step: StepAtWork) -> RelayAllowed:
-    """Which relays the policy lets the operation use besides the cluster's own: none, as long as no policy says so."""
-    return no_other
+    """Which relays the policy lets the operation use besides the cluster's own: none while the policy is unknown."""
+    try:
+        return policy.relays_of(str(step.operation.workspace_id))
+    except PolicyUnavailable:
+        return no_other
 
 
 def relay_refused(step: StepAtWork, extension: Mapping[str, Any] | None) -> Problem | None:

@@ -16,9 +16,9 @@ from activities.checks.binding import may_bind_again
 from activities.checks.caller import rights_to_attach
 from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.cluster.reach import read_api
-from activities.cluster.slots import SlotsTaken
 from activities.extension.install import outlook
 from activities.extension.protected_settings import protected_settings
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, parse_arm_id
 from domain.cluster.objects import kubectl, wants_namespace, wants_types
@@ -130,8 +130,9 @@ def gather(step: StepAtWork) -> Gathered:
     read["caller"] = _read("caller", lambda: rights_to_attach(step, read["workspace_roles"]))
     errors = [each for each in read.values() if isinstance(each, ArmError) and each.transient]
     values = {name: Unread(str(value)) if isinstance(value, Exception) else value for name, value in read.items()}
-    if isinstance(values["caller"], Unread):
-        values["caller"] = CallerRights(str(object_id(operation.requested_by.principal)), unread=values["caller"].why)
+    caller: Any = values.pop("caller")
+    if isinstance(caller, Unread):
+        caller = CallerRights(str(object_id(operation.requested_by.principal)), unread=caller.why)
     states: dict[str, Any] = {name: values.pop(f"provider {name}") for name in providers(step)}
     unread = next((state for state in states.values() if isinstance(state, Unread)), None)
     facts = Facts(
@@ -142,6 +143,7 @@ def gather(step: StepAtWork) -> Gathered:
         compute_name=str(operation.compute_name),
         words=step.facts,
         providers=unread or states,
+        caller=caller,
         **values,
     )
     return Gathered(

@@ -168,9 +168,9 @@ def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[s
     if entry is None:
         logger.warning("event: cluster %s asks for a workspace where the policy gives events nothing", cluster_id)
         return []
-    refused = refusals(entry, "attach", request_to_json(request), None)
-    if refused:
-        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, refused[0].message)
+    against = refusals(entry, "attach", request_to_json(request), None)
+    if against:
+        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, against[0].message)
         return []
     if find_compute(compute_id(parse_arm_id(request.workspaceId), request.computeName)) is not None:
         return []  # Attached, or taken by another cluster: an attach by hand says which.

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
-from activities.cluster.slots import into
+from activities.runtime.slots import into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
 from domain.catalogue.explain import make_problem

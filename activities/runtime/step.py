@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from activities.cluster import slots
-from activities.cluster.slots import SlotsTaken
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
     Call,
@@ -28,6 +28,7 @@ from activities.runtime.transitions import (
 )
 from domain.access.propagation import LACKS_ROLE, is_spreading
 from domain.catalogue.explain import make_problem
+from domain.cluster.commands import commands_of, with_commands
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.facts import facts_of
 from domain.operation.next_step import listed, listed_step, next_step, undo_is_due
@@ -50,6 +51,8 @@ from domain.operation.steps import Step, situation_of
 from domain.times import from_text, in_words
 from gateways import clock, policy
 from gateways.azure.arm import ArmError
+from gateways.kubernetes import run_command
+from gateways.kubernetes.run_command import Begun, StillRunning
 from gateways.kubernetes.ways import Ways, opened
 from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError
@@ -67,11 +70,15 @@ _VISIBLE_WITHIN = 60.0
 
 @dataclass
 class StepAtWork:
-    """What a step's work sees: the call, and its operation as recorded when the step began."""
+    """What a step's work sees: the call, and its operation as recorded when the step began.
+
+    ``begun`` are the commands in a cluster that its work leaves running.
+    """
 
     call: Call
     operation: Operation
     latest: Stored | None = None
+    begun: Begun = field(default_factory=Begun)
 
     @property
     def record(self) -> StepRecord:
@@ -177,11 +184,11 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         if step is None or not is_next(begun.operation, call.step):
             return _not_next(begun.operation, its)
         call = call.of(its)
-        at_work = StepAtWork(call, begun.operation, begun)
+        at_work = StepAtWork(call, begun.operation, begun, Begun(commands_of(begun.operation, call.step)))
         with opened(_ways(begun.operation)):
             outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
-            call.operation, call.run, lambda o: finish(o, call, outcome), clock.now(), at_work.latest
+            call.operation, call.run, lambda o: _finished(o, at_work, outcome), clock.now(), at_work.latest
         ).operation
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
@@ -258,13 +265,30 @@ def _canceled(step: StepAtWork) -> Stop | None:
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
 
+def _finished(operation: Operation, step: StepAtWork, outcome: Outcome) -> Change | None:
+    change, its = finish(operation, step.call, outcome), operation.step(step.call.step)
+    if change is None and (its is None or its.over):
+        return None
+    # A step that is over, or whose run goes back, waits for none.
+    commands = step.begun.commands if isinstance(outcome, Again) else ()
+    after = with_commands(operation if change is None else change.operation, step.call.step, commands)
+    if change is None:  # A poll that has nothing to tell.
+        return None if after == operation else Change(after)
+    return replace(change, operation=after)
+
+
 def _outcome(work: Work, step: StepAtWork) -> Outcome:
     try:
-        return work(step)
+        with run_command.of_step(step.begun):
+            outcome = work(step)
+        step.begun.clear()  # What has looked is done with its commands: the next attempt looks again.
+        return outcome
     except OvertakenByDelivery:
         return Again(_FIRST_PAUSE, "another delivery of this step is at work")
     except SlotsTaken as taken:
         return Again(slots.PAUSE, str(taken), progress=TurnedAway(step.turned_away + 1))
+    except StillRunning as running:
+        return Again(running.after, str(running), progress=TurnedAway(step.turned_away + 1))
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         situation = situation_of(step.call.step)

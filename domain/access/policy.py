@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -23,14 +23,16 @@ from domain.violations import Refused, Violation
 
 # Bytes. A Functions app setting holds less; a blob may not hold more.
 LARGEST = 256 * 1024
-NEVER, WHEN_FORCED, ALWAYS = "never", "whenForced", "always"
+NEVER: Final = "never"
+WHEN_FORCED: Final = "whenForced"
+ALWAYS: Final = "always"
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _WHO = re.compile(rf"\*|(user|group|app):{_GUID}")
 _SUBSCRIPTION = rf"^/subscriptions/{_GUID}/resourceGroups/[^/]+/providers/"
 
 
-def _checked(check: Callable[[str], str], schema: str, meaning: str) -> Any:
-    """Text that ``check`` takes; its ValueError is said as it is. ``schema`` is what a JSON Schema can say of it."""
+def _read_by(check: Callable[[str], str]) -> AfterValidator:
+    """Text that ``check`` takes; its ValueError is said as it is."""
 
     def judge(text: str) -> str:
         try:
@@ -38,22 +40,18 @@ def _checked(check: Callable[[str], str], schema: str, meaning: str) -> Any:
         except ValueError as error:
             raise PydanticCustomError("pattern", "{reason}", {"reason": str(error)}) from error
 
-    return Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=2048),
-        AfterValidator(judge),
-        WithJsonSchema({"type": "string", "pattern": schema, "description": meaning}),
-    ]
+    return AfterValidator(judge)
+
+
+def _shown(pattern: str, meaning: str) -> WithJsonSchema:
+    """What a JSON Schema can say of such a text."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": meaning})
 
 
 def _who(text: str) -> str:
     if not _WHO.fullmatch(text):
         raise ValueError("must be user:, group: or app: and an object id (a GUID), or * for everybody")
     return text.lower()
-
-
-def _name(text: str) -> str:
-    return printable(text)
 
 
 def _later(*values: Any) -> AfterValidator:
@@ -68,32 +66,49 @@ def _later(*values: Any) -> AfterValidator:
     return AfterValidator(check)
 
 
-WorkspacePattern = _checked(
-    lambda text: arm_pattern(text, WORKSPACE), _SUBSCRIPTION + "Microsoft.MachineLearningServices/workspaces/[^/]+$",
-    "Ids of workspaces.",
-)  # fmt: skip
-ClusterPattern = _checked(
-    lambda text: arm_pattern(text, MANAGED_CLUSTER, CONNECTED_CLUSTER),
-    _SUBSCRIPTION
-    + "(Microsoft.ContainerService/managedClusters|Microsoft.Kubernetes/connectedClusters)/[^/]+$",
-    "Ids of clusters.",
-)  # fmt: skip
-IdentityPattern = _checked(
-    lambda text: arm_pattern(text, USER_ASSIGNED_IDENTITY, any_subscription=True),
-    f"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/{USER_ASSIGNED_IDENTITY}/[^/]+$",
-    "Ids of user-assigned identities.",
-)
-RelayPattern = _checked(
-    lambda text: arm_pattern(text, RELAY, any_subscription=True),
-    f"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/{RELAY}/[^/]+$",
-    "Ids of relay namespaces.",
-)
-SecretPattern = _checked(secret_pattern, "^https://[^/]+/secrets/[^/]+(/[0-9a-f]{32})?$", "Ids of Key Vault secrets.")
-Who = _checked(_who, rf"^(\*|(user|group|app):{_GUID})$", "An object id; of an app, that of its service principal.")
+_TEXT = StringConstraints(min_length=1, max_length=2048)
+_CLUSTERS = "(Microsoft.ContainerService/managedClusters|Microsoft.Kubernetes/connectedClusters)"
+_ANYWHERE = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/"
+WorkspacePattern = Annotated[
+    str,
+    _TEXT,
+    _read_by(lambda text: arm_pattern(text, WORKSPACE)),
+    _shown(f"{_SUBSCRIPTION}{WORKSPACE}/[^/]+$", "Ids of workspaces."),
+]
+ClusterPattern = Annotated[
+    str,
+    _TEXT,
+    _read_by(lambda text: arm_pattern(text, MANAGED_CLUSTER, CONNECTED_CLUSTER)),
+    _shown(f"{_SUBSCRIPTION}{_CLUSTERS}/[^/]+$", "Ids of clusters."),
+]
+IdentityPattern = Annotated[
+    str,
+    _TEXT,
+    _read_by(lambda text: arm_pattern(text, USER_ASSIGNED_IDENTITY, any_subscription=True)),
+    _shown(f"{_ANYWHERE}{USER_ASSIGNED_IDENTITY}/[^/]+$", "Ids of user-assigned identities."),
+]
+RelayPattern = Annotated[
+    str,
+    _TEXT,
+    _read_by(lambda text: arm_pattern(text, RELAY, any_subscription=True)),
+    _shown(f"{_ANYWHERE}{RELAY}/[^/]+$", "Ids of relay namespaces."),
+]
+SecretPattern = Annotated[
+    str,
+    _TEXT,
+    _read_by(secret_pattern),
+    _shown("^https://[^/]+/secrets/[^/]+(/[0-9a-f]{32})?$", "Ids of Key Vault secrets."),
+]
+Who = Annotated[
+    str,
+    _TEXT,
+    _read_by(_who),
+    _shown(rf"^(\*|(user|group|app):{_GUID})$", "An object id; of an app, that of its service principal."),
+]
 NamespacePattern = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$", max_length=63), Field(description="Names.")
 ]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_name)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(printable)]
 Names = Annotated[list[Name], Field(default_factory=list)]
 
 

@@ -30,9 +30,10 @@ class ForeignHost(ServiceRequestError):
 
 def origin_of(url: str) -> Origin | None:
     """Scheme, host and port of a URL, in lower case; None for a URL with user info, or one that programs may read
-    differently: a backslash, a space, a control character or a fragment in it.
+    differently: a control character or a fragment in it, a backslash or a space before its query. (azure-core leaves it
+    to the transport to encode the query.)
     """
-    if not url.isprintable() or any(sign in url for sign in "\\ #"):
+    if not url.isprintable() or "#" in url or any(sign in url.partition("?")[0] for sign in "\\ "):
         return None
     try:
         parts = urlsplit(url)

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import RSAAlgorithm
 
 from gateways.azure.identity import cloud
+from gateways.transport import bounded
 
 # Below the login endpoint and the tenant, by the ``ver`` of the tokens.
 DOCUMENTS = {"1.0": "/.well-known/openid-configuration", "2.0": "/v2.0/.well-known/openid-configuration"}
@@ -175,7 +176,8 @@ def _read(url: str) -> Mapping[str, Any]:
     """A JSON object. Bounded in time and size; a redirect is not followed."""
     ends = time.monotonic() + _TOTAL
     data = b""
-    with requests.get(url, timeout=(_CONNECT, _READ), allow_redirects=False, stream=True) as answer:
+    options: dict[str, Any] = {"timeout": (_CONNECT, _READ), "allow_redirects": False, "stream": True}
+    with bounded(requests.Session()) as session, session.get(url, **options) as answer:
         if answer.status_code != 200:
             raise ValueError(f"{url} answers {answer.status_code}")
         for chunk in answer.iter_content(64 * 1024):

@@ -182,6 +182,7 @@ def _client(config: Mapping[str, Any]) -> Client:
     proxy = _proxy_to(str(config["clusters"][0]["cluster"]["server"]))
     single = kubeconfig.get()
     assert single is not None
+    assert single.user is not None
     context = verify_cluster(single.cluster, single.user, single.abs_file, trust_env=False)
     # A proxy, too, is the transport's: the client would go past the transport to one of its own.
     transport = BoundedTransport(httpx2.HTTPTransport(verify=context, trust_env=False, proxy=proxy))

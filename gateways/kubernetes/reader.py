@@ -49,7 +49,7 @@ def work_in(cluster: ArmId, namespace: str) -> Answer:
 
 
 def _work_in(cluster: ArmId, namespace: str) -> Answer:
-    api = connection.connect(cluster)
+    api = run_command.way_begun() or connection.connect(cluster)
     if isinstance(api, Unreachable):
         if not api.commands:
             return Answer(api)
@@ -61,7 +61,7 @@ def _work_in(cluster: ArmId, namespace: str) -> Answer:
 
 def components(cluster: ArmId) -> Seen | Unreachable:
     """Namespace azureml: through the API, else by a command in the cluster. Raises ArmError or KubernetesError."""
-    api = connection.connect(cluster)
+    api = run_command.way_begun() or connection.connect(cluster)
     if isinstance(api, Unreachable):
         if not api.commands:
             return api
@@ -77,7 +77,7 @@ def components(cluster: ArmId) -> Seen | Unreachable:
 
 def namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:
     """A namespace, by the same ways; None when there is none. Raises ArmError or KubernetesError."""
-    api = connection.connect(cluster)
+    api = run_command.way_begun() or connection.connect(cluster)
     if isinstance(api, Unreachable):
         if not api.commands:
             return api

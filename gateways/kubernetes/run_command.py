@@ -1,5 +1,8 @@
 """Reading a cluster whose API cannot be reached: kubectl in a pod of it, through AKS run command.
 
+A command is begun and polled, and nobody waits for it: who asks for a result that is not there gets StillRunning, and
+asks again for the same. What was begun stands in the record of the step (``of_step``).
+
 Source: AKS documentation (access-private-cluster): both ``runcommand/action`` and ``commandResults/read`` are needed,
 the pod has to be scheduled within a minute, and output ends at 512 kB.
 """
@@ -8,12 +11,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 from azure.core.exceptions import AzureError
 
 from domain.arm_ids import ArmId
+from domain.cluster.commands import Command
 from domain.cluster.components import (
     HEALTH_CHECK,
     NAMESPACE,
@@ -36,14 +43,73 @@ from gateways.kubernetes.connection import SERVER_APPLICATION
 from gateways.kubernetes.kinds import work_resource
 from gateways.kubernetes.objects import seen_from, work_from
 
-_MOST_SECONDS = 75.0
-_PAUSE, _LONGEST_PAUSE = 3.0, 10.0
+# A command that does not end is given up after so long, and what one has seen before that is old.
+_MOST = timedelta(minutes=10)
+# Seconds between two polls. Each is an attempt of the step, which reads again what it goes by besides.
+_PAUSE, _LONGEST_PAUSE = 10.0, 30.0
 # Of workloads nothing else is asked for: what an OnlineEndpoint specifies has keys in it, and Azure keeps the output.
 _FIELDS = (".kind", ".metadata.name", ".metadata.labels", ".status.phase", ".status.state")
 # The last line says that the output was not cut.
 _END = "end of output"
 _LINES = "{range .items[*]}" + '{"\\t"}'.join(f"{{{field}}}" for field in _FIELDS) + f'{{"\\n"}}{{end}}{{"{_END}"}}'
 _COMPONENTS = "deployments,daemonsets,statefulsets,pods,services,configmaps"
+
+
+class StillRunning(Exception):
+    """A command in the cluster has begun and has not ended: ask again after so many seconds."""
+
+    def __init__(self, after: float) -> None:
+        super().__init__("a command in the cluster has not ended yet")
+        self.after = after
+
+
+class Begun:
+    """The commands that a step has begun, by what they ask."""
+
+    def __init__(self, commands: Iterable[Command] = ()) -> None:
+        self._commands = {each.asks: each for each in commands}
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """All of them, the first begun first."""
+        return tuple(self._commands.values())
+
+    def find(self, asks: str) -> Command | None:
+        """The one that asks this."""
+        return self._commands.get(asks)
+
+    def keep(self, command: Command) -> None:
+        """Put a command in the place of the one that asks the same."""
+        self._commands[command.asks] = command
+
+    def forget(self, asks: str) -> None:
+        """Drop a command."""
+        self._commands.pop(asks, None)
+
+    def clear(self) -> None:
+        """Drop all of them."""
+        self._commands.clear()
+
+
+_begun: ContextVar[Begun | None] = ContextVar("begun", default=None)
+
+
+@contextmanager
+def of_step(begun: Begun) -> Iterator[None]:
+    """Have the commands that a step had begun be polled, and those that it begins be kept there."""
+    token = _begun.set(begun)
+    try:
+        yield
+    finally:
+        _begun.reset(token)
+
+
+def way_begun() -> Unreachable | None:
+    """Why a command was begun, when the step at work has begun one: its cluster need not be tried again meanwhile."""
+    begun = _begun.get()
+    if begun is None or not begun.commands:
+        return None
+    return Unreachable("its API did not answer", commands=True, entra=begun.commands[0].entra)
 
 
 def components(cluster: ArmId, *, entra: bool) -> Seen | Unreachable:
@@ -130,18 +196,14 @@ def _get(cluster: ArmId, words: Sequence[str], *, entra: bool) -> list[dict[str,
 
 def _said(cluster: ArmId, words: Sequence[str], output: str, *, entra: bool) -> str | Unreachable:
     command = shlex.join(["kubectl", "get", *words, "--output", output])
-    token = _token() if entra else ""
-    if isinstance(token, Unreachable):
-        return token
-    body = {"command": command, "context": "", "clusterToken": token}
     try:
-        answer = _finished(arm.post(f"{cluster}/runCommand", arm.CLUSTERS_API, body))
+        answer = _result(cluster, command, entra=entra)
     except ArmError as error:
         if error.transient:
             raise
         return _refused(error)
-    if answer is None:
-        return Unreachable(f"no command ran in it within {_MOST_SECONDS:.0f} seconds")
+    if isinstance(answer, Unreachable):
+        return answer
     properties = answer.body.get("properties") or {}
     if properties.get("exitCode") != 0:
         said = str(properties.get("logs") or properties.get("reason") or "no reason given").strip()
@@ -163,15 +225,31 @@ def _token() -> str | Unreachable:
         return Unreachable(f"the identity for commands in it gets no token ({type(error).__name__})")
 
 
-def _finished(answer: ArmAnswer) -> ArmAnswer | None:
-    """The result of a command, waited for; None when it does not come."""
-    url, waited = answer.operation_url, 0.0
-    while answer.status == 202 and url is not None and waited < _MOST_SECONDS:
-        pause = min(answer.retry_after or _PAUSE, _LONGEST_PAUSE)
-        clock.pause(pause)
-        waited += pause
-        answer = arm.get_url(url)
-    return answer if answer.status == 200 else None
+def _result(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachable:
+    """The result of a command, which is begun unless it was. Raises StillRunning while there is none, and ArmError."""
+    begun = _begun.get() or Begun()
+    known, now = begun.find(asks), clock.now()
+    answer = _begin(cluster, asks, entra=entra) if known is None else arm.get_url(known.url)
+    since = now if known is None else known.begun
+    if known is not None and now - since > _MOST:
+        begun.forget(asks)
+        if isinstance(answer, ArmAnswer) and answer.status != 200:
+            return Unreachable(f"no command ended in it within {_MOST.total_seconds() / 60:.0f} minutes")
+        answer, since = _begin(cluster, asks, entra=entra), now
+    if isinstance(answer, Unreachable) or answer.status == 200:
+        return answer
+    if answer.status != 202 or answer.operation_url is None:
+        return Unreachable("a command in it has no result that could be asked for")
+    begun.keep(Command(asks, since, entra, answer.operation_url))
+    raise StillRunning(min(max(answer.retry_after or 0.0, _PAUSE), _LONGEST_PAUSE))
+
+
+def _begin(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachable:
+    token = _token() if entra else ""
+    if isinstance(token, Unreachable):
+        return token
+    body = {"command": asks, "context": "", "clusterToken": token}
+    return arm.post(f"{cluster}/runCommand", arm.CLUSTERS_API, body)
 
 
 def _refused(error: ArmError) -> Unreachable:

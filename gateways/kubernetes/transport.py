@@ -37,7 +37,11 @@ class BoundedTransport(httpx2.BaseTransport):
             bounds.begin_call()
             self._count(request)
             left = max(0.0, self._until - time.monotonic())
-            with Watch(min(left, bounds.seconds_of(request.method, request.url.path))) as watch:
+            seconds = min(left, bounds.seconds_of(request.method, request.url.path))
+            # The handshake of TLS has its own socket only once it is over: its time limit is the one to connect.
+            limits = {what: min(limit or seconds, seconds) for what, limit in request.extensions["timeout"].items()}
+            request.extensions = {**request.extensions, "timeout": limits}
+            with Watch(seconds) as watch:
                 return self._send(request, watch)
         except Exceeded as bound:
             raise OverBound(str(bound)) from None

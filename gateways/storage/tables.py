@@ -34,7 +34,7 @@ class RecordTooLarge(ValueError):
     """An entity would go over what Table Storage keeps."""
 
 
-_TIMEOUTS = {"connection_timeout": 5, "read_timeout": 15}
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 
 
 @lru_cache(maxsize=1)

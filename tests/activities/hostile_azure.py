@@ -20,6 +20,8 @@ import requests.adapters
 from azure.core.credentials import AccessToken
 from urllib3 import HTTPResponse
 
+from domain.access.relay import relay_of
+from domain.arm_ids import parse_arm_id
 from gateways.azure import arm, identity, subscription
 from gateways.azure.identity import Cloud
 from gateways.kubernetes import connection
@@ -63,13 +65,19 @@ class HostileAzure:
     operation_url: str | None = None
     hosts: set[str] = field(default_factory=set)
     urls: list[str] = field(default_factory=list)
-    tokens: int = 0
+    all_paths: set[str] = field(default_factory=set)
+
+    @property
+    def paths(self) -> set[str]:
+        """The paths asked for since ``urls`` was cleared, in lower case."""
+        return {urlsplit(url).path.lower() for url in self.urls}
 
     def send(self, adapter: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         """In place of ``requests``' own: what every SDK here comes to."""
         url = str(request.url)
         self.urls.append(url)
         self.hosts.add(str(urlsplit(url).hostname))
+        self.all_paths.add(urlsplit(url).path)
         if request.method in ("GET", "HEAD", "POST"):
             found = self.bodies.get(urlsplit(url).path.lower(), self.anything)
         else:
@@ -144,7 +152,7 @@ def honest() -> dict[str, Any]:
         "properties": {**kubernetes, "properties": {"namespace": "ml"}},
     }
     job = {"jobType": "Command", "status": "Running", "computeId": compute}
-    relay = f"{GROUP}/providers/Microsoft.Relay/namespaces/x/hybridConnections/arc"
+    relay = relay_of(parse_arm_id(ARC_ID)).connection
     extension = {
         "name": "azureml",
         "properties": {
@@ -205,15 +213,16 @@ def _page(*items: Any) -> dict[str, Any]:
     return {"value": list(items), "nextLink": None}
 
 
-def forged(bodies: dict[str, Any], text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The same answers with one place after another forged, and what place that is: each text, and each key that is an
-    id; ``nextLink`` too where it is null.
+def forged(bodies: dict[str, Any], text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The same answers with one place after another forged; the path of the answer, and the place in it.
+
+    Forged are each text, each key that is an id, and ``nextLink`` too where it is null.
     """
     for path, body in bodies.items():
         for place in _places(body):
             changed = copy.deepcopy(body)
             _forge(changed, place, text)
-            yield f"{path} {'/'.join(map(str, place))}", {**bodies, path: changed}
+            yield path, "/".join(map(str, place)), {**bodies, path: changed}
 
 
 def _places(body: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -238,7 +247,9 @@ def _forge(body: Any, place: tuple[Any, ...], text: str) -> None:
         return
     holder = _at(body, above)
     said = holder[last]
-    holder[last] = text.replace("{}", str(said) if said is not None else f"https://{MANAGER}{WORKSPACE_ID}/jobs")
+    holder[last] = text.replace(
+        "{}", str(said) if said is not None else f"https://{MANAGER}/subscriptions/{SUB}/nextPage"
+    )
 
 
 def _at(body: Any, place: list[Any]) -> Any:

@@ -64,7 +64,7 @@ class _Response:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(policy.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("gateways.policy.time.monotonic", lambda: now[0])
     return now
 
 

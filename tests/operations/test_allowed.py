@@ -170,8 +170,8 @@ def test_an_operation_id_is_its_principal_s(tables: Tables, monkeypatch: pytest.
     set_policy(monkeypatch, who={"operator": ["*"]})
     mine, yours = (person("operator", object_id=each) for each in (ADA, GRACE))
     by = {caller.id: RequestedBy("http", caller.id) for caller in (mine, yours)}
-    first = accept(make_submission(operation_id="op", caller=mine, requested_by=by[mine.id]))
-    again = accept(make_submission(operation_id="op", caller=mine, requested_by=by[mine.id]))
+    first: Any = accept(make_submission(operation_id="op", caller=mine, requested_by=by[mine.id]))
+    again: Any = accept(make_submission(operation_id="op", caller=mine, requested_by=by[mine.id]))
     assert again.operation.id == first.operation.id == "op"
     for other in (RequestedBy("http", yours.id), RequestedBy("http"), RequestedBy("event")):
         answer: Any = accept(make_submission(operation_id="op", caller=yours, requested_by=other))

@@ -22,7 +22,7 @@ BY_ME, BY_YOU = (RequestedBy("http", caller.id) for caller in (MINE, YOURS))
 @pytest.fixture(autouse=True)
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(limits.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("operations.limits.time.monotonic", lambda: now[0])
     limits._asked.clear()
     limits._owners.clear()
     return now

@@ -28,6 +28,18 @@ FACTOR = 300.0
 # their own (test_restarts.py).
 TIMERS_BY_HAND = ("watch_operations", "resume_stuck_detaches", "finish_undos")
 BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in TIMERS_BY_HAND}
+# What takes Azure minutes takes the stack less than a second; whoever looks at something meanwhile has Azure held.
+DURATIONS = {
+    "cluster.create": 120,
+    "cluster.delete": 120,
+    "cluster.start": 60,
+    "cluster.stop": 60,
+    "extension.create": 200,
+    "extension.update": 100,
+    "extension.delete": 200,
+    "compute.attach": 100,
+    "compute.detach": 60,
+}
 _numbers = itertools.count(1)
 _owners = Owners()
 
@@ -54,6 +66,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     """The running stack, shared by all scenarios: kill its host, but leave it running."""
     options = Options(factor=FACTOR, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("stack")) as running:
+        running.azure.settings(durations=DURATIONS)
         yield running
         role_use.tell(pytestconfig, running)
 

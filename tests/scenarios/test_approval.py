@@ -75,8 +75,7 @@ def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None
     both, _ = signed_in.azure.directory_token(
         ADA.object_id, tenant.API_URI, claims={"roles": ["Moor.Operator", "Moor.Approver"]}
     )
-    path = f"/operations/{operation['id']}/approve"
-    own = AppClient(signed_in.url, token=both).call("POST", path, {"reason": "I may"})
+    own = AppClient(signed_in.url, token=both).answer(operation["id"], "approve", "I may")
     assert (own.status, own.body["error"]["code"]) == (409, "ApproverIsRequester")
     assert changes(signed_in, there.compute_id) == []
 

@@ -46,7 +46,7 @@ SAID = " ".join(
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     options = Options(factor=FACTOR, settings=BY_HAND, world=worlds.world_of())
     with running_stack(options, state_dir=tmp_path_factory.mktemp("canaries")) as running:
         running.azure.settings(durations=DURATIONS, throttling={"enabled": False})
@@ -57,41 +57,41 @@ def way(number: int, situation: str) -> Way:
     return Way(GENERIC[situation], situation, Sample("E49990" if situation == HEALTH else "Odd", SAID, 418), number)
 
 
-def test_what_azure_says_with_secrets_is_told_without(stack: Stack) -> None:
+def test_what_azure_says_with_secrets_is_told_without(hostile: Stack) -> None:
     ways = [way(900 + number, situation) for number, situation in enumerate(SITUATIONS)]
-    secret = put_secrets(stack, {"own": VAULT_VALUE})["own"]
+    secret = put_secrets(hostile, {"own": VAULT_VALUE})["own"]
     hearts = {**HEARTS, "vault value": VAULT_VALUE}
     with KeptAnswers().kept() as answers:
         for each in ways:
-            prepare(stack, each)
+            prepare(hostile, each)
         started = []
         for each in ways:
             body = each.body
             if each.situation == EXTENSION:
                 body["extension"] = {"configurationProtectedSettings": {"my.own": secret}}
-            started.append(stack.app.start(each.kind, body)["id"])
-        operations = [ended(stack, operation_id) for operation_id in started]
+            started.append(hostile.app.start(each.kind, body)["id"])
+        operations = [ended(hostile, operation_id) for operation_id in started]
         for operation in operations:
-            stack.app.journal(operation["id"])
-        stack.app.operations()
+            hostile.app.journal(operation["id"])
+        hostile.app.operations()
 
     texts = [json.dumps(operation) for operation in operations]
     assert [operation["status"] for operation in operations] == ["Failed"] * len(SITUATIONS)
     # What stands around a secret is told: Azure's words came as far as the record.
     told = [situation for situation, text in zip(SITUATIONS, texts, strict=True) if "SharedAccessKey=REDACTED" in text]
     assert {ATTACH, EXTENSION, JOB, DETACH, REQUEST} <= set(told)
-    assert canary.search(stack, answers, hearts) == []
-    failed = [e["event"] for e in stack.azure.topic_events() if e["event"]["type"] == "Moor.OperationFailed"]
+    assert canary.search(hostile, answers, hearts) == []
+    failed = [e["event"] for e in hostile.azure.topic_events() if e["event"]["type"] == "Moor.OperationFailed"]
     assert [set(event["data"]["error"]) for event in failed] == [{"code"}] * len(SITUATIONS)
 
 
-def test_no_malformed_event_is_answered_with_500(stack: Stack) -> None:
+def test_no_malformed_event_is_answered_with_500(hostile: Stack) -> None:
     """Through the host and the worker; what is no object the host itself refuses, before the app hears of it."""
     table = [event for _, event in malformed() if isinstance(event, dict) and event]
     picked = table[:: max(1, len(table) // 120)]
     answers: dict[int, int] = {}
     for event in picked:
-        status = deliver(stack, [event])
+        status = deliver(hostile, [event])
         answers[status] = answers.get(status, 0) + 1
     assert answers == {202: len(picked)}
 

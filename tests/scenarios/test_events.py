@@ -58,7 +58,6 @@ def test_repetitions_in_any_order_and_schema(stack: Stack, event_place: Place) -
     assert operation["requestedBy"] == {
         "source": "event",
         "principal": None,
-        "name": None,
         "reason": "the cluster carries the tag moor-workspace",
         "parentId": None,
     }

@@ -57,7 +57,8 @@ def malformed() -> list[tuple[str, Any]]:
             found += [(schema, {**event, "subject": None, "data": {**event["data"], name: v}}) for v in ANYTHING]
         # Attributes that the SDK would hand on as parameters, twice.
         found += [(schema, {**event, name: "x"}) for name in ("self", "cls", "__class__", "extensions", "")]
-    return [*found, *(("none", value) for value in ({}, [], None, 7, "text", [{}], {"specversion": None}, DEEP))]
+    others: list[Any] = [{}, [], None, 7, "text", [{}], {"specversion": None}, DEEP]
+    return [*found, *(("none", value) for value in others)]
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,8 @@ def settings(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(text: str) -> Any:
     """As the worker reads it: by the class that is registered for the binding."""
-    registered: Any = func.get_binding_registry().get("eventGridTrigger")
+    registry: Any = func.get_binding_registry
+    registered = registry().get("eventGridTrigger")
     assert registered is EventGridEventInConverter
     return registered.decode(meta.Datum(text, "json"), trigger_metadata={})
 

@@ -142,8 +142,8 @@ def _detail(operation: Operation, current: StepRecord | None) -> str | None:
 
 
 def _requested_by(who: RequestedBy) -> dict[str, Any]:
-    said = {"source": who.source, "principal": who.principal, "name": who.name}
-    return {**said, "reason": who.reason, "parentId": who.parent_id}
+    said: dict[str, Any] = {"source": who.source, "principal": who.principal}
+    return {**said, **({"name": who.name} if who.name else {}), "reason": who.reason, "parentId": who.parent_id}
 
 
 def _undo_to_json(undo: Undo | None) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ class RequestedBy(_Answer):
 
     source: Literal["http", "event", "timer", "fleet", "operation"]
     principal: str | None = Field(default_factory=lambda: None, description="tenant:object id")
-    name: str | None = Field(default_factory=lambda: None, description="For display.")
+    name: str | None = Field(default_factory=lambda: None, description="For display. Left out when there is none.")
     reason: str | None = _NULL
     parentId: str | None = _NULL
 

@@ -16,7 +16,7 @@ DRIP, ENDLESS, HUGE, LOOP = "drip", "endless", "huge", "loop"
 ACTIONS = (DRIP, ENDLESS, HUGE, LOOP)
 _MIB = 1024 * 1024
 # Real seconds between two bytes: less than any time limit of a socket.
-_PAUSE = 0.5
+_PAUSE, _TURN = 0.5, 0.005
 
 
 async def answer(world: World, request: web.Request, action: str, headers: dict[str, str]) -> web.StreamResponse:
@@ -36,6 +36,6 @@ async def answer(world: World, request: web.Request, action: str, headers: dict[
             if request.transport is None or request.transport.is_closing():
                 break
             await response.write(b" " if action == DRIP else b" " * _MIB)
-            if action == DRIP:
-                await asyncio.sleep(_PAUSE)
+            # Also a flood lets others have their turn, and gets to see that nobody reads it any more.
+            await asyncio.sleep(_PAUSE if action == DRIP else _TURN)
     return response

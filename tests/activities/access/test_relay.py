@@ -15,14 +15,15 @@ from domain.access.relay import (
     CONNECTION_ID_SETTING,
     CONNECTION_NAME_SETTING,
     CONNECTION_STRING_SETTING,
-    RELAY,
     relay_of,
 )
-from domain.arm_ids import EXTENSION, parse_arm_id
+from domain.arm_ids import EXTENSION, RELAY, parse_arm_id
 from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Created, Done, Stop
 from domain.operation.record import StepRecord
 from domain.operation.results import RelayEnsured, Resolved
+from gateways import policy
+from local.policy import policy_of
 from tests.activities.making import FakeArm, at_work, watch_intents
 from tests.making import SUB, make_operation
 
@@ -175,3 +176,12 @@ def test_undo(monkeypatch: pytest.MonkeyPatch, extensions: list[Any], undone: tu
     outcome = undo_relay(at_work("undo_relay", cluster_id=ARC, created=(Created(RELAY, PARTS[0]),)))
     assert isinstance(outcome, Done)
     assert (outcome.undone, azure.calls) == (undone, [("DELETE", each) for each in undone])
+
+
+def test_the_policy_says_which_relays_may_be_used_besides_the_clusters_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = parse_arm_id(f"/subscriptions/{SUB}/resourceGroups/edge/providers/{RELAY}/theirs")
+    assert not relay.allowed_relays(ensuring())(theirs)
+    monkeypatch.setenv(policy.SETTING, policy_of([SUB], relays=[str(theirs)]))
+    assert relay.allowed_relays(ensuring())(theirs)
+    monkeypatch.delenv(policy.SETTING)
+    assert not relay.allowed_relays(ensuring())(theirs)

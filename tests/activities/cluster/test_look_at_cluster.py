@@ -214,7 +214,12 @@ def test_tags_ask_for_nothing_that_the_policy_does_not_give(
     monkeypatch.setenv(policy.SETTING, policy_of([SUB], **{"events": True, **narrow}))
     asked: list[str] = []
     found = arm.find
-    monkeypatch.setattr(arm, "find", lambda path, version: asked.append(path) or found(path, version))
+
+    def noted(path: str, version: str) -> ArmAnswer | None:
+        asked.append(path)
+        return found(path, version)
+
+    monkeypatch.setattr(arm, "find", noted)
     assert look(A_MOMENT) == {"kind": "done", "alive": True, "requests": []}
     assert "the policy" in caplog.text
     assert asked == [CLUSTER_ID], "nothing but the cluster is asked for"

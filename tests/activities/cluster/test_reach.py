@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from activities.cluster import reach, slots
+from activities.cluster import reach
 from activities.cluster.reach import guarded, read_api, see_components, see_namespace, see_work, use_api
-from activities.cluster.slots import SlotsTaken, into
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken, into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop
 from gateways.azure.arm import ArmError
+from gateways.kubernetes import connection
 from gateways.kubernetes.api import KubernetesError, Unreachable
 from tests.activities.making import FakeApi, at_work, reached
 from tests.making import CLUSTER_ID
@@ -110,7 +112,7 @@ def _nobody_inside() -> Iterator[None]:
 @pytest.mark.usefixtures("_nobody_inside")
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_into_a_cluster_needs_a_slot(monkeypatch: pytest.MonkeyPatch, way: Callable[[], Any]) -> None:
-    monkeypatch.setattr(reach.connection, "connect", None)
+    monkeypatch.setattr(connection, "connect", None)
     with into(CLUSTER), into(CLUSTER), pytest.raises(SlotsTaken):
         way()
 
@@ -126,9 +128,10 @@ def test_there_is_no_other_way_into_a_cluster() -> None:
                 names = {alias.name for alias in node.names} | {str(node.module).rsplit(".", 1)[-1]}
                 if names & connecting:
                     found.add(path.relative_to(activities).as_posix())
-    # Both read by an API that they are given.
-    assert found - {"checks/preflight.py", "cluster/legacy_objects.py"} == {"cluster/reach.py", "workloads/uses.py"}
-    for name in ("checks/preflight.py", "cluster/legacy_objects.py"):
+    # Two read by an API that they are given; one names a type; one keeps the commands that were begun.
+    given = {"checks/preflight.py", "cluster/legacy_objects.py"}
+    assert found - given == {"cluster/reach.py", "workloads/uses.py", "runtime/step.py"}
+    for name in given:
         tree = ast.parse((activities / name).read_text("utf-8"))
         used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "reader"}
         assert used <= {"legacy", "legacy_objects"}

@@ -85,3 +85,15 @@ def test_a_topic_that_does_not_answer_is_a_warning(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(event_topic, "send", send)
     (finding,) = publish(make_operation(status="Succeeded"), what)
     assert (finding.check, finding.outcome) == (check, "warning")
+
+
+def test_an_event_says_where_its_operation_is_read(
+    sent: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MOOR_PUBLIC_URL", raising=False)
+    publish(make_operation(), "Started")
+    monkeypatch.setenv("MOOR_PUBLIC_URL", "https://moor.example.net/api")
+    publish(make_operation(), "Started")
+    without, with_url = (event[4] for event in sent)
+    assert "operationLocation" not in without
+    assert with_url["operationLocation"] == "https://moor.example.net/api/operations/op"

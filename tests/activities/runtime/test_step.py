@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
-from activities.cluster.slots import SlotsTaken
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork, note_raised, run_step
+from domain.cluster.commands import Command, commands_of
 from domain.operation import step_lists
 from domain.operation.outcomes import (
     MOST_BACKS,
@@ -36,6 +37,7 @@ from domain.problems import AzureAnswer, Problem
 from domain.times import to_text
 from gateways import clock
 from gateways.azure.arm import ArmError
+from gateways.kubernetes.run_command import StillRunning
 from gateways.storage import records
 from gateways.storage.records import Change
 from tests.conftest import Tables
@@ -516,6 +518,28 @@ def test_who_is_turned_away_from_a_cluster_asks_again_and_uses_up_no_attempt() -
     assert details[1:3] == ["others are in it"] * 2
 
 
+def test_a_command_in_a_cluster_is_left_to_the_next_attempt_of_its_step() -> None:
+    command = Command("kubectl get pods", NOW, False, "https://result?s=secret")
+    seen: list[tuple[Command, ...]] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        seen.append(step.begun.commands)
+        step.begun.keep(command)
+        if len(seen) == 1:
+            raise StillRunning(10)
+        if len(seen) == 2:
+            raise ArmError(503, "Down", "no")
+        return Again(1.0, "looked") if len(seen) == 3 else Done()
+
+    kept = []
+    for _ in range(4):
+        run_step(work, call())
+        kept.append(commands_of(stored(), "first"))
+    assert seen == [(), (command,), (command,), ()]
+    assert kept == [(command,), (command,), (), ()]
+    assert "secret" not in str([vars(entry) for entry in records.journal("op", 0, 100)])
+
+
 def test_a_step_whose_work_keeps_raising_ends_in_the_record_and_counts_in_a_row_only() -> None:
     once("first", Again(1, "not yet"))
     for _ in range(MOST_ERRORS - 1):
@@ -556,3 +580,24 @@ def test_a_change_that_is_not_next_any_more_is_not_made() -> None:
 
     assert run_step(work, call()) == {"kind": "superseded"}
     assert sent == []
+
+
+def test_a_poll_with_nothing_to_tell_is_done_with_its_command_too() -> None:
+    """Otherwise the next one would go by what an old command saw."""
+    once("first", Done())
+    command = Command("kubectl get pods", NOW, False, "https://result")
+    seen: list[tuple[Command, ...]] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        seen.append(step.begun.commands)
+        if len(seen) == 2:
+            step.begun.keep(command)
+            raise StillRunning(10)
+        return Again(5.0, "others are in it")
+
+    kept = []
+    for _ in range(5):
+        run_step(work, call("ready"))
+        kept.append(commands_of(stored(), "ready"))
+    assert seen == [(), (), (command,), (), ()]
+    assert kept == [(), (command,), (), (), ()]

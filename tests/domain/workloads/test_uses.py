@@ -151,7 +151,20 @@ def test_a_schedule_that_will_start_work_there(found: dict[str, Any], starts: bo
 
 
 def test_a_job_tells_since_when_it_is_there() -> None:
-    made = {**job(computeId=COMPUTE), "id": "/jobs/train-1", "systemData": {"createdAt": "2026-11-21T10:00:00Z"}}
+    made = {**job(computeId=COMPUTE), "systemData": {"createdAt": "2026-11-21T10:00:00Z"}}
     use = use_by_job(made, COMPUTE)
     assert use is not None
-    assert (use.id, use.since) == ("/jobs/train-1", "2026-11-21T10:00:00Z")
+    assert (use.id, use.since) == (JOB_ID, "2026-11-21T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "forged", [None, "", "/j", f"@evil.example{JOB_ID}", f"{JOB_ID}?x", JOB_ID.replace("/w/", "/v/")]
+)
+def test_work_whose_id_is_not_the_workspaces_is_unclear_and_has_none(forged: object) -> None:
+    here = {"compute": COMPUTE}
+    found = [
+        use_by_job({**job(computeId=COMPUTE), "id": forged}, COMPUTE),
+        use_by_endpoint({"id": forged, "name": "e", "properties": here}, COMPUTE),
+        use_by_batch_deployment({"id": forged, "name": "d", "properties": here}, COMPUTE),
+    ]
+    assert [(use.clear, use.id) for use in found if use is not None] == [(False, "")] * 3

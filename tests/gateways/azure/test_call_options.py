@@ -32,7 +32,7 @@ CALLS: dict[str, tuple[Callable[[str], object], tuple[float, float], int]] = {
     ),
     "token": (lambda url: identity.credential().get_token("https://vault.azure.net/.default"), (5, 15), 2),
     "compute": (lambda url: machine_learning.compute_state(WORKSPACE_ID, "gpu"), (10, 30), 1),
-    "job": (lambda url: machine_learning.submit_command(WORKSPACE_ID, "j", "gpu", "ls", "image:1"), (10, 30), 1),
+    "job": (lambda url: machine_learning.submit_command(WORKSPACE_ID, "j", "gpu", "ls", "image:1"), (10, 90), 1),
     "job's error": (lambda url: machine_learning.job_error(WORKSPACE_ID, "j"), (10, 30), 1),
 }
 

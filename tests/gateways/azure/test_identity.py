@@ -102,7 +102,11 @@ def serve(monkeypatch: pytest.MonkeyPatch, url: str, document: Any, status: int 
     answer = requests.Response()
     answer.status_code = status
     monkeypatch.setattr(answer, "json", lambda: document)
-    monkeypatch.setattr(requests.Session, "get", lambda _, asked, **options: answer if asked == url else None)
+    monkeypatch.setattr(
+        requests.Session,
+        "get",
+        lambda _, asked, **options: answer if asked == url and not options["allow_redirects"] else None,
+    )
     monkeypatch.setenv("ARM_CLOUD_METADATA_URL", url)
 
 

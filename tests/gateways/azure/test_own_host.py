@@ -46,7 +46,14 @@ def test_a_request_to_another_host_gets_no_token(url: str) -> None:
         OwnHostPolicy("https://management.azure.com").on_request(request)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("url", ["https://management.azure.com/x", "HTTPS://Management.Azure.com:443/x?y=z"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://management.azure.com/x",
+        "HTTPS://Management.Azure.com:443/x?y=z",
+        "https://management.azure.com/x?$filter=a eq 'b'",
+    ],
+)
 def test_a_request_to_the_own_host_passes(url: str) -> None:
     request = SimpleNamespace(http_request=SimpleNamespace(url=url))
     OwnHostPolicy("https://management.azure.com").on_request(request)  # type: ignore[arg-type]

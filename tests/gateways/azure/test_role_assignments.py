@@ -13,8 +13,9 @@ from tests.activities.making import FakeArm
 from tests.making import CLUSTER_ID, SUB
 
 CUSTOM = "99999999-0000-0000-0000-000000000001"
-NEED = Need(READER, CLUSTER_ID, "p", "the identity", "cluster aks")
-ADMIN = Need(CLUSTER_ADMIN, CLUSTER_ID, "p", "the identity", "cluster aks")
+PRINCIPAL, OTHER = "0c000000-0000-4000-8000-000000000001", "0c000000-0000-4000-8000-000000000002"
+NEED = Need(READER, CLUSTER_ID, PRINCIPAL, "the identity", "cluster aks")
+ADMIN = Need(CLUSTER_ADMIN, CLUSTER_ID, PRINCIPAL, "the identity", "cluster aks")
 LIST = f"{CLUSTER_ID}/providers/{ROLE_ASSIGNMENT}"
 DEFINITION = f"{CLUSTER_ID}/providers/{ROLE_DEFINITION}/{CUSTOM}"
 USER = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
@@ -62,8 +63,8 @@ def test_an_outage_is_no_answer(monkeypatch: pytest.MonkeyPatch, status: int) ->
 @pytest.mark.parametrize(
     ("resource", "identity", "principal"),
     [
-        ({"identity": {"userAssignedIdentities": {USER.upper(): {"principalId": "p"}}}}, 503, "p"),
-        ({}, {"properties": {"principalId": "q"}}, "q"),
+        ({"identity": {"userAssignedIdentities": {USER.upper(): {"principalId": PRINCIPAL}}}}, 503, PRINCIPAL),
+        ({}, {"properties": {"principalId": OTHER}}, OTHER),
         ({}, {"properties": {}}, None),
         ({}, 403, None),
         ({}, 404, None),
@@ -74,3 +75,22 @@ def test_the_principal_of_an_identity(
 ) -> None:
     FakeArm({USER: identity}).install(monkeypatch)
     assert user_principal(USER, resource) == principal
+
+
+@pytest.mark.parametrize("role", ["../../x", "@evil.example", "x?y", ""])
+def test_a_role_that_is_no_id_may_be_anything_and_is_not_called(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    azure = FakeArm(lists={LIST: [assigned(role or "?")]}).install(monkeypatch)
+    monkeypatch.setattr(azure, "get", lambda *_: pytest.fail("called"))
+    assert [why for _, why in roles_held([NEED]).unclear] == ["a custom role may allow it (its id is none)"]
+
+
+@pytest.mark.parametrize("forged", [f"@evil.example{USER}", f"{USER}?x", "", USER.rpartition("/")[0], CLUSTER_ID])
+def test_an_identity_that_is_no_id_is_nobody(monkeypatch: pytest.MonkeyPatch, forged: str) -> None:
+    FakeArm({forged: {"properties": {"principalId": OTHER}}}).install(monkeypatch)
+    assert user_principal(forged, {}) is None
+
+
+def test_a_need_that_does_not_fit_is_unclear_and_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeArm(lists={LIST: 503}).install(monkeypatch)
+    group = Need(READER, CLUSTER_ID.partition("/providers/")[0], PRINCIPAL, "the identity", "a group")
+    assert [need for need, _ in roles_held([group]).unclear] == [group]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from gateways.azure import arm, identity
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.kubernetes import run_command
 from gateways.kubernetes.api import Unreachable
+from gateways.kubernetes.run_command import Begun, StillRunning
 from tests.making import CLUSTER_ID
 
 CLUSTER = parse_arm_id(CLUSTER_ID)
@@ -43,7 +45,6 @@ class Commands:
     answers: list[ArmAnswer | ArmError]
     bodies: list[Mapping[str, Any]] = field(default_factory=list)
     polled: list[str] = field(default_factory=list)
-    pauses: list[float] = field(default_factory=list)
 
     def post(self, target: str, version: str, body: Mapping[str, Any]) -> ArmAnswer:
         assert (target, version) == (f"{CLUSTER_ID}/runCommand", arm.CLUSTERS_API)
@@ -69,7 +70,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     made = Commands([])
     monkeypatch.setattr(arm, "post", made.post)
     monkeypatch.setattr(arm, "get_url", made.get_url)
-    monkeypatch.setattr(clock, "pause", made.pauses.append)
+    monkeypatch.setattr(clock, "pause", lambda seconds: pytest.fail("nobody waits for a command"))
     looking = SimpleNamespace(get_token=lambda scope: AccessToken(f"may look: {scope}", 0))
     monkeypatch.setattr(run_command, "command_credential", lambda: looking)
     return made
@@ -118,25 +119,68 @@ def test_a_namespace_is_read_with_phase_and_annotations(commands: Commands, stat
     assert run_command.namespace(CLUSTER, "ml", entra=False) == Found("ml", {}, {"a": "b"}, phase)
 
 
-def test_a_command_is_waited_for_as_azure_says_and_within_reason(commands: Commands) -> None:
-    waits = [ArmAnswer(202, {}, RESULT, after) for after in (5.0, None, 60.0)]
-    commands.answers = [*waits, listed()]
-    assert run_command.namespace(CLUSTER, "ml", entra=False) is None
-    assert commands.polled == [RESULT] * 3
-    assert commands.pauses == [5.0, 3.0, 10.0]
+def asked_for(begun: Begun) -> Any:
+    """What is answered to who asks for a namespace, with these commands begun."""
+    with run_command.of_step(begun):
+        return run_command.namespace(CLUSTER, "ml", entra=False)
+
+
+@pytest.mark.parametrize(("said", "after"), [(5.0, 10.0), (None, 10.0), (20.0, 20.0), (60.0, 30.0)])
+def test_a_command_is_begun_once_and_polled_until_it_has_ended(
+    commands: Commands, said: float | None, after: float
+) -> None:
+    commands.answers = [*(ArmAnswer(202, {}, RESULT, said) for _ in range(3)), listed()]
+    begun = Begun()
+    for _ in range(3):
+        with pytest.raises(StillRunning) as running:
+            asked_for(begun)
+        assert running.value.after == after
+        begun = Begun(begun.commands)
+    assert asked_for(begun) is None
+    assert (len(commands.bodies), commands.polled) == (1, [RESULT] * 3)
+
+
+def test_while_a_command_runs_the_api_is_not_tried_again(commands: Commands) -> None:
+    commands.answers = [ArmAnswer(202, {}, RESULT)]
+    begun = Begun()
+    with run_command.of_step(begun):
+        assert run_command.way_begun() is None
+        with pytest.raises(StillRunning):
+            run_command.namespace(CLUSTER, "ml", entra=True)
+        assert run_command.way_begun() == Unreachable("its API did not answer", commands=True, entra=True)
+    assert run_command.way_begun() is None
+
+
+def begun_before(commands: Commands, minutes: float) -> Begun:
+    commands.answers = [ArmAnswer(202, {}, RESULT)]
+    begun = Begun()
+    with pytest.raises(StillRunning):
+        asked_for(begun)
+    (command,) = begun.commands
+    commands.bodies.clear()
+    return Begun([replace(command, begun=clock.now() - timedelta(minutes=minutes))])
 
 
 def test_a_command_that_does_not_end_is_given_up(commands: Commands) -> None:
-    commands.answers = [ArmAnswer(202, {}, RESULT, 10.0)]
-    found = run_command.namespace(CLUSTER, "ml", entra=False)
-    assert found == Unreachable("no command ran in it within 75 seconds")
-    assert sum(commands.pauses) == 80.0
+    begun = begun_before(commands, 11)
+    assert asked_for(begun) == Unreachable("no command ended in it within 10 minutes")
+    assert begun.commands == ()
+
+
+def test_what_a_command_saw_long_ago_does_not_count(commands: Commands) -> None:
+    begun = begun_before(commands, 11)
+    commands.answers = [listed({"metadata": {"name": "ml"}}), listed()]
+    assert asked_for(begun) is None
+    assert len(commands.bodies) == 1
+    begun = begun_before(commands, 9)
+    commands.answers = [listed({"metadata": {"name": "ml"}})]
+    assert asked_for(begun) == Found("ml", {}, {}, "Active")
+    assert commands.bodies == []
 
 
 def test_a_command_that_cannot_be_followed_is_given_up_at_once(commands: Commands) -> None:
     commands.answers = [ArmAnswer(202, {})]
     assert isinstance(run_command.namespace(CLUSTER, "ml", entra=False), Unreachable)
-    assert commands.pauses == []
 
 
 @pytest.mark.parametrize(

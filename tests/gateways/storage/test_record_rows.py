@@ -69,7 +69,7 @@ def everything() -> Operation:
     problem = Problem("C", "m", "attach_compute", "remedy", "az", "https://x", True, azure)
     step = StepRecord("attach_compute", "until", "Failed", 3, 60.0, NOW, NOW, "d", problem)
     step = replace(step, intents=(Intent("create", "/id", NOW),), value={"a": "b"}, progress={"state": "Creating"})
-    who = RequestedBy("http", "ada", "why", "parent")
+    who = RequestedBy("http", "ada", "why", "parent", "Ada")
     return make_operation(
         status="Failed",
         requested_by=who,

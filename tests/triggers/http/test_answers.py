@@ -88,7 +88,7 @@ def test_a_journal_entry_shows_what_it_has() -> None:
 
 def test_who_asked_is_shown_by_the_names_of_the_contract() -> None:
     shown = operation_to_json(make_operation())["requestedBy"]
-    assert shown == {"source": "http", "principal": None, "name": None, "reason": None, "parentId": None}
+    assert shown == {"source": "http", "principal": None, "reason": None, "parentId": None}
 
 
 JOB = {"type": "job", "name": "train-1", "status": "Running"}

@@ -129,7 +129,7 @@ async def test_who_may_read_and_no_more_is_refused_to_change(app: App, by: As) -
         answer = await app.post(f"/operations/{mine}/{verb}", {})
         assert (answer.status, answer.error["code"]) == (403, "NotAllowed")
     by(OPERATOR)
-    assert (await app.post(f"/operations/{mine}/approve", {})).status == 403
+    assert (await app.post(f"/operations/{mine}/approve", {"questionId": "q"})).status == 403
 
 
 async def test_an_operation_id_of_somebody_else_is_taken_without_a_word_about_it(

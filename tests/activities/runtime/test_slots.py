@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from activities.cluster import slots
-from activities.cluster.slots import SlotsTaken, into
+from activities.runtime import slots
+from activities.runtime.slots import SlotsTaken, into
 from domain.arm_ids import ArmId, parse_arm_id
 from tests.making import SUB
 
