@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from domain.access.relay import HYBRID_CONNECTION, RELAY, RELAY_RULE
+from domain.access.relay import HYBRID_CONNECTION, RELAY_RULE
 from domain.access.roles import ROLE_ASSIGNMENT
-from domain.arm_ids import COMPUTE, EXTENSION, MANAGED_CLUSTER
+from domain.arm_ids import COMPUTE, EXTENSION, MANAGED_CLUSTER, RELAY
 from domain.cluster.objects import INSTANCE_TYPES, NAMESPACES
 from domain.operation.record import SKIPPED, SUCCEEDED, Operation
 from domain.operation.steps import (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_the_next_safe_step_is_not_begun(tables: Tables) -> None:
 
 @pytest.mark.parametrize("step", [{"cancelable": False}, {"always": True}, {"undo": True}])
 def test_steps_past_the_point_of_return_and_those_of_the_end_are_taken(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, step: dict[str, bool]
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, step: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(step_lists, "PRESENT", {"attach": (replace(RESOLVE, **step), RECORD)})
     operation, done = operation_that("Running"), list[str]()

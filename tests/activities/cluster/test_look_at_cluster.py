@@ -222,7 +222,7 @@ def test_tags_ask_for_nothing_that_the_policy_does_not_give(
     monkeypatch.setattr(arm, "find", noted)
     assert look(A_MOMENT) == {"kind": "done", "alive": True, "requests": []}
     assert "the policy" in caplog.text
-    assert asked == [CLUSTER_ID], "nothing but the cluster is asked for"
+    assert asked == [], "nothing but the cluster is asked for"
 
 
 def test_without_a_policy_an_event_waits(tagged: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from tests.making import NOW, make_operation
 from tests.orchestrators.driver import FakeContext, Scheduled, drive
 
 LISTS = {"attach": ATTACH, "detach": DETACH}
-FORGED = {
+FORGED: dict[str, Any] = {
     "kind": "do",
     "bound": 1e9,
     "always": True,

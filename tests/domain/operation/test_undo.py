@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from domain.access.relay import HYBRID_CONNECTION, RELAY
+from domain.access.relay import HYBRID_CONNECTION
 from domain.access.roles import ROLE_ASSIGNMENT
-from domain.arm_ids import COMPUTE, EXTENSION
+from domain.arm_ids import COMPUTE, EXTENSION, RELAY
 from domain.cluster.objects import INSTANCE_TYPES, NAMESPACES, instance_type_id, namespace_id
 from domain.operation.outcomes import Created
 from domain.operation.record import Intent, Operation, StepRecord
