@@ -27,7 +27,9 @@ from tests.faults.evidence import AZURITE_KEY, Tables
 # Whatever the value, these shapes are secrets: access tokens, signed URLs, storage and Service Bus keys, PEM keys.
 _SHAPES = {
     "an access token": re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
-    "a connection string": re.compile(rb"(AccountKey|SharedAccessKey|SharedAccessSignature)=[\w+/%-]{8,}", re.I),
+    "a connection string": re.compile(
+        rb"(AccountKey|SharedAccessKey|SharedAccessSignature)=(?!REDACTED\b)[\w+/%-]{8,}", re.I
+    ),
     "a signed URL": re.compile(rb"[?&](sig|code)=[\w%+/-]{20,}", re.I),
     "a signed operation URL": re.compile(rb"(?:[?&]|&amp;|u0026)[csh]=[\w%+/-]{20,}", re.I),
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),

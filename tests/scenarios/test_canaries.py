@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -22,7 +19,6 @@ from tests.scenarios.conftest import BY_HAND
 from tests.scenarios.helpers import ended
 from tests.scenarios.test_catalogue_on_the_wire import DURATIONS, FACTOR
 from tests.scenarios.test_extension import put_secrets
-from tests.triggers.test_event_reader import malformed
 
 SITUATIONS = (ATTACH, EXTENSION, HEALTH, JOB, DETACH, REQUEST)
 # What the secret part of each canary is, by a name; each stands in its own shape in everything that Azure says.
@@ -80,28 +76,6 @@ def test_what_azure_says_with_secrets_is_told_without(hostile: Stack) -> None:
     # What stands around a secret is told: Azure's words came as far as the record.
     told = [situation for situation, text in zip(SITUATIONS, texts, strict=True) if "SharedAccessKey=REDACTED" in text]
     assert {ATTACH, EXTENSION, JOB, DETACH, REQUEST} <= set(told)
-    assert canary.search(hostile, answers, hearts) == []
+    assert [str(leak) for leak in canary.search(hostile, answers, hearts)] == []
     failed = [e["event"] for e in hostile.azure.topic_events() if e["event"]["type"] == "Moor.OperationFailed"]
     assert [set(event["data"]["error"]) for event in failed] == [{"code"}] * len(SITUATIONS)
-
-
-def test_no_malformed_event_is_answered_with_500(hostile: Stack) -> None:
-    """Through the host and the worker; what is no object the host itself refuses, before the app hears of it."""
-    table = [event for _, event in malformed() if isinstance(event, dict) and event]
-    picked = table[:: max(1, len(table) // 120)]
-    answers: dict[int, int] = {}
-    for event in picked:
-        status = deliver(hostile, [event])
-        answers[status] = answers.get(status, 0) + 1
-    assert answers == {202: len(picked)}
-
-
-def deliver(stack: Stack, events: list[Any]) -> int:
-    headers = {"aeg-event-type": "Notification", "Content-Type": "application/json"}
-    request = urllib.request.Request(stack.event_webhook, json.dumps(events).encode(), headers, method="POST")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
