@@ -119,7 +119,7 @@ def parse_resource(text: str, *allowed_types: str, under: ArmId | Resource | Non
         if rest[0].lower() == "providers" and len(rest) >= 4:
             scope = f"{scope}/providers/{_chain(types, names)}"
             (_, namespace, kind, name), rest = rest[:4], rest[4:]
-            fits, types, names = _NAMESPACE.match(namespace), [f"{namespace}/{kind}"], [name]
+            fits, types, names = bool(_NAMESPACE.match(namespace)), [f"{namespace}/{kind}"], [name]
         elif len(rest) >= 2:
             (kind, name), rest = rest[:2], rest[2:]
             fits, types, names = True, [*types, kind], [*names, name]

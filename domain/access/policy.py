@@ -13,8 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJ
 from pydantic_core import PydanticCustomError
 
 from domain.access.patterns import arm_pattern, fits_id, secret_pattern
-from domain.access.relay import RELAY
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, RELAY, WORKSPACE
 from domain.requests.fields import NOT_YET_TEXT, NOT_YET_TYPE, USER_ASSIGNED_IDENTITY, Model, printable
 from domain.requests.models import Workloads
 from domain.requests.parsing import parse

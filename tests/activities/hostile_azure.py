@@ -89,7 +89,9 @@ class HostileAzure:
         return _response(request, status, found if found is not None else {"error": {"code": "NotFound"}}, headers)
 
 
-def _response(request: requests.PreparedRequest, status: int, body: Any, headers: Mapping[str, str]) -> Any:
+def _response(
+    request: requests.PreparedRequest, status: int, body: Any, headers: Mapping[str, str]
+) -> requests.Response:
     raw = HTTPResponse(BytesIO(json.dumps(body).encode()), headers=dict(headers), status=status, preload_content=False)
     answer = requests.Response()
     answer.status_code, answer.raw, answer.request = status, raw, request

@@ -10,8 +10,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from domain.access.policy import LARGEST
-from domain.access.relay import RELAY
-from domain.arm_ids import parse_arm_id
+from domain.arm_ids import RELAY, parse_arm_id
 from gateways import policy
 from gateways.azure.identity import Cloud
 from gateways.policy import FRESH, GOOD_FOR, PolicyUnavailable, current

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.access.principal import KeyHolder
+from domain.access.principal import Caller, KeyHolder
 from domain.operation.record import RequestedBy
 from gateways import policy
 from gateways.policy import PolicyUnavailable
@@ -143,7 +143,7 @@ def test_one_sees_the_operations_of_workspaces_where_one_may_read() -> None:
     here, there = make_operation(), make_operation(workspace_id=WORKSPACE_ID + "2")
     nowhere = replace(here, workspace_id=None)
     seen = {}
-    callers = {
+    callers: dict[str, Caller] = {
         "operator": OPERATOR,
         "approver": APPROVER,
         "other": person("reader", object_id=TENANT),

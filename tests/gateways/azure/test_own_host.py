@@ -12,6 +12,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest
+from azure.data.tables import TableClient
 from azure.keyvault.secrets._shared.challenge_auth_policy import ChallengeAuthPolicy
 
 from gateways.azure import arm, event_topic, key_vault
@@ -68,7 +69,12 @@ def test_a_client_without_a_usable_address_of_its_own_sends_nothing() -> None:
 @pytest.mark.parametrize("url", FOREIGN)
 def test_the_transport_connects_to_no_other_host(url: str) -> None:
     asked: list[object] = []
-    transport = OwnHostTransport(lambda origin: bool(asked.append(origin)))
+
+    def none(origin: object) -> bool:
+        asked.append(origin)
+        return False
+
+    transport = OwnHostTransport(none)
     with pytest.raises(ForeignHost):
         transport.send(HttpRequest("GET", url))
     assert len(asked) <= 1
@@ -104,7 +110,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Iterator[Credential]:
     for module in (arm, key_vault, event_topic, tables):
         monkeypatch.setattr(module, "credential", lambda: known)
     monkeypatch.setattr(arm, "cloud", lambda: Cloud(url))
-    monkeypatch.setattr(tables.TableClient, "create_table", lambda self: None)
+    monkeypatch.setattr(TableClient, "create_table", lambda self: None)
     monkeypatch.setenv("AzureWebJobsStorage__tableServiceUri", url)
     monkeypatch.delenv("AzureWebJobsStorage", raising=False)
     caches = (arm._client, key_vault._client, event_topic._client, tables._service, tables.table)
