@@ -62,7 +62,9 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 _AUTHORISATION = re.compile(
-    r"(?P<name>(?<![A-Za-z])(?:proxy-)?authorization[\\\"']{0,3}\s{0,3}[:=]\s{0,3}[\\\"']{0,3})(?P<value>[^\r\n\"'<>\\]++)",
+    r"(?P<name>(?<![A-Za-z])(?:proxy-)?authorization[\\\"']{0,3}\s{0,3}[:=]\s{0,3}[\\\"']{0,3})"
+    # The placeholder of a command is none: Authorization: Bearer <token>.
+    r"(?!\s{0,3}(?:Bearer|Basic)\s{1,3}<)(?P<value>[^\r\n\"'<>\\]++)",
     re.IGNORECASE,
 )
 # A user's part of a URL, with or without a password; the last @ before the path ends it.

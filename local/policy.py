@@ -32,7 +32,7 @@ def entry(subscription: str, **changes: Any) -> dict[str, Any]:
             f"{below}/Microsoft.Kubernetes/connectedClusters/*",
         ],
         "namespaces": ["*"],
-        "secrets": ["https://*.vault.azure.net/secrets/*"],
+        "secrets": ["https://*.vault.azure.net/secrets/*", "https://*.vault.azure.test/secrets/*"],
         "identities": [f"{below}/Microsoft.ManagedIdentity/userAssignedIdentities/*"],
         "chartSettings": ["*", "*.*", "*.*.*"],
         "relays": [],

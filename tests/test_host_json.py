@@ -75,7 +75,9 @@ def test_a_thread_for_everything_that_the_host_hands_over() -> None:
     wanted = DURABLE["maxConcurrentActivityFunctions"] + DURABLE["maxConcurrentOrchestratorFunctions"]
     assert int(sample[THREADS]) == wanted
     # Nothing else comes to those threads (test_function_app.py), and so it is where everything is tried.
-    azure = dict.fromkeys(("identityEndpoint", "identityHeader", "metadataUrl", "authority", "httpsProxy"), "x")
+    azure = dict.fromkeys(
+        ("identityEndpoint", "identityHeader", "metadataUrl", "authority", "httpsProxy", "tenantId"), "x"
+    )
     assert app_settings(azure, {}, "0,1", ())[THREADS] == sample[THREADS]
 
 

@@ -112,8 +112,7 @@ def _settings(entry: Entry, extension: Mapping[str, Any]) -> Iterator[Violation]
         if name != CONNECTION_ID_SETTING and not is_documented(name) and not _chart(entry, name):
             where = pointer(("extension", "configurationSettings", name))
             yield _not_listed("the setting, which is not a documented one,", "chartSettings", where)
-    relay = relay_in(plain)
-    if CONNECTION_ID_SETTING in plain and (relay is None or not relay_allowed(entry, relay.namespace)):
+    if CONNECTION_ID_SETTING in plain and not _is_listed_relay(entry, plain):
         yield _not_listed("the relay", "relays", pointer(("extension", "configurationSettings", CONNECTION_ID_SETTING)))
     for name, secret in (extension.get("configurationProtectedSettings") or {}).items():
         where = pointer(("extension", "configurationProtectedSettings", name))
@@ -121,6 +120,14 @@ def _settings(entry: Entry, extension: Mapping[str, Any]) -> Iterator[Violation]
             yield Violation(NOT_ALLOWED, f"is none of the protected settings: {', '.join(PROTECTED)}", where)
         elif not any(fits_secret(pattern, secret) for pattern in entry.secrets):
             yield _not_listed("the secret", "secrets", where)
+
+
+def _is_listed_relay(entry: Entry, settings: Mapping[str, Any]) -> bool:
+    try:
+        relay = relay_in(settings)
+    except ValueError:
+        return False
+    return relay is not None and relay_allowed(entry, relay.namespace)
 
 
 def relay_allowed(entry: Entry, namespace_id: str) -> bool:

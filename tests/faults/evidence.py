@@ -249,7 +249,8 @@ def gather(stack: Stack, tables: Tables, reader: RecordReader) -> Evidence:
     effects = stack.azure.operations()
     records = reader.read()
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
-    reactions = tables.rows("reactions")
+    # Beside them stand the requests that a look has called for.
+    reactions = [row for row in tables.rows("reactions") if "cluster" in row]
     instances = ask_for_instances(stack) if stack.published_engine else read_instances(_database(stack))
     app = next(p["objectId"] for p in stack.options.world["principals"] if p["name"] == "moor-app")
     return Evidence(

@@ -13,6 +13,7 @@ import pytest
 
 from gateways.sdk_logs import SDK_LOGGERS, scrub_records
 from local.app_settings import clean_environment
+from local.policy import policy_of
 
 SECRET = "c2VjcmV0LWNhbmFyeQ"
 # One of each way to write a line; the worker's own handler stands before the app is imported, and adds nothing.
@@ -76,7 +77,13 @@ def written(imports: str, port: int) -> list[str]:
     program = PROGRAM.format(imports=imports, port=port, loggers=SDK_LOGGERS)
     command = [sys.executable, "-c", program]
     answer = subprocess.run(
-        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120, check=True
+        command,
+        cwd=ROOT,
+        env=clean_environment({"MOOR_POLICY": policy_of()}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     return answer.stdout.splitlines()
 
@@ -93,7 +100,13 @@ def test_without_the_app_they_would_be_in_it(port: int) -> None:
 def test_no_line_of_any_logger_has_a_secret() -> None:
     command = [sys.executable, "-c", LINES.replace("{secret}", SECRET)]
     answer = subprocess.run(
-        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120, check=True
+        command,
+        cwd=ROOT,
+        env=clean_environment({"MOOR_POLICY": policy_of()}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     assert SECRET not in answer.stdout + answer.stderr
     assert answer.stdout.count("SharedAccessKey=REDACTED") == 4 * 8

@@ -88,7 +88,7 @@ def test_a_yes_of_somebody_else_detaches(signed_in: Stack, there: Place) -> None
     assert_journal_whole(done, journal)
     decided = [entry for entry in journal if entry["event"] == "decided"]
     assert [(d["step"], d["message"], d["data"]["principal"], d["data"]["name"]) for d in decided] == [
-        ("approval", "approve", principal(signed_in, GRACE), GRACE.name)
+        ("approval", "approve", principal(signed_in, GRACE), f"{GRACE.key}@example.net")
     ]
     assert done["requestedBy"]["principal"] == journal[0]["data"]["principal"] == principal(signed_in, ADA)
     assert changes(signed_in, there.compute_id) == [("DELETE", 202)]
@@ -103,7 +103,7 @@ def test_a_no_changes_nothing_and_says_why(signed_in: Stack, there: Place) -> No
     assert changes(signed_in, there.compute_id) == []
     assert claims_of(signed_in, operation["id"]) == []
     late = say(signed_in, operation, "approve", GRACE)
-    assert (late.status, late.body["error"]["code"]) == (409, "NotWaitingForApproval")
+    assert (late.status, late.body["error"]["code"]) == (409, "AlreadyDecided")
 
     # Asked anew, and approved this time.
     assert signed_in.app.call("POST", f"/operations/{operation['id']}/retry", {}).status == 202

@@ -36,7 +36,7 @@ SAID = " ".join(
         f"Authorization: Bearer {HEARTS['bearer']}",
         f"https://moor:{HEARTS['password']}@registry.example.net/v2",
         f"https://management.azure.com/subscriptions/s?t=6388&c=MIIa&s={HEARTS['signed operation URL']}&h=abc",
-        f"value '{VAULT_VALUE}' of my.own is refused",
+        f"value '{VAULT_VALUE}' of serviceBusConnectionString is refused",
     ]
 )
 
@@ -64,7 +64,7 @@ def test_what_azure_says_with_secrets_is_told_without(hostile: Stack) -> None:
         for each in ways:
             body = each.body
             if each.situation == EXTENSION:
-                body["extension"] = {"configurationProtectedSettings": {"my.own": secret}}
+                body["extension"] = {"configurationProtectedSettings": {"serviceBusConnectionString": secret}}
             started.append(hostile.app.start(each.kind, body)["id"])
         operations = [ended(hostile, operation_id) for operation_id in started]
         for operation in operations:

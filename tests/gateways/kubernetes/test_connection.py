@@ -105,6 +105,7 @@ def test_a_command_in_the_cluster_is_a_way_where_the_policy_says_so(
     monkeypatch: pytest.MonkeyPatch, tokens: list[str], allowed: bool
 ) -> None:
     monkeypatch.setattr(connection, "_with_credential", lambda *_: Unreachable("no route", commands=True, entra=True))
+    names(monkeypatch, fqdn=FQDN)
     with opened(Ways(commands=allowed)):
         found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
@@ -193,7 +194,8 @@ def test_another_server_gets_no_token_and_a_command_may_help(
 ) -> None:
     monkeypatch.setattr(connection, "entra_token", lambda: pytest.fail("a token was asked for"))
     answers(monkeypatch, kubeconfig(user, server))
-    found = connection.connect(CLUSTER)
+    with opened(Ways(commands=True)):
+        found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
     assert "not the cluster's own" in found.reason
     assert "evil" not in found.reason
