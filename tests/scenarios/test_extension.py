@@ -205,10 +205,10 @@ def test_update_changes_what_differs_and_keeps_protected_settings(stack: Stack, 
 def test_a_new_certificate_does_not_lose_what_was_sent_before(stack: Stack, place: Place) -> None:
     first, second = make_pair(), make_pair()
     extra = put_secrets(stack, {"extra": "an extra secret"})["extra"]
-    protected = {**tls(stack, place, first), "custom.secret": extra}
+    protected = {**tls(stack, place, first), "serviceBusConnectionString": extra}
     operation = attach(stack, place, configurationSettings=INFERENCE, configurationProtectedSettings=protected)
     assert operation["status"] == "Succeeded", operation["error"]
-    assert in_azure(stack, place)[1]["custom.secret"] == "an extra secret"
+    assert in_azure(stack, place)[1]["servicebus.connectionString"] == "an extra secret"
 
     renewed = tls(stack, place, second)
     operation = attach(
@@ -218,7 +218,7 @@ def test_a_new_certificate_does_not_lose_what_was_sent_before(stack: Stack, plac
     secrets = in_azure(stack, place)[1]
     assert base64.b64decode(secrets["scoringFe.sslKey"]).decode() == second.key
     assert base64.b64decode(secrets["scoringFe.sslCert"]).decode() == second.certificate
-    assert secrets["custom.secret"] == "an extra secret"
+    assert secrets["servicebus.connectionString"] == "an extra secret"
     findings = {f["check"]: f for f in operation["findings"]}
     assert findings["protectedSettings"]["outcome"] == "unknown"
     assert findings["certificateReplaced"]["outcome"] == "warning"

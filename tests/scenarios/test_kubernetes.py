@@ -221,7 +221,8 @@ def test_a_private_cluster_is_read_by_run_command(stack: Stack, place: Place) ->
     assert findings(operation)["namespace"]["outcome"] == "pass"
     results = stack.azure.requests(method="GET", path=f"^{place.cluster_id}/commandResults/")
     assert {"t", "c", "s", "h"} <= {*results[0]["query"]}
-    assert {request["status"] for request in results} == {200, 202}
+    # Looked at by the step's next attempts: one that has not ended holds no thread.
+    assert 200 in {request["status"] for request in results} <= {200, 202}
 
 
 @pytest.mark.parametrize(

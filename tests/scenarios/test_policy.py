@@ -20,7 +20,7 @@ READS_ONLY = NARROW[-1]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def scoped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose policy gives workspace team-vision little, workspace hidden to Grace alone, and READS_ONLY all."""
     who = {"operator": [ADA], "approver": [GRACE], "privileged": [ADA]}
     narrow = entry(
@@ -46,13 +46,13 @@ def place(cluster: str = "listed-1", workspace: str = "team-vision", compute: st
     return Place(worlds.workspace_id(workspace), worlds.cluster_id(cluster), compute)
 
 
-def calls_of_the_app(stack: Stack) -> int:
-    requests = stack.azure.requests(kind="arm")
+def calls_of_the_app(scoped: Stack) -> int:
+    requests = scoped.azure.requests(kind="arm")
     return sum((each["principal"] or {}).get("objectId") == worlds.APP_OBJECT for each in requests)
 
 
-def test_what_the_policy_does_not_give_never_reaches_azure(stack: Stack) -> None:
-    before = calls_of_the_app(stack)
+def test_what_the_policy_does_not_give_never_reaches_azure(scoped: Stack) -> None:
+    before = calls_of_the_app(scoped)
     refused = {
         "/clusterId": place("other-1").attach_body(),
         "/namespace": place().attach_body(namespace="kube-system"),
@@ -61,32 +61,32 @@ def test_what_the_policy_does_not_give_never_reaches_azure(stack: Stack) -> None
     }
     for where, body in refused.items():
         for query in ("", "?plan=true"):
-            answer = stack.app.call("POST", f"/attach{query}", body)
+            answer = scoped.app.call("POST", f"/attach{query}", body)
             assert (answer.status, answer.body["error"]["code"]) == (403, "NotAllowed"), answer.body
             assert {detail["target"] for detail in answer.body["error"].get("details", [])} == ({where} - {""})
-    assert calls_of_the_app(stack) == before
-    assert stack.app.operations() == []
-    assert f"asked by {stack.azure.about['tenantId']}:{tenant.ASKER.object_id}" in host_log(stack)
+    assert calls_of_the_app(scoped) == before
+    assert scoped.app.operations() == []
+    assert f"asked by {scoped.azure.about['tenantId']}:{tenant.ASKER.object_id}" in host_log(scoped)
 
 
-def test_what_it_gives_is_done_and_seen_by_those_who_may(stack: Stack) -> None:
-    operation = succeeded(stack, stack.app.start("attach", place().attach_body())["id"])
+def test_what_it_gives_is_done_and_seen_by_those_who_may(scoped: Stack) -> None:
+    operation = succeeded(scoped, scoped.app.start("attach", place().attach_body())["id"])
     findings = {finding["check"]: finding["outcome"] for finding in operation["findings"]}
     assert findings["callerPermissions"] == "pass"
-    assert [each["id"] for each in stack.approver.operations()] == [operation["id"]]
-    answer = stack.approver.call("POST", f"/operations/{operation['id']}/approve", {"questionId": "none"})
+    assert [each["id"] for each in scoped.approver.operations()] == [operation["id"]]
+    answer = scoped.approver.call("POST", f"/operations/{operation['id']}/approve", {"questionId": "none"})
     assert answer.status == 409, "may answer, and nothing is asked"
 
 
-def test_an_operation_id_of_somebody_else_is_in_use(stack: Stack) -> None:
-    stack.app.start("attach", place(compute="mine").attach_body(), "deploy-42")
-    assert stack.approver.get("/operations/deploy-42")["id"] == "deploy-42"
-    another = stack.app.call("POST", "/attach", place(compute="two").attach_body(), {"Operation-Id": "deploy-42"})
+def test_an_operation_id_of_somebody_else_is_in_use(scoped: Stack) -> None:
+    scoped.app.start("attach", place(compute="mine").attach_body(), "deploy-42")
+    assert scoped.approver.get("/operations/deploy-42")["id"] == "deploy-42"
+    another = scoped.app.call("POST", "/attach", place(compute="two").attach_body(), {"Operation-Id": "deploy-42"})
     assert (another.status, another.body["error"]["code"]) == (409, "OperationIdInUse")
-    succeeded(stack, "deploy-42")
+    succeeded(scoped, "deploy-42")
 
 
-def test_who_may_not_do_it_alone_does_not_get_it_done(stack: Stack) -> None:
+def test_who_may_not_do_it_alone_does_not_get_it_done(scoped: Stack) -> None:
     group = f"/subscriptions/{READS_ONLY}/resourceGroups/ml/providers"
     there = Place(
         f"{group}/Microsoft.MachineLearningServices/workspaces/reads",
@@ -94,7 +94,7 @@ def test_who_may_not_do_it_alone_does_not_get_it_done(stack: Stack) -> None:
         "gpu",
     )
     scope = f"/subscriptions/{READS_ONLY}"
-    stack.azure.seed(
+    scoped.azure.seed(
         {
             "subscriptions": [{"subscriptionId": READS_ONLY}],
             "roleDefinitions": [app_roles.narrower("Moor of reads", (), [scope])],
@@ -106,15 +106,15 @@ def test_who_may_not_do_it_alone_does_not_get_it_done(stack: Stack) -> None:
             "clusters": [{"id": there.cluster_id, **worlds.cluster_body()}],
         }
     )
-    operation = ended(stack, stack.app.start("attach", there.attach_body())["id"])
+    operation = ended(scoped, scoped.app.start("attach", there.attach_body())["id"])
     assert operation["status"] == "Failed"
     assert operation["error"]["code"] == "PreflightFailed"
     (finding,) = [each for each in operation["findings"] if each["check"] == "callerPermissions"]
     assert finding["outcome"] == "fail"
     assert "workspaces/computes/write" in finding["message"]
-    assert stack.azure.requests(kind="arm", method="PUT", path=f"^{there.compute_id}") == []
+    assert scoped.azure.requests(kind="arm", method="PUT", path=f"^{there.compute_id}") == []
 
 
-def test_other_places_are_unknown(stack: Stack) -> None:
-    there = place_in(stack)
-    assert stack.app.call("POST", "/attach", there.attach_body()).status == 403
+def test_other_places_are_unknown(scoped: Stack) -> None:
+    there = place_in(scoped)
+    assert scoped.app.call("POST", "/attach", there.attach_body()).status == 403

@@ -143,7 +143,9 @@ def test_protected_settings_that_would_be_lost(stack: Stack, place: Place) -> No
         stack, place, {"enableTraining": "True", **ROUTER}, {"scoringFe.sslKey": "x", "scoringFe.sslCert": "y"}
     )
     extra = put_secrets(stack, {f"extra-{place.compute_name}": "an extra secret"})[f"extra-{place.compute_name}"]
-    operation = reattach(stack, place, extension={"configurationProtectedSettings": {"custom.secret": extra}})
+    operation = reattach(
+        stack, place, extension={"configurationProtectedSettings": {"serviceBusConnectionString": extra}}
+    )
     assert (operation["status"], operation["error"]["code"]) == ("Failed", "PreflightFailed")
     assert "would lose sslCertPemFile, sslKeyPemFile" in operation["error"]["message"]
     assert deletes(stack, place) == []
@@ -313,7 +315,7 @@ def test_on_azure_arc_in_a_workspace_with_two_identities(stack: Stack, arc_place
     plain, protected = in_azure(stack, place)
     assert "relayserver.relayConnectionString" in protected
     extra = put_secrets(stack, {f"extra-{place.compute_name}": "an extra secret"})[f"extra-{place.compute_name}"]
-    more = {"grantRoles": True, "extension": {"configurationProtectedSettings": {"own.secret": extra}}}
+    more = {"grantRoles": True, "extension": {"configurationProtectedSettings": {"serviceBusConnectionString": extra}}}
     planning = plan(stack, "reattach", body(place, **more))
     operation = reattach(stack, place, **more)
     assert operation["status"] == "Succeeded", operation["error"]
@@ -329,5 +331,5 @@ def test_on_azure_arc_in_a_workspace_with_two_identities(stack: Stack, arc_place
     given = [stack.azure.arm("GET", each).body["properties"]["principalId"] for each in granted]
     assert given == [principal["principalId"]] * 3
     assert step_of(operation, "ensure_relay")["status"] == "Skipped"
-    assert in_azure(stack, place) == (plain, {**protected, "own.secret": "an extra secret"})
+    assert in_azure(stack, place) == (plain, {**protected, "servicebus.connectionString": "an extra secret"})
     assert compute(stack, place)["resourceId"] == place.cluster_id

@@ -140,7 +140,7 @@ def _dispatch(
         gone = cluster.delete(world, state, kind, namespace, name, now)
         if "goneAt" in gone:
             return 200, {k: v for k, v in gone.items() if k != "goneAt"}
-        details = {"name": name, "kind": kind.plural, "uid": gone["metadata"]["uid"]}
+        details = {"name": name, "kind": kind.plural, "uid": gone["metadata"].get("uid", "")}
         return 200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
     return _change(world, state, kind, namespace, name, request, raw, now)
 
