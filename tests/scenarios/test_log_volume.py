@@ -86,7 +86,7 @@ def measure(directory: Path) -> tuple[dict[str, Volume], dict[str, list[str]]]:
     with running_stack(Options(factor=FACTOR, settings=BY_HAND), state_dir=directory / "attach") as stack:
         place = place_in(stack)
         before = len(entries(stack))
-        operation = succeeded(stack, stack.app.start("attach", place.attach_body())["id"], 120)
+        succeeded(stack, stack.app.start("attach", place.attach_body())["id"], 120)
         whole = [line for line in entries(stack)[before:] if function_of(line) in ("", *ATTACH)]
         # The journal has those alone that had something new to tell.
         polled = sum(line.rstrip().endswith(": Waiting") for line in whole)
