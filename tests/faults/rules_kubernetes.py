@@ -17,6 +17,8 @@ _OBJECTS = re.compile(
 )
 # The copy of v1's certificate that a reattach keeps.
 _KEPT = re.compile(r"/api/v1/namespaces/azureml/secrets(/moor-azuremlfessl)?$")
+# What Azure ML v1 has left behind.
+_LEFT = re.compile(r"/azureml-?fe(ssl|config|-role|-binding|-int-http)?$", re.I)
 _REVIEW = re.compile(r"/selfsubjectaccessreviews$", re.I)
 
 
@@ -59,6 +61,9 @@ def _asked(head: Head, method: str, path: str) -> bool:
     if _KEPT.search(path):
         keeps = head.kind == "reattach" and bool(_request(head).get("cleanupLegacy"))
         return keeps and method in ("POST", "PUT") and path.lower().startswith(f"{head.cluster_id}/api/".lower())
+    if method == "DELETE" and _LEFT.search(path):
+        removes = head.kind in ("attach", "reattach") and bool(_request(head).get("cleanupLegacy"))
+        return removes and path.lower().startswith(f"{head.cluster_id}/".lower())
     found = _OBJECTS.match(path)
     if found is None or found["cluster"].lower() != str(head.cluster_id).lower():
         return False

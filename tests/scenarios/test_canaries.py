@@ -20,6 +20,8 @@ from tests.scenarios.helpers import ended
 from tests.scenarios.test_catalogue_on_the_wire import DURATIONS, FACTOR
 from tests.scenarios.test_extension import put_secrets
 
+pytestmark = pytest.mark.long
+
 SITUATIONS = (ATTACH, EXTENSION, HEALTH, JOB, DETACH, REQUEST)
 # What the secret part of each canary is, by a name; each stands in its own shape in everything that Azure says.
 HEARTS = {

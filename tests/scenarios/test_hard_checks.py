@@ -8,6 +8,8 @@ from local.stack import Options, running_stack
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
 from tests.scenarios.helpers import changes, ended
 
+pytestmark = pytest.mark.long
+
 SMALL = [{"name": "system", "count": 2, "vmSize": "Standard_D4s_v5", "mode": "System", "osType": "Linux"}]
 
 

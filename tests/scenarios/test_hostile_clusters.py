@@ -11,6 +11,8 @@ from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import BY_HAND, place_in
 from tests.scenarios.helpers import Operation, Place, eventually, succeeded
 
+pytestmark = pytest.mark.long
+
 # The bounds of calls are real seconds: a slow clock, and an Azure that is quick, let a deadline of steps be no matter.
 FACTOR = 15.0
 DURATIONS = {"extension.create": 60, "compute.attach": 60, "kubernetes.components": 10, "kubernetes.definitions": 20}

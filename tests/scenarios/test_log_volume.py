@@ -35,6 +35,7 @@ ATTACH = {"http_attach", *ORCHESTRATORS, *(step.name for step in step_lists.ATTA
 Volume = dict[str, dict[str, int]]
 
 
+@pytest.mark.long
 @pytest.mark.own_engine
 def test_no_more_is_written_than_was_measured(tmp_path: Path) -> None:
     measured, logs = measure(tmp_path)

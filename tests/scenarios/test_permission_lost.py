@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from local.stack import Stack
 from tests.scenarios.helpers import Place, claims_of, deletes, ended, put_in_place, step_of
 from tests.scenarios.test_schedules_and_endpoints import body_of, have_endpoint, have_schedule
+
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from tests.scenarios.test_extension import in_azure, written
 from tests.scenarios.test_plans import apply, plan, planned
 from tests.scenarios.test_reattach import body, compute, reattach
 
+pytestmark = pytest.mark.long
+
 CANARY = "a-key-that-nobody-may-see-elsewhere"
 DATA = {"cert.pem": "a certificate", "key.pem": CANARY, "other": "of no use"}
 INFERENCE = {"enableInference": True, "inferenceRouterServiceType": "LoadBalancer", "sslCname": CNAME}
