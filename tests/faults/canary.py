@@ -65,7 +65,9 @@ class KeptAnswers:
         def keeping(client: AppClient, method: str, path: str, *more: Any, **options: Any) -> Answer:
             answer = call(client, method, path, *more, **options)
             told = json.dumps([answer.status, dict(answer.headers), answer.body], default=str)
-            self.answers.append((f"the answer to {method} {path.split('?')[0]}", told.encode()))
+            # The host's own API of its engine answers with its own keys.
+            if "/runtime/webhooks/durabletask/" not in path:
+                self.answers.append((f"the answer to {method} {path.split('?')[0]}", told.encode()))
             return answer
 
         with pytest.MonkeyPatch.context() as patch:

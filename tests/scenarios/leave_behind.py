@@ -11,6 +11,7 @@ import os
 import sys
 from unittest.mock import patch
 
+from domain.access.principal import KeyHolder
 from domain.operation.record import RequestedBy
 from domain.requests.models import AttachRequest
 from domain.requests.parsing import parse_request, request_to_json
@@ -37,6 +38,7 @@ def main() -> None:
         requested_by=RequestedBy("http"),
         cluster_id=request.clusterId if isinstance(request, AttachRequest) else None,
         operation_id=asked["id"],
+        caller=KeyHolder(),
     )
     if asked["after"] == "claim":
         with patch.object(records, "insert", lambda *_: os._exit(DIED)):

@@ -147,6 +147,7 @@ def test_granted_roles_are_waited_for(stack: Stack, user_place: Place, slow_role
     assert made(again) == []  # What an earlier operation granted is not this one's to take back.
 
 
+@pytest.mark.long  # Three real seconds decide: nothing that a machine with much else to do can be held to.
 def test_an_attach_that_came_before_the_roles_is_made_again(stack: Stack, user_place: Place, slow_roles: Any) -> None:
     slow_roles(840)  # below the 15 minutes in which such a failure is taken for that
     install_extension(stack, user_place)
