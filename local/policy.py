@@ -10,6 +10,8 @@ from local import world
 
 # Subscriptions that scenarios add, for apps with less than the usual rights.
 NARROW = tuple(f"0c0ffee0-0000-4000-8000-0000000002{number:02}" for number in range(20))
+# Others, whose providers are not registered.
+FRESH = tuple(f"0c0ffee0-0000-4000-8000-0000000001{number:02}" for number in range(20))
 _ROLES = (
     "Reader",
     "Kubernetes Extension Contributor",
@@ -46,7 +48,7 @@ def entry(subscription: str, **changes: Any) -> dict[str, Any]:
 
 
 def policy_of(
-    subscriptions: Iterable[str] = (world.SUBSCRIPTION, *NARROW), events_at: Iterable[str] = (), **changes: Any
+    subscriptions: Iterable[str] = (world.SUBSCRIPTION, *NARROW, *FRESH), events_at: Iterable[str] = (), **changes: Any
 ) -> str:
     """The policy as the setting MOOR_POLICY holds it; ``changes`` are to every entry.
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,9 @@ def test_under_load_leaves_no_loop(tmp_path: Path, end: signal.Signals) -> None:
     ready = tmp_path / "ready"
     # No command of its own before the sleep: a shell takes no notice of an interrupt that its command survives.
     command = [UNDER_LOAD, "2", "bash", "-c", f": >{ready}; exec sleep 600"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+    # What a shell runs in the background ignores interrupts, and so does all that it starts.
+    reset = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=reset) as process:
         try:
             _until(lambda: ready.exists() or process.poll() is not None)
             (os.kill if end is signal.SIGKILL else os.killpg)(process.pid, end)

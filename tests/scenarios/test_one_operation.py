@@ -150,8 +150,12 @@ def test_the_next_one_may_go_when_one_has_failed(stack: Stack, new_place: Callab
     place, elsewhere = new_place(), new_place()
     second = Place(elsewhere.workspace_id, place.cluster_id, elsewhere.compute_name)
     extension = extension_path(place.cluster_id)
-    stack.azure.script_operation(kind="extension.create", resource=extension, outcome="fail", message="no nodes left")
+    hold(stack, "extension.create", extension, outcome="fail", message="no nodes left")
     ids = [stack.app.start("attach", p.attach_body())["id"] for p in (place, second)]
+    # Neither begins with an extension that has failed already: both wait for the one that Azure installs.
+    for operation_id in ids:
+        at_step(stack, operation_id, "preflight", "Succeeded")
+    finish(stack, extension)
     operations = [ended(stack, operation_id) for operation_id in ids]
     (failed,) = (o for o in operations if o["status"] == "Failed")
     (worked,) = (o for o in operations if o["status"] == "Succeeded")

@@ -12,7 +12,7 @@ import pytest
 from local import app_roles
 from local.app_roles import APP_OBJECT
 from local.stack import Stack
-from local.world import ENGINEER, LOCATION, cluster_body
+from local.world import ENGINEER, ENGINEER_OBJECT, LOCATION, cluster_body
 from tests.scenarios.helpers import (
     Operation,
     Place,
@@ -246,7 +246,10 @@ def test_providers_are_registered_when_asked_for(stack: Stack) -> None:
             "workspaces": [{"id": place.workspace_id, "location": LOCATION}],
             "clusters": [{"id": place.cluster_id, **cluster_body()}],
             "roleAssignments": [
-                app_roles.role(f"/subscriptions/{subscription}", name) for name in (app_roles.ROLE, app_roles.REGISTER)
+                app_roles.role(f"/subscriptions/{subscription}"),
+                app_roles.role(f"/subscriptions/{subscription}", app_roles.REGISTER),
+                # Who asks has the rights for what Moor does for them.
+                {"role": "Owner", "scope": f"/subscriptions/{subscription}", "principalId": ENGINEER_OBJECT},
             ],
         }
     )
