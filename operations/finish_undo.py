@@ -24,16 +24,15 @@ from domain.operation.steps import BY_NAME, CLAIM
 from domain.operation.undo import INCOMPLETE, KEPT, undo_of
 from gateways import clock
 from gateways.host_json import orchestration_version
-from gateways.storage import claims, record_list, records
+from gateways.storage import records
 from gateways.storage.record_list import Filter
 from gateways.storage.records import Change
+from operations.ended import is_free, recent
 from operations.retry import Retried, with_principal
 
 logger = logging.getLogger(__name__)
 
-_LOOKED_AT_FOR = timedelta(days=30)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(hours=24)
-_PAGE = 100
 
 
 def finish_undo(operation_id: str, asked_by: RequestedBy, of_run: int | None = None) -> Retried:
@@ -87,25 +86,15 @@ def finish_what_was_cut_short() -> list[Retried]:
 
 
 def _cut_short(now: datetime) -> Iterator[Operation]:
-    position: str | None = ""
-    while position is not None:
-        page = record_list.page(Filter((FAILED, CANCELED), "attach"), _PAGE, position)
-        recent = [o for o in page.operations if o.created_time >= now - _LOOKED_AT_FOR]
-        for operation in recent:
-            undo = undo_of(operation)
-            if undo is not None and undo.status == INCOMPLETE and _is_due(operation, now) and _is_free(operation):
-                yield operation
-        position = page.next_position if len(recent) == len(page.operations) else None
+    for operation in recent(Filter((FAILED, CANCELED), "attach")):
+        undo = undo_of(operation)
+        if undo is not None and undo.status == INCOMPLETE and _is_due(operation, now) and is_free(operation):
+            yield operation
 
 
 def _is_due(operation: Operation, now: datetime) -> bool:
     wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(operation.run - 1, 5))
     return now - operation.updated_time >= wait
-
-
-def _is_free(operation: Operation) -> bool:
-    """Whether no other operation has the compute."""
-    return claims.read(claims.compute_target(str(operation.workspace_id), str(operation.compute_name))) is None
 
 
 def _can_be_finished(operation: Operation) -> bool:

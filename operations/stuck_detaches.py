@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
 
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
 from domain.operation.record import FAILED, Operation, RequestedBy
-from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.storage import claims, record_list
 from gateways.storage.record_list import Filter
+from operations.ended import is_free, recent
 from operations.retry import Retried, retry
 
 logger = logging.getLogger(__name__)
 
 CODE = "DetachStuck"
-_LOOKED_AT_FOR = timedelta(days=30)
-_PAGE = 100
 
 
 def go_on_with_what_is_gone() -> list[Retried]:
@@ -28,19 +24,13 @@ def go_on_with_what_is_gone() -> list[Retried]:
     Raises azure.core.exceptions.AzureError.
     """
     reason = RequestedBy("timer", reason="the compute is gone")
-    found = [operation for operation in _stuck() if _is_gone(operation) and _is_free(operation)]
+    found = [operation for operation in _stuck() if _is_gone(operation) and is_free(operation)]
     return [retry(operation.id, reason, operation.run) for operation in found]
 
 
 def _stuck() -> Iterator[Operation]:
-    oldest = clock.now() - _LOOKED_AT_FOR
     for kind in ("detach", "reattach"):
-        position: str | None = ""
-        while position is not None:
-            page = record_list.page(Filter((FAILED,), kind), _PAGE, position)
-            recent = [o for o in page.operations if o.created_time >= oldest]
-            yield from (o for o in recent if o.problem is not None and o.problem.code == CODE)
-            position = page.next_position if len(recent) == len(page.operations) else None
+        yield from (o for o in recent(Filter((FAILED,), kind)) if o.problem is not None and o.problem.code == CODE)
 
 
 def _is_gone(operation: Operation) -> bool:
@@ -50,8 +40,3 @@ def _is_gone(operation: Operation) -> bool:
     except ArmError as error:
         logger.info("%s: whether the compute is gone is unknown: %s", operation.id, error)
         return False
-
-
-def _is_free(operation: Operation) -> bool:
-    """Whether no other operation has the compute: what that one does is its own business."""
-    return claims.read(claims.compute_target(str(operation.workspace_id), str(operation.compute_name))) is None

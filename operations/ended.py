@@ -1,0 +1,33 @@
+"""Operations that have ended and that timers look at again: what they share in finding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from domain.operation.record import Operation
+from gateways import clock
+from gateways.storage import claims, record_list
+from gateways.storage.record_list import Filter
+
+_LOOKED_AT_FOR = timedelta(days=30)
+_PAGE = 100
+
+
+def recent(wanted: Filter) -> Iterator[Operation]:
+    """The operations that fit, newest first, of the last thirty days. Raises azure.core.exceptions.AzureError."""
+    oldest = clock.now() - _LOOKED_AT_FOR
+    position: str | None = ""
+    while position is not None:
+        page = record_list.page(wanted, _PAGE, position)
+        found = [operation for operation in page.operations if operation.created_time >= oldest]
+        yield from found
+        position = page.next_position if len(found) == len(page.operations) else None
+
+
+def is_free(operation: Operation) -> bool:
+    """Whether no other operation has the compute: what that one does is its own business.
+
+    Raises azure.core.exceptions.AzureError.
+    """
+    return claims.read(claims.compute_target(str(operation.workspace_id), str(operation.compute_name))) is None
