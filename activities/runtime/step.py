@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -185,7 +186,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
             return _not_next(begun.operation, its)
         call = call.of(its)
         at_work = StepAtWork(call, begun.operation, begun, Begun(commands_of(begun.operation, call.step)))
-        with opened(_ways(begun.operation)):
+        with opened(partial(_ways, begun.operation)):
             outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
         after = records.change(
             call.operation, call.run, lambda o: _finished(o, at_work, outcome), clock.now(), at_work.latest

@@ -6,7 +6,7 @@ outside of one, none is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,18 +20,17 @@ class Ways:
     commands: bool = False
 
 
-_CLOSED = Ways()
-_open: ContextVar[Ways] = ContextVar("ways", default=_CLOSED)
+_open: ContextVar[Callable[[], Ways]] = ContextVar("ways", default=Ways)
 
 
 def open_ways() -> Ways:
     """The ways that are open now."""
-    return _open.get()
+    return _open.get()()
 
 
 @contextmanager
-def opened(ways: Ways) -> Iterator[None]:
-    """Have these ways open, in this thread, for as long as the block lasts."""
+def opened(ways: Callable[[], Ways]) -> Iterator[None]:
+    """Have ways open, in this thread, for as long as the block lasts: ``ways`` says which, when a step goes in."""
     token = _open.set(ways)
     try:
         yield

@@ -95,7 +95,7 @@ def test_else_as_the_administrator_where_the_policy_says_so(
     asked = answers(monkeypatch, user, kubeconfig({"token": "admin"}))
     assert isinstance(connection.connect(CLUSTER), Unreachable)
     assert (tokens, asked) == ([], ["listClusterUserCredential"])
-    with opened(Ways(administrator=True)):
+    with opened(lambda: Ways(administrator=True)):
         assert isinstance(connection.connect(CLUSTER), Api)
     assert (tokens, asked[1:]) == (["admin"], ["listClusterUserCredential", "listClusterAdminCredential"])
 
@@ -106,7 +106,7 @@ def test_a_command_in_the_cluster_is_a_way_where_the_policy_says_so(
 ) -> None:
     monkeypatch.setattr(connection, "_with_credential", lambda *_: Unreachable("no route", commands=True, entra=True))
     names(monkeypatch, fqdn=FQDN)
-    with opened(Ways(commands=allowed)):
+    with opened(lambda: Ways(commands=allowed)):
         found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
     assert found.commands is allowed
@@ -115,7 +115,7 @@ def test_a_command_in_the_cluster_is_a_way_where_the_policy_says_so(
 
 def test_the_first_reason_is_the_one_to_say(monkeypatch: pytest.MonkeyPatch, tokens: list[str]) -> None:
     answers(monkeypatch, 403, 404)
-    with opened(Ways(administrator=True)):
+    with opened(lambda: Ways(administrator=True)):
         found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
     assert (found.reason, found.commands) == ("the app gets no kubeconfig of it (Refused: no)", False)
@@ -194,7 +194,7 @@ def test_another_server_gets_no_token_and_a_command_may_help(
 ) -> None:
     monkeypatch.setattr(connection, "entra_token", lambda: pytest.fail("a token was asked for"))
     answers(monkeypatch, kubeconfig(user, server))
-    with opened(Ways(commands=True)):
+    with opened(lambda: Ways(commands=True)):
         found = connection.connect(CLUSTER)
     assert isinstance(found, Unreachable)
     assert "not the cluster's own" in found.reason
