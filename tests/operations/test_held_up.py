@@ -23,7 +23,7 @@ from gateways.storage.records import Change
 from operations import held_up
 from operations import retry as retrying
 from operations import watch as watching
-from tests.activities.runtime.test_step import STEPS, call
+from tests.activities.runtime.stepping import STEPS, call
 from tests.conftest import Tables
 from tests.making import NOW, accepted, make_operation
 from triggers.http.answers import operation_to_json

@@ -9,7 +9,7 @@ from domain.operation import step_lists
 from domain.operation.outcomes import Done, Outcome
 from domain.operation.record import JournalEntry
 from gateways.storage import records
-from tests.activities.runtime.test_step import STEPS, call
+from tests.activities.runtime.stepping import STEPS, call
 from tests.conftest import Tables
 from tests.making import NOW, make_operation
 
