@@ -54,7 +54,7 @@ lint: setup
 
 # TESTS picks some, for example: make pytest TESTS="tests/scenarios -k attach"
 pytest: setup
-	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(if $(TESTS),$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS),scripts/all_tests.sh)
 
 # ENGINE is own or extension (durable-host, on the PATH or in ../shared/tools). KILLS=1 adds ten kills of the extension
 # and ten of the worker, which take half an hour. TESTS picks some, for example: TESTS="-k drain"

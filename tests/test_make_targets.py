@@ -56,6 +56,26 @@ def test_what_needs_no_stack_leaves_out_what_there_is() -> None:
     assert "tests/scenarios" in left_out
 
 
+@pytest.mark.parametrize("failing", [None, "@tests/no_stack.txt", "tests/scenarios"])
+def test_all_tests_run_in_two_parts_of_which_none_may_fail(tmp_path: Path, failing: str | None) -> None:
+    """What one part leaves out is what the other runs, and both are heard."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/bash\nprintf "%s\\n" "run" "$@"\n[[ " $* " != *" {failing} "* ]]\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "scripts" / "all_tests.sh"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHON": str(python)},
+    )
+    assert done.returncode == (0 if failing is None else 1), done.stdout + done.stderr
+    starting, others = (part.splitlines() for part in done.stdout.split("run\n")[1:])
+    assert {"@tests/no_stack.txt", "@tests/no_host.txt"} <= set(others)
+    left_out = (ROOT / "tests/no_stack.txt").read_text() + (ROOT / "tests/no_host.txt").read_text()
+    assert {f"--ignore={path}" for path in starting} >= set(left_out.split())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_name_targets_that_there_are(page: Path) -> None:
     assert set(_IN_CODE.findall(page.read_text())) - TARGETS == set()

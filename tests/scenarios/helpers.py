@@ -45,14 +45,15 @@ class Place:
 
 def eventually(find: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """What ``find`` answers once it is neither None nor False; fails the test after ``seconds`` of real time."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.05
     while True:
         found = find()
         if found is not None and found is not False:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} seconds for {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.3)
 
 
 def attached(stack: Stack, place: Place) -> Operation:
