@@ -16,6 +16,8 @@ _PUBLIC_URL = re.compile(
     r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)",
 )
 _OWN_MACHINE = frozenset({"localhost", "127.0.0.1"})
+# What MOOR_PAUSED may say: new operations wait, or everything that begins a run.
+STARTS, ALL = "starts", "all"
 
 
 class SettingError(ValueError):
@@ -34,6 +36,7 @@ class Settings:
     approval_workspaces: tuple[ArmId, ...] = ()
     approval_for_force: bool = False
     public_url: str | None = None
+    paused: str | None = None
 
 
 def read_settings() -> Settings:
@@ -50,6 +53,7 @@ def read_settings() -> Settings:
         approval_workspaces=_workspaces("MOOR_APPROVAL_WORKSPACES"),
         approval_for_force=_yes_or_no("MOOR_APPROVAL_FOR_FORCE"),
         public_url=read_public_url(),
+        paused=read_paused(),
     )
 
 
@@ -84,6 +88,15 @@ def read_public_url() -> str | None:
     if found["scheme"] == "http" and found["host"] not in _OWN_MACHINE:
         raise SettingError(f"{name} must begin with https: only a developer's own machine is reached by http")
     return text
+
+
+def read_paused() -> str | None:
+    """What is paused, STARTS or ALL; None when nothing is. Raises SettingError."""
+    name = "MOOR_PAUSED"
+    text = os.environ.get(name, "").strip().lower()
+    if text not in ("", STARTS, ALL):
+        raise SettingError(f"{name}: '{text}' is neither {STARTS} nor {ALL}")
+    return text or None
 
 
 def _workspaces(name: str) -> tuple[ArmId, ...]:

@@ -27,6 +27,7 @@ from gateways.storage import claims, records
 from gateways.storage.claims import Claim, ClaimContested
 from operations.allowed import check_request
 from operations.limits import check_operations, owner_of
+from operations.pausing import check_start
 
 _TRIES = 10
 _CASELESS = frozenset({"workspaceId", "clusterId", "computeName", "userAssignedIdentityId"})
@@ -86,8 +87,8 @@ def accept(submission: Submission) -> Accepted | Conflict:
 
     A plan changes nothing: it claims nothing, and each one asked for is an operation of its own.
 
-    Raises Forbidden or PolicyUnavailable before anything is read or written, TooMany, ClaimContested, RecordTooLarge or
-    azure.core.exceptions.AzureError.
+    Raises Forbidden or PolicyUnavailable before anything is read or written, Paused, TooMany, ClaimContested,
+    RecordTooLarge or azure.core.exceptions.AzureError.
     """
     check_request(submission.caller, submission.kind, submission.workspace_id, submission.request)
     fingerprint = fingerprint_of(submission)
@@ -95,6 +96,7 @@ def accept(submission: Submission) -> Accepted | Conflict:
         known = records.read(submission.operation_id)
         if known is not None:
             return _known(known.operation, fingerprint, submission.requested_by)
+    check_start()
     if submission.caller is not None:
         check_operations(submission.requested_by)
     operation_id = submission.operation_id or str(uuid.uuid4())

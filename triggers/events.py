@@ -22,6 +22,7 @@ from gateways.storage import called_for, cluster_events
 from gateways.storage.cluster_events import Reaction
 from operations.accept import Conflict, accept, submission_of
 from operations.allowed import Forbidden
+from operations.pausing import Paused, starts_wait
 from triggers import event_reader
 from triggers.failures import without_words
 
@@ -59,7 +60,9 @@ async def _count(event: Any, client: df.DurableOrchestrationClient) -> None:
 
 
 async def react(client: df.DurableOrchestrationClient, reaction: Reaction) -> None:
-    """Start a look at a cluster, or wake the look that runs."""
+    """Start a look at a cluster, or wake the look that runs; while starts are paused the watch timer does, later."""
+    if starts_wait():
+        return
     fields = {"cluster": reaction.cluster_id, "seen": reaction.seen}
     await durable.start(client, "cluster_changed", reaction.instance_id, fields)
     await durable.wake(client, f"{reaction.instance_id}:look_at_cluster", WAKE)
@@ -75,6 +78,8 @@ async def start_operations(call: dict, client: df.DurableOrchestrationClient) ->
     try:
         requests = await asyncio.to_thread(called_for.read, call["cluster"])
         started = [await _start(client, asked) for asked in requests]
+    except Paused:
+        return {"kind": "stop"}  # The events stay unhandled: the watch timer starts another look.
     except Exception as error:  # What fails towards the orchestrator was not the activity then (orchestrators/run.py).
         logger.error("event: start_operations raised", exc_info=error)
         return dict(RAISED)

@@ -18,6 +18,7 @@ from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
 from gateways.storage import cluster_events
 from operations import finish_undo, held_up, stuck_detaches, watch
+from operations.pausing import timers_wait
 from triggers.events import react
 from triggers.failures import without_words
 
@@ -36,8 +37,9 @@ async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestra
 
 
 async def _watch(client: df.DurableOrchestrationClient) -> None:
-    live = await asyncio.to_thread(lambda: list(watch.live_operations()))
-    await _for_each(live, partial(_look_at, client))
+    if not timers_wait():
+        live = await asyncio.to_thread(lambda: list(watch.live_operations()))
+        await _for_each(live, partial(_look_at, client))
     await _for_each(await asyncio.to_thread(watch.cut_off, clock.now()), partial(_close_abandoned, client))
     await _for_each(await asyncio.to_thread(watch.free), partial(durable.start_operation, client))
     for reaction in await asyncio.to_thread(lambda: list(cluster_events.pending())):
@@ -86,6 +88,8 @@ async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrch
 
 
 async def _resume(client: df.DurableOrchestrationClient) -> None:
+    if timers_wait():
+        return
     for retried in await asyncio.to_thread(stuck_detaches.go_on_with_what_is_gone):
         if retried.run is not None:
             logger.info("%s: resumes: the compute is gone", retried.operation.id)
@@ -96,6 +100,8 @@ async def _resume(client: df.DurableOrchestrationClient) -> None:
 @bp.durable_client_input(client_name="client")
 async def finish_undos(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Finish what operations that have failed have left: their undo was cut short."""
+    if timers_wait():
+        return
     for retried in await asyncio.to_thread(finish_undo.finish_what_was_cut_short):
         logger.info("%s: its undo is continued", retried.operation.id)
         await start_recorded(client, retried.operation)

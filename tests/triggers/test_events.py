@@ -173,6 +173,16 @@ async def test_what_a_look_calls_for_is_accepted_and_started() -> None:
     assert stored.operation.requested_by == RequestedBy("event", reason="a tag")
 
 
+async def test_what_a_look_calls_for_waits_while_starts_are_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped, not done: the cluster's events stay unhandled, and the watch timer has it looked at again."""
+    engine = Engine()
+    monkeypatch.setenv("MOOR_PAUSED", "starts")
+    assert await start(engine, asked()) == {"kind": "stop"}
+    assert (engine.started, records.read("an-id")) == ([], None)
+    monkeypatch.delenv("MOOR_PAUSED")
+    assert await start(engine, asked()) == {"kind": "done", "operations": ["an-id"]}
+
+
 async def test_asked_again_it_is_the_same_operation_whatever_has_become_of_it() -> None:
     engine = Engine()
     await start(engine, asked())

@@ -215,6 +215,42 @@ async def test_clusters_that_nobody_has_looked_at_are_looked_at(tables: Tables) 
     assert engine.woken == [f"{reaction.instance_id}:look_at_cluster"]
 
 
+async def test_clusters_wait_for_the_end_of_a_pause(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    reaction, engine = cluster_events.note(CLUSTER_ID, deleted=False), Engine()
+    for setting in ("starts", "all"):
+        monkeypatch.setenv("MOOR_PAUSED", setting)
+        await fire("watch_operations", engine)
+    assert (engine.started, engine.woken) == ([], [])
+    monkeypatch.delenv("MOOR_PAUSED")
+    await fire("watch_operations", engine)
+    assert engine.started == [reaction.instance_id]
+
+
+async def test_what_has_stopped_is_left_alone_in_a_pause_of_all(after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, engine = at_work(accepted()), Engine()
+    failed = make_operation(
+        id="left",
+        compute_name="other",
+        status="Failed",
+        problem=Problem("RunTerminated", "The run was terminated."),
+        created=(Created(COMPUTE, make_operation().compute_id),),
+        steps=(StepRecord("claim", "do", "Succeeded"),),
+        created_time=clock.now(),
+        updated_time=clock.now(),
+    )
+    records.insert(failed, [JournalEntry("operation", "accepted", NOW)])
+    after(timedelta(hours=2))
+    everything = ("watch_operations", "resume_stuck_detaches", "finish_undos")
+    monkeypatch.setenv("MOOR_PAUSED", "all")
+    for timer in everything:
+        await fire(timer, engine)
+    assert (engine.started, engine.terminated) == ([], [])
+    monkeypatch.setenv("MOOR_PAUSED", "starts")
+    for timer in everything:
+        await fire(timer, engine)
+    assert sorted(engine.started) == [f"{lost.id}-2", "left-2"]
+
+
 # --- resume_stuck_detaches
 
 

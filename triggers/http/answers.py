@@ -27,6 +27,7 @@ from gateways.storage.claims import ClaimContested
 from gateways.storage.settings import StorageSettingError
 from operations.allowed import Forbidden
 from operations.limits import TooMany
+from operations.pausing import Paused
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,9 @@ async def answered(work: Awaitable[func.HttpResponse]) -> func.HttpResponse:
         return _envelope(HttpError(403, forbidden.code, forbidden.message, _target(forbidden), forbidden.violations))
     except TooMany as many:
         return _envelope(HttpError(429, many.code, many.message, headers={"Retry-After": str(many.retry_after)}))
+    except Paused as paused:
+        again = {"Retry-After": str(paused.retry_after)}
+        return _envelope(HttpError(503, "Paused", paused.message, headers=again))
     except PolicyUnavailable as error:
         logger.error("%s", error)
         again = {"Retry-After": str(_RETRY_AFTER_OUTAGE)}

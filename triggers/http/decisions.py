@@ -20,6 +20,7 @@ from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
 from gateways import durable
 from gateways.durable import start_recorded
+from operations import pausing
 from operations.allowed import check_answer, check_cancel, check_retry
 from operations.cancel import cancel
 from operations.decide import NEEDS_IDENTITY, Refusal, decide
@@ -115,6 +116,7 @@ async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient, c
     before = (await find_operation(req, caller)).operation
     check_options(caller, "http_retry_operation", before.request)
     await asyncio.to_thread(check_retry, caller, before)
+    pausing.check_retry()
     retried: Retried = await asyncio.to_thread(finish_undo if undo else retry, before.id, asked_by)
     if retried.run is None and undo:
         message = "No undo of the operation was cut short, or it has not ended: undo in its answer says what is left."

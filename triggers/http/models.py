@@ -190,6 +190,7 @@ class Health(_Answer):
     status: Literal["healthy", "degraded"]
     version: str
     checks: dict[str, Literal["ok", "failing"]] = _LEFT_OUT
+    paused: Literal["starts", "all"] = _LEFT_OUT
 
 
 class ErrorDetail(_Answer):

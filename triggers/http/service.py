@@ -14,7 +14,7 @@ from domain.version import VERSION
 from gateways import durable
 from gateways.azure.identity import cloud, credential
 from gateways.policy import current
-from gateways.settings import read_settings
+from gateways.settings import SettingError, read_paused, read_settings
 from gateways.storage import records
 from triggers.http.answers import base_url, json_answer
 from triggers.http.gate import admitted
@@ -34,11 +34,13 @@ async def health(req: func.HttpRequest, client: df.DurableOrchestrationClient) -
     names = (*CHECKS, _ENGINE)
     results = await asyncio.gather(*(_passes(name, client) for name in names))
     healthy = all(results)
-    body = {
+    body: dict[str, object] = {
         "status": "healthy" if healthy else "degraded",
         "version": VERSION,
         "checks": {name: "ok" if ok else "failing" for name, ok in zip(names, results, strict=True)},
     }
+    if (paused := _paused()) is not None:
+        body["paused"] = paused
     return json_answer(200 if healthy else 503, body)
 
 
@@ -51,6 +53,14 @@ async def openapi(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _document(req: func.HttpRequest) -> func.HttpResponse:
     return json_answer(200, document(base_url(req, 1)))
+
+
+def _paused() -> str | None:
+    """What MOOR_PAUSED says; where its value cannot be used, the check of the settings fails."""
+    try:
+        return read_paused()
+    except SettingError:
+        return None
 
 
 def _check_tables() -> None:

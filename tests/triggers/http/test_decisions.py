@@ -38,6 +38,23 @@ async def test_a_live_run_is_shut_out_and_stopped(app: App) -> None:
     assert [started[1] for started in app.engine.started] == [f"{before.id}-2"]
 
 
+async def test_a_retry_waits_in_a_pause_of_all(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await operation_that(app, "Failed")
+    monkeypatch.setenv("MOOR_PAUSED", "all")
+    for mode in ("", "?mode=undo"):
+        answer = await app.post(f"/operations/{before.id}/retry{mode}", None)
+        assert (answer.status, answer.error["code"]) == (503, "Paused")
+    assert app.engine.started == []
+    monkeypatch.setenv("MOOR_PAUSED", "starts")
+    assert (await app.post(f"/operations/{before.id}/retry", None)).status == 202
+
+
+async def test_a_cancel_goes_on_in_a_pause(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await operation_that(app, "Waiting")
+    monkeypatch.setenv("MOOR_PAUSED", "all")
+    assert (await app.post(f"/operations/{before.id}/cancel", None)).status == 202
+
+
 async def test_an_engine_that_does_not_answer_loses_nothing(app: App) -> None:
     before = await operation_that(app, "Failed")
     app.engine.failing = True

@@ -62,6 +62,16 @@ async def test_degraded_when_something_fails_and_the_log_says_why(
     assert "health: identity: RuntimeError: it does not answer" in caplog.text
 
 
+@pytest.mark.usefixtures("checks")
+async def test_a_pause_is_shown(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in ("starts", "all"):
+        monkeypatch.setenv("MOOR_PAUSED", setting)
+        answer = await health(app)
+        assert (answer.status, answer.json["paused"]) == (200, setting)
+    monkeypatch.setenv("MOOR_PAUSED", "no")
+    assert "paused" not in (await health(app)).json
+
+
 async def test_a_hanging_check_is_bounded_and_not_piled_up(app: App, checks: dict[str, str]) -> None:
     checks["tables"] = "hanging"
     began = time.monotonic()

@@ -37,6 +37,18 @@ async def refused(app: App, tables: Tables, path: str, body: Any, headers: dict[
     return answer
 
 
+async def test_a_pause_is_answered_with_what_to_do(app: App, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOR_PAUSED", "starts")
+    for path, body in (("/attach", attach_body()), ("/attach?plan=true", attach_body()), ("/detach", detach_body())):
+        answer = await refused(app, tables, path, body)
+        assert (answer.status, answer.error["code"]) == (503, "Paused")
+        assert "MOOR_PAUSED" in answer.error["message"]
+        assert int(answer.headers["Retry-After"]) > 0
+    monkeypatch.setenv("MOOR_PAUSED", "on")
+    answer = await refused(app, tables, "/attach", attach_body())
+    assert (answer.status, answer.error["code"]) == (503, "SettingInvalid")
+
+
 async def test_an_attach_is_recorded_started_and_answered_with_its_operation(app: App) -> None:
     answer = await app.post("/attach", attach_body(reason="for the vision team"))
 
