@@ -49,6 +49,8 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     taken: list[str] = []
     for name in ("obtain", "reserve"):
         monkeypatch.setattr(locks, name, lambda target, operation_id, name=name: taken.append(name))
+    monkeypatch.setattr(locks, "changing", lambda target, operation_id: None)
+    monkeypatch.setattr(claims, "unreserve", lambda target, operation_id: taken.append("unreserve"))
     return taken
 
 
