@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from activities.workloads.schedules import pause_schedules, paused_by, planned_pauses, planned_resumes, resume_schedules
+from activities.workloads.schedules import pause_schedules, planned_pauses, planned_resumes, resume_schedules
 from domain.operation.codec import encode
 from domain.operation.outcomes import Again, Done
 from domain.operation.record import Intent, StepRecord
 from domain.operation.results import StillPaused
+from domain.operation.undo import paused_by
 from domain.problems import Problem
 from gateways import clock
 from gateways.azure.arm import ArmError
