@@ -13,7 +13,7 @@ from domain.arm_ids import COMPUTE, EXTENSION, MANAGED_CLUSTER, RELAY, SCHEDULE
 from domain.cluster.objects import INSTANCE_TYPES, NAMESPACES
 from domain.operation.next_step import listed
 from domain.operation.record import SKIPPED, SUCCEEDED, Operation
-from domain.operation.results import StillPaused
+from domain.operation.results import ExtensionSent, StillPaused
 from domain.operation.steps import (
     BY_NAME,
     PAUSE_SCHEDULES,
@@ -44,9 +44,13 @@ _REVERTS: Mapping[str, Step] = {
     RELAY: UNDO_RELAY,
     SCHEDULE: RESUME_SCHEDULES,
 }
-# What a step does to a thing of a type, where an undo puts it back: other actions of steps are not reverted.
+# What steps do to things of a type that an undo answers for; of others it is that they create them.
 _CREATE, _UPDATE, PAUSE = "create", "update", "stop"
-_REVERTED_ACTIONS: Mapping[str, tuple[str, ...]] = {SCHEDULE: (PAUSE,), INSTANCE_TYPES: (_CREATE, _UPDATE)}
+_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    SCHEDULE: (PAUSE,),
+    INSTANCE_TYPES: (_CREATE, _UPDATE),
+    EXTENSION: (_CREATE, _UPDATE),  # A change stays: the cluster may have come to rely on it.
+}
 _IN_CLUSTER = re.compile(r".+/(?:managedClusters|connectedClusters)/[^/]+/apis?/(?P<kind>.+)/(?P<name>[^/]+)", re.I)
 
 
@@ -90,7 +94,7 @@ def left_of(operation: Operation) -> tuple[Left, ...]:
     """What an operation made or changed, or set out to, and has not reverted."""
     order = list(_REVERTS)
     made = _made(operation, undone=False)
-    left = [Left(kind, target, _command(kind, target, action)) for kind, target, action in made]
+    left = [Left(kind, target, _command(operation, kind, target, action)) for kind, target, action in made]
     return tuple(
         sorted((each for each in left if not _reverted(operation, each)), key=lambda each: order.index(each.type))
     )
@@ -132,7 +136,7 @@ def _made(operation: Operation, *, undone: bool = True) -> Iterator[tuple[str, s
         # A step that was given up in the middle: its requests may have got through.
         for intent in step.intents if not reverts else ():
             kind = _type_of(intent.resource_id)
-            if kind is None or intent.action not in _REVERTED_ACTIONS.get(kind, (_CREATE,)):
+            if kind is None or intent.action not in _ACTIONS.get(kind, (_CREATE,)):
                 continue
             if intent.resource_id.lower() not in known:
                 yield kind, intent.resource_id, intent.action
@@ -168,7 +172,7 @@ def _type_of(resource_id: str) -> str | None:
     return next((known for known in _REVERTS if known.lower() == kind.lower()), None)
 
 
-def _command(kind: str, target: str, action: str) -> str:
+def _command(operation: Operation, kind: str, target: str, action: str) -> str:
     name = shlex.quote(target.rsplit("/", 1)[-1])
     words = target.split("/")
     if kind == INSTANCE_TYPES and action == _UPDATE:
@@ -184,5 +188,17 @@ def _command(kind: str, target: str, action: str) -> str:
     if kind == EXTENSION:
         sort = "managedClusters" if MANAGED_CLUSTER.lower() in target.lower() else "connectedClusters"
         place = f"--cluster-name {shlex.quote(words[8])} --resource-group {shlex.quote(words[4])} --cluster-type {sort}"
+        if action == _UPDATE:
+            return _change_back(operation, f"--name {name} {place}")
         return f"az k8s-extension delete --name {name} {place} --yes"
     return f"az resource delete --ids {shlex.quote(target)}"
+
+
+def _change_back(operation: Operation, extension: str) -> str:
+    """Sends the settings that a change has replaced, as far as they are known; else shows what the extension has."""
+    sent = operation.result_of(ExtensionSent)
+    before = {name: value for name, value in sent.replaced.items() if value is not None} if sent is not None else {}
+    if not before:
+        return f"az k8s-extension show {extension}"
+    settings = shlex.join(f"{name}={value}" for name, value in sorted(before.items()))
+    return f"az k8s-extension update {extension} --configuration-settings {settings} --yes"

@@ -13,7 +13,7 @@ from domain.cluster.objects import INSTANCE_TYPES, NAMESPACES, instance_type_id,
 from domain.operation.codec import encode
 from domain.operation.outcomes import Created
 from domain.operation.record import Intent, Operation, StepRecord
-from domain.operation.results import StillPaused
+from domain.operation.results import ExtensionSent, StillPaused
 from domain.operation.undo import compute_stays, left_of, may_be_reverted, undo_of
 from domain.problems import Problem
 from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, make_operation
@@ -203,3 +203,21 @@ def test_an_instance_type_that_was_changed_is_changed_back() -> None:
         assert (undo.status, left.id) == ("Incomplete", TYPE_ID)
         assert left.command.startswith("kubectl get instancetype big --output json | jq '.spec = (")
     assert undo_of(failed(created=(), steps=(step, replace(tried, status="Succeeded")))).status == "Done"  # type: ignore[union-attr]
+
+
+def test_a_change_of_the_extension_stays_and_is_named() -> None:
+    changed = StepRecord("install_extension", "do", "Succeeded", intents=(Intent("update", EXTENSION_ID, NOW),))
+    place = "--name azureml --cluster-name aks --resource-group rg --cluster-type managedClusters"
+    skipped = StepRecord("undo_extension", "until", "Skipped")
+    for replaced, command in (
+        ({}, f"az k8s-extension show {place}"),
+        ({"added": None}, f"az k8s-extension show {place}"),
+        (
+            {"added": None, "b": "x y", "a": "1"},
+            f"az k8s-extension update {place} --configuration-settings a=1 'b=x y' --yes",
+        ),
+    ):
+        sent = encode(ExtensionSent(EXTENSION_ID, updated=True, replaced=replaced))
+        undo = undo_of(failed(created=(), steps=(replace(changed, value=sent), skipped)))
+        assert undo is not None
+        assert (undo.status, [left.command for left in undo.left]) == ("Kept", [command])
