@@ -21,7 +21,7 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.operation.steps import BY_NAME, CLAIM
-from domain.operation.undo import INCOMPLETE, KEPT, undo_of
+from domain.operation.undo import INCOMPLETE, KEPT, may_be_reverted, undo_of
 from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage import records
@@ -86,7 +86,7 @@ def finish_what_was_cut_short() -> list[Retried]:
 
 
 def _cut_short(now: datetime) -> Iterator[Operation]:
-    for operation in recent(Filter((FAILED, CANCELED), "attach")):
+    for operation in recent(Filter((FAILED, CANCELED))):
         undo = undo_of(operation)
         if undo is not None and undo.status == INCOMPLETE and _is_due(operation, now) and is_free(operation):
             yield operation
@@ -99,14 +99,18 @@ def _is_due(operation: Operation, now: datetime) -> bool:
 
 def _can_be_finished(operation: Operation) -> bool:
     undo = undo_of(operation)
-    wanted = undo is not None and undo.status in (INCOMPLETE, KEPT) and operation.request.get("onFailure") != "keep"
-    return operation.final and wanted
+    if undo is None or undo.status not in (INCOMPLETE, KEPT) or operation.request.get("onFailure") == "keep":
+        return False
+    return operation.final and any(may_be_reverted(operation, left) for left in undo.left)
 
 
 def _taken_again(step: StepRecord) -> StepRecord:
-    """A step as the run finds it: the claim, what is not reverted, and the last steps begin again, intents kept."""
+    """A step as the run finds it: the claim, what is not reverted, and the last steps begin again.
+
+    What they set out to change is kept, and how far they came.
+    """
     known = BY_NAME.get(step.name)
     again = known is not None and (
         known.name == CLAIM.name or known.always or (known.undo and step.status != SUCCEEDED)
     )
-    return step.begun_again() if again else step
+    return replace(step.begun_again(), progress=step.progress) if again else step

@@ -105,7 +105,11 @@ def _steps_anew(operation: Operation, asked_again: set[str]) -> tuple[StepRecord
     if any(made.undone for made in operation.created):
         # What finished steps had made is gone again: their outcomes hold no more.
         fresh = {step.name for step in kept}
-    return tuple(_fresh(step) if step.name in fresh else _anew(step) for step in kept)
+    half = _half_undone(operation)
+    return tuple(
+        _fresh(step) if step.name in fresh else step.begun_again() if step.name in half else _anew(step)
+        for step in kept
+    )
 
 
 def _is_undo(step: StepRecord) -> bool:
@@ -115,11 +119,23 @@ def _is_undo(step: StepRecord) -> bool:
 
 def _to_redo(operation: Operation) -> set[str]:
     """Steps whose undo has been done, and not by removing what was made; but not what waits for a compute's return."""
+    undone = {step.name for step in operation.steps if step.status == SUCCEEDED}
+    return set() if _is_gone(operation) else _redone_after(undone)
+
+
+def _half_undone(operation: Operation) -> set[str]:
+    """Steps whose undo has begun and not come to its end: done again, and what they did before is still theirs."""
+    begun = {step.name for step in operation.steps if step.intents and step.status != SUCCEEDED}
+    return set() if _is_gone(operation) else _redone_after(begun)
+
+
+def _is_gone(operation: Operation) -> bool:
     gone = operation.step(COMPUTE_GONE.name)
-    if gone is not None and gone.status in (SUCCEEDED, SKIPPED):
-        return set()
-    undone = {step.name for step in operation.steps if step.over and step.status != SKIPPED}
-    return {b.step.name for b in BINDINGS if b.redone and b.undo is not None and b.undo.name in undone}
+    return gone is not None and gone.status in (SUCCEEDED, SKIPPED)
+
+
+def _redone_after(undo: set[str]) -> set[str]:
+    return {b.step.name for b in BINDINGS if b.redone and b.undo is not None and b.undo.name in undo}
 
 
 def _to_begin_anew(operation: Operation) -> set[str]:

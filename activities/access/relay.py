@@ -50,7 +50,6 @@ from gateways.azure.extensions import find_extension
 from gateways.policy import PolicyUnavailable
 from gateways.storage import claims
 
-_HELD_PAUSE = 30.0
 _FAILED = frozenset({"failed", "canceled", "disabled"})
 
 
@@ -64,13 +63,20 @@ def ensure_relay(step: StepAtWork) -> Outcome:
     refused = relay_refused(step, installed)
     if refused is not None:
         return Stop(refused)
+    target = claims.extension_target(str(cluster))
     found = _relay_of(installed)
     if found is not None:
+        # Whoever is installing it reverts its relay with it, should that fail.
+        other = locks.reserve(target, step.operation.id)
+        if other is not None:
+            return locks.wait_for(other)
+        if find_extension(cluster) is None:
+            return Again(None, "the extension has just been removed")
         return Done(_value(found) if found.namespace else None, "the extension exists already", skipped=True)
     # Whoever installs the extension makes its relay: two at once would both take it for theirs.
-    other = locks.obtain(claims.extension_target(str(cluster)), step.operation.id)
+    other = locks.obtain(target, step.operation.id)
     if other is not None:
-        return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
+        return locks.wait_for(other)
     if find_extension(cluster) is not None:
         return Again(None, "the extension has just been installed")
     return _make(step, relay_of(_as_spelt(step, cluster)), str(step.operation.resolved.cluster_location))

@@ -39,23 +39,9 @@ from domain.extension.changes import difference, is_to_change, settings_to_chang
 from domain.extension.checks import FAIL, UNKNOWN, WARNING, check_on_cluster
 from domain.extension.cluster_facts import ClusterFacts, facts
 from domain.extension.keys import CERTIFICATE
-from domain.extension.wanted import (
-    EXTENSION_TYPE,
-    RELEASE_NAMESPACE,
-    UPDATE,
-    Wanted,
-    wanted_extension,
-)
+from domain.extension.wanted import EXTENSION_TYPE, RELEASE_NAMESPACE, UPDATE, Wanted, wanted_extension
 from domain.extension.wire import protected_to_send, version_properties, wire_settings
-from domain.operation.outcomes import (
-    Again,
-    Back,
-    Created,
-    Done,
-    Finding,
-    Outcome,
-    Stop,
-)
+from domain.operation.outcomes import Again, Back, Created, Done, Finding, Outcome, Stop
 from domain.operation.plan import PlannedChange
 from domain.operation.record import Intent
 from domain.operation.results import ExtensionSent
@@ -70,7 +56,6 @@ from gateways.settings import read_settings
 from gateways.storage import claims
 
 API = arm.EXTENSIONS_API
-_HELD_PAUSE = 30.0
 _REMOVAL_PAUSE = 15.0
 # What passes takes about an hour (troubleshooting guide): a step may go back five times, a quarter of an hour apart.
 _SENT_AGAIN_AFTER, _PAUSE = 900.0, 300.0
@@ -80,13 +65,22 @@ _SHOWS_WITHIN = 120.0
 
 def install_extension(step: StepAtWork) -> Outcome:
     """Have the extension on the cluster as the request says: adopt it, change it, install it, or only look."""
-    cluster, wanted = step.operation.cluster, wanted_extension(step.operation.attach_request)
+    target = claims.extension_target(str(step.operation.cluster))
+    outcome = _have(step, wanted_extension(step.operation.attach_request), target)
+    if isinstance(outcome, Stop):
+        # Who stops relies on nothing: whoever has installed the extension may revert that.
+        claims.unreserve(target, step.operation.id)
+    return outcome
+
+
+def _have(step: StepAtWork, wanted: Wanted, target: str) -> Outcome:
+    cluster = step.operation.cluster
     # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
     changing = is_to_change(wanted, find_extension(cluster))
     hold = locks.obtain if changing else locks.reserve
-    other = hold(claims.extension_target(str(cluster)), step.operation.id)
+    other = hold(target, step.operation.id)
     if other is not None:
-        return Again(_HELD_PAUSE, f"operation {other.id} has the cluster's extension in hand")
+        return locks.wait_for(other)
     found = find_extension(cluster)
     if not changing and is_to_change(wanted, found):
         return Again(None, "the extension has just been removed or changed")
@@ -109,9 +103,12 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     """What ``install_extension`` would come to now, and what it would change; nothing is held. Raises ArmError."""
     wanted = wanted_extension(step.operation.attach_request)
     found = find_extension(step.operation.cluster)
-    if found is None and not is_to_change(wanted, None):
-        return ExtensionFacts(problem=_missing(step, wanted)), None
-    unready = _unready(step, found) if found is not None else None
+    unready = _at_first_sight(step, wanted, found)
+    if isinstance(unready, Stop):
+        # Of an operation that is at work on it the next thing is to send it again, or to revert it: the attach waits.
+        other = locks.changing(claims.extension_target(str(step.operation.cluster)), step.operation.id)
+        found = find_extension(step.operation.cluster)  # As it is once that operation has ended.
+        unready = locks.wait_for(other) if other is not None else _at_first_sight(step, wanted, found)
     if isinstance(unready, Stop):
         return ExtensionFacts(problem=unready.problem), None
     foreign = relay_refused(step, found) if step.operation.cluster.resource_type == CONNECTED_CLUSTER else None
@@ -314,12 +311,19 @@ def _state(body: Mapping[str, Any]) -> str:
     return str(body.get("properties", {}).get("provisioningState", "")).lower()
 
 
+def _at_first_sight(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> Stop | Again | None:
+    """What an attach that finds the extension so would come to at once; None when it would do something."""
+    if found is not None:
+        return _unready(step, found)
+    return None if is_to_change(wanted, None) else Stop(_missing(step, wanted))
+
+
 def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Stop | Again | None:
     state = _state(found)
     if state in ("failed", "canceled"):
         return Stop(_install_failed(step, references_possible(step.operation), found, None))
     if state != "succeeded":
-        return Again(_HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
+        return Again(locks.HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
     return None
 
 
@@ -373,14 +377,9 @@ def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:
     if train and train.lower() != wanted.release_train.lower():
         findings.append(Finding("releaseTrain", WARNING, f"The extension is on the release train {train}."))
     if CERTIFICATE in wanted.protected:
-        findings.append(
-            Finding(
-                "tlsCertificate",
-                UNKNOWN,
-                "The certificate that the extension has cannot be read and compared with the one in the vault.",
-                remedy=f"Set manage to {UPDATE} to send the one in the vault.",
-            )
-        )
+        message = "The certificate that the extension has cannot be read and compared with the one in the vault."
+        remedy = f"Set manage to {UPDATE} to send the one in the vault."
+        findings.append(Finding("tlsCertificate", UNKNOWN, message, remedy=remedy))
     return tuple(findings)
 
 

@@ -3,7 +3,8 @@
 A claim carries what its operation was accepted as: whoever finds one whose recording was cut short records it.
 
 Who changes the extension takes the claim and then looks for reservations; who relies on it reserves and then looks for
-a claim. Each writes before it looks, so of two that come at once at least one sees the other and waits.
+a claim. Each writes before it looks, so of two that come at once at least one sees the other and waits. A claim that is
+held already is seen before anything is written.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.operation.acceptance import Acceptance
+from domain.operation.outcomes import Again
 from domain.operation.record import NOT_STARTED, JournalEntry, Operation
 from domain.operation.steps import not_needed
 from gateways.host_json import orchestration_version
@@ -18,6 +20,8 @@ from gateways.storage import claims, records
 from gateways.storage.claims import Claim, ClaimContested
 
 _TRIES = 10
+# Seconds until who waits for another operation looks again.
+HELD_PAUSE = 30.0
 
 
 def obtain(target: str, operation_id: str) -> Operation | None:
@@ -47,16 +51,32 @@ def obtain(target: str, operation_id: str) -> Operation | None:
 
 
 def reserve(target: str, operation_id: str) -> Operation | None:
-    """Rely on a target as it is; None when that is put down, else the live operation that is changing it."""
-    claims.reserve(target, operation_id)
+    """Rely on a target as it is; None when that is put down, else the live operation that is changing it.
+
+    Who has to wait puts nothing down, not even for a moment: the one that is changing the target may look just then,
+    to revert what it did, and would leave it to somebody who does not rely on it.
+    """
+    holder = changing(target, operation_id)
+    if holder is None:
+        claims.reserve(target, operation_id)
+        holder = changing(target, operation_id)
+    if holder is not None:
+        claims.unreserve(target, operation_id)
+    return holder
+
+
+def changing(target: str, operation_id: str) -> Operation | None:
+    """The live operation, other than this one, that has the claim on a target; None when nobody has."""
     held = claims.read(target)
     if held is None or held.operation_id == operation_id:
         return None
     holder = complete(held)
-    if holder is None or left_over(held, holder.operation):
-        return None
-    claims.unreserve(target, operation_id)
-    return holder.operation
+    return None if holder is None or left_over(held, holder.operation) else holder.operation
+
+
+def wait_for(holder: Operation) -> Again:
+    """The outcome of a step that finds another operation at the cluster's extension."""
+    return Again(HELD_PAUSE, f"operation {holder.id} has the cluster's extension in hand")
 
 
 def give_back(target: str, operation_id: str) -> None:

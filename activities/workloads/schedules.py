@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import batch_deployments
 from domain.arm_ids import SCHEDULE
 from domain.compute.resource import state_of
-from domain.operation.outcomes import Done, Finding, Outcome
+from domain.operation.outcomes import Again, Done, Finding, Outcome
 from domain.operation.plan import PlannedChange
-from domain.operation.record import SUCCEEDED, Operation
+from domain.operation.record import CANCELED, FAILED, SUCCEEDED
+from domain.operation.results import StillPaused
+from domain.operation.undo import PAUSE, paused_by, still_paused
 from domain.workloads.uses import starts_work_on, use_by_batch_deployment
+from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
 
-_PAUSE, _RESUME = "stop", "start"
+_RESUME = "start"
+# What becomes of the compute: it stays or is back; it is gone, or Azure is at it; or that does not show yet.
+_STAYS, _GOES, _OPEN = "stays", "goes", "open"
+# A detach that Azure was asked for shows in the compute's state by then.
+_SHOWS_AFTER = timedelta(minutes=15)
 
 
 def pause_schedules(step: StepAtWork) -> Outcome:
@@ -28,7 +36,7 @@ def pause_schedules(step: StepAtWork) -> Outcome:
         step.intend(change.action, change.resource_id)
         _enable(change.resource_id, enabled=False)
     # Earlier attempts of this step may have paused some already: what was intended counts.
-    paused = [i.resource_id for i in step.record.intents if i.action == _PAUSE]
+    paused = [i.resource_id for i in step.record.intents if i.action == PAUSE]
     paused += [c.resource_id for c in changes if c.resource_id not in paused]
     if not paused:
         return Done(detail="no schedule starts work on the compute", skipped=True)
@@ -38,7 +46,7 @@ def pause_schedules(step: StepAtWork) -> Outcome:
 def planned_pauses(step: StepAtWork) -> list[PlannedChange]:
     """The schedules that ``pause_schedules`` disables, as they are now. Raises ArmError."""
     return [
-        PlannedChange("pause_schedules", _PAUSE, schedule, "enabled again if the compute is not detached")
+        PlannedChange("pause_schedules", PAUSE, schedule, "enabled again if the compute is not detached")
         for schedule in _starting(step)
     ]
 
@@ -49,35 +57,61 @@ def planned_resumes(step: StepAtWork) -> list[PlannedChange]:
 
 
 def resume_schedules(step: StepAtWork) -> Outcome:
-    """Enable again what this operation paused: the compute stays, or is back."""
+    """Enable again what this operation paused: the compute stays, or is back. One that cannot be keeps no other."""
     paused = paused_by(step.operation)
     if not paused:
         return Done(detail="this operation paused none", skipped=True)
-    detached, back = step.operation.step("detach_compute"), step.operation.step("compute_ready")
-    is_back = back is not None and back.status == SUCCEEDED
-    if detached is not None and detached.intent is not None and not is_back and not _stays(step):
-        message = f"Azure was asked to detach the compute; what this operation paused stays so: {_names(paused)}."
-        finding = Finding(step.call.step, "warning", message, "Enable them once their jobs have a compute to run on.")
-        return Done(detail="left paused", findings=(finding,), skipped=True)
-    for schedule in paused:
+    claim = step.operation.step("claim")
+    if claim is not None and claim.status in (FAILED, CANCELED):
+        return _left(step, "Another operation has the compute", cut_short=True)
+    becomes = _whereabouts(step)
+    if becomes == _OPEN:
+        return _left(step, "Whether Azure detaches the compute does not show yet", cut_short=True)
+    if becomes == _GOES:
+        return _left(step, "The compute is gone, or Azure was asked to detach it")
+    before = still_paused(step.operation)
+    refused: dict[str, ArmError] = {}
+    for schedule in before:
         step.intend(_RESUME, schedule)
-        _enable(schedule, enabled=True)
-    return Done(detail=f"enabled again: {_names(paused)}")
+        try:
+            _enable(schedule, enabled=True)
+        except ArmError as error:
+            refused[schedule] = error
+    if not refused:
+        return Done(detail=f"enabled again: {_names(paused)}")
+    if step.record.progress_of(StillPaused) != StillPaused(tuple(refused)):
+        return Again(None, f"still paused: {_names([*refused])}", progress=StillPaused(tuple(refused)))
+    raise next(iter(refused.values()))
 
 
-def _stays(step: StepAtWork) -> bool:
-    """Whether the detach has failed finally, and the compute stays; a stuck one may still come to its end."""
-    failed = [s for name in ("detach_compute", "compute_gone") if (s := step.operation.step(name)) and s.problem]
-    if not failed or any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
-        return False
-    found = find_compute(step.operation.compute_id)
-    return found is not None and state_of(found) != "deleting"
+def _left(step: StepAtWork, why: str, *, cut_short: bool = False) -> Done:
+    names = _names(still_paused(step.operation))
+    message = f"{why}; what this operation paused stays so: {names}."
+    finding = Finding(step.call.step, "warning", message, "Enable them once their jobs have a compute to run on.")
+    return Done(detail="left paused", findings=(finding,), skipped=True, cut_short=cut_short)
 
 
-def paused_by(operation: Operation) -> list[str]:
-    """Ids of the schedules that an operation paused, or set out to pause."""
-    step = operation.step("pause_schedules")
-    return [i.resource_id for i in step.intents if i.action == _PAUSE] if step else []
+def _whereabouts(step: StepAtWork) -> str:
+    """What becomes of the compute, by Azure where the record does not tell. Raises ArmError."""
+    operation = step.operation
+    ready, detached = operation.step("compute_ready"), operation.step("detach_compute")
+    if ready is not None and ready.status == SUCCEEDED:
+        return _STAYS
+    failed = [s for name in ("detach_compute", "compute_gone") if (s := operation.step(name)) and s.problem]
+    if any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
+        return _GOES  # It may still come to its end.
+    asked = detached.intent if detached is not None else None
+    try:
+        found = find_compute(operation.compute_id)
+    except ArmError as error:
+        if asked is not None or error.transient:
+            raise
+        return _STAYS  # This operation has not asked for anything else.
+    if found is None:
+        return _GOES
+    if state_of(found) == "deleting":
+        return _OPEN
+    return _STAYS if asked is None or failed or clock.now() - asked.time > _SHOWS_AFTER else _OPEN
 
 
 def _starting(step: StepAtWork) -> Iterator[str]:

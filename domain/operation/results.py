@@ -180,6 +180,15 @@ class TurnedAway:
 
 
 @dataclass(frozen=True)
+class StillPaused:
+    """What ``resume_schedules`` keeps for its next attempt: ids of the schedules that it could not enable yet."""
+
+    STEP: ClassVar[str] = "resume_schedules"
+
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class OrphansFound:
     """Workloads that were left to a compute that is gone."""
 

@@ -105,11 +105,11 @@ DETACH = (
     SNAPSHOT,  # so that it can be attached again as it was
     DETACH_COMPUTE,  # looks once more, and goes back if a job has come since
     COMPUTE_GONE,
+    REMOVE_ROLES,  # as soon as the compute is gone: nothing that follows may keep them where they are
     FIND_ORPHANS,  # a job may have slipped in after that look
-    REMOVE_INSTANCE_TYPES,  # these four when asked, and only what Moor itself made
+    REMOVE_INSTANCE_TYPES,  # these three when asked; like the roles only what Moor itself made
     REMOVE_EXTENSION,
     EXTENSION_GONE,
-    REMOVE_ROLES,  # last: the others may need them
     RESUME_SCHEDULES,  # after a failure: the compute stays
     RECORD,
     NOTIFY,  # after record: subscribers read the final state

@@ -52,7 +52,8 @@ DETACH = {"workloads": {"policy": "cancel", "endpoints": "delete"}}
 def quiet(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr(StepAtWork, "intend", lambda *_: None)
-    monkeypatch.setattr(locks, "obtain", lambda *_: None)
+    for name in ("obtain", "reserve", "changing"):
+        monkeypatch.setattr(locks, name, lambda *_: None)
     monkeypatch.setattr(record_list, "page", lambda *_: Page((), None))
     monkeypatch.setattr(cluster_events, "read", lambda *_: None)
     monkeypatch.setattr(clock, "pause", lambda seconds: None)

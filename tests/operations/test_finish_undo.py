@@ -15,8 +15,8 @@ from domain.arm_ids import COMPUTE
 from domain.catalogue.explain import make_problem
 from domain.operation.next_step import next_step
 from domain.operation.outcomes import Created, Done, Outcome, Stop
-from domain.operation.record import Operation, RequestedBy, StepRecord
-from domain.operation.step_lists import ATTACH
+from domain.operation.record import Intent, Operation, RequestedBy, StepRecord
+from domain.operation.step_lists import ATTACH, PRESENT
 from domain.operation.undo import undo_of
 from domain.problems import Problem
 from gateways import clock
@@ -24,19 +24,23 @@ from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations.finish_undo import finish_undo, finish_what_was_cut_short
 from orchestrators.attach import attach
+from orchestrators.detach import detach
+from orchestrators.reattach import reattach
 from orchestrators.run import wait_until
 from tests.conftest import Tables
-from tests.making import accepted
+from tests.making import WORKSPACE_ID, accepted
 from tests.orchestrators.driver import FakeContext, Scheduled, drive
 
 WHO = RequestedBy("http", "t:grace", "tidy up")
 PROBLEM = Problem("RunTerminated", "The run was terminated.")
 
 
-def cut_short(undo: dict[str, str], *, free: bool = True, at: str = "compute_ready", **fields: Any) -> Operation:
-    """An attach that ended at a step; ``undo`` are the steps of its undo, and what came of them."""
-    made = accepted()
-    names = [step for step in ATTACH if not step.undo]
+def cut_short(
+    undo: dict[str, str], *, kind: str = "attach", free: bool = True, at: str = "compute_ready", **fields: Any
+) -> Operation:
+    """An operation that ended at a step; ``undo`` are the steps of its undo, and what came of them."""
+    made = accepted(kind=kind)
+    names = [step for step in PRESENT[kind] if not step.undo]
     place = [step.name for step in names].index(at)
     states = ["Succeeded"] * place + ["Waiting"] + ["NotStarted"] * (len(names) - place - 1)
     steps = tuple(StepRecord(s.name, s.kind, state) for s, state in zip(names, states, strict=True))
@@ -86,7 +90,8 @@ def run_to_the_end(operation: Operation, monkeypatch: pytest.MonkeyPatch, outcom
 
         return drive(orchestrator, context, answer)
 
-    taken(attach, {"operation": operation.id, "run": operation.run})
+    orchestrators = {"attach": attach, "detach": detach, "reattach": reattach}
+    taken(orchestrators[operation.kind], {"operation": operation.id, "run": operation.run})
     return worked
 
 
@@ -166,3 +171,60 @@ def test_the_timer_leaves_a_compute_that_another_operation_has(tables: Tables, m
     cut_short({"undo_compute": "Failed"}, free=False)
     later(monkeypatch, 2)
     assert finish_what_was_cut_short() == []
+
+
+NIGHTLY = f"{WORKSPACE_ID}/schedules/nightly"
+
+
+def paused(resume: str | None, *, kind: str = "detach", at: str = "drain", **fields: Any) -> Operation:
+    """A detach, or a reattach, that ended at a step with a schedule paused."""
+    before = cut_short({}, kind=kind, at=at, created=(), **fields)
+
+    def decide(seen: Operation) -> Change:
+        record = seen.step("pause_schedules")
+        assert record is not None
+        after = seen.with_step(replace(record, intents=(Intent("stop", NIGHTLY, seen.created_time),)))
+        if resume is not None:
+            after = after.with_step(StepRecord("resume_schedules", "do", resume))
+        return Change(after)
+
+    return records.change(before.id, None, decide, before.created_time).operation
+
+
+@pytest.mark.parametrize(("kind", "resume"), [("detach", None), ("detach", "Failed"), ("reattach", "Failed")])
+def test_schedules_that_stayed_paused_are_enabled_by_the_timer_and_nothing_else_is_done(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, kind: str, resume: str | None
+) -> None:
+    before = paused(resume, kind=kind)
+    undo = undo_of(before)
+    assert undo is not None
+    assert (undo.status, [left.id for left in undo.left]) == ("Incomplete", [NIGHTLY])
+    later(monkeypatch, 1.1)
+    (retried,) = finish_what_was_cut_short()
+    assert (retried.operation.id, retried.run, retried.operation.status) == (before.id, 2, "Undoing")
+    worked = run_to_the_end(retried.operation, monkeypatch, {})
+    assert worked == ["claim", "resume_schedules", "record", "notify", "release"]
+    stored = records.read(before.id)
+    assert stored is not None
+    undo = undo_of(stored.operation)
+    assert undo is not None
+    assert (stored.operation.status, undo.status, undo.left) == ("Failed", "Done", ())
+    later(monkeypatch, 48)
+    assert finish_what_was_cut_short() == []
+
+
+def test_those_of_a_compute_that_is_gone_stay_paused_and_a_person_may_have_that_looked_at_again(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = paused("Skipped", at="compute_gone")
+    later(monkeypatch, 2)
+    assert finish_what_was_cut_short() == []
+    assert finish_undo(before.id, WHO).run == 2
+
+
+def test_what_a_reattach_made_is_not_reverted(tables: Tables) -> None:
+    before = cut_short({}, kind="reattach", at="compute_ready")
+    undo = undo_of(before)
+    assert undo is not None
+    assert (undo.status, len(undo.left)) == ("Kept", 1)
+    assert finish_undo(before.id, WHO).run is None

@@ -119,6 +119,19 @@ def test_what_only_began_a_wait_that_failed_is_begun_anew(tables: Tables) -> Non
     assert [(s.name, len(s.intents)) for s in after.steps] == [("smoke_test", 0), ("smoke_test_done", 1)]
 
 
+@pytest.mark.parametrize("status", ["Failed", "Waiting", "Skipped"])
+def test_what_was_paused_and_only_partly_resumed_is_paused_again_and_remembered(tables: Tables, status: str) -> None:
+    """What is paused still does not show as enabled: who forgot it would never enable it again."""
+    steps = (step("pause_schedules", "Succeeded"), step("drain", "Failed"), step("resume_schedules", status))
+    after = retry(operation_that("Failed", steps).id, WHO).operation.step("pause_schedules")
+    assert after is not None
+    assert (after.status, len(after.intents)) == ("NotStarted", 1)
+    begun = (*steps[:2], step("resume_schedules", status, intents=()))
+    after = retry(operation_that("Failed", begun).id, WHO).operation.step("pause_schedules")
+    assert after is not None
+    assert (after.status, len(after.intents)) == ("Succeeded", 1)
+
+
 def test_what_was_paused_and_resumed_is_paused_again(tables: Tables) -> None:
     steps = (step("pause_schedules", "Succeeded"), step("drain", "Failed"), step("resume_schedules", "Succeeded"))
     after = retry(operation_that("Failed", steps).id, WHO).operation

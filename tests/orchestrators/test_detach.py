@@ -46,8 +46,16 @@ def test_what_is_remembered_is_taken_down_while_it_is_there() -> None:
     assert in_order(DETACH, SNAPSHOT, DETACH_COMPUTE, COMPUTE_GONE, FIND_ORPHANS)
 
 
-def test_the_clean_up_comes_when_the_compute_is_gone_and_roles_last() -> None:
-    assert in_order(DETACH, COMPUTE_GONE, REMOVE_INSTANCE_TYPES, REMOVE_EXTENSION, EXTENSION_GONE, REMOVE_ROLES, RECORD)
+def test_roles_go_as_soon_as_the_compute_is_gone_whatever_becomes_of_the_rest() -> None:
+    assert DETACH.index(REMOVE_ROLES) == DETACH.index(COMPUTE_GONE) + 1
+    assert in_order(DETACH, FIND_ORPHANS, REMOVE_INSTANCE_TYPES, REMOVE_EXTENSION, EXTENSION_GONE, RECORD)
+    for name in ("find_orphans", "remove_instance_types", "remove_extension", "extension_gone"):
+        assert "remove_roles" in taken(detach, {name: STOP}), name
+
+
+def test_while_the_compute_stays_its_roles_stay() -> None:
+    for name in names(DETACH[: DETACH.index(REMOVE_ROLES)]):
+        assert "remove_roles" not in taken(detach, {name: STOP}), name
 
 
 def test_once_azure_detaches_nothing_cancels_it() -> None:

@@ -33,7 +33,8 @@ def test_nothing_changes_before_preflight_of_both_halves_nor_before_a_person_has
 
 def test_the_first_half_is_a_detach_that_remembers_what_it_attaches_again() -> None:
     of_a_detach = DETACH[: DETACH.index(FIND_ORPHANS) + 1]
-    assert names(FIRST_HALF) == [name for name in names(of_a_detach) if name != "snapshot"]
+    # The compute comes back: its roles stay.
+    assert names(FIRST_HALF) == [name for name in names(of_a_detach) if name not in ("snapshot", "remove_roles")]
 
 
 def test_the_second_half_is_an_attach_of_what_was_there() -> None:

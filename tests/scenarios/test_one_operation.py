@@ -145,7 +145,6 @@ def test_two_computes_on_one_cluster(stack: Stack, new_place: Callable[[], Place
     assert claims_of(stack, *ids) == []
 
 
-@pytest.mark.long  # On a busy machine both have failed now and then, which is not understood yet.
 def test_the_next_one_may_go_when_one_has_failed(stack: Stack, new_place: Callable[[], Place]) -> None:
     """Who waits for another operation's extension is not held up by its failure, and installs it then."""
     place, elsewhere = new_place(), new_place()

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from local.stack import Stack
+from tests.faults.invariants import Invariants
 from tests.scenarios.helpers import (
     Place,
     at_step,
     changes,
     deletes,
     ended,
+    manage,
     put_in_place,
     step_of,
     succeeded,
+    watch_until,
 )
 
 
@@ -87,6 +90,29 @@ def test_a_cancelled_detach_enables_schedules_again(stack: Stack, place: Place) 
     assert stack.app.call("POST", f"/operations/{operation_id}/cancel", {}).status == 202
     assert ended(stack, operation_id)["status"] == "Canceled"
     assert body_of(stack, here)["isEnabled"] is True
+
+
+def test_a_detach_whose_run_was_terminated_names_the_schedules_and_enables_them_when_asked(
+    stack: Stack, place: Place, invariants: Invariants
+) -> None:
+    put_in_place(stack, place)
+    nightly = have_schedule(stack, place, "nightly", place.compute_id)
+    stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id)
+    operation_id = str(stack.app.start("detach", place.detach_body(workloads={"policy": "wait"}))["id"])
+    invariants.excuse("journal whole", operation_id)
+    at_step(stack, operation_id, "drain", "Waiting")
+    assert manage(stack, "POST", f"/instances/{operation_id}-1/terminate?reason=enough").status == 202
+    watch_until(stack, lambda: stack.app.operation(operation_id)["finishedDateTime"], "the end of what was terminated")
+    failed = stack.app.operation(operation_id)
+    assert (failed["status"], failed["undo"]["status"]) == ("Failed", "Incomplete")
+    (left,) = failed["undo"]["left"]
+    assert left["id"].lower() == nightly.lower()
+    assert left["command"].startswith("az ml schedule enable --name nightly ")
+    assert stack.app.call("POST", f"/operations/{operation_id}/retry?mode=undo", {}).status == 202
+    stack.app.wait_until(operation_id, lambda o: (o["undo"] or {}).get("status") == "Done")
+    assert ended(stack, operation_id)["status"] == "Failed"
+    assert body_of(stack, nightly)["isEnabled"] is True
+    assert changes(stack, place.compute_id) == []
 
 
 def test_endpoints_are_taken_down_in_order(stack: Stack, place: Place) -> None:

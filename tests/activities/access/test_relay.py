@@ -48,7 +48,8 @@ class ReadyAtOnce(FakeArm):
 
 @pytest.fixture(autouse=True)
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "obtain", lambda target, operation_id: None)
+    for name in ("obtain", "reserve"):
+        monkeypatch.setattr(locks, name, lambda target, operation_id: None)
 
 
 def ensuring(cluster: str = ARC, **extension: Any) -> StepAtWork:

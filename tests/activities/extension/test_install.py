@@ -49,6 +49,8 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     taken: list[str] = []
     for name in ("obtain", "reserve"):
         monkeypatch.setattr(locks, name, lambda target, operation_id, name=name: taken.append(name))
+    monkeypatch.setattr(locks, "changing", lambda target, operation_id: None)
+    monkeypatch.setattr(claims, "unreserve", lambda target, operation_id: taken.append("unreserve"))
     return taken
 
 
@@ -106,7 +108,7 @@ def test_one_that_differs_is_refused_or_brought_in_line(monkeypatch: pytest.Monk
     assert isinstance(outcome, Done)
     assert isinstance(outcome.value, ExtensionSent)
     assert outcome.value.updated
-    assert (held, arm.calls, intents) == (["reserve", "obtain"], [("PATCH", TARGET)], [("update", TARGET)])
+    assert (held, arm.calls, intents) == (["reserve", "unreserve", "obtain"], [("PATCH", TARGET)], [("update", TARGET)])
 
 
 def test_none_where_none_may_be_installed(monkeypatch: pytest.MonkeyPatch, held: list[str]) -> None:

@@ -25,6 +25,7 @@ from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
 from gateways.azure.long_running import OVER, Progress
+from gateways.storage import claims
 from tests.making import CLUSTER_ID, make_operation
 
 TARGET = f"{CLUSTER_ID}/providers/{EXTENSION}/azureml"
@@ -85,6 +86,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         monkeypatch.setattr(install, "poll", lambda _: Progress(OVER, error=error))
         monkeypatch.setattr(locks, "obtain", lambda *_: None)
         monkeypatch.setattr(locks, "reserve", lambda *_: None)
+        monkeypatch.setattr(claims, "unreserve", lambda *_: None)
         monkeypatch.setattr(StepAtWork, "intend", lambda self, action, target: sent.append(action))
         return sent
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from activities.workloads.schedules import pause_schedules, paused_by, planned_pauses, planned_resumes, resume_schedules
-from domain.operation.outcomes import Done
+from activities.workloads.schedules import pause_schedules, planned_pauses, planned_resumes, resume_schedules
+from domain.operation.codec import encode
+from domain.operation.outcomes import Again, Done
 from domain.operation.record import Intent, StepRecord
+from domain.operation.results import StillPaused
+from domain.operation.undo import paused_by
 from domain.problems import Problem
+from gateways import clock
+from gateways.azure.arm import ArmError
 from tests.activities.making import FakeArm, Intents, at_work, watch_intents
 from tests.making import NOW, WORKSPACE_ID
 
@@ -90,3 +97,55 @@ def test_once_azure_was_asked_they_stay_paused_unless_the_compute_stays(
     assert isinstance(told, Done)
     assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is resumed
     assert bool(told.findings) is not resumed
+
+
+@pytest.mark.parametrize(
+    ("minutes", "state", "outcome"),
+    [
+        (1.0, "Succeeded", (False, True)),  # Azure may still begin.
+        (20.0, "Succeeded", (True, False)),
+        (20.0, "Deleting", (False, True)),
+        (20.0, None, (False, False)),  # Nothing would run them.
+    ],
+)
+def test_of_a_detach_that_was_given_up_azure_says_whether_the_compute_stays(
+    azure: FakeArm, intents: Intents, minutes: float, state: str | None, outcome: tuple[bool, bool]
+) -> None:
+    azure.bodies[NIGHTLY] = schedule(NIGHTLY, COMPUTE, enabled=False)
+    azure.bodies[COMPUTE] = 404 if state is None else {"properties": {"provisioningState": state}}
+    intent = Intent("detach", COMPUTE, clock.now() - timedelta(minutes=minutes))
+    asked = StepRecord("detach_compute", "do", "Succeeded", intents=(intent,))
+    told = resume_schedules(at_work("resume_schedules", earlier=(PAUSED, asked, StepRecord("compute_gone", "until"))))
+    assert isinstance(told, Done)
+    assert (azure.bodies[NIGHTLY]["properties"]["isEnabled"], told.cut_short) == outcome
+    assert told.skipped is not outcome[0]
+
+
+def test_without_a_detach_schedules_of_a_compute_that_is_gone_stay_paused(azure: FakeArm, intents: Intents) -> None:
+    """Another detach has taken it meanwhile. Where Azure does not say whether, nothing speaks against it."""
+    azure.bodies[NIGHTLY] = schedule(NIGHTLY, COMPUTE, enabled=False)
+    for found, enabled in ((404, False), (403, True)):
+        azure.bodies[COMPUTE] = found
+        assert isinstance(resume_schedules(at_work("resume_schedules", earlier=(PAUSED,))), Done)
+        assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is enabled
+
+
+def test_while_another_operation_has_the_compute_nothing_is_enabled(azure: FakeArm, intents: Intents) -> None:
+    told = resume_schedules(at_work("resume_schedules", earlier=(StepRecord("claim", "do", "Failed"), PAUSED)))
+    assert isinstance(told, Done)
+    assert (told.cut_short, azure.calls) == (True, [])
+
+
+def test_one_that_cannot_be_enabled_keeps_no_other_and_is_what_is_left(azure: FakeArm, intents: Intents) -> None:
+    both = replace(PAUSED, intents=(*(Intent("stop", each, NOW) for each in (OTHER, NIGHTLY)),))
+    azure.bodies[NIGHTLY] = schedule(NIGHTLY, COMPUTE, enabled=False)
+    azure.bodies[OTHER] = 403
+    step = at_work("resume_schedules", earlier=(both,))
+    told = resume_schedules(step)
+    assert told == Again(None, "still paused: other", progress=StillPaused((OTHER,)))
+    assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is True
+    step.operation = step.operation.with_step(replace(step.record, progress=encode(StillPaused((OTHER,)))))
+    intents.clear()
+    with pytest.raises(ArmError):
+        resume_schedules(step)
+    assert intents == [("start", OTHER)]

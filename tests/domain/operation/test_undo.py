@@ -1,4 +1,4 @@
-"""What a failed attach has left, with the command that removes it."""
+"""What a failed operation has left, with the command that reverts it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import pytest
 
 from domain.access.relay import HYBRID_CONNECTION
 from domain.access.roles import ROLE_ASSIGNMENT
-from domain.arm_ids import COMPUTE, EXTENSION, RELAY
+from domain.arm_ids import COMPUTE, EXTENSION, RELAY, SCHEDULE
 from domain.cluster.objects import INSTANCE_TYPES, NAMESPACES, instance_type_id, namespace_id
+from domain.operation.codec import encode
 from domain.operation.outcomes import Created
 from domain.operation.record import Intent, Operation, StepRecord
-from domain.operation.undo import compute_stays, left_of, undo_of
+from domain.operation.results import ExtensionSent, StillPaused
+from domain.operation.undo import compute_stays, left_of, may_be_reverted, undo_of
 from domain.problems import Problem
 from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, make_operation
 
@@ -125,7 +127,6 @@ def test_while_it_reverts_it_is_running() -> None:
     "fields",
     [
         {"kind": "detach"},
-        {"kind": "reattach"},
         {"plan_only": True},
         {"created": ()},
         {"status": "Succeeded", "problem": None},
@@ -134,3 +135,89 @@ def test_while_it_reverts_it_is_running() -> None:
 )
 def test_others_have_no_undo(fields: dict[str, object]) -> None:
     assert undo_of(failed(**fields)) is None
+
+
+SCHEDULES = [f"{WORKSPACE_ID}/schedules/{name}" for name in ("nightly", "weekly")]
+PAUSED = StepRecord("pause_schedules", "do", "Succeeded", intents=tuple(Intent("stop", i, NOW) for i in SCHEDULES))
+
+
+def detaching(*steps: StepRecord, **fields: object) -> Operation:
+    given = {"kind": "detach", "created": (), "steps": (PAUSED, *steps), **fields}
+    return failed(**given)
+
+
+def resumed(status: str, **fields: object) -> StepRecord:
+    return replace(StepRecord("resume_schedules", "do", status), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["detach", "reattach"])
+@pytest.mark.parametrize(
+    ("steps", "status", "left"),
+    [
+        ((), "Incomplete", SCHEDULES),  # Nobody came to enable them.
+        ((resumed("Failed"),), "Incomplete", SCHEDULES),
+        ((resumed("Failed", progress=encode(StillPaused((SCHEDULES[1],)))),), "Incomplete", SCHEDULES[1:]),
+        ((resumed("Skipped", cut_short=True),), "Incomplete", SCHEDULES),
+        ((resumed("Skipped"),), "Kept", SCHEDULES),  # The compute is gone.
+        ((resumed("Succeeded", progress=encode(StillPaused((SCHEDULES[1],)))),), "Done", []),
+    ],
+)
+def test_schedules_that_stay_paused_are_named(
+    kind: str, steps: tuple[StepRecord, ...], status: str, left: list[str]
+) -> None:
+    for end in ("Failed", "Canceled"):
+        undo = undo_of(detaching(*steps, kind=kind, status=end))
+        assert undo is not None
+        assert (undo.status, [each.id for each in undo.left]) == (status, left)
+        assert {each.type for each in undo.left} <= {SCHEDULE}
+
+
+def test_a_schedule_is_enabled_by_a_command() -> None:
+    command = "az ml schedule enable --name nightly --workspace-name ws --resource-group rg"
+    assert left_of(detaching())[0].command == command
+
+
+def test_what_a_detach_was_set_out_to_pause_counts_while_it_is_at_work_and_none_when_it_succeeded() -> None:
+    undo = undo_of(detaching(steps=(replace(PAUSED, status="Running"),), status="Undoing"))
+    assert undo is not None
+    assert (undo.status, [each.id for each in undo.left]) == ("Running", SCHEDULES)
+    assert undo_of(detaching(status="Succeeded", problem=None)) is None
+    assert undo_of(detaching(steps=())) is None
+
+
+def test_what_a_reattach_made_is_kept_for_its_retry_and_named() -> None:
+    operation = failed(kind="reattach")
+    undo = undo_of(operation)
+    assert undo is not None
+    assert (undo.status, [left.type for left in undo.left]) == ("Kept", [COMPUTE, ROLE_ASSIGNMENT, EXTENSION])
+    assert [may_be_reverted(operation, left) for left in undo.left] == [False] * 3
+
+
+def test_an_instance_type_that_was_changed_is_changed_back() -> None:
+    step = StepRecord("apply_instance_types", "do", "Succeeded", intents=(Intent("update", TYPE_ID, NOW),))
+    tried = StepRecord("undo_instance_types", "until", "Failed", intents=(Intent("update", TYPE_ID, NOW),))
+    for steps in ((step,), (step, tried)):
+        undo = undo_of(failed(created=(), steps=steps))
+        assert undo is not None
+        (left,) = undo.left
+        assert (undo.status, left.id) == ("Incomplete", TYPE_ID)
+        assert left.command.startswith("kubectl get instancetype big --output json | jq '.spec = (")
+    assert undo_of(failed(created=(), steps=(step, replace(tried, status="Succeeded")))).status == "Done"  # type: ignore[union-attr]
+
+
+def test_a_change_of_the_extension_stays_and_is_named() -> None:
+    changed = StepRecord("install_extension", "do", "Succeeded", intents=(Intent("update", EXTENSION_ID, NOW),))
+    place = "--name azureml --cluster-name aks --resource-group rg --cluster-type managedClusters"
+    skipped = StepRecord("undo_extension", "until", "Skipped")
+    for replaced, command in (
+        ({}, f"az k8s-extension show {place}"),
+        ({"added": None}, f"az k8s-extension show {place}"),
+        (
+            {"added": None, "b": "x y", "a": "1"},
+            f"az k8s-extension update {place} --configuration-settings a=1 'b=x y' --yes",
+        ),
+    ):
+        sent = encode(ExtensionSent(EXTENSION_ID, updated=True, replaced=replaced))
+        undo = undo_of(failed(created=(), steps=(replace(changed, value=sent), skipped)))
+        assert undo is not None
+        assert (undo.status, [left.command for left in undo.left]) == ("Kept", [command])
