@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ def test_paths_are_made_of_typed_ids() -> None:
 def test_no_path_is_made_of_what_leads_elsewhere(hostile: str) -> None:
     workspace = parse_arm_id(SITE)
     subscription = _GROUP.split("/")[2]
-    makers = (
+    makers: tuple[Callable[[], object], ...] = (
         lambda: ArmPath(f"/subscriptions/{hostile}/x"),
         lambda: workspace.path.below(hostile),
         lambda: workspace.path.below("jobs", hostile, "cancel"),

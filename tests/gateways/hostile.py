@@ -122,8 +122,8 @@ def parts(kept: Hostile) -> Iterator[bytes]:
         case "long header":
             yield head + b"X-A: " + b"a" * MIB + b"\r\nContent-Length: 2\r\n\r\n{}"
         case "loop of two":
-            page = len(kept.asked) % 2
-            body = json.dumps({"value": [{}], "nextLink": f"{kept.url}/subscriptions/s/x?page={page}"}).encode()
+            number = len(kept.asked) % 2
+            body = json.dumps({"value": [{}], "nextLink": f"{kept.url}/subscriptions/s/x?page={number}"}).encode()
             yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body
         case "endless continue":
             body = json.dumps({"metadata": {"continue": f"{kept.other}{len(kept.asked)}"}, "items": []}).encode()

@@ -23,7 +23,7 @@ from domain.arm_ids import checked_path
 from domain.operation.codec import encode
 from domain.operation.record import StepRecord
 from domain.operation.results import Resolved
-from gateways import clock
+from gateways import clock, policy
 from gateways.kubernetes import connection
 from gateways.storage import cluster_events, record_list
 from gateways.storage.record_list import Page
@@ -85,7 +85,7 @@ def quieten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cluster_events, "set_gone", lambda *_: None)
     patch.setattr(clock, "pause", lambda seconds: None)
     # A policy that gives events everything, so that tags are read to their end.
-    patch.setattr(look_at_cluster.policy, "entry_for_events", lambda workspace: object())
+    patch.setattr(policy, "entry_for_events", lambda workspace: object())
     patch.setattr(look_at_cluster, "refusals", lambda *_: [])
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, checked_path, parse_arm_id, resource_at
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmPath, checked_path, parse_arm_id, resource_at
 from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.tags import COMPUTE_TAG, NAMESPACE_TAG, WORKSPACE_TAG, request_of_tags
 from gateways.azure import arm
 from gateways.azure.own_host import origin_of
 from gateways.kubernetes import connection
 from gateways.kubernetes.api import Unreachable
-from tests.activities.hostile_azure import ARC_ID, FQDN, GROUP, HOSTILE, HostileAzure, install
+from gateways.storage import cluster_events
+from tests.activities.hostile_azure import ARC_ID, FQDN, GROUP, HOSTILE, MANAGER, HostileAzure, install
 from tests.hostile.answers import OWN
 from tests.hostile.tally import Tally
 from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID
@@ -68,7 +70,7 @@ def _requests(text: str) -> Iterator[tuple[str, Callable[[], object]]]:
         for field in body:
             if isinstance(body[field], str):
                 forged = {**body, field: text.replace("{}", body[field])}
-                yield f"{kind} {field}", lambda kind=kind, forged=forged: _accepted(kind, forged)
+                yield f"{kind} {field}", partial(_accepted, kind, forged)
     identity = {"type": "UserAssigned", "userAssignedIdentityId": text.replace("{}", _USER)}
     yield "attach identity", lambda: _accepted("attach", {**_BODIES["attach"], "identity": identity})
 
@@ -98,7 +100,7 @@ def _tags(text: str) -> Iterator[tuple[str, Callable[[], object]]]:
             _see_ids(request_to_json(request))
 
     for name, value in honest.items():
-        yield f"tag {name}", lambda name=name, value=value: read({**honest, name: text.replace("{}", value)})
+        yield f"tag {name}", partial(read, {**honest, name: text.replace("{}", value)})
 
 
 def _events(text: str, patch: pytest.MonkeyPatch) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -107,32 +109,41 @@ def _events(text: str, patch: pytest.MonkeyPatch) -> Iterator[tuple[str, Callabl
     def noted(key: str, **_: Any) -> None:
         assert str(parse_arm_id(key, MANAGED_CLUSTER, CONNECTED_CLUSTER)).lower() == key
 
-    patch.setattr(events.cluster_events, "note", noted)
+    patch.setattr(cluster_events, "note", noted)
     kind = "Microsoft.Resources.ResourceWriteSuccess"
     moment: datetime = NOW
     for cluster, action in ((CLUSTER_ID, f"{MANAGED_CLUSTER}/write"), (ARC_ID, f"{CONNECTED_CLUSTER}/write")):
         forged = text.replace("{}", cluster)
         data = {"operationName": action}
-        yield f"subject {action}", lambda forged=forged, data=data: events._note(kind, forged, data, moment)
+        yield f"subject {action}", partial(events._note, kind, forged, data, moment)
         uri = {"operationName": action, "resourceUri": forged}
-        yield f"resourceUri {action}", lambda uri=uri: events._note(kind, None, uri, moment)
+        yield f"resourceUri {action}", partial(events._note, kind, None, uri, moment)
 
 
 def _records(text: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """What holders of the tables may write: ids of what an operation made, or is to ask for again."""
     for honest in (f"{WORKSPACE_ID}/jobs/j", f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensions/x"):
         forged = text.replace("{}", honest)
-        yield f"record {honest}", lambda forged=forged: arm.get(arm.path_of(forged), "2025-12-01")
-        yield f"scope {honest}", lambda forged=forged: arm.get(arm.scope_of(forged), "2025-12-01")
-        yield f"url {honest}", lambda forged=forged: arm.get_url(f"https://management.azure.com{forged}")
+        yield f"record {honest}", partial(_get, lambda each: arm.path_of(each), forged)
+        yield f"scope {honest}", partial(_get, arm.scope_of, forged)
+        yield f"url {honest}", partial(arm.get_url, f"https://{MANAGER}{forged}")
+
+
+def _get(path_of: Callable[[str], ArmPath], text: str) -> None:
+    arm.get(path_of(text), "2025-12-01")
 
 
 def _kubeconfigs(text: str, patch: pytest.MonkeyPatch) -> Iterator[tuple[str, Callable[[], object]]]:
     asked: list[str] = []
-    patch.setattr(connection, "entra_token", lambda: asked.append("token") or "t")
+
+    def token() -> str:
+        asked.append("token")
+        return "t"
+
+    patch.setattr(connection, "entra_token", token)
     for server in (f"https://{FQDN}:443", f"https://{FQDN}", FQDN, f"{FQDN}:443"):
-        yield f"server {server}", lambda server=server: _way(text.replace("{}", server), asked)
-        yield f"server https://{server}", lambda server=server: _way(f"https://{text.replace('{}', server)}", asked)
+        yield f"server {server}", partial(_way, text.replace("{}", server), asked)
+        yield f"server https://{server}", partial(_way, f"https://{text.replace('{}', server)}", asked)
 
 
 def _way(server: str, asked: list[str]) -> None:
