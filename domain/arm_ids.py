@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
 COMPUTE = f"{WORKSPACE}/computes"
@@ -20,6 +21,7 @@ ONLINE_ENDPOINT, BATCH_ENDPOINT = f"{WORKSPACE}/onlineEndpoints", f"{WORKSPACE}/
 ONLINE_DEPLOYMENT, BATCH_DEPLOYMENT = f"{ONLINE_ENDPOINT}/deployments", f"{BATCH_ENDPOINT}/deployments"
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_SUBSCRIPTION = re.compile(r"[0-9A-Za-z][-0-9A-Za-z]{0,63}\Z")
 _GROUP = re.compile(r"[-\w._()]{0,89}[-\w_()]\Z")
 # Resource names that this product addresses; ARM refuses what lies outside long before these limits matter.
 _NAME = re.compile(r"[A-Za-z0-9][-\w.]{0,127}\Z", re.ASCII)
@@ -33,6 +35,30 @@ _SEGMENT = re.compile(r"[-\w.():~]{1,260}\Z")
 _REGION = re.compile(r"[A-Za-z][A-Za-z0-9 ]{0,63}\Z")
 _ROOTS = frozenset({"subscriptions", "providers"})
 _LONGEST_PATH = 2_000
+
+
+class ArmPath(str):
+    """A path of Azure Resource Manager: what its gateway takes, and nothing else. It reads and compares as its text.
+
+    Only this module makes it, from typed ids (``ArmId.path``, ``Resource.path``, ``subscription_path``); type checks
+    refuse a text in its place. Raises ValueError as ``checked_path`` does, however it is made.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Raises ValueError."""
+        return super().__new__(cls, checked_path(text))
+
+    def below(self, *segments: str) -> ArmPath:
+        """The path of what stands below it. Raises ValueError for a text that is not one segment."""
+        if any("/" in each for each in segments):
+            raise ValueError("is no segment of a path of Azure Resource Manager")
+        return ArmPath("/".join((self, *segments)))
+
+    def listing(self, resource_type: str) -> ArmPath:
+        """The path of all resources of a type at this scope: ``.../providers/A/b``. Raises ValueError."""
+        return self.below("providers", *resource_type.split("/"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +77,11 @@ class ArmId:
         )
 
     @property
+    def path(self) -> ArmPath:
+        """The id as Azure Resource Manager is asked for it. Raises ValueError for an id that nobody has parsed."""
+        return ArmPath(str(self))
+
+    @property
     def key(self) -> str:
         """The id in lower case: equal for every spelling of one resource."""
         return str(self).lower()
@@ -66,6 +97,11 @@ class Resource:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def path(self) -> ArmPath:
+        """The id as Azure Resource Manager is asked for it. Raises ValueError for an id that nobody has parsed."""
+        return ArmPath(self.text)
 
     @property
     def key(self) -> str:
@@ -152,6 +188,30 @@ def resource_at(text: object, *allowed_types: str, under: ArmId | Resource | Non
         return None
 
 
+def subscription_path(subscription: str) -> ArmPath:
+    """A subscription's own path, by its id as a typed id has it. Raises ValueError for what cannot be one."""
+    if not _SUBSCRIPTION.match(subscription):
+        raise ValueError(f"'{subscription}' is not a subscription id")
+    return ArmPath(f"/subscriptions/{subscription.lower()}")
+
+
+def group_path(subscription: str, group: str) -> ArmPath:
+    """A resource group's own path. Raises ValueError when a text is no such name."""
+    if not _GROUP.match(group):
+        raise ValueError(f"'{group}' is not a valid resource group name")
+    return subscription_path(subscription).below("resourceGroups", group)
+
+
+def parse_scope(text: str) -> ArmPath:
+    """The path of what roles can be assigned on: a resource, a resource group or a subscription. Raises ValueError."""
+    root, *rest = text.strip("/").split("/")
+    if root.lower() == "subscriptions" and len(rest) == 1:
+        return subscription_path(rest[0])
+    if root.lower() == "subscriptions" and len(rest) == 3 and rest[1].lower() == "resourcegroups":
+        return group_path(rest[0], rest[2])
+    return parse_resource(text).path
+
+
 def guid_in(text: object) -> str | None:
     """An object id, or another GUID, of an answer of Azure; None when it is none."""
     return text if isinstance(text, str) and _GUID.match(text) else None
@@ -180,11 +240,11 @@ def same_resource(left: str, right: str) -> bool:
     return left.strip("/").lower() == right.strip("/").lower()
 
 
-def compute_id(workspace: ArmId, compute_name: str) -> str:
-    """ARM id of a compute of a workspace."""
-    return f"{workspace}/computes/{compute_name}"
+def compute_id(workspace: ArmId, compute_name: str) -> ArmPath:
+    """ARM id of a compute of a workspace. Raises ValueError for what cannot be its name."""
+    return workspace.path.below("computes", compute_name)
 
 
-def extension_id(cluster: ArmId, name: str) -> str:
-    """ARM id of a cluster extension, an extension resource of the cluster itself."""
-    return f"{cluster}/providers/{EXTENSION}/{name}"
+def extension_id(cluster: ArmId, name: str) -> ArmPath:
+    """ARM id of a cluster extension, an extension resource of the cluster itself. Raises ValueError for no name."""
+    return cluster.path.listing(EXTENSION).below(name)

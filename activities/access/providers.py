@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from activities.runtime.step import StepAtWork
-from domain.arm_ids import CONNECTED_CLUSTER
+from domain.arm_ids import CONNECTED_CLUSTER, ArmPath, subscription_path
 from domain.operation.outcomes import Again, Done, Outcome
 from domain.operation.plan import PlannedChange
 from domain.preflight.providers import providers_for, unregistered
@@ -27,7 +27,7 @@ def register_providers(step: StepAtWork) -> Outcome:
     states = {name: registration_state(step.operation.cluster.subscription, name) for name in providers(step)}
     for change in planned_registrations(step, states):
         step.intend(change.action, change.resource_id)
-        arm.post(f"{change.resource_id}/register", PROVIDERS_API)
+        arm.post(_path(step, change.resource_id.rpartition("/")[2]).below("register"), PROVIDERS_API)
     waiting = unregistered(states)
     if waiting:
         return Again(_PAUSE, f"Azure registers {', '.join(waiting)}")
@@ -38,12 +38,15 @@ def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[P
     """What ``register_providers`` changes, by the registration states; nothing unless the request asks for it."""
     if not step.operation.attach_request.get("registerProviders"):
         return []
-    scope = f"/subscriptions/{step.operation.cluster.subscription}/providers"
     return [
-        PlannedChange("register_providers", "update", f"{scope}/{name}", "registers the resource provider")
+        PlannedChange("register_providers", "update", _path(step, name), "registers the resource provider")
         for name in unregistered(states)
         if states[name].lower() != "registering"
     ]
+
+
+def _path(step: StepAtWork, provider: str) -> ArmPath:
+    return subscription_path(step.operation.cluster.subscription).listing(provider)
 
 
 def providers(step: StepAtWork) -> tuple[str, ...]:

@@ -88,7 +88,9 @@ def planned_relay(step: StepAtWork) -> list[PlannedChange]:
     if _needless(step, cluster) is not None or find_extension(cluster) is not None:
         return []
     relay = relay_of(_as_spelt(step, cluster))
-    missing = [t for t in (relay.namespace, relay.connection, relay.rule) if arm.find(t, API_VERSION) is None]
+    missing = [
+        t for t in (relay.namespace, relay.connection, relay.rule) if arm.find(arm.path_of(t), API_VERSION) is None
+    ]
     return [PlannedChange("ensure_relay", "create", target, "the way to an Azure Arc cluster") for target in missing]
 
 
@@ -121,7 +123,7 @@ def relay_parts(step: StepAtWork) -> tuple[dict[str, str], dict[str, str]] | Aga
         return Stop(refused)
     relay = Relay(ensured.namespace_id, ensured.connection_id)
     try:
-        keys = arm.post(f"{relay.rule}/listKeys", API_VERSION)
+        keys = arm.post(arm.path_of(relay.rule, RELAY_RULE).below("listKeys"), API_VERSION)
     except ArmError as error:
         if error.not_found:
             return Stop(make_problem("RelayGone", {**step.facts, "relay": relay.namespace}, error.answer))
@@ -151,14 +153,15 @@ def _make(step: StepAtWork, relay: Relay, location: str) -> Outcome:
         (RELAY_RULE, relay.rule, rule_body()),
     )
     for kind, target, body in parts:
-        found = arm.find(target, API_VERSION)
+        path = arm.path_of(target, kind)
+        found = arm.find(path, API_VERSION)
         if found is None:
             if target.lower() in intended:
                 too_early = wait_for_earlier_attempt(step)
                 if too_early is not None:
                     return too_early
             step.intend("create", target)
-            found = arm.put(target, API_VERSION, body)
+            found = arm.put(path, API_VERSION, body)
             made.append(Created(kind, target))
         elif target.lower() in intended:
             made.append(Created(kind, target))

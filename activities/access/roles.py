@@ -25,7 +25,7 @@ from domain.access.roles import (
     relay_to_come,
     workspace_needs,
 )
-from domain.arm_ids import WORKSPACE, ArmId, compute_id, parse_arm_id
+from domain.arm_ids import RELAY, WORKSPACE, ArmId, compute_id, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Created,
@@ -164,7 +164,7 @@ def remove_roles(step: StepAtWork, cluster: ArmId) -> Outcome:
         return kept_behind(step, there, why)
     for assignment in there:
         step.intend("delete", assignment)
-        arm.delete(assignment, API_VERSION)
+        arm.delete(arm.path_of(assignment, ROLE_ASSIGNMENT), API_VERSION)
     return Done(detail=f"removed: {len(there)}")
 
 
@@ -179,7 +179,8 @@ def planned_role_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
 
 def _granted(step: StepAtWork) -> list[str]:
     """Ids of the roles that Moor granted for the compute and that Azure still has."""
-    return [each for each in made_for(step.operation, ROLE_ASSIGNMENT) if arm.find(each, API_VERSION) is not None]
+    made = made_for(step.operation, ROLE_ASSIGNMENT)
+    return [each for each in made if arm.find(arm.path_of(each, ROLE_ASSIGNMENT), API_VERSION) is not None]
 
 
 def _workspace_needs(step: StepAtWork, relay: str | None) -> tuple[Need, ...]:
@@ -197,7 +198,7 @@ def _needs_now(step: StepAtWork) -> tuple[Need, ...]:
 def _needs_ahead(step: StepAtWork) -> tuple[Need, ...]:
     relay = planned_relay_id(step)
     needs = _workspace_needs(step, relay)
-    if relay is None or not needs or arm.find(relay, RELAY_API) is not None:
+    if relay is None or not needs or arm.find(arm.path_of(relay, RELAY), RELAY_API) is not None:
         return needs
     return tuple(relay_to_come(need) if need.role is RELAY_OWNER else need for need in needs)
 
@@ -228,11 +229,12 @@ def _grant(step: StepAtWork, need: Need) -> bool:
     """Make the assignment; whether this call made it, and not somebody before it. Raises ArmError."""
     if not need.fits:
         raise ArmError(400, arm.UNUSABLE_ID, f"{need.role.name} is not granted on {need.scope}")
-    if arm.find(need.assignment_id, API_VERSION) is not None:
+    path = arm.path_of(need.assignment_id, ROLE_ASSIGNMENT)
+    if arm.find(path, API_VERSION) is not None:
         return False
     step.intend(_CREATE, need.assignment_id)
     try:
-        return arm.put(need.assignment_id, API_VERSION, assignment_body(need)).status == 201
+        return arm.put(path, API_VERSION, assignment_body(need)).status == 201
     except ArmError as error:
         if error.code == "RoleAssignmentExists":
             return False

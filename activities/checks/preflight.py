@@ -101,10 +101,10 @@ def gather(step: StepAtWork) -> Gathered:
     workspace = parse_arm_id(str(operation.workspace_id), WORKSPACE)
     cluster = parse_arm_id(str(operation.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
     location = operation.resolved.cluster_location or ""
-    connected, bindings = cluster.resource_type == CONNECTED_CLUSTER, f"{cluster}/trustedAccessRoleBindings"
+    connected, bindings = cluster.resource_type == CONNECTED_CLUSTER, cluster.path.below("trustedAccessRoleBindings")
     readings: dict[str, Callable[[], Any]] = {
-        "workspace": lambda: arm.get(str(workspace), arm.WORKSPACES_API).body,
-        "cluster": lambda: arm.get(str(cluster), arm.cluster_api(cluster)).body,
+        "workspace": lambda: arm.get(workspace.path, arm.WORKSPACES_API).body,
+        "cluster": lambda: arm.get(cluster.path, arm.cluster_api(cluster)).body,
         "compute": lambda: find_compute(step.operation.compute_id),
         "extension": lambda: outlook(step)[0],
         "kubernetes": lambda: view(step),

@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.cluster.reach import LOOK_ELSEWHERE, guarded, see_components
 from activities.runtime.step import StepAtWork
-from domain.arm_ids import CONNECTED_CLUSTER
+from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION
 from domain.catalogue.entry import HEALTH, PODS
 from domain.catalogue.explain import explain, make_problem
 from domain.cluster.components import Health, judge, router_address
@@ -33,7 +33,7 @@ _MOST_TOLD = 6
 def components_healthy(step: StepAtWork) -> Outcome:
     """See that all of the extension's components are available: ready in ARM does not mean ready."""
     sent = step.operation.result_of(ExtensionSent)
-    extension = arm.find(sent.extension_id, arm.EXTENSIONS_API) if sent is not None else None
+    extension = arm.find(arm.path_of(sent.extension_id, EXTENSION), arm.EXTENSIONS_API) if sent is not None else None
     if extension is None:
         return Again(None, "the extension does not show")
     cluster = step.operation.cluster

@@ -15,9 +15,11 @@ from domain.arm_ids import (
     WORKSPACE,
     ArmId,
     compute_id,
+    group_path,
     parse_arm_id,
     resource_at,
     same_resource,
+    subscription_path,
 )
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.outcomes import Again, again
@@ -90,7 +92,7 @@ def settle_cluster(call: dict[str, Any]) -> dict[str, Any]:
 
 def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        found = arm.get(str(cluster_id), arm.cluster_api(cluster_id))
+        found = arm.get(cluster_id.path, arm.cluster_api(cluster_id))
     except ArmError as error:
         if not error.not_found:
             raise
@@ -100,10 +102,13 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     spelt = resource_at(found.body.get("id"), *_KINDS)
     if spelt is not None and spelt.key == cluster_id.key:
         cluster_id = parse_arm_id(str(spelt), *_KINDS)
-    state = str(found.body.get("properties", {}).get("provisioningState", "")).lower()
+    properties = found.body.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    state = str(properties.get("provisioningState", "")).lower()
     # An AKS cluster runs or not; one of Azure Arc is connected or not.
-    power = str((found.body["properties"].get("powerState") or {}).get("code", "Running"))
-    connected = str(found.body["properties"].get("connectivityStatus") or "Connected")
+    powered = properties.get("powerState")
+    power = str(powered.get("code", "Running")) if isinstance(powered, Mapping) else "Running"
+    connected = str(properties.get("connectivityStatus") or "Connected")
     if state in _SETTLING or connected.lower() == "connecting":
         return again(_PAUSE)
     if state != "succeeded" or power.lower() != "running" or connected.lower() != "connected":
@@ -138,10 +143,9 @@ def _is_gone(cluster_id: ArmId, code: str) -> bool:
     """
     if code not in (_GONE, _GROUP_GONE):
         return False
-    scope = f"/subscriptions/{cluster_id.subscription}"
-    if code == _GONE:
-        scope += f"/resourceGroups/{cluster_id.resource_group}"
-    path = f"{scope}/providers/{cluster_id.resource_type}"
+    subscription, group = cluster_id.subscription, cluster_id.resource_group
+    scope = group_path(subscription, group) if code == _GONE else subscription_path(subscription)
+    path = scope.listing(cluster_id.resource_type)
     try:
         listed = [str(item.get("id") or "") for item in arm.items(path, arm.cluster_api(cluster_id))]
     except ArmError as error:
@@ -181,7 +185,7 @@ def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
     """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone."""
     requests: list[dict[str, Any]] = []
     for workspace in _workspaces_for_events(cluster_id.subscription):
-        for compute in arm.items(f"{workspace}/computes", arm.WORKSPACES_API):
+        for compute in arm.items(workspace.path.below("computes"), arm.WORKSPACES_API):
             properties = compute.get("properties", {})
             if str(properties.get("computeType", "")).lower() != "kubernetes":
                 continue
@@ -201,7 +205,7 @@ def _workspaces_for_events(subscription: str) -> list[ArmId]:
 
     A cluster is attached only to workspaces of its own subscription.
     """
-    listed = arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API)
+    listed = arm.items(subscription_path(subscription).listing(WORKSPACE), arm.WORKSPACES_API)
     found = []
     for each in listed:
         try:

@@ -120,9 +120,8 @@ def _gone(step: StepAtWork, *, already: bool) -> Outcome:
     waited = (moment - since).total_seconds()
     if waited < _LOOK_AGAIN:
         return Again(_LOOK_AGAIN - waited, "the compute is gone; looking once more")
-    if any(
-        _name(compute) == _name({"id": target}) for compute in arm.items(target.rpartition("/")[0], arm.WORKSPACES_API)
-    ):
+    listed = arm.items(step.operation.workspace.path.below("computes"), arm.WORKSPACES_API)
+    if any(_name(compute) == _name({"id": target}) for compute in listed):
         return _not_yet(step, Again(None, "the workspace still lists the compute"))
     return Done(ComputeGone(target))
 

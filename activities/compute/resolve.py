@@ -40,7 +40,7 @@ def resolve(step: StepAtWork) -> Outcome:
 
 def _resolve(step: StepAtWork) -> Outcome:
     workspace = step.operation.workspace
-    found = arm.find(str(workspace), arm.WORKSPACES_API)
+    found = arm.find(workspace.path, arm.WORKSPACES_API)
     if found is None:
         return Stop(make_problem("WorkspaceNotFound", step.facts))
     compute = arm.find(step.operation.compute_id, arm.WORKSPACES_API)
@@ -53,7 +53,7 @@ def _resolve(step: StepAtWork) -> Outcome:
             return stopped
     named = cluster_under(compute.body) if attached and compute is not None else step.operation.cluster_id
     cluster_id = parse_arm_id(str(named), MANAGED_CLUSTER, CONNECTED_CLUSTER)
-    cluster = arm.find(str(cluster_id), arm.cluster_api(cluster_id))
+    cluster = arm.find(cluster_id.path, arm.cluster_api(cluster_id))
     if cluster is None:
         return Stop(make_problem("ClusterNotFound", {**step.facts, "cluster_id": str(cluster_id)}))
     busy = _cluster_busy(cluster.body) or (compute_leaving(compute.body) if compute and not attached else None)

@@ -132,7 +132,7 @@ def extension_ready(step: StepAtWork) -> Outcome:
     progress = poll(step.operation.operation_url("install_extension"))
     if progress.state == WAITING:
         return Again(progress.retry_after, "the extension is being installed")
-    found = arm.find(sent.extension_id, API)
+    found = arm.find(arm.path_of(sent.extension_id, EXTENSION), API)
     if found is None:
         if progress.error is not None:
             return _failed(step, sent, {}, progress.error)
@@ -181,8 +181,9 @@ def _in_use(step: StepAtWork) -> str | None:
 def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
     """Remove the extension that Moor installed on the cluster, when no attachment in any visible workspace uses it."""
     target = _installed(step, cluster)
-    found = arm.find(target, API) if target else None
-    if target is None or found is None:
+    path = arm.path_of(target, EXTENSION) if target else None
+    found = arm.find(path, API) if path else None
+    if target is None or path is None or found is None:
         gone = bool(step.record.intents)
         return Done(detail="removed" if gone else "Moor installed none that is still there", skipped=not gone)
     if is_deleting(found.body):
@@ -191,7 +192,7 @@ def remove_extension(step: StepAtWork, cluster: ArmId) -> Outcome:
     if why is not None:
         return kept_behind(step, [target], why)
     step.intend("delete", target)
-    answer = arm.delete(target, API)
+    answer = arm.delete(path, API)
     return Done(detail=REMOVING, operation_url=answer.operation_url)
 
 
@@ -202,7 +203,7 @@ def extension_gone(step: StepAtWork, cluster: ArmId) -> Outcome:
     intent = removal.intent if removal is not None else None
     if intent is None:
         return Done(detail="this operation removes none", skipped=True)
-    found = arm.find(intent.resource_id, API)
+    found = arm.find(arm.path_of(intent.resource_id, EXTENSION), API)
     if found is None:
         return Done(detail="removed")
     late = (clock.now() - intent.time).total_seconds() > _SHOWS_WITHIN
@@ -215,7 +216,7 @@ def extension_gone(step: StepAtWork, cluster: ArmId) -> Outcome:
 def planned_extension_removal(step: StepAtWork, cluster: ArmId) -> list[str]:
     """What ``remove_extension`` removes. Raises ArmError for what may pass."""
     target = _installed(step, cluster)
-    if target is None or arm.find(target, API) is None:
+    if target is None or arm.find(arm.path_of(target, EXTENSION), API) is None:
         return []
     held = claims.read(claims.extension_target(str(cluster))) is not None
     used = held or user_of_cluster(step.operation, without_own=True) is not None

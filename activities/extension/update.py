@@ -15,6 +15,7 @@ from activities.extension.protected_settings import (
     sent_by_earlier_operations,
 )
 from activities.runtime.step import StepAtWork
+from domain.arm_ids import EXTENSION
 from domain.extension.changes import settings_to_change, update_findings
 from domain.extension.cluster_facts import ClusterFacts
 from domain.extension.keys import looks_secret, secret_name
@@ -56,7 +57,7 @@ def update_extension(
             return relay
         properties["configurationProtectedSettings"] = {**relay[1], **secrets.values}
     step.intend("update", target)
-    answer = arm.patch(target, arm.EXTENSIONS_API, {"properties": properties})
+    answer = arm.patch(arm.path_of(target, EXTENSION), arm.EXTENSIONS_API, {"properties": properties})
     findings += update_findings(wanted, changes, before, bool(secrets.values))
     value = ExtensionSent(target, references(wanted, names), updated=True, replaced=_replaced(changes, before))
     changed = [*changes, *secrets.values, *(k for k in ("version", "releaseTrain") if k in properties)]

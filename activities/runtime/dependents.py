@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id, same_resource
+from domain.arm_ids import WORKSPACE, ArmPath, compute_id, parse_arm_id, same_resource, subscription_path
 from domain.operation.record import LIVE, Operation
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
@@ -40,7 +40,7 @@ def user_of_roles(operation: Operation, makers: Sequence[Operation], without_own
 
     Raises ArmError.
     """
-    for compute in _computes(str(operation.workspace_id), _own(operation) if without_own else None):
+    for compute in _computes(operation.workspace.path, _own(operation) if without_own else None):
         if _is_on(compute, operation):
             return f"The compute {compute.get('name')} relies on it."
     asked = Filter(LIVE, None, operation.workspace_id, operation.cluster_id)
@@ -70,7 +70,7 @@ def _user_of_identities(operation: Operation, makers: Sequence[Operation], witho
 def _workspaces(operation: Operation, without_own: bool) -> Iterator[tuple[Body, list[Body] | None]]:
     """The workspaces of the subscription with their computes; None stands for those that may not be read."""
     subscription = parse_arm_id(str(operation.workspace_id), WORKSPACE).subscription
-    for workspace in arm.items(f"/subscriptions/{subscription}/providers/{WORKSPACE}", arm.WORKSPACES_API):
+    for workspace in arm.items(subscription_path(subscription).listing(WORKSPACE), arm.WORKSPACES_API):
         try:
             yield workspace, _computes(arm.listed_id(workspace, WORKSPACE), _own(operation) if without_own else None)
         except ArmError as error:
@@ -83,8 +83,8 @@ def _own(operation: Operation) -> str:
     return compute_id(parse_arm_id(str(operation.workspace_id), WORKSPACE), str(operation.compute_name))
 
 
-def _computes(workspace: str, but: str | None) -> list[Body]:
-    found = arm.items(f"{workspace}/computes", arm.WORKSPACES_API)
+def _computes(workspace: ArmPath, but: str | None) -> list[Body]:
+    found = arm.items(workspace.below("computes"), arm.WORKSPACES_API)
     return [compute for compute in found if but is None or not same_resource(str(compute.get("id")), but)]
 
 

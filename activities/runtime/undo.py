@@ -77,9 +77,10 @@ def revert(step: StepAtWork, kinds: Sequence[str], api: str, in_use: InUse) -> O
     if nothing is not None:
         return nothing
     for target in targets:
-        if arm.find(target, api) is not None:
+        path = arm.path_of(target, *kinds)
+        if arm.find(path, api) is not None:
             step.intend("delete", target)
-            arm.delete(target, api)
+            arm.delete(path, api)
     known = {made.id.lower() for made in step.operation.created}
     late = tuple(Created(_spelt(t, kinds), t, undone=True) for t in targets if t.lower() not in known)
     return Done(detail=f"removed: {len(targets)}", created=late, undone=tuple(targets))
@@ -97,7 +98,8 @@ def revert_in_time(
     if nothing is not None:
         return nothing
     target = targets[-1]
-    found = arm.find(target, api)
+    path = arm.path_of(target, kind)
+    found = arm.find(path, api)
     if found is None:
         return Done(detail="is gone", undone=(target,))
     if is_deleting(found.body):
@@ -106,7 +108,7 @@ def revert_in_time(
     if kept is not None:
         return kept
     step.intend("delete", target)
-    answer = arm.delete(target, api, query)
+    answer = arm.delete(path, api, query)
     return Again(answer.retry_after, REMOVING)
 
 

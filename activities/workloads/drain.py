@@ -8,6 +8,7 @@ from datetime import timedelta
 from activities.lifecycle.approval import ask
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import in_use, uses_of
+from domain import arm_ids
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Again,
@@ -182,9 +183,10 @@ def _forced(left: Sequence[Use], detail: str) -> Done:
 
 
 def _cancel(step: StepAtWork, job: Use) -> None:
+    path = arm.path_of(job.id, arm_ids.JOB, under=step.operation.workspace)
     step.intend("cancel", job.id)
     try:
-        arm.post(f"{job.id}/cancel", arm.WORKSPACES_API)
+        arm.post(path.below("cancel"), arm.WORKSPACES_API)
     except ArmError as error:
         # It has ended meanwhile, or is gone: the next look tells. Whatever else Azure refuses is for the step to tell.
         if error.status not in (400, 404, 409):

@@ -8,7 +8,8 @@ from typing import Any
 
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import served_by, still_served
-from domain.arm_ids import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, parse_resource
+from domain import arm_ids
+from domain.arm_ids import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, ArmPath, parse_resource
 from domain.operation.outcomes import Again, Back, Done, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.record import StepRecord
@@ -17,6 +18,7 @@ from domain.workloads.policy import DELETE, listed, policy_of
 from domain.workloads.uses import BATCH_DEPLOYMENT, ENDPOINT, Use
 from gateways import clock
 from gateways.azure import arm
+from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
 
 _API = arm.WORKSPACES_API
@@ -84,7 +86,7 @@ def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
 
 
 def _to_delete(step: StepAtWork) -> list[Use]:
-    uses = served_by(str(step.operation.workspace_id), step.operation.compute_id)
+    uses = served_by(step.operation.workspace, step.operation.compute_id)
     return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
 
 
@@ -96,22 +98,26 @@ def _is_asked(step: StepAtWork, use: Use) -> bool:
     if use.status.lower() == _DELETING:
         return True
     if use.type == BATCH_DEPLOYMENT:
-        _delete(step, use.id, use.status)
+        path = arm.path_of(use.id, arm_ids.BATCH_DEPLOYMENT, under=step.operation.workspace)
+        _delete(step, path, use.status)
         return True
-    found = arm.find(use.id, _API)
+    endpoint = arm.path_of(use.id, ONLINE_ENDPOINT, under=step.operation.workspace)
+    found = arm.find(endpoint, _API)
     if found is None:
         return True
+    if not isinstance(found.body.get("properties"), Mapping):
+        raise ArmError(200, "UnexpectedAnswer", "an endpoint without properties")
     if any((found.body["properties"].get("traffic") or {}).values()):
         step.intend("update", use.id)
-        arm.put(use.id, _API, _without_traffic(found.body))
-    deployments = list(arm.items(f"{use.id}/deployments", _API))
-    endpoint = parse_resource(use.id, ONLINE_ENDPOINT)
-    for each, deployment in [(arm.listed_id(d, ONLINE_DEPLOYMENT, endpoint), d) for d in deployments]:
+        arm.put(endpoint, _API, _without_traffic(found.body))
+    deployments = list(arm.items(endpoint.below("deployments"), _API))
+    parent = parse_resource(use.id, ONLINE_ENDPOINT)
+    for each, deployment in [(arm.listed_id(d, ONLINE_DEPLOYMENT, parent), d) for d in deployments]:
         state = str((deployment.get("properties") or {}).get("provisioningState"))
         _delete(step, each, state)
     if deployments:
         return False
-    _delete(step, use.id, use.status)
+    _delete(step, endpoint, use.status)
     return True
 
 
@@ -125,8 +131,8 @@ def _without_traffic(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "properties": {**properties, "traffic": {}, "mirrorTraffic": {}}}
 
 
-def _delete(step: StepAtWork, resource_id: str, state: str) -> None:
+def _delete(step: StepAtWork, target: ArmPath, state: str) -> None:
     if state.lower() == _DELETING:
         return
-    step.intend("delete", resource_id)
-    arm.delete(resource_id, _API)
+    step.intend("delete", target)
+    arm.delete(target, _API)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from activities.runtime.step import StepAtWork
@@ -116,25 +116,28 @@ def _whereabouts(step: StepAtWork) -> str:
 
 def _starting(step: StepAtWork) -> Iterator[str]:
     """Ids of the enabled schedules that start work on the compute. Raises ArmError, also for an id that is none."""
-    workspace, target = str(step.operation.workspace_id), step.operation.compute_id
+    workspace, target = step.operation.workspace, step.operation.compute_id
     deployed = [use.id for d in batch_deployments(workspace) if (use := use_by_batch_deployment(d, target)) and use.id]
     endpoints = [each.rpartition("/deployments/")[0] for each in deployed]
-    for schedule in arm.items(f"{workspace}/schedules", arm.WORKSPACES_API, {"listViewType": "EnabledOnly"}):
+    for schedule in arm.items(workspace.path.below("schedules"), arm.WORKSPACES_API, {"listViewType": "EnabledOnly"}):
         if starts_work_on(schedule, target, endpoints):
-            yield arm.listed_id(schedule, SCHEDULE, step.operation.workspace)
+            yield arm.listed_id(schedule, SCHEDULE, workspace)
 
 
 def _enable(schedule: str, *, enabled: bool) -> None:
     """Replace a schedule alone, enabled or not; one that is gone needs neither."""
+    path = arm.path_of(schedule, SCHEDULE)
     try:
-        found = arm.get(schedule, arm.WORKSPACES_API).body
+        found = arm.get(path, arm.WORKSPACES_API).body
     except ArmError as error:
         if error.not_found:
             return
         raise
+    if not isinstance(found.get("properties"), Mapping):
+        raise ArmError(200, "UnexpectedAnswer", "a schedule without properties")
     properties = {k: v for k, v in found["properties"].items() if k != "provisioningState"}
     if properties.get("isEnabled") is not enabled:
-        arm.put(schedule, arm.WORKSPACES_API, {"properties": {**properties, "isEnabled": enabled}})
+        arm.put(path, arm.WORKSPACES_API, {"properties": {**properties, "isEnabled": enabled}})
 
 
 def _names(ids: list[str]) -> str:

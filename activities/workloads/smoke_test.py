@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
-from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
+from domain import arm_ids
 from domain.catalogue.entry import JOB
 from domain.catalogue.explain import explain, make_problem
 from domain.operation.outcomes import (
@@ -39,8 +39,7 @@ def planned_smoke_test(step: StepAtWork) -> Sequence[PlannedChange]:
     operation = step.operation
     if not _asked(operation.attach_request):
         return ()
-    target = compute_id(parse_arm_id(str(operation.workspace_id), WORKSPACE), str(operation.compute_name))
-    return (PlannedChange("smoke_test", "start", target, "a small command job"),)
+    return (PlannedChange("smoke_test", "start", operation.compute_id, "a small command job"),)
 
 
 def smoke_test(step: StepAtWork) -> Outcome:
@@ -52,7 +51,7 @@ def smoke_test(step: StepAtWork) -> Outcome:
     job_id = intent.resource_id if intent is not None else _job_id(step)
     value = SmokeTestStarted(job_id)
     if intent is not None:
-        if arm.find(job_id, arm.WORKSPACES_API) is not None:
+        if arm.find(arm.path_of(job_id, arm_ids.JOB), arm.WORKSPACES_API) is not None:
             return Done(value, detail=f"job {_name(job_id)} exists")
         too_early = wait_for_earlier_attempt(step)
         if too_early is not None:
@@ -102,7 +101,7 @@ def undo_smoke_test(step: StepAtWork) -> Outcome:
     if status == "CancelRequested":
         return Again(None, f"job {_name(job_id)} is being cancelled")
     step.intend("cancel", job_id)
-    answer = arm.post(f"{job_id}/cancel", arm.WORKSPACES_API)
+    answer = arm.post(arm.path_of(job_id, arm_ids.JOB).below("cancel"), arm.WORKSPACES_API)
     return Again(answer.retry_after, f"job {_name(job_id)} is being cancelled")
 
 
@@ -123,7 +122,7 @@ def _waited(step: StepAtWork) -> float:
 
 
 def _status(job_id: str) -> str | None:
-    found = arm.find(job_id, arm.WORKSPACES_API)
+    found = arm.find(arm.path_of(job_id, arm_ids.JOB), arm.WORKSPACES_API)
     return None if found is None else str((found.body.get("properties") or {}).get("status") or "unknown")
 
 

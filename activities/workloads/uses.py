@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.cluster.reach import see_work
 from activities.runtime.step import StepAtWork
-from domain.arm_ids import BATCH_ENDPOINT, WORKSPACE, compute_id, parse_arm_id
+from domain.arm_ids import BATCH_ENDPOINT, ArmId, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Done,
@@ -51,7 +51,7 @@ NO_POLICY = Policy()
 
 def survey(step: StepAtWork) -> Outcome:
     """See what uses the compute. What the request's policy does nothing about, and anything unclear, refuses it."""
-    target = compute_id(parse_arm_id(str(step.operation.workspace_id), WORKSPACE), str(step.operation.compute_name))
+    target = step.operation.compute_id
     if arm.find(target, arm.WORKSPACES_API) is None:
         return Done(detail="the compute is gone already", skipped=True)
     policy = policy_of(step.operation.request)
@@ -144,7 +144,7 @@ def uses_of(operation: Operation, target: str) -> list[Use]:
 
 
 def _listed(operation: Operation, target: str) -> list[Use]:
-    return [use for use in _uses(str(operation.workspace_id), target) if use is not None]
+    return [use for use in _uses(operation.workspace, target) if use is not None]
 
 
 def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
@@ -160,11 +160,13 @@ def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
 
 
 def _unlisted(operation: Operation, found: Sequence[ClusterObject]) -> list[Use]:
-    workspace = str(operation.workspace_id)
+    workspace = operation.workspace
     listed_endpoints: list[str] = []
     if any(each.endpoint for each in found):
-        listed_endpoints = [str(e["name"]) for e in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API)]
-    return uses_in_cluster(found, parse_arm_id(workspace), str(operation.compute_name), listed_endpoints)
+        listed_endpoints = [
+            str(e["name"]) for e in arm.items(workspace.path.below("onlineEndpoints"), arm.WORKSPACES_API)
+        ]
+    return uses_in_cluster(found, workspace, str(operation.compute_name), listed_endpoints)
 
 
 def _hidden(operation: Operation) -> Use | None:
@@ -179,31 +181,31 @@ def _in_cluster(operation: Operation) -> Answer:
     return see_work(parse_arm_id(operation.cluster_id), namespace)
 
 
-def _uses(workspace: str, target: str) -> Iterator[Use | None]:
+def _uses(workspace: ArmId, target: str) -> Iterator[Use | None]:
     # An archived job can still run: All, not the default ActiveOnly.
-    for job in arm.items(f"{workspace}/jobs", arm.WORKSPACES_API, {"listViewType": "All"}):
+    for job in arm.items(workspace.path.below("jobs"), arm.WORKSPACES_API, {"listViewType": "All"}):
         yield use_by_job(job, target)
     yield from _served(workspace, target)
-    yield use_by_workspace(arm.get(workspace, arm.WORKSPACES_API).body, target)
+    yield use_by_workspace(arm.get(workspace.path, arm.WORKSPACES_API).body, target)
 
 
-def served_by(workspace: str, target: str) -> list[Use]:
+def served_by(workspace: ArmId, target: str) -> list[Use]:
     """The endpoints and deployments that use the compute, or may; jobs are not looked at. Raises ArmError."""
     return [use for use in _served(workspace, target) if use is not None]
 
 
-def _served(workspace: str, target: str) -> Iterator[Use | None]:
-    for endpoint in arm.items(f"{workspace}/onlineEndpoints", arm.WORKSPACES_API):
+def _served(workspace: ArmId, target: str) -> Iterator[Use | None]:
+    for endpoint in arm.items(workspace.path.below("onlineEndpoints"), arm.WORKSPACES_API):
         yield use_by_endpoint(endpoint, target)
     for deployment in batch_deployments(workspace):
         yield use_by_batch_deployment(deployment, target)
 
 
-def batch_deployments(workspace: str) -> Iterator[Mapping[str, Any]]:
+def batch_deployments(workspace: ArmId) -> Iterator[Mapping[str, Any]]:
     """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
-    for endpoint in arm.items(f"{workspace}/batchEndpoints", arm.WORKSPACES_API):
-        of_workspace = arm.listed_id(endpoint, BATCH_ENDPOINT, parse_arm_id(workspace, WORKSPACE))
-        yield from arm.items(f"{of_workspace}/deployments", arm.WORKSPACES_API)
+    for endpoint in arm.items(workspace.path.below("batchEndpoints"), arm.WORKSPACES_API):
+        of_workspace = arm.listed_id(endpoint, BATCH_ENDPOINT, workspace)
+        yield from arm.items(of_workspace.below("deployments"), arm.WORKSPACES_API)
 
 
 def _unknown(step: StepAtWork, error: ArmError) -> Stop:

@@ -104,7 +104,9 @@ GENERATED = frozenset(
     }
 )
 GENERATED_BELOW = "servicebus.topicSubMapping."
-_GENERATED = frozenset(name.lower() for name in GENERATED)
+_GENERATED = frozenset(tuple(name.strip(".").lower().split(".")) for name in (*GENERATED, GENERATED_BELOW))
+# How the chart's tools read a name: parts of a path, and several names in one (``a=x,b``).
+_BETWEEN_NAMES, _BETWEEN_PARTS = re.compile(r"[,={}]"), re.compile(r"[^-\w]+")
 
 # What is written here is not what the extension (or this product) reads, and what to write.
 WRONG = {
@@ -134,9 +136,16 @@ def is_documented(name: str) -> bool:
 
 
 def is_generated(name: str) -> bool:
-    """Whether Moor alone says what a setting is, whatever the letter case."""
-    lower = name.strip().lower()
-    return lower in _GENERATED or lower.startswith(GENERATED_BELOW.lower())
+    """Whether Moor alone says what a setting is, in whatever letter case and spelling.
+
+    What stands above or below such a setting counts as well: ``relayserver`` alone replaces all that is in it.
+    """
+    return any(_touches_generated(each) for each in _BETWEEN_NAMES.split(name.lower()))
+
+
+def _touches_generated(name: str) -> bool:
+    parts = tuple(part for part in _BETWEEN_PARTS.split(name) if part)
+    return bool(parts) and any(parts[: len(each)] == each[: len(parts)] for each in _GENERATED)
 
 
 def right_spelling(name: str) -> str | None:

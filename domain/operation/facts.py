@@ -33,7 +33,7 @@ def facts_of(operation: Operation) -> dict[str, str]:
             "workspace_id": str(workspace),
             "workspace_group": workspace.resource_group,
             "subscription": workspace.subscription,
-            "compute_id": compute_id(workspace, operation.compute_name or ""),
+            "compute_id": _compute_id(workspace, operation.compute_name),
         }
         if workspace.name.endswith("-") or workspace.resource_group.endswith("-"):
             facts["name_ends_with_hyphen"] = "yes"
@@ -72,6 +72,13 @@ def _extension(operation: Operation) -> str:
     except CodecError:
         sent = None
     return (sent.extension_id if sent else EXTENSION_NAME).rsplit("/", 1)[-1]
+
+
+def _compute_id(workspace: ArmId, name: str | None) -> str:
+    try:
+        return compute_id(workspace, name) if name else ""
+    except ValueError:
+        return ""
 
 
 def _parse(resource_id: object) -> ArmId | None:

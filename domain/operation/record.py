@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, compute_id, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, WORKSPACE, ArmId, ArmPath, compute_id, parse_arm_id
 from domain.operation.codec import CodecError, decode
 from domain.operation.outcomes import Created, Finding, StepResult
 from domain.operation.results import EndResult, Resolved
@@ -300,7 +300,7 @@ class Operation:
         return parse_arm_id(str(self.cluster_id), MANAGED_CLUSTER, CONNECTED_CLUSTER)
 
     @property
-    def compute_id(self) -> str:
+    def compute_id(self) -> ArmPath:
         """ARM id of the compute. Raises ValueError when the operation names no workspace."""
         return compute_id(self.workspace, str(self.compute_name))
 

@@ -24,7 +24,7 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId, Resource, checked_path, resource_at
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId, ArmPath, Resource, checked_path, parse_scope, resource_at
 from domain.problems import AzureAnswer
 from domain.redaction import scrub
 from gateways import bounds, clock
@@ -124,50 +124,50 @@ def _client() -> ARMPipelineClient[Any, Any]:
     return ARMPipelineClient(base_url=url, policies=policies, transport=transport)
 
 
-def get(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
+def get(target: ArmPath, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
     """Read a resource. Raises ArmError."""
-    return _send("GET", resource_id, api_version, query=query)
+    return _send("GET", target, api_version, query=query)
 
 
-def find(resource_id: str, api_version: str) -> ArmAnswer | None:
+def find(target: ArmPath, api_version: str) -> ArmAnswer | None:
     """Read a resource that may not exist; None for a 404. Raises ArmError for everything else."""
     try:
-        return get(resource_id, api_version)
+        return get(target, api_version)
     except ArmError as error:
         if error.not_found:
             return None
         raise
 
 
-def put(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
+def put(target: ArmPath, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
     """Create or replace a resource. Raises ArmError."""
-    return _send("PUT", resource_id, api_version, body=body)
+    return _send("PUT", target, api_version, body=body)
 
 
-def patch(resource_id: str, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
+def patch(target: ArmPath, api_version: str, body: Mapping[str, Any]) -> ArmAnswer:
     """Change a part of a resource. Raises ArmError."""
-    return _send("PATCH", resource_id, api_version, body=body)
+    return _send("PATCH", target, api_version, body=body)
 
 
 def post(
-    resource_id: str, api_version: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    target: ArmPath, api_version: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
 ) -> ArmAnswer:
     """Ask for an action on a resource. Raises ArmError."""
-    return _send("POST", resource_id, api_version, query=query, body=body)
+    return _send("POST", target, api_version, query=query, body=body)
 
 
-def delete(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
+def delete(target: ArmPath, api_version: str, query: Mapping[str, str] | None = None) -> ArmAnswer:
     """Delete a resource; 204 says that there was none. Raises ArmError."""
-    return _send("DELETE", resource_id, api_version, query=query)
+    return _send("DELETE", target, api_version, query=query)
 
 
-def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
+def items(target: ArmPath, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
     """Every item of a collection, following ``nextLink`` to the end.
 
     Raises ArmError on any page, also (TOO_MUCH) for a page that was read before and for too many of them: a list that
     is not read to its end is unknown, however much of it came.
     """
-    answer, pages = get(resource_id, api_version, query), Pages()
+    answer, pages = get(target, api_version, query), Pages()
     while True:
         value = answer.body.get("value")
         if not isinstance(value, list):
@@ -183,7 +183,26 @@ def items(resource_id: str, api_version: str, query: Mapping[str, str] | None = 
         answer = get_url(str(next_link))
 
 
-def listed_id(item: Mapping[str, Any], kind: str, under: ArmId | Resource | None = None) -> str:
+def path_of(text: object, *kinds: str, under: ArmId | Resource | None = None) -> ArmPath:
+    """The path of a resource by its id as a record, or an answer, has it.
+
+    Raises ArmError (UNUSABLE_ID) when it is no id, or none of these types, or of something outside ``under``.
+    """
+    found = resource_at(text, *kinds, under=under)
+    if found is None:
+        raise ArmError(400, UNUSABLE_ID, f"what is to be the id of a {' or '.join(kinds) or 'resource'} is none")
+    return found.path
+
+
+def scope_of(text: str) -> ArmPath:
+    """The path of a scope of roles: a resource, a resource group or a subscription. Raises ArmError (UNUSABLE_ID)."""
+    try:
+        return parse_scope(text)
+    except ValueError as error:
+        raise ArmError(400, UNUSABLE_ID, f"a scope of roles {error}") from None
+
+
+def listed_id(item: Mapping[str, Any], kind: str, under: ArmId | Resource | None = None) -> ArmPath:
     """The id of a resource that a list answered, in canonical spelling.
 
     Raises ArmError (UNUSABLE_ID) when it is no id of this type, or of something outside ``under``.
@@ -191,7 +210,7 @@ def listed_id(item: Mapping[str, Any], kind: str, under: ArmId | Resource | None
     found = resource_at(item.get("id"), kind, under=under)
     if found is None:
         raise ArmError(400, UNUSABLE_ID, f"a list of {kind} has an item without a usable id")
-    return str(found)
+    return found.path
 
 
 def get_url(url: str) -> ArmAnswer:
@@ -207,14 +226,14 @@ def get_url(url: str) -> ArmAnswer:
 
 def _send(
     method: str,
-    resource_id: str,
+    target: ArmPath,
     api_version: str,
     *,
     query: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> ArmAnswer:
     try:
-        path = checked_path(resource_id)
+        path = checked_path(target)  # Once more: type checks see no caller that has none.
     except ValueError as error:
         raise ArmError(400, UNUSABLE_ID, f"an id that the call was to be made with {error}") from None
     params = {"api-version": api_version, **(query or {})}

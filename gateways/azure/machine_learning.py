@@ -136,7 +136,7 @@ def _own_hosts(workspace: ArmId) -> Callable[[Origin], bool]:
 
 def _other_hosts(workspace: ArmId) -> frozenset[str]:
     try:
-        body = arm.get(str(workspace), arm.WORKSPACES_API).body
+        body = arm.get(workspace.path, arm.WORKSPACES_API).body
     except ArmError:
         return frozenset()
     properties = body.get("properties")

@@ -20,7 +20,7 @@ def read(scope: ArmId) -> tuple[Permission, ...]:
 
     A condition of a role definition shows; one of a role assignment does not, in any version of this API.
     """
-    rows = arm.items(f"{scope}/providers/Microsoft.Authorization/permissions", _API)
+    rows = arm.items(scope.path.listing("Microsoft.Authorization/permissions"), _API)
     return tuple(
         Permission(_texts(row, "actions"), _texts(row, "notActions"), bool(row.get("condition"))) for row in rows
     )
@@ -32,14 +32,14 @@ def read_of(object_id: str, scope: str) -> tuple[Permission, ...]:
     Roles that it could activate do not count, and what a deny assignment takes away is not seen.
     """
     query = {"$filter": f"atScope() and assignedTo('{object_id}')"}
-    found: list[Permission] = []
-    for assignment in arm.items(f"{scope}/providers/{ROLE_ASSIGNMENT}", _API, query):
+    path, found = arm.scope_of(scope), list[Permission]()
+    for assignment in arm.items(path.listing(ROLE_ASSIGNMENT), _API, query):
         properties = assignment.get("properties") or {}
         role = str(properties.get("roleDefinitionId") or "").rsplit("/", 1)[-1]
         if not _GUID.fullmatch(role):
             continue
         # As seen from the scope: who may read the scope's roles may not be allowed to read the subscription's.
-        definition = arm.find(f"{scope}/providers/{ROLE_DEFINITION}/{role}", _API)
+        definition = arm.find(path.listing(ROLE_DEFINITION).below(role), _API)
         rows = ((definition.body.get("properties") or {}).get("permissions") or ()) if definition else ()
         conditional = bool(properties.get("condition"))
         found += [

@@ -55,7 +55,7 @@ def user_principal(identity_id: str, resource: Mapping[str, Any]) -> str | None:
     if known is not None or identity is None:
         return known
     try:
-        found = arm.find(str(identity), arm.IDENTITIES_API)
+        found = arm.find(identity.path, arm.IDENTITIES_API)
     except ArmError as error:
         if error.status == 403:
             return None
@@ -70,7 +70,7 @@ def _held(need: Need) -> frozenset[str] | str:
     """
     query = {"$filter": f"atScope() and assignedTo('{need.principal_id}')"}
     try:
-        return role_ids(arm.items(f"{need.scope}/providers/{ROLE_ASSIGNMENT}", API_VERSION, query))
+        return role_ids(arm.items(arm.scope_of(need.scope).listing(ROLE_ASSIGNMENT), API_VERSION, query))
     except ArmError as error:
         if error.status in (403, 404):
             return f"role assignments cannot be listed: {error.code}"
@@ -83,7 +83,7 @@ def _custom(scope: str, held: frozenset[str]) -> str | None:
         if guid_in(role) is None:
             return "its id is none"
         # As seen from the scope: who may read the scope's roles may not be allowed to read the subscription's.
-        path = f"{scope}/providers/{ROLE_DEFINITION}/{role}"
+        path = arm.scope_of(scope).listing(ROLE_DEFINITION).below(role)
         try:
             found = arm.find(path, API_VERSION)
         except ArmError as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.arm_ids import region_in
+from domain.arm_ids import region_in, subscription_path
 from domain.preflight.facts import Version, VmSize
 from gateways import clock
 from gateways.azure import arm
@@ -32,7 +32,7 @@ def vm_sizes(subscription: str, location: str) -> Mapping[str, VmSize]:
         return known[1]
     if region_in(location) is None:
         raise ArmError(400, arm.UNUSABLE_ID, "the region is none")
-    scope = f"/subscriptions/{subscription}/providers/Microsoft.Compute/skus"
+    scope = subscription_path(subscription).listing("Microsoft.Compute/skus")
     rows = arm.items(scope, SIZES_API, {"$filter": f"location eq '{location}'"})
     sizes = {str(r["name"]).lower(): _size(r) for r in rows if r.get("resourceType") == "virtualMachines"}
     with _lock:
@@ -43,8 +43,8 @@ def vm_sizes(subscription: str, location: str) -> Mapping[str, VmSize]:
 def kubernetes_versions(subscription: str, location: str) -> tuple[Version, ...]:
     """The minor versions of Kubernetes that AKS offers in a region. Raises ArmError."""
     region = location.replace(" ", "").lower()
-    scope = f"/subscriptions/{subscription}/providers/Microsoft.ContainerService/locations/{region}"
-    answer = arm.get(f"{scope}/kubernetesVersions", arm.CLUSTERS_API)
+    locations = subscription_path(subscription).listing("Microsoft.ContainerService/locations")
+    answer = arm.get(locations.below(region, "kubernetesVersions"), arm.CLUSTERS_API)
     rows = answer.body.get("values")
     if not isinstance(rows, list):
         raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
@@ -53,7 +53,7 @@ def kubernetes_versions(subscription: str, location: str) -> tuple[Version, ...]
 
 def registration_state(subscription: str, namespace: str) -> str:
     """Whether a resource provider is Registered, Registering, NotRegistered, ... Raises ArmError."""
-    found = arm.get(f"/subscriptions/{subscription}/providers/{namespace}", PROVIDERS_API)
+    found = arm.get(subscription_path(subscription).listing(namespace), PROVIDERS_API)
     return str(found.body.get("registrationState") or "unknown")
 
 

@@ -72,7 +72,7 @@ def _own_servers(cluster: ArmId) -> frozenset[str]:
     A cluster that is gone or that may not be read has none.
     """
     try:
-        properties = arm.get(str(cluster), arm.CLUSTERS_API).body.get("properties")
+        properties = arm.get(cluster.path, arm.CLUSTERS_API).body.get("properties")
     except ArmError as error:
         if error.transient:
             raise
@@ -94,7 +94,7 @@ def _with_credential(
     cluster: ArmId, servers: frozenset[str], action: str, query: Mapping[str, str]
 ) -> Api | Unreachable:
     try:
-        answer = arm.post(f"{cluster}/{action}", arm.CLUSTERS_API, query=query)
+        answer = arm.post(cluster.path.below(action), arm.CLUSTERS_API, query=query)
     except ArmError as error:
         if error.transient:
             raise
@@ -179,13 +179,14 @@ def _client(config: Mapping[str, Any]) -> Client:
     timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     kubeconfig = KubeConfig.from_dict(dict(config))
     # Only the proxy is taken of the environment: trust_env would take credentials of a .netrc, too.
-    proxy = _proxy_to(str(config["clusters"][0]["cluster"]["server"]))
+    server = str(config["clusters"][0]["cluster"]["server"])
+    proxy = _proxy_to(server)
     single = kubeconfig.get()
     assert single is not None
     assert single.user is not None
     context = verify_cluster(single.cluster, single.user, single.abs_file, trust_env=False)
     # A proxy, too, is the transport's: the client would go past the transport to one of its own.
-    transport = BoundedTransport(httpx2.HTTPTransport(verify=context, trust_env=False, proxy=proxy))
+    transport = BoundedTransport(httpx2.HTTPTransport(verify=context, trust_env=False, proxy=proxy), server)
     return Client(config=kubeconfig, timeout=timeout, trust_env=False, transport=transport)
 
 

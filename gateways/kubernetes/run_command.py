@@ -249,7 +249,7 @@ def _begin(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachable
     if isinstance(token, Unreachable):
         return token
     body = {"command": asks, "context": "", "clusterToken": token}
-    return arm.post(f"{cluster}/runCommand", arm.CLUSTERS_API, body)
+    return arm.post(cluster.path.below("runCommand"), arm.CLUSTERS_API, body)
 
 
 def _refused(error: ArmError) -> Unreachable:

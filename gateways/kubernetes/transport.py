@@ -1,19 +1,24 @@
-"""The transport of lightkube's client: httpx2, within the bounds of ``gateways/bounds.py``.
+"""The transport of lightkube's client: httpx2, to one server, within the bounds of ``gateways/bounds.py``.
 
-One transport is one visit to a cluster: besides each call, all calls of a visit together have a time and a size. It
-imports httpx2: import it when it is first used.
+One transport is one visit to a cluster: besides each call, all calls of a visit together have a time and a size. A
+request that does not lead to the API of that cluster is not sent; whatever a client makes of an answer (a redirect, an
+absolute URL in it) comes through here too. It imports httpx2: import it when it is first used.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 import httpx2
 
 from gateways import bounds
+from gateways.azure.own_host import origin_of
 from gateways.bounds import CutOff, Exceeded, TooMuch, Watch
 
+# Of a path: what servers and proxies read in different ways, and names that are none.
+_ODD_PATH = re.compile(rb"//|/\.{1,2}(/|$)|%2[ef]|%5c|%25|\\", re.IGNORECASE)
 _CONNECTED = ("connect_tcp.complete", "start_tls.complete")
 
 
@@ -21,11 +26,20 @@ class OverBound(httpx2.TransportError):
     """A call went over a bound, in the terms of httpx2. A write may have been done."""
 
 
-class BoundedTransport(httpx2.BaseTransport):
-    """Sends requests within the bounds, by another transport. Raises OverBound besides what that one raises."""
+class ForeignServer(httpx2.UnsupportedProtocol):
+    """A request, or a redirect, does not lead to the API of the cluster. Nothing is sent there. Does not say where."""
 
-    def __init__(self, inner: httpx2.BaseTransport) -> None:
+
+class BoundedTransport(httpx2.BaseTransport):
+    """Sends requests to one server within the bounds, by another transport.
+
+    ``server`` is the URL of the one whose credential the requests have. Raises ForeignServer and OverBound besides what
+    the other transport raises.
+    """
+
+    def __init__(self, inner: httpx2.BaseTransport, server: str) -> None:
         self._inner = inner
+        self._own = origin_of(server)
         self._until = time.monotonic() + bounds.VISIT_SECONDS
         self._requests, self._bytes = 0, 0
         self._pages: set[str] = set()
@@ -33,6 +47,8 @@ class BoundedTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request and read the whole answer."""
+        if self._own is None or not self._is_own(request.url):
+            raise ForeignServer("the request leads to another server than the cluster's own; nothing was sent")
         try:
             bounds.begin_call()
             self._count(request)
@@ -49,6 +65,10 @@ class BoundedTransport(httpx2.BaseTransport):
     def close(self) -> None:
         """End the connections."""
         self._inner.close()
+
+    def _is_own(self, url: httpx2.URL) -> bool:
+        path = url.raw_path.partition(b"?")[0]
+        return origin_of(str(url)) == self._own and _ODD_PATH.search(path) is None
 
     def _count(self, request: httpx2.Request) -> None:
         self._requests += 1
@@ -74,6 +94,10 @@ class BoundedTransport(httpx2.BaseTransport):
         request.extensions = {**request.extensions, "trace": seen}
         request.headers["Accept-Encoding"] = "gzip"
         response = self._inner.handle_request(request)
+        if 300 <= response.status_code < 400:
+            # A client that follows none may take it for an answer, and a deletion for done.
+            response.close()
+            raise ForeignServer("the server answers with a redirect, which is not followed")
         try:
             most = min(bounds.MOST_BYTES, bounds.VISIT_BYTES - self._bytes)
             encoding = response.headers.pop("Content-Encoding", "")

@@ -1,6 +1,8 @@
 """An Azure whose answers hold hostile texts where ids, hosts and URLs belong, and every connection that is tried.
 
-The app's own pipelines are at work down to the library that sends: what is watched is where it would connect.
+The app's own pipelines are at work down to the library that sends: what is watched is where it would connect. A thin
+client stands in for what costs time of them (a session, a thread and a response for each call) where there are
+thousands of calls: it has their policy, and the library's own reading of an address.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ import pytest
 import requests
 import requests.adapters
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline import PipelineRequest
 from urllib3 import HTTPResponse
 
 from domain.access.relay import relay_of
 from domain.arm_ids import parse_arm_id
 from gateways.azure import arm, identity, subscription
 from gateways.azure.identity import Cloud
+from gateways.azure.own_host import OwnHostPolicy
 from gateways.kubernetes import connection
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID
 
@@ -74,19 +79,19 @@ class HostileAzure:
 
     def send(self, adapter: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         """In place of ``requests``' own: what every SDK here comes to."""
-        url = str(request.url)
+        return _response(request, *self.answer(str(request.method), str(request.url)))
+
+    def answer(self, method: str, url: str) -> tuple[int, Any, dict[str, str]]:
+        """Status, body and headers of an answer."""
+        parts = urlsplit(url)
         self.urls.append(url)
-        self.hosts.add(str(urlsplit(url).hostname))
-        self.all_paths.add(urlsplit(url).path)
-        if request.method in ("GET", "HEAD", "POST"):
-            found = self.bodies.get(urlsplit(url).path.lower(), self.anything)
-        else:
-            found = {}
-        status = 404 if found is None else 200
+        self.hosts.add(str(parts.hostname))
+        self.all_paths.add(parts.path)
+        found = self.bodies.get(parts.path.lower(), self.anything) if method in ("GET", "HEAD", "POST") else {}
         headers = {"Content-Type": "application/json"}
-        if request.method in ("PUT", "DELETE") and self.operation_url is not None:
+        if method in ("PUT", "DELETE") and self.operation_url is not None:
             headers |= {"Azure-AsyncOperation": self.operation_url, "Location": self.operation_url}
-        return _response(request, status, found if found is not None else {"error": {"code": "NotFound"}}, headers)
+        return (404, {"error": {"code": "NotFound"}}, headers) if found is None else (200, found, headers)
 
 
 def _response(
@@ -105,7 +110,33 @@ class _Credential:
         return AccessToken("secret", 2**33)
 
 
-def install(azure: HostileAzure, monkeypatch: pytest.MonkeyPatch) -> HostileAzure:
+class _ThinAnswer:
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
+        self.status_code, self.content, self.headers = status, b"x", headers
+        self._text = json.dumps(body)
+
+    def json(self) -> Any:
+        return json.loads(self._text)
+
+
+class ThinClient:
+    """The client of Azure Resource Manager without a session: its policy, then where ``requests`` would connect."""
+
+    def __init__(self, azure: HostileAzure) -> None:
+        self._azure, self._policy = azure, OwnHostPolicy(f"https://{MANAGER}")
+
+    def send_request(self, request: Any) -> _ThinAnswer:
+        """Raises azure.core.exceptions.ServiceRequestError."""
+        self._policy.on_request(PipelineRequest(request, None))  # type: ignore[arg-type]
+        prepared = requests.PreparedRequest()
+        try:
+            prepared.prepare_url(request.url, None)
+        except requests.RequestException as error:
+            raise ServiceRequestError(str(error)) from None
+        return _ThinAnswer(*self._azure.answer(request.method, str(prepared.url)))
+
+
+def install(azure: HostileAzure, monkeypatch: pytest.MonkeyPatch, *, thin: bool = False) -> HostileAzure:
     """Have the app talk to this Azure, and note every name and address that anybody tries to reach."""
 
     def unknown(host: Any, *_: Any, **__: Any) -> Any:
@@ -122,7 +153,11 @@ def install(azure: HostileAzure, monkeypatch: pytest.MonkeyPatch) -> HostileAzur
     for module in (arm, connection, identity):
         monkeypatch.setattr(module, "credential", _Credential)
         monkeypatch.setattr(module, "cloud", lambda: Cloud(f"https://{MANAGER}"))
-    arm._client.cache_clear()
+    if thin:
+        client = ThinClient(azure)
+        monkeypatch.setattr(arm, "_client", lambda: client)
+    else:
+        arm._client.cache_clear()
     subscription.forget()
     return azure
 

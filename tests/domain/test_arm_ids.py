@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from domain.arm_ids import (
@@ -8,15 +13,21 @@ from domain.arm_ids import (
     ONLINE_DEPLOYMENT,
     SCHEDULE,
     WORKSPACE,
+    ArmId,
+    ArmPath,
+    Resource,
     checked_path,
     compute_id,
     extension_id,
+    group_path,
     guid_in,
     parse_arm_id,
     parse_resource,
+    parse_scope,
     region_in,
     resource_at,
     same_resource,
+    subscription_path,
 )
 
 SUB = "11111111-2222-3333-4444-555555555555"
@@ -134,3 +145,51 @@ def test_a_resource_is_part_of_what_it_stands_in() -> None:
 def test_an_id_without_allowed_types_still_has_a_type() -> None:
     with pytest.raises(ValueError, match="is not a resource type"):
         parse_arm_id(f"{_GROUP}/providers/@evil.example/x/y")
+
+
+def test_paths_are_made_of_typed_ids() -> None:
+    workspace = parse_arm_id(SITE)
+    assert workspace.path == SITE
+    assert workspace.path.below("jobs", "j", "cancel") == f"{SITE}/jobs/j/cancel"
+    assert parse_resource(f"{SITE}/jobs/j").path == f"{SITE}/jobs/j"
+    subscription = _GROUP.split("/")[2]
+    assert subscription_path(subscription).listing(WORKSPACE) == f"/subscriptions/{subscription}/providers/{WORKSPACE}"
+    assert group_path(subscription, "rg") == _GROUP
+    for scope in (f"/subscriptions/{subscription}", _GROUP, SITE, f"{SITE}/jobs/j"):
+        assert parse_scope(scope) == scope
+    made = compute_id(workspace, "gpu")
+    assert json.loads(json.dumps(made)) == made == copy.deepcopy(made)
+    assert type(str(made)) is str
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_path_is_made_of_what_leads_elsewhere(hostile: str) -> None:
+    workspace = parse_arm_id(SITE)
+    subscription = _GROUP.split("/")[2]
+    makers: tuple[Callable[[], object], ...] = (
+        lambda: ArmPath(f"/subscriptions/{hostile}/x"),
+        lambda: workspace.path.below(hostile),
+        lambda: workspace.path.below("jobs", hostile, "cancel"),
+        lambda: workspace.path.listing(f"Microsoft.X/{hostile}"),
+        lambda: compute_id(workspace, hostile),
+        lambda: extension_id(workspace, hostile),
+        lambda: subscription_path(hostile),
+        lambda: group_path(subscription, hostile),
+        lambda: parse_scope(f"{_GROUP}/providers/Microsoft.X/y/{hostile}"),
+        lambda: parse_scope(f"/subscriptions/{subscription}/resourceGroups/{hostile}"),
+        # What nobody has parsed.
+        lambda: ArmId(subscription, hostile, WORKSPACE, "w").path,
+        lambda: ArmId(subscription, "rg", WORKSPACE, hostile).path,
+        lambda: Resource(f"{SITE}/jobs/{hostile}", JOB, hostile).path,
+    )
+    for make in makers:
+        with pytest.raises(ValueError, match=r"no path|no segment|not a|ARM id"):
+            make()
+
+
+def test_paths_are_made_in_one_module() -> None:
+    root = Path(__file__).parents[2]
+    packages = ("domain", "gateways", "activities", "operations", "orchestrators", "triggers")
+    modules = [path for name in packages for path in (root / name).rglob("*.py")]
+    makers = [str(path.relative_to(root)) for path in modules if "ArmPath(" in path.read_text("utf-8")]
+    assert makers == ["domain/arm_ids.py"]

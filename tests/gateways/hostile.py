@@ -18,11 +18,12 @@ DRIP = 0.05
 
 @dataclass
 class Hostile:
-    """``way`` is how it answers; ``asked`` are the request lines that came."""
+    """``way`` is how it answers; ``asked`` are the request lines that came; ``other`` is where its redirects lead."""
 
     url: str = ""
     way: str = "honest"
     body: bytes = b"{}"
+    other: str = "https://evil.example/"
     asked: list[str] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -103,7 +104,7 @@ def parts(kept: Hostile) -> Iterator[bytes]:
             while not kept.done.is_set():
                 yield b"100000\r\n" + b" " * MIB + b"\r\n"
         case "bomb":
-            body = gzip.compress(b" " * (200 * MIB), 9)
+            body = gzip.compress(b" " * (10 * MIB)) * 20  # In parts: packed as one it takes seconds to make.
             yield head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         case "other encoding":
             yield head + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}"
@@ -114,6 +115,23 @@ def parts(kept: Hostile) -> Iterator[bytes]:
             yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body
         case "looping":
             yield head + b"Content-Length: %d\r\n\r\n" % len(page) + page
+        case "redirect":
+            yield f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {kept.other}\r\nContent-Length: 0\r\n\r\n".encode()
+        case "many headers":
+            yield head + b"".join(b"X-%d: a\r\n" % number for number in range(100_000)) + b"\r\n{}"
+        case "long header":
+            yield head + b"X-A: " + b"a" * MIB + b"\r\nContent-Length: 2\r\n\r\n{}"
+        case "loop of two":
+            number = len(kept.asked) % 2
+            body = json.dumps({"value": [{}], "nextLink": f"{kept.url}/subscriptions/s/x?page={number}"}).encode()
+            yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        case "endless continue":
+            body = json.dumps({"metadata": {"continue": f"{kept.other}{len(kept.asked)}"}, "items": []}).encode()
+            yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        case "many items":
+            item = b'{"name":"a","properties":{"jobType":"Command","status":"Completed"}},'
+            body = b'{"value":[' + item * 200_000 + b"{}]}"
+            yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body
         case "endless list":
             link = f"{kept.url}/subscriptions/s/x?page={len(kept.asked)}"
             body = json.dumps({"value": [{}], "nextLink": link}).encode()
@@ -137,4 +155,5 @@ DRIPPING = (
     "dripping trailers",
 )
 TOO_LARGE = ("huge", "endless", "bomb")
+FLOODS = ("many headers", "long header")
 BROKEN = ("other encoding", "packed and cut")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +21,9 @@ FACTOR = 15.0
 DURATIONS = {"extension.create": 60, "compute.attach": 60, "kubernetes.components": 10, "kubernetes.definitions": 20}
 WAYS = ("drip",) * 7 + ("endless", "huge", "loop")
 # Ten times as long is what nobody would notice as an outage: two rounds of cut-off visits are some five times.
-MOST = 10
+MOST = 10.0
+# Where the figure is kept besides: a file name; unset, it is printed only.
+KEPT_IN = "HOSTILE_CLUSTERS_FIGURES"
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +62,18 @@ def test_an_honest_attach_beside_ten_hostile_clusters(stack: Stack) -> None:
     eventually(lambda: all(fault["hits"] for fault in stack.azure.faults()[:4]), "hostile answers", 60)
     beside = attach(stack, place_in(stack))
     took = simulated_seconds(alone), simulated_seconds(beside)
-    print(f"an honest attach: {took[0]:.0f} simulated seconds alone, {took[1]:.0f} beside ten hostile clusters")
+    ratio = took[1] / took[0]
+    _keep({"aloneSeconds": took[0], "besideSeconds": took[1], "ratio": round(ratio, 2), "bound": MOST})
     assert outcomes(beside) == outcomes(alone)
     assert {f["check"]: f["outcome"] for f in beside["findings"]} == {
         f["check"]: f["outcome"] for f in alone["findings"]
     }
-    assert took[1] <= MOST * took[0]
+    assert ratio <= MOST
+
+
+def _keep(figures: dict[str, float]) -> None:
+    """Print the figures (simulated seconds), and keep them where the caller asked for it."""
+    text = json.dumps(figures)
+    print(f"an honest attach beside ten hostile clusters, against alone: {text}")
+    if name := os.environ.get(KEPT_IN):
+        Path(name).write_text(text + "\n", "utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activities.cluster.look_at_cluster import _detach_all, look_at_cluster
-from domain.arm_ids import parse_arm_id
+from domain.arm_ids import ArmPath, parse_arm_id
 from domain.requests.parsing import parse_request
 from gateways import clock, policy
 from gateways.azure import arm
@@ -215,7 +215,7 @@ def test_tags_ask_for_nothing_that_the_policy_does_not_give(
     asked: list[str] = []
     found = arm.find
 
-    def noted(path: str, version: str) -> ArmAnswer | None:
+    def noted(path: ArmPath, version: str) -> ArmAnswer | None:
         asked.append(path)
         return found(path, version)
 

@@ -22,11 +22,12 @@ from domain.workloads.uses import ENDPOINT, JOB, Use
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
-from tests.making import make_operation
+from tests.making import WORKSPACE_ID, make_operation
 
 HOUR = 3600.0
-JOB_1 = Use(JOB, "train-1", "Running", id="/jobs/train-1")
-CANCELING = Use(JOB, "train-1", "CancelRequested", id="/jobs/train-1")
+JOB_ID = f"{WORKSPACE_ID}/jobs/train-1"
+JOB_1 = Use(JOB, "train-1", "Running", id=JOB_ID)
+CANCELING = Use(JOB, "train-1", "CancelRequested", id=JOB_ID)
 SERVING = Use(ENDPOINT, "score", "Succeeded", id="/onlineEndpoints/score")
 
 
@@ -81,7 +82,7 @@ def take(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, list[s
 
 def test_jobs_are_cancelled_once(take: Callable[..., Any]) -> None:
     told, sent = take(cancel_jobs, detach("cancel"), JOB_1)
-    assert sent == ["cancel", "/jobs/train-1/cancel"]
+    assert sent == ["cancel", f"{JOB_ID}/cancel"]
     assert "train-1" in told.detail
     told, sent = take(cancel_jobs, detach("cancel"), CANCELING)
     assert (told.skipped, sent) == (True, [])
@@ -145,7 +146,7 @@ def test_what_came_after_the_drain_is_gone_back_for(take: Callable[..., Any]) ->
 
 def test_a_plan_names_the_step_that_cancels(take: Callable[..., Any]) -> None:
     changes, _ = take(planned_cancels, detach("cancel"), JOB_1)
-    assert [(c.step, c.action, c.resource_id) for c in changes] == [("cancel_jobs", "stop", "/jobs/train-1")]
+    assert [(c.step, c.action, c.resource_id) for c in changes] == [("cancel_jobs", "stop", JOB_ID)]
 
 
 @pytest.mark.parametrize("policy", ["refuse", "force"])

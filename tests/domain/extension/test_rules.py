@@ -418,3 +418,34 @@ def test_every_generated_field_of_a_request_is_named() -> None:
         v.target for v in check(texts({**TRAINING, **dict.fromkeys(GENERATED, "x")}), {}) if "is generated" in v.message
     }
     assert named == {f"/extension/{PLAIN}/{name}" for name in GENERATED}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Cluster_Name",
+        " clusterId",
+        "clusterId[0]",
+        "clusterId.x",
+        "my.note=x,clusterId",
+        "{clusterId}",
+        "relayserver",
+        "RELAYSERVER.hybridconnectionresourceid",
+        "relayserver..hybridConnectionResourceID",
+        "relayserver\\.hybridConnectionResourceID",
+        "relayserver[hybridConnectionResourceID]",
+        "relayserver.hybridConnectionResourceID[0]",
+        "prometheus.prometheusSpec.externalLabels",
+        "servicebus.topicSubMapping",
+        "servicebus.topicsubmapping.x",
+    ],
+)
+def test_no_spelling_of_a_generated_setting_is_accepted(name: str) -> None:
+    assert [v for v in check(texts({**TRAINING, name: "evil.example"}), {}) if "is generated" in v.message]
+
+
+@pytest.mark.parametrize(
+    "name", ["nodeSelector.location", "relayserver.enabled", "my.domain", "domains", "clusterIds.x"]
+)
+def test_a_setting_beside_a_generated_one_is_not_it(name: str) -> None:
+    assert not is_generated(name)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from domain.arm_ids import ArmPath
 from gateways.azure import arm, event_topic, identity, key_vault, machine_learning
 from gateways.kubernetes import connection
 from gateways.kubernetes.api import Api, KubernetesError
@@ -20,7 +21,7 @@ from tests.making import WORKSPACE_ID
 ROW = {"PartitionKey": "a", "RowKey": "b"}
 # What is called, its limits in seconds (to connect, to answer), and how often it asks a server that is busy.
 CALLS: dict[str, tuple[Callable[[str], object], tuple[float, float], int]] = {
-    "arm": (lambda url: arm.get("/subscriptions/s", "2020-01-01"), (10, 30), 1),
+    "arm": (lambda url: arm.get(ArmPath("/subscriptions/s"), "2020-01-01"), (10, 30), 1),
     "topic": (lambda url: event_topic.send(f"{url}/api/events", "1", "Moor.X", "operations/1", {}), (5, 15), 1),
     "vault": (lambda url: key_vault._client(url).get_secret("s"), (10, 30), 1),
     "new table": (lambda url: tables.table("x"), (5, 15), 1),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.arm_ids import ArmPath
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.azure.computes import find_compute
@@ -17,8 +18,8 @@ def test_a_compute_is_its_body_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
         return ArmAnswer(200, {"name": "gpu"}) if path == ID else None
 
     monkeypatch.setattr(arm, "find", find)
-    assert find_compute(ID) == {"name": "gpu"}
-    assert find_compute(f"{ID}2") is None
+    assert find_compute(ArmPath(ID)) == {"name": "gpu"}
+    assert find_compute(ArmPath(f"{ID}2")) is None
     assert asked[0] == (ID, arm.WORKSPACES_API)
 
 
@@ -28,4 +29,4 @@ def test_what_azure_refuses_is_not_none(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(arm, "find", find)
     with pytest.raises(ArmError):
-        find_compute(ID)
+        find_compute(ArmPath(ID))

@@ -198,7 +198,7 @@ def test_no_client_follows_a_redirect(
 )
 def test_a_path_that_holds_what_no_id_holds_is_never_called(path: str, used: Credential) -> None:
     with pytest.raises(ArmError) as refused:
-        arm.get(path, "2020-01-01")
+        arm.get(path, "2020-01-01")  # type: ignore[arg-type]  # What type checks refuse: a text.
     assert (refused.value.status, refused.value.code) == (400, arm.UNUSABLE_ID)
     assert not refused.value.transient
     assert used.asked == 0
