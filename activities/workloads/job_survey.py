@@ -1,4 +1,4 @@
-"""The jobs that use a compute, in proportion to what runs: the list of a workspace is read whole once, then from its top.
+"""The jobs that use a compute, in proportion to what runs: a workspace's list is read whole once, then from its top.
 
 A look is one of these. Nothing is known: the list is read from end to end, over as many activities as that takes. It is
 known: the newest pages are read down to what the last look has seen, and the live jobs that were not on them alone.

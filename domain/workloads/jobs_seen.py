@@ -118,7 +118,7 @@ class JobsSeen:
     """What is known of the jobs of a workspace. ``ended`` is None while the list is being read from end to end.
 
     ``links`` and ``marks`` are hashes of pages that were read: of the last ones, and of those whose number is a power
-    of two; a circle comes by one of them. ``newest`` are keys of the jobs on top at the last look. ``live`` are the jobs
+    of two; a circle comes by one of them. ``newest`` are keys of the jobs on top at the last look. ``live`` are those
     that may use the compute; ``more``: there were more than are kept. Where links count items, ``length`` is how many
     there were and ``tail`` the key of the last one; ``added`` is what has come on top since. ``settled``: the newest
     pages were read after the last one. ``failures`` counts the looks in a row that Azure refused.

@@ -32,9 +32,9 @@ from packages.simulated_azure.providers.machine_learning import (
 from packages.simulated_azure.world import World, iso
 
 SECTIONS = {
-    "resources",
+    "resources", "oldJobs",
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
-    "oldJobs", "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleDefinitions", "roleAssignments", "vaults",
+    "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleDefinitions", "roleAssignments", "vaults",
     "applications", "people",
 }  # fmt: skip
 PROVIDERS = (

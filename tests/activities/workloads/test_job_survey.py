@@ -15,6 +15,7 @@ from activities.workloads import job_survey
 from activities.workloads.drain import came_since, drain
 from activities.workloads.job_survey import jobs_on, note_canceled
 from activities.workloads.uses import survey
+from benchmarks.survey import measure
 from domain.operation.outcomes import Again, Back, Done, Outcome, Stop
 from domain.workloads import jobs_seen
 from domain.workloads.policy import Policy
@@ -175,19 +176,19 @@ def test_a_link_leads_to_the_same_list_of_the_same_host_only(
     assert len(azure.calls) == 1
 
 
-def endless(number: Callable[[int], int]) -> Callable[..., dict[str, Any]]:
+def endless(circle: int) -> Callable[..., dict[str, Any]]:
     pages = [0]
 
     def page(*_: Any) -> dict[str, Any]:
         pages[0] += 1
-        return {"value": [], "nextLink": f"{MANAGER}{JOBS}?$skip=x{number(pages[0])}"}
+        return {"value": [], "nextLink": f"{MANAGER}{JOBS}?$skip=x{pages[0] % circle}"}
 
     return page
 
 
 def test_a_list_in_a_circle_of_any_length_is_unknown(azure: JobList, monkeypatch: pytest.MonkeyPatch) -> None:
     for length in (1, 7, 550):
-        monkeypatch.setattr(JobList, "_page", endless(lambda number, length=length: number % length))
+        monkeypatch.setattr(JobList, "_page", endless(length))
         with pytest.raises(ArmError, match="leads back") as caught:
             found(Detach(azure))
         assert (caught.value.code, caught.value.transient) == (TOO_MUCH, False)
@@ -198,10 +199,10 @@ def test_a_list_without_an_end_is_unknown(
     azure: JobList, monkeypatch: pytest.MonkeyPatch, seconds: float, said: str
 ) -> None:
     azure.seconds = seconds
-    assert (jobs_seen.MOST_ITEMS, jobs_seen.MOST_TIME) == (1_000_000, timedelta(hours=12))
+    assert (1_000_000, timedelta(hours=12)) == (jobs_seen.MOST_ITEMS, jobs_seen.MOST_TIME)
     monkeypatch.setattr(jobs_seen, "MOST_ITEMS", 300)
     monkeypatch.setattr(jobs_seen, "MOST_TIME", timedelta(hours=1))
-    monkeypatch.setattr(JobList, "_page", endless(lambda number: number))
+    monkeypatch.setattr(JobList, "_page", endless(10**9))
     outcome = Detach(azure).see(survey)
     assert isinstance(outcome, Stop)
     assert said in outcome.problem.message
@@ -354,3 +355,14 @@ def test_the_link_is_kept_apart(azure: JobList) -> None:
     assert str(detach.operation.operation_url("jobs")).startswith(f"{MANAGER}{JOBS}?")
     assert "skip" not in repr(detach.operation.jobs)
     assert replace(detach.operation, operation_urls={}).jobs == seen
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_drain_costs_what_runs_and_not_what_has_run(tokens: bool) -> None:
+    """``python -m benchmarks.survey`` shows the same of 100,000 jobs."""
+    first, poll, *others = measure(10_000, 20, 0.8, tokens=tokens)
+    assert first.calls < 250
+    assert poll.calls <= 20
+    assert max(cost.longest for cost in (first, poll, *others)) < 60
+    last_look = others[1]
+    assert last_look.calls <= 6

@@ -1,4 +1,4 @@
-"""Jobs of long ago, which have ended: made when somebody reads them, so that a workspace can have a hundred thousand."""
+"""Jobs of long ago, which have ended: made when they are read, so that a workspace can have a hundred thousand."""
 
 from __future__ import annotations
 
