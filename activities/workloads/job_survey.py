@@ -71,7 +71,7 @@ def note_failure(step: StepAtWork) -> int:
 
 
 def note_success(step: StepAtWork) -> None:
-    """The look has come to its end: failures before it count no more."""
+    """Failures before this count no more: the look has come to its end, or to none."""
     if step.jobs is not None and step.jobs.failures:
         step.jobs = replace(step.jobs, failures=0)
 

@@ -121,6 +121,7 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     except ArmError as error:
         if note_failure(step) < _ATTEMPTS and error.transient:
             raise
+        note_success(step)  # A retry by a person counts from the first one again.
         return unknown(step, error)
     note_success(step)
     return uses
