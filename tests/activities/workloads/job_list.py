@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -136,7 +136,3 @@ class Detach:
         while (outcome := self.take(work)) is None:
             self._azure.now += 1.0
         return outcome
-
-    def forget_step(self, name: str) -> None:
-        """Have a step begin again."""
-        self.operation = replace(self.operation, steps=tuple(s for s in self.operation.steps if s.name != name))

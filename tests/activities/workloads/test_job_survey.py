@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from activities.compute.detach import detach_compute
 from activities.runtime.step import StepAtWork
 from activities.workloads import job_survey
 from activities.workloads.drain import came_since, drain
@@ -266,6 +267,20 @@ def test_the_last_look_leads_back_to_the_drain_when_the_list_has_to_be_read_agai
     assert isinstance(outcome, Back)
     assert outcome.step == "drain"
     assert isinstance(detach.see(drain), Again)
+
+
+def test_without_a_drain_the_last_look_leads_back_to_the_survey(azure: JobList) -> None:
+    old(azure, 2_000)
+    detach = Detach(azure)
+    detach.see(survey)
+    azure.now += 3600
+    azure.put(Job("restored", -1500.5))
+    outcome = detach.see(detach_compute)
+    assert isinstance(outcome, Back)
+    assert outcome.step == "survey"
+    stopped = detach.see(survey)
+    assert isinstance(stopped, Stop)
+    assert stopped.problem.code == "ComputeInUse"
 
 
 def test_a_full_record_fits_into_a_row(azure: JobList) -> None:
