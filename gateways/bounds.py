@@ -80,6 +80,12 @@ def begin_call() -> None:
         raise CutOff(f"the activity took over {ACTIVITY_SECONDS:.0f} seconds and asks no more")
 
 
+def elapsed() -> float:
+    """How many seconds the activity has been at work; 0.0 outside of one."""
+    spent = _spent.get()
+    return 0.0 if spent is None else time.monotonic() - (spent.until - ACTIVITY_SECONDS)
+
+
 class Pages:
     """The pages of one list. Outside of an activity it has its bound for itself."""
 

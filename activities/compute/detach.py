@@ -14,13 +14,16 @@ from domain.catalogue.explain import explain, make_problem
 from domain.compute.resource import provisioning_errors, state_of
 from domain.operation.outcomes import (
     Again,
+    Back,
     Done,
     Outcome,
     Stop,
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.results import ComputeGone, ComputeLeaving, DetachStarted
+from domain.operation.steps import SURVEY
 from domain.times import in_words, to_text
+from domain.workloads.jobs_seen import StillReading
 from domain.workloads.policy import policy_of
 from gateways import clock
 from gateways.azure import arm
@@ -67,7 +70,12 @@ def _held(step: StepAtWork) -> Outcome | None:
     policy = policy_of(step.operation.request)
     if is_forced(step.operation):
         return None
-    return came_since(step, policy) if policy.waits else refusal(step, step.operation.compute_id, policy)
+    if policy.waits:
+        return came_since(step, policy)
+    try:
+        return refusal(step, step.operation.compute_id, policy)
+    except StillReading as reading:
+        return Back(SURVEY.name, str(reading))  # Which reads on, as long as that takes.
 
 
 def compute_gone(step: StepAtWork) -> Outcome:

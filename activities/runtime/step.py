@@ -50,6 +50,7 @@ from domain.operation.record import NOT_STARTED, Intent, Operation, StepRecord
 from domain.operation.results import TurnedAway
 from domain.operation.steps import Step, situation_of
 from domain.times import from_text, in_words
+from domain.workloads.jobs_seen import JobsSeen, StillReading
 from gateways import clock, policy
 from gateways.azure.arm import ArmError
 from gateways.kubernetes import run_command
@@ -65,6 +66,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE = 15.0
+# Before the next activity reads on in a list that one alone does not get through.
+_NEXT_PAGES = 1.0
 # How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
 _VISIBLE_WITHIN = 60.0
 
@@ -73,13 +76,18 @@ _VISIBLE_WITHIN = 60.0
 class StepAtWork:
     """What a step's work sees: the call, and its operation as recorded when the step began.
 
-    ``begun`` are the commands in a cluster that its work leaves running.
+    ``begun`` are the commands in a cluster that its work leaves running, ``jobs`` what is known of the workspace's jobs
+    when the work has looked at them: both are kept in the record, whatever the outcome is.
     """
 
     call: Call
     operation: Operation
     latest: Stored | None = None
     begun: Begun = field(default_factory=Begun)
+    jobs: JobsSeen | None = None
+
+    def __post_init__(self) -> None:
+        self.jobs = self.operation.jobs if self.jobs is None else self.jobs
 
     @property
     def record(self) -> StepRecord:
@@ -273,6 +281,8 @@ def _finished(operation: Operation, step: StepAtWork, outcome: Outcome) -> Chang
     # A step that is over, or whose run goes back, waits for none.
     commands = step.begun.commands if isinstance(outcome, Again) else ()
     after = with_commands(operation if change is None else change.operation, step.call.step, commands)
+    if step.jobs != step.operation.jobs:
+        after = after.with_jobs(step.jobs)
     if change is None:  # A poll that has nothing to tell.
         return None if after == operation else Change(after)
     return replace(change, operation=after)
@@ -288,6 +298,8 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         return Again(_FIRST_PAUSE, "another delivery of this step is at work")
     except SlotsTaken as taken:
         return Again(slots.PAUSE, str(taken), progress=TurnedAway(step.turned_away + 1))
+    except StillReading as reading:
+        return Again(_NEXT_PAGES, str(reading))
     except StillRunning as running:
         return Again(running.after, str(running), progress=TurnedAway(step.turned_away + 1))
     except ArmError as error:

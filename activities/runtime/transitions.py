@@ -249,7 +249,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
         # What succeeded has nothing left to poll; a retry of the others continues where they stood.
         urls = {} if end.status == SUCCEEDED else after.operation_urls
         after = replace(after, status=end.status, result=end.result, problem=end.problem, finished_time=moment)
-        after = replace(after, operation_urls=urls)
+        after = replace(after, operation_urls=urls, jobs_seen=None if end.status == SUCCEEDED else after.jobs_seen)
         message = end.problem.message if end.problem else None
         entries.append(journal_entry("operation", end.status.lower(), moment, message=message))
     return Change(after, entries)

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from activities.lifecycle.approval import ask
 from activities.runtime.step import StepAtWork
-from activities.workloads.uses import in_use, uses_of
+from activities.workloads.job_survey import note_canceled
+from activities.workloads.uses import in_use, unknown, uses_of
 from domain import arm_ids
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
@@ -24,6 +25,7 @@ from domain.operation.results import Drained
 from domain.operation.steps import CANCEL_JOBS, DRAIN
 from domain.requests.durations import approval_timeout, drain_deadline
 from domain.times import in_words
+from domain.workloads.jobs_seen import StillReading
 from domain.workloads.policy import (
     APPROVE,
     CANCEL,
@@ -40,13 +42,15 @@ from domain.workloads.policy import (
 from domain.workloads.uses import (
     Use,
 )
-from gateways import clock
+from gateways import bounds, clock
 from gateways.azure import arm
-from gateways.azure.arm import ArmError
+from gateways.azure.arm import TOO_MUCH, ArmError
 from gateways.azure.computes import find_compute
 
 # Azure ML tells nobody when a job ends: its jobs are listed again after so many seconds.
 _WHILE_CANCELING, _WHILE_WAITING = 30.0, 120.0
+# Seconds after which an activity cancels no more jobs: another one does.
+_LAST_CANCEL_AT = 30.0
 # A job that was cancelled may show as it was for so long.
 _SHOWS_WITHIN = timedelta(minutes=2)
 
@@ -59,17 +63,20 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     try:
-        uses = uses_of(step.operation, step.operation.compute_id)
-    except ArmError as error:
-        if not error.transient:
+        uses = uses_of(step, step.operation.compute_id)
+    except (ArmError, StillReading) as error:
+        if isinstance(error, ArmError) and not error.transient:
             raise
         return Done(detail=f"what uses the compute is still unknown: {error}", skipped=True)  # It is drained, then.
     standing = in_the_way(uses, policy)
     if standing:
         return Stop(in_use(step, standing))
     jobs = to_cancel(uses, policy)
-    for job in jobs:
+    for done, job in enumerate(jobs):
+        if bounds.elapsed() >= _LAST_CANCEL_AT:
+            return Again(1.0, f"cancelled: {listed(jobs[:done])}; {len(jobs) - done} are left")
         _cancel(step, job)
+        note_canceled(step, job)
     if jobs or step.intent is None or step.begins_again:
         return Done(detail=f"cancelled: {listed(jobs)}" if jobs else "there is none to cancel", skipped=not jobs)
     return Done(detail="an earlier attempt of this step got through")
@@ -90,7 +97,7 @@ def planned_cancels(step: StepAtWork) -> list[PlannedChange]:
     policy = policy_of(step.operation.request)
     if policy.jobs != CANCEL or find_compute(step.operation.compute_id) is None:
         return []
-    jobs = to_cancel(uses_of(step.operation, step.operation.compute_id), policy)
+    jobs = to_cancel(uses_of(step, step.operation.compute_id), policy)
     return [PlannedChange(CANCEL_JOBS.name, "stop", job.id, "cancelled; its end is waited for") for job in jobs]
 
 
@@ -106,7 +113,9 @@ def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
     Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
     try:
-        uses = uses_of(step.operation, step.operation.compute_id)
+        uses = uses_of(step, step.operation.compute_id)
+    except StillReading as reading:
+        return Back(DRAIN.name, str(reading))  # Which reads on, as long as that takes.
     except ArmError as error:
         if policy.on_deadline != FORCE or not error.transient:
             raise
@@ -132,9 +141,11 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     waited = (step.call.now - (step.record.first_started or step.call.now)).total_seconds()
     deadline = drain_deadline(step.operation.request).total_seconds()
     try:
-        uses = uses_of(step.operation, step.operation.compute_id)
-    except ArmError as error:
+        uses = uses_of(step, step.operation.compute_id)
+    except (ArmError, StillReading) as error:
         if waited < deadline or policy.on_deadline != FORCE:
+            if isinstance(error, ArmError) and error.code == TOO_MUCH and not error.transient:
+                return unknown(step, error)
             raise
         found = Finding("computeUse", "unknown", f"What uses the compute is unknown: {error}.")
         detail = "the deadline passed: detaches without knowing what is left"

@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.cluster.reach import see_work
 from activities.runtime.step import StepAtWork
+from activities.workloads.job_survey import jobs_on, note_failure, note_success
 from domain.arm_ids import BATCH_ENDPOINT, ArmId, parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
@@ -20,6 +21,7 @@ from domain.operation.record import Operation
 from domain.operation.results import ComputeGone, OrphansFound, Surveyed
 from domain.problems import Problem
 from domain.workloads.cluster_objects import ClusterObject, use_of_no_namespace, uses_in_cluster
+from domain.workloads.jobs_seen import StillReading
 from domain.workloads.policy import (
     FORCE,
     Policy,
@@ -34,7 +36,6 @@ from domain.workloads.uses import (
     Use,
     use_by_batch_deployment,
     use_by_endpoint,
-    use_by_job,
     use_by_workspace,
 )
 from gateways.azure import arm
@@ -116,22 +117,25 @@ def _kept(uses: Sequence[Use]) -> Surveyed:
 
 def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
-        return uses_of(step.operation, target)
+        uses = uses_of(step, target)
     except ArmError as error:
-        if error.transient and step.tries < _ATTEMPTS:
+        if note_failure(step) < _ATTEMPTS and error.transient:
             raise
-        return _unknown(step, error)
+        note_success(step)  # A retry by a person counts from the first one again.
+        return unknown(step, error)
+    note_success(step)
+    return uses
 
 
-def uses_of(operation: Operation, target: str) -> list[Use]:
+def uses_of(step: StepAtWork, target: str, *, certain: bool = True) -> list[Use]:
     """Everything that uses the compute, or may.
 
     Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree,
-    and when the compute's namespace can be none, in which nobody can look.
+    and when the compute's namespace can be none, in which nobody can look. ``certain``: as ``jobs_on`` has it.
 
-    Raises ArmError: a listing with a gap is none.
+    Raises ArmError: a listing with a gap is none; StillReading while that of the jobs is not at its end.
     """
-    uses = _listed(operation, target)
+    operation, uses = step.operation, _listed(step, target, certain)
     if any(use.type == JOB for use in uses):
         return uses
     hidden = _hidden(operation)
@@ -140,11 +144,14 @@ def uses_of(operation: Operation, target: str) -> list[Use]:
     answer = _in_cluster(operation)
     in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
     # While a command ran in a private cluster a job may have come.
-    return (_listed(operation, target) if answer.late else uses) + in_cluster
+    return (_listed(step, target, certain) if answer.late else uses) + in_cluster
 
 
-def _listed(operation: Operation, target: str) -> list[Use]:
-    return [use for use in _uses(operation.workspace, target) if use is not None]
+def _listed(step: StepAtWork, target: str, certain: bool) -> list[Use]:
+    workspace = step.operation.workspace
+    uses = [*jobs_on(step, target, certain=certain), *served_by(workspace, target)]
+    by_workspace = use_by_workspace(arm.get(workspace.path, arm.WORKSPACES_API).body, target)
+    return uses if by_workspace is None else [*uses, by_workspace]
 
 
 def still_served(operation: Operation, endpoints: Collection[str]) -> list[Use]:
@@ -181,14 +188,6 @@ def _in_cluster(operation: Operation) -> Answer:
     return see_work(parse_arm_id(operation.cluster_id), namespace)
 
 
-def _uses(workspace: ArmId, target: str) -> Iterator[Use | None]:
-    # An archived job can still run: All, not the default ActiveOnly.
-    for job in arm.items(workspace.path.below("jobs"), arm.WORKSPACES_API, {"listViewType": "All"}):
-        yield use_by_job(job, target)
-    yield from _served(workspace, target)
-    yield use_by_workspace(arm.get(workspace.path, arm.WORKSPACES_API).body, target)
-
-
 def served_by(workspace: ArmId, target: str) -> list[Use]:
     """The endpoints and deployments that use the compute, or may; jobs are not looked at. Raises ArmError."""
     return [use for use in _served(workspace, target) if use is not None]
@@ -208,7 +207,8 @@ def batch_deployments(workspace: ArmId) -> Iterator[Mapping[str, Any]]:
         yield from arm.items(of_workspace.below("deployments"), arm.WORKSPACES_API)
 
 
-def _unknown(step: StepAtWork, error: ArmError) -> Stop:
+def unknown(step: StepAtWork, error: ArmError) -> Stop:
+    """The end of a detach before which nobody can tell what uses the compute."""
     problem = make_problem("ComputeUseUnknown", {**step.facts, "said": str(error)}, error.answer)
     finding = Finding("computeUse", "unknown", problem.message, problem.remedy, problem.command)
     return Stop(replace(problem, transient=error.transient), (finding,))
@@ -225,9 +225,9 @@ def find_orphans(step: StepAtWork) -> Outcome:
     if gone is not None and gone.already_gone:
         return Done(detail="this operation detached nothing", skipped=True)
     try:
-        left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
-    except ArmError as error:
-        if error.transient and step.tries < _ATTEMPTS:
+        left = [use for use in uses_of(step, step.operation.compute_id, certain=False) if use.clear][:_KEPT]
+    except (ArmError, StillReading) as error:
+        if not step.out_of_time if isinstance(error, StillReading) else error.transient and step.tries < _ATTEMPTS:
             raise
         message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))

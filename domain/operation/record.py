@@ -13,6 +13,7 @@ from domain.operation.outcomes import Created, Finding, StepResult
 from domain.operation.results import EndResult, Resolved
 from domain.problems import Problem
 from domain.times import Moment
+from domain.workloads.jobs_seen import JobsSeen
 
 NOT_STARTED, RUNNING, WAITING = "NotStarted", "Running", "Waiting"
 NEEDS_APPROVAL = "NeedsApproval"
@@ -22,6 +23,8 @@ LIVE = (NOT_STARTED, RUNNING, WAITING, NEEDS_APPROVAL, CANCELING, UNDOING)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
 STATUSES = LIVE + FINAL
 Left = TypeVar("Left", bound=StepResult)
+# Where the link of the next page of jobs stands among the operation URLs: no step has this name.
+_JOBS_PAGE = "jobs"
 _ROLE_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
 KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
 
@@ -188,6 +191,7 @@ class Operation:
     them. They may carry signatures: they are kept in a column of their own and never shown. ``version`` is the
     orchestration version that the engine instance of its present run is started with (None: not known). ``held_up``:
     why that instance does not move, while it does not. ``retried_by`` are the principals who have had it retried.
+    ``jobs_seen`` is what its survey knows of the workspace's jobs; the link of the next page is not in it (``jobs``).
     """
 
     id: str
@@ -221,6 +225,7 @@ class Operation:
     held_up: str | None = None
     left_out: tuple[str, ...] = ()
     retried_by: tuple[str, ...] = ()
+    jobs_seen: JobsSeen | None = None
 
     def question(self, step_name: str) -> Question | None:
         """What a step asks, or has asked; None when it has asked nothing."""
@@ -312,6 +317,21 @@ class Operation:
         """The operation with that URL in the place of the one that the step had begun before; None takes it away."""
         others = {name: kept for name, kept in self.operation_urls.items() if name != step_name}
         return replace(self, operation_urls={**others, step_name: url} if url else others)
+
+    @property
+    def jobs(self) -> JobsSeen | None:
+        """What is known of the workspace's jobs, with the link of the next page, which is kept with the signed URLs."""
+        seen = self.jobs_seen
+        if seen is None:
+            return None
+        return replace(seen, reading=replace(seen.reading, link=self.operation_url(_JOBS_PAGE)))
+
+    def with_jobs(self, seen: JobsSeen | None) -> Operation:
+        """The operation with that in the place of what was known before."""
+        if seen is None:
+            return replace(self.with_operation_url(_JOBS_PAGE, None), jobs_seen=None)
+        without = replace(seen, reading=replace(seen.reading, link=None))
+        return replace(self.with_operation_url(_JOBS_PAGE, seen.reading.link), jobs_seen=without)
 
     @property
     def granted_time(self) -> datetime | None:

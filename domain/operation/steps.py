@@ -172,7 +172,7 @@ SMOKE_TEST = do("smoke_test", needed=_smoke_test, situation=JOB)
 SMOKE_TEST_DONE = until("smoke_test_done", within=1 * HOUR, needed=_smoke_test, situation=JOB)
 
 # A detach, and the first half of a reattach.
-SURVEY = do("survey")
+SURVEY = until("survey", within=14 * HOUR)  # a workspace with a million jobs is read for twelve
 APPROVAL = ask("approval", within=24 * HOUR, longer=_while_a_person_answers)
 PAUSE_SCHEDULES = do("pause_schedules")
 CANCEL_JOBS = do("cancel_jobs", needed=_cancels_jobs)

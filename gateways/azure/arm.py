@@ -7,7 +7,7 @@ the generated clients lose what the operations need: provisioning errors, operat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -161,26 +161,49 @@ def delete(target: ArmPath, api_version: str, query: Mapping[str, str] | None = 
     return _send("DELETE", target, api_version, query=query)
 
 
+@dataclass(frozen=True)
+class Page:
+    """One page of a collection. ``link`` leads to the next one; it is not shown or logged."""
+
+    items: Sequence[Mapping[str, Any]]
+    link: str | None = field(default=None, repr=False)
+
+
+def page(target: ArmPath, api_version: str, query: Mapping[str, str] | None = None, link: str | None = None) -> Page:
+    """One page of a collection: the first one, or the one that a ``link`` of it leads to.
+
+    Raises ArmError, also (FOREIGN_URL) for a link that does not lead to this same collection.
+    """
+    if link is not None and not (_is_own(link) and urlsplit(link).path.lower() == target.lower()):
+        raise ArmError(400, FOREIGN_URL, "the list pointed at something that is no page of it")
+    answer = get(target, api_version, query) if link is None else get_url(link)
+    return _page(answer)
+
+
+def _page(answer: ArmAnswer) -> Page:
+    value = answer.body.get("value")
+    if not isinstance(value, list):
+        raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
+    next_link = answer.body.get("nextLink")
+    return Page(value, str(next_link) if next_link else None)
+
+
 def items(target: ArmPath, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
     """Every item of a collection, following ``nextLink`` to the end.
 
     Raises ArmError on any page, also (TOO_MUCH) for a page that was read before and for too many of them: a list that
     is not read to its end is unknown, however much of it came.
     """
-    answer, pages = get(target, api_version, query), Pages()
+    found, pages = _page(get(target, api_version, query)), Pages()
     while True:
-        value = answer.body.get("value")
-        if not isinstance(value, list):
-            raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
-        yield from value
-        next_link = answer.body.get("nextLink")
-        if not next_link:
+        yield from found.items
+        if found.link is None:
             return
         try:
-            pages.turn(str(next_link))
+            pages.turn(found.link)
         except TooMuch as bound:
             raise ArmError(0, TOO_MUCH, str(bound)) from None
-        answer = get_url(str(next_link))
+        found = _page(get_url(found.link))
 
 
 def path_of(text: object, *kinds: str, under: ArmId | Resource | None = None) -> ArmPath:

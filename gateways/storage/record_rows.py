@@ -25,7 +25,7 @@ OPERATION_URLS = "operation_urls"
 _JSON = frozenset(
     {
         *("request", "requested_by", "steps", "created", "findings", "result", "problem", "counts", "cancel"),
-        *("questions", OPERATION_URLS, "left_out", "retried_by", "data"),
+        *("questions", OPERATION_URLS, "left_out", "retried_by", "jobs_seen", "data"),
     }
 )
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.

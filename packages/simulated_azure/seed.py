@@ -25,13 +25,14 @@ from packages.simulated_azure.providers.machine_learning import (
     computes,
     endpoints,
     jobs,
+    old_jobs,
     schedules,
     workspaces,
 )
 from packages.simulated_azure.world import World, iso
 
 SECTIONS = {
-    "resources",
+    "resources", "oldJobs",
     "settings", "subscriptions", "principals", "workspaces", "clusters", "extensions", "computes", "jobs", "endpoints",
     "deployments", "schedules", "batchEndpoints", "batchDeployments", "roleDefinitions", "roleAssignments", "vaults",
     "applications", "people",
@@ -73,6 +74,7 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
         "extensions": _extension,
         "computes": _compute,
         "jobs": job,
+        "oldJobs": _old_jobs,
         "endpoints": endpoint,
         "deployments": _deployment,
         "schedules": _schedule,
@@ -120,6 +122,10 @@ def job(world: World, item: dict[str, Any]) -> dict[str, Any]:
         }
         world.timers.schedule(now + float(item["endsAfterSeconds"]), "job.status", arguments)
     return resource
+
+
+def _old_jobs(world: World, item: dict[str, Any]) -> None:
+    old_jobs.put(world, _known(world, item["workspaceId"])["id"], item)
 
 
 def endpoint(world: World, item: dict[str, Any]) -> dict[str, Any]:

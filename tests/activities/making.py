@@ -14,7 +14,7 @@ from domain.cluster.legacy_objects import LegacyObject
 from domain.cluster.objects import Found
 from domain.operation.record import StepRecord
 from gateways.azure import arm
-from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.azure.arm import ArmAnswer, ArmError, Page
 from gateways.kubernetes import connection
 from gateways.kubernetes.api import KubernetesError, Unreachable
 from tests.making import NOW, make_operation
@@ -46,7 +46,7 @@ class FakeArm:
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> FakeArm:
-        for name in ("get", "items", "put", "patch", "post", "delete"):
+        for name in ("get", "items", "page", "put", "patch", "post", "delete"):
             monkeypatch.setattr(arm, name, getattr(self, name))
         return self
 
@@ -56,6 +56,9 @@ class FakeArm:
     def items(self, target: str, version: str, query: Mapping[str, str] | None = None) -> list[Any]:
         found: list[Any] = _opened(self.lists.get(target, []))
         return found
+
+    def page(self, target: str, version: str, query: Mapping[str, str] | None = None, link: str | None = None) -> Page:
+        return Page(self.items(target, version, query))
 
     def put(self, target: str, version: str, body: Mapping[str, Any]) -> ArmAnswer:
         self.calls.append(("PUT", target))

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -148,3 +149,12 @@ def test_an_activity_whose_time_is_over_begins_no_call(monkeypatch: pytest.Monke
     with bounds.of_activity(), pytest.raises(CutOff, match="asks no more"):
         bounds.begin_call()
     bounds.begin_call()
+
+
+def test_an_activity_knows_how_long_it_has_been_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bounds.elapsed() == 0.0
+    with bounds.of_activity():
+        assert 0.0 <= bounds.elapsed() < 10.0
+        later = time.monotonic() + 40.0
+        monkeypatch.setattr(bounds, "time", SimpleNamespace(monotonic=lambda: later))
+        assert 40.0 <= bounds.elapsed() < 50.0

@@ -17,6 +17,7 @@ from tests.oracle.cluster_work import MINUTE, NO, UNCLEAR, YES, ClusterWork, Own
 
 REFUSE, WAIT, CANCEL, FORCE = "refuse", "wait", "cancel", "force"
 LIVE = ("NotStarted", "Preparing", "Queued", "Running", "Finalizing", "NotResponding", "Paused", "Unknown")
+_OLD_JOBS = 2_000
 NO_STATUS_OF_AZURE = "Hibernating"
 
 
@@ -143,6 +144,9 @@ class World:
             {"endpointId": f"{self.workspace}/batchEndpoints/{s.name}", "name": "nightly", "compute": self._where(s)}
             for s in self.batch
         ]
+        # A workspace keeps its jobs for years: what is read of them must not matter.
+        old = {"workspaceId": self.workspace, "count": _OLD_JOBS, "computeId": self.compute}
+        seed["oldJobs"] = [old] if self.seed % 4 == 0 else []
         seed["schedules"] = [
             {
                 "workspaceId": self.workspace,

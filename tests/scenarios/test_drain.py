@@ -72,6 +72,23 @@ def test_wait_ends_with_the_last_job(stack: Stack, place: Place) -> None:
     assert_journal_whole(operation, stack.app.journal(operation_id))
 
 
+def test_a_workspace_with_many_old_jobs_is_read_once(stack: Stack, place: Place) -> None:
+    """Over two activities; after that a poll reads the newest page."""
+    put_in_place(stack, place)
+    stack.azure.seed({"oldJobs": [{"workspaceId": place.workspace_id, "count": 13_000, "computeId": place.compute_id}]})
+    job = have_job(stack, place)
+    operation_id = start(stack, place, policy="wait")
+    waiting = stack.app.wait_until(operation_id, lambda o: (o["progress"]["detail"] or "").startswith("1 job left"))
+    assert step_of(waiting, "survey")["attempts"] >= 2
+    pages = f"^{place.workspace_id}/jobs$"
+    first = len(stack.azure.requests(kind="arm", method="GET", path=pages))
+    assert 266 <= first < 280
+    stack.azure.set_job_status(job, "Completed")
+    operation = succeeded(stack, operation_id)
+    assert len(stack.azure.requests(kind="arm", method="GET", path=pages)) < first + 15
+    assert orphaned(operation) == []
+
+
 def test_cancel_cancels_what_clearly_runs_there_and_nothing_else(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     here = have_job(stack, place)

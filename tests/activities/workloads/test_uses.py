@@ -12,10 +12,11 @@ from domain.operation.codec import encode
 from domain.operation.record import StepRecord
 from domain.operation.results import Resolved
 from gateways.azure import arm
-from gateways.azure.arm import ArmAnswer
+from gateways.azure.arm import ArmAnswer, Page
 from gateways.kubernetes import reader as kubernetes_work
 from gateways.kubernetes.reader import Answer
-from tests.making import WORKSPACE_ID, make_operation
+from tests.activities.making import at_work
+from tests.making import WORKSPACE_ID
 
 TARGET = f"{WORKSPACE_ID}/computes/gpu"
 
@@ -28,7 +29,10 @@ def test_a_job_that_comes_while_the_cluster_is_asked_is_seen(
     jobs: list[dict[str, Any]] = []
 
     def items(path: str, version: str, query: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
-        yield from jobs if path.endswith("/jobs") else ()
+        yield from ()
+
+    def page(path: str, version: str, query: Any = None, link: str | None = None) -> Page:
+        return Page([*jobs])
 
     def work_in(cluster: ArmId, namespace: str) -> Answer:
         properties = {"jobType": "Command", "computeId": TARGET, "status": "Running"}
@@ -36,20 +40,22 @@ def test_a_job_that_comes_while_the_cluster_is_asked_is_seen(
         return Answer([], late)
 
     monkeypatch.setattr(arm, "items", items)
+    monkeypatch.setattr(arm, "page", page)
     monkeypatch.setattr(arm, "get", lambda path, version: ArmAnswer(200, {}))
     monkeypatch.setattr(kubernetes_work, "work_in", work_in)
     resolved = StepRecord("resolve", "do", value=encode(Resolved(namespace="default")))
-    operation = make_operation(kind="detach", steps=(resolved,))
-    assert [use.name for use in workloads.uses_of(operation, TARGET)] == seen
+    step = at_work("survey", earlier=(resolved,), kind="until")
+    assert [use.name for use in workloads.uses_of(step, TARGET)] == seen
 
 
 def test_a_compute_in_no_namespace_is_busy_and_its_cluster_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The text would become a part of a path in the cluster, and of a command."""
     monkeypatch.setattr(arm, "items", lambda *_: iter(()))
+    monkeypatch.setattr(arm, "page", lambda *_: Page(()))
     monkeypatch.setattr(arm, "get", lambda path, version: ArmAnswer(200, {}))
     monkeypatch.setattr(kubernetes_work, "work_in", None)
     resolved = StepRecord("resolve", "do", value=encode(Resolved(namespace="../../nodes?x=")))
-    operation = make_operation(kind="detach", steps=(resolved,))
+    step = at_work("survey", earlier=(resolved,), kind="until")
     busy = ["Namespace '../../nodes?x='"]
-    assert [use.name for use in workloads.uses_of(operation, TARGET)] == busy
-    assert [use.name for use in still_served(operation, [])] == busy
+    assert [use.name for use in workloads.uses_of(step, TARGET)] == busy
+    assert [use.name for use in still_served(step.operation, [])] == busy

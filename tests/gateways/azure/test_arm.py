@@ -17,7 +17,7 @@ from azure.mgmt.core import ARMPipelineClient
 from domain.arm_ids import ArmPath
 from gateways import bounds
 from gateways.azure import arm
-from gateways.azure.arm import FOREIGN_URL, ArmError
+from gateways.azure.arm import FOREIGN_URL, ArmAnswer, ArmError
 from gateways.azure.identity import Cloud
 from gateways.transport import BoundedTransport
 from tests.gateways.hostile import Hostile, hostile_server
@@ -206,6 +206,35 @@ def test_a_list_that_is_not_read_to_its_end_is_unknown(
     assert unknown.value.code == code
     assert unknown.value.transient or way == "deep"
     assert len(hostile.asked) == {"looping": 2, "endless list": 6, "loop of two": 3}.get(way, 1)
+
+
+def test_a_page_of_a_list_is_followed_by_another_of_the_same_list_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, asked = "https://management.azure.com/subscriptions/s/jobs", list[str]()
+
+    def get_url(url: str) -> ArmAnswer:
+        asked.append(url)
+        return ArmAnswer(200, {"value": [{"name": "b"}]})
+
+    monkeypatch.setattr(arm, "cloud", lambda: Cloud("https://management.azure.com"))
+    monkeypatch.setattr(arm, "get", lambda *_: ArmAnswer(200, {"value": [{"name": "a"}], "nextLink": f"{own}?$skip=1"}))
+    monkeypatch.setattr(arm, "get_url", get_url)
+    first = arm.page(ArmPath("/subscriptions/s/jobs"), "2020-01-01")
+    assert ([item["name"] for item in first.items], first.link) == (["a"], f"{own}?$skip=1")
+    assert "skip" not in repr(first)
+    second = arm.page(ArmPath("/subscriptions/S/jobs"), "2020-01-01", None, first.link)
+    assert (second.items, second.link, asked) == ([{"name": "b"}], None, [f"{own}?$skip=1"])
+    for link in (
+        "https://evil.example/subscriptions/s/jobs",
+        f"{own}/x",
+        own.replace("/s/", "/t/"),
+        f"{own}#",
+        "[",
+        "",
+    ):
+        with pytest.raises(ArmError) as refused:
+            arm.page(ArmPath("/subscriptions/s/jobs"), "2020-01-01", None, link)
+        assert refused.value.code == "ForeignUrl"
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("way", ["dripping body", "dripping status"])

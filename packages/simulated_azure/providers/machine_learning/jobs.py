@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from packages.simulated_azure.arm import resources, signatures
@@ -10,6 +11,7 @@ from packages.simulated_azure.arm.errors import bad_request
 from packages.simulated_azure.arm.routing import Route, crud, location_read
 from packages.simulated_azure.providers import lists, system_data
 from packages.simulated_azure.providers.machine_learning import workspaces
+from packages.simulated_azure.providers.machine_learning.old_jobs import OldJobs
 from packages.simulated_azure.world import World, iso
 
 TYPE = f"{workspaces.TYPE}/jobs"
@@ -91,15 +93,19 @@ def set_status(world: World, resource: str, status: str, at: float, unless: tupl
 
 
 def _get(call: Call) -> Reply:
-    workspaces.workspace_of(call, "read", TYPE)
-    return Reply(200, resources.require(call, _ONE.format(**call.params))["body"])
+    workspace = workspaces.workspace_of(call, "read", TYPE)
+    old = OldJobs(call.world, workspace["id"], build).named(call.params["job"])
+    return Reply(200, old or resources.require(call, _ONE.format(**call.params))["body"])
 
 
 def _list(call: Call) -> Reply:
     workspace = workspaces.workspace_of(call, "read", TYPE)
     jobs = [item["body"] for item in lists.shown(call, resources.of_type(call.world, TYPE, workspace["id"]))]
     # The service lists the newest first.
-    return lists.page(call, [job for job in reversed(jobs) if _wanted(call, job)], call.world.page_size("jobs"))
+    found: Sequence[dict[str, Any]] = OldJobs(call.world, workspace["id"], build, jobs[::-1])
+    if set(call.query) - {"api-version", "$skip"} != {"listViewType"} or call.query["listViewType"] != "All":
+        found = [job for job in found if _wanted(call, job)]
+    return lists.page(call, found, call.world.page_size("jobs"))
 
 
 def _wanted(call: Call, job: dict[str, Any]) -> bool:

@@ -55,6 +55,19 @@ def test_pages(azure: SimulatedAzure) -> None:
     assert (found, pages) == ([f"job-{number}" for number in (4, 3, 2, 1, 0)], 3)
 
 
+def test_old_jobs_stand_behind_the_others_and_cost_nothing(azure: SimulatedAzure) -> None:
+    azure.seed({"oldJobs": [{"workspaceId": WORKSPACE, "count": 100_000, "computeId": COMPUTE}]})
+    azure.submit_job(WORKSPACE, "new")
+    assert names(azure, "listViewType=All")[:2] == ["new", "old-0"]
+    assert names(azure, "listViewType=All&$skip=99999") == ["old-99998", "old-99999"]
+    body = azure.arm("GET", f"{JOBS}/old-99999").body
+    assert (body["properties"]["status"], body["properties"]["computeId"]) == ("Canceled", COMPUTE)
+    assert body["properties"]["isArchived"] is True
+    assert azure.arm("GET", f"{JOBS}/old-100000").status == 404
+    azure.seed({"oldJobs": [{"workspaceId": WORKSPACE, "count": 10}]})
+    assert names(azure) == ["new", *(f"old-{number}" for number in range(9))]
+
+
 def test_any_status(azure: SimulatedAzure) -> None:
     azure.submit_job(WORKSPACE, "odd", status="Weird", computeId=COMPUTE)
     assert status(azure, "odd") == "Weird"
