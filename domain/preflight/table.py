@@ -55,7 +55,11 @@ CHECKS = (
     ),
     Check(
         "gpuInstanceTypes", "GPU nodes (else fail) and device plug-in, when instance types ask for GPUs", FAIL,
-        pools.gpu_instance_types, pools.asks_for_gpus,
+        pools.gpu_instance_types, pools.depends_on_pools,
+    ),
+    Check(
+        "typePlacement", "instance types: a node that is selected, not tainted and large enough", WARNING,
+        pools.type_placement,
     ),
     Check(
         "kubernetesApi", "the app reaches the cluster's API and is let in", UNKNOWN, cluster_api.cluster_api,

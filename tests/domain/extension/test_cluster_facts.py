@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.extension.cluster_facts import ClusterAsFound, facts, facts_to_keep, pool_labels
+from domain.cluster.nodes import pool_labels
+from domain.extension.cluster_facts import ClusterAsFound, facts, facts_to_keep
 from tests.domain.extension.making import aks, arc
 
 
