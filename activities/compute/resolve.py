@@ -16,7 +16,7 @@ from domain.compute.resource import LEGACY_TYPE, cluster_under, state_of
 from domain.extension.cluster_facts import facts_to_keep
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.operation.results import Resolved, as_text
-from domain.preflight.cluster import BUSY_STATES
+from domain.preflight.cluster import is_busy
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
 from gateways.azure.role_assignments import user_principal
@@ -114,8 +114,8 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
 
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
     properties = cluster.get("properties", {})
-    state = str(properties.get("provisioningState", ""))
-    if state.lower() in BUSY_STATES:
+    state = str(properties.get("provisioningState") or "")
+    if is_busy(state):
         return Again(None, f"the cluster is {state}")
     if str(properties.get("connectivityStatus", "")).lower() == "connecting":
         return Again(None, "the cluster is Connecting to Azure Arc")

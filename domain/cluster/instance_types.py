@@ -94,8 +94,10 @@ def asks_for_gpus(types: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _default_violations(default: Any) -> Iterator[Violation]:
-    if isinstance(default, str) and (len(default) > 63 or not _NAME.match(default)):
-        yield Violation(INVALID, f"must be the name of an instance type: {NAME}", "/defaultInstanceType")
+    # Azure answers the name of the implicit type in another letter case than Kubernetes has it.
+    if isinstance(default, str) and (len(default) > 63 or not _NAME.match(default.lower())):
+        words = "must be the name of an instance type: at most 63 letters, digits and hyphens, no hyphen first or last"
+        yield Violation(INVALID, words, "/defaultInstanceType")
 
 
 def _selector_violations(number: int, selector: Any) -> Iterator[Violation]:

@@ -27,9 +27,9 @@ _RESERVED_MODES = ("gateway", "managedsystem")
 # Labels that AKS, Kubernetes or an operator in the cluster put on nodes, and that no pool lists
 # (https://learn.microsoft.com/azure/aks/use-labels, "reserved system labels"; NVIDIA GPU operator; karpenter).
 _SET_BY_OTHERS = frozenset({"accelerator", "storageprofile", "storagetier"})
-_DOMAINS_OF_OTHERS = ("kubernetes.io", "k8s.io", "kubernetes.azure.com", "nvidia.com", "amd.com", "intel.com") + (
-    "karpenter.sh",
-    "karpenter.azure.com",
+_DOMAINS_OF_OTHERS = (
+    *("kubernetes.io", "k8s.io", "kubernetes.azure.com", "karpenter.sh", "karpenter.azure.com"),
+    *("nvidia.com", "amd.com", "intel.com"),
 )
 _ARCH, _OLD_ARCH, _OLD_OS = "kubernetes.io/arch", "beta.kubernetes.io/arch", "beta.kubernetes.io/os"
 # https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions: a "p" behind the number of cores is ARM.
@@ -112,7 +112,7 @@ def makes_nodes(cluster: Mapping[str, Any]) -> bool:
 def sort_pools(
     pools: Iterable[Pool], scheduling: Scheduling, is_arm: Callable[[str], bool | None] | None = None
 ) -> Sorted:
-    """Which pools take a pod that is scheduled so: Linux on x86-64, running, selected, without a taint it does not bear.
+    """Which pools take a pod that is scheduled so: Linux on x86-64, running, selected, without a taint against it.
 
     ``is_arm`` says of a machine size whether it is ARM64, None when that is not known; left out, its name says so.
     """

@@ -58,7 +58,9 @@ def wanted_extension(request: Mapping[str, Any]) -> Wanted:
     asked = request.get("extension") or {}
     settings = asked.get("configurationSettings")
     return Wanted(
-        settings=dict(DEFAULT_SETTINGS) if settings is None else {for_helm(k): wire_text(v) for k, v in settings.items()},
+        settings=dict(DEFAULT_SETTINGS)
+        if settings is None
+        else {for_helm(k): wire_text(v) for k, v in settings.items()},
         protected=dict(asked.get("configurationProtectedSettings") or {}),
         manage=asked.get("manage", ENSURE),
         name=asked.get("name", EXTENSION_NAME),

@@ -1,4 +1,4 @@
-"""Node pools of an AKS cluster: which of them take pods of the extension and of its workloads, and how much they hold."""
+"""Node pools of an AKS cluster: which take pods of the extension and of its workloads, and how much they hold."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def _more(facts: Facts, found: Sorted) -> str | None:
 
 
 def _unlisted(why: str) -> Judgement:
-    return cannot_tell(f"Unknown: {why}.", "Check that the cluster gets nodes for it.", "kubectl get nodes --show-labels")
+    return cannot_tell(
+        f"Unknown: {why}.", "Check that the cluster gets nodes for it.", "kubectl get nodes --show-labels"
+    )
 
 
 def _size(sizes: Mapping[str, VmSize], name: str) -> VmSize:
@@ -226,11 +228,15 @@ def type_placement(facts: Facts) -> Judgement:
         if more is not None:
             unclear.append(f"{name}: {more}")
         elif found.sure:
-            largest = max((_size(sizes, pool.size) for pool in found.sure), key=lambda s: (s.gpus, s.vcpus, s.memory_gb))
+            largest = max(
+                (_size(sizes, pool.size) for pool in found.sure), key=lambda s: (s.gpus, s.vcpus, s.memory_gb)
+            )
             has = f"{_number(largest.vcpus)} vCPU, {_number(largest.memory_gb)} GB and {largest.gpus} GPUs"
             against.append(f"{name} asks for more than a node has that takes it ({has} at most, less what AKS keeps)")
         else:
-            against.append(f"no node pool takes {name}: each is not selected, tainted, stopped, empty, Windows or ARM64")
+            against.append(
+                f"no node pool takes {name}: each is not selected, tainted, stopped, empty, Windows or ARM64"
+            )
     if against:
         return warns(
             f"Jobs would wait without end: {'; '.join(against)}.",

@@ -52,7 +52,9 @@ from domain.requests.fields import (
     WorkspaceId,
     arm_id,
     choice,
+    labels,
 )
+from domain.requests.type_forms import with_listed_types
 from domain.violations import INVALID, Violation
 
 
@@ -90,6 +92,8 @@ class Extension(Model):
     version: Version | None = None
     configurationSettings: dict[str, SettingValue] = Field(default_factory=lambda: dict(DEFAULT_SETTINGS))
     configurationProtectedSettings: dict[str, SecretReference] = Field(default_factory=dict)
+
+    _labels = field_validator("configurationSettings", mode="before")(labels)
 
     @field_validator("configurationSettings")
     @classmethod
@@ -137,6 +141,11 @@ class AttachRequest(Model):
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT
+
+    @classmethod
+    def read(cls, body: Any) -> Any:
+        """Instance types as a list, in whatever documented form they come."""
+        return with_listed_types(body)
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
@@ -201,6 +210,8 @@ class ExtensionChanges(Model):
     configurationSettings: dict[str, SettingValue] = LEFT_OUT
     configurationProtectedSettings: dict[str, SecretReference] = LEFT_OUT
 
+    _labels = field_validator("configurationSettings", mode="before")(labels)
+
 
 class ReattachRequest(Model):
     """Detach a compute and attach it again, with changes. What is left out stays as it is."""
@@ -219,6 +230,11 @@ class ReattachRequest(Model):
     grantRoles: bool = False
     cleanupLegacy: bool = False
     reason: Reason = LEFT_OUT
+
+    @classmethod
+    def read(cls, body: Any) -> Any:
+        """Instance types as a list, in whatever documented form they come."""
+        return with_listed_types(body)
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
