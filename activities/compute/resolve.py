@@ -14,6 +14,7 @@ from domain.catalogue.explain import make_problem
 from domain.compute.attachment import Attachment, merge
 from domain.compute.resource import LEGACY_TYPE, cluster_under, state_of
 from domain.extension.cluster_facts import facts_to_keep
+from domain.extension.wanted import wanted_extension
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.operation.results import Resolved, as_text
 from domain.preflight.cluster import is_busy
@@ -63,11 +64,11 @@ def _resolve(step: StepAtWork) -> Outcome:
     read = replace(
         _workspace_facts(found.body),
         cluster_location=region_in(cluster.body.get("location")),
-        cluster=facts_to_keep(cluster.body),
+        cluster=facts_to_keep(cluster.body, wanted_extension(step.operation.request)),
         cluster_spelling=str(spelt) if spelt is not None and spelt.key == cluster_id.key else None,
     )
     if attached and compute is not None:
-        merged = _effective(step, read, compute.body, cluster_id)
+        merged = _effective(step, read, compute.body, cluster.body, cluster_id)
         return merged if isinstance(merged, Stop) else Done(merged, cluster_id=str(cluster_id))
     return Done(read, detail="the compute exists already" if compute else None)
 
@@ -127,7 +128,9 @@ def compute_leaving(compute: Mapping[str, Any]) -> Again | None:
     return Again(None, "a compute of this name is being detached") if state_of(compute) == "deleting" else None
 
 
-def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], cluster: ArmId) -> Resolved | Stop:
+def _effective(
+    step: StepAtWork, read: Resolved, compute: Mapping[str, Any], found: Mapping[str, Any], cluster: ArmId
+) -> Resolved | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
     legacy_tls, hindrance = tls_secret.legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
@@ -139,6 +142,7 @@ def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], clu
         return Stop(make_problem("ReattachRefused", {**step.facts, "reasons": "; ".join(refused)}))
     return replace(
         read,
+        cluster=facts_to_keep(found, wanted_extension(merged.request)),
         cluster_id=str(cluster),
         compute_id=step.operation.compute_id,
         attach_request=merged.request,

@@ -29,7 +29,7 @@ _RESERVED_MODES = ("gateway", "managedsystem")
 _SET_BY_OTHERS = frozenset({"accelerator", "storageprofile", "storagetier"})
 _DOMAINS_OF_OTHERS = (
     *("kubernetes.io", "k8s.io", "kubernetes.azure.com", "karpenter.sh", "karpenter.azure.com"),
-    *("nvidia.com", "amd.com", "intel.com"),
+    *("csi.azure.com", "x-k8s.io", "nvidia.com", "amd.com", "intel.com"),
 )
 _ARCH, _OLD_ARCH, _OLD_OS = "kubernetes.io/arch", "beta.kubernetes.io/arch", "beta.kubernetes.io/os"
 # https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions: a "p" behind the number of cores is ARM.

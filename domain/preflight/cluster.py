@@ -189,7 +189,7 @@ def outbound(facts: Facts) -> Judgement:
     """What the cluster has to reach (network requirements of Azure/AML-Kubernetes); nobody can see that from here."""
     region, workspace = "<region>", "<workspaceId>"
     if not isinstance(facts.workspace, Unread):
-        region = str(facts.workspace.get("location") or region)
+        region = str(facts.workspace.get("location") or region).replace(" ", "").lower()
         workspace = str((facts.workspace.get("properties") or {}).get("workspaceId") or workspace)
     api, experiments = _suffixes(region)
     hosts = (

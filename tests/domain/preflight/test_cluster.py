@@ -177,7 +177,7 @@ def test_r1_only_failed_asks_for_a_repair(said: str | None, outcome: str) -> Non
             "usgovvirginia.api.ml.azure.us",
             "57063",
         ),
-        ("USGov Arizona", "USGov Arizona.api.ml.azure.us", "57063"),
+        ("USGov Arizona", "usgovarizona.api.ml.azure.us", "57063"),
         ("usdodcentral", "usdodcentral.experiments.ml.azure.us", "57063"),
         ("chinanorth3", "chinanorth3.experiments.ml.azure.cn, chinanorth3.api.ml.azure.cn", "57062"),
         ("westeurope", "westeurope.experiments.azureml.net, westeurope.api.azureml.ms", "56519"),
