@@ -86,7 +86,7 @@ def _quantity(name: str, value: Any) -> Any:
         number = Decimal(str(value))
     except InvalidOperation:
         return value
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or number < 0 or abs(number.adjusted()) > _LONGEST:
         return value
     if name == "memory":
         whole = number == int(number) and number >= _LEAST_BYTES and int(number) % 1024 == 0
