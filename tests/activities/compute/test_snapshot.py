@@ -169,7 +169,7 @@ def test_there_is_nothing_to_remember_of_what_is_gone_or_on_no_known_cluster(azu
     assert snapshot(step) == expected
 
 
-# compute_create_or_update_kubernetes.json of the official examples, and cores as the implicit type is said to have them.
+# compute_create_or_update_kubernetes.json of the official examples, and the cores of the implicit type.
 OFFICIAL = {
     "nodeSelector": None,
     "resources": {
