@@ -131,6 +131,14 @@ NOT_YET_TEXT = "is described by the contract and not available in this release"
 # A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
 LEFT_OUT: Any = Field(default_factory=lambda: None)
 
+# The forms that domain/requests/type_forms.py reads are no part of the schema: there is one to write.
+INSTANCE_TYPES: Any = Field(
+    default_factory=lambda: None,
+    description="Documents show instance types in other forms too; each is read as this list: the object or the list "
+    "that kubectl applies (kind InstanceType, InstanceTypeList), the map by name of a compute's properties, cores as "
+    "decimals, nodeSelector as null.",
+)
+
 
 def choice(*served: str | bool, later: tuple[str | bool, ...] = ()) -> BeforeValidator:
     """Only these values, the type counting too (0 is not false); ``later`` ones are refused by name."""

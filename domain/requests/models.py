@@ -30,6 +30,7 @@ from domain.extension.wanted import (
 )
 from domain.requests.durations import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE
 from domain.requests.fields import (
+    INSTANCE_TYPES,
     LEFT_OUT,
     PURPOSE,
     USER_ASSIGNED_IDENTITY,
@@ -131,7 +132,7 @@ class AttachRequest(Model):
     tags: Tags = LEFT_OUT
     identity: Identity = LEFT_OUT
     extension: Extension = LEFT_OUT
-    instanceTypes: list[InstanceType] = LEFT_OUT
+    instanceTypes: list[InstanceType] = INSTANCE_TYPES
     defaultInstanceType: str = LEFT_OUT
     clusterPurpose: Literal["production", "devTest"] = PURPOSE
     registerProviders: bool = False
@@ -222,7 +223,7 @@ class ReattachRequest(Model):
     tags: AnyTags = LEFT_OUT
     identity: Identity = LEFT_OUT
     extension: ExtensionChanges = LEFT_OUT
-    instanceTypes: list[InstanceType] = LEFT_OUT
+    instanceTypes: list[InstanceType] = INSTANCE_TYPES
     defaultInstanceType: str = LEFT_OUT
     workloads: Workloads = Field(default_factory=Workloads)
     approval: Literal["none", "required"] = "none"
