@@ -418,9 +418,10 @@ def test_r25_a_type_larger_than_a_node_warns(
 
 
 def test_hostile_pools_are_bounded_and_raise_nothing() -> None:
-    odd: list[Any] = [None, 7, "x", [], {"name": {"a": 1}, "count": -1, "vmSize": 5, "nodeTaints": "x", "nodeLabels": [1]},
-           {"powerState": "on", "count": True, "maxCount": "9" * 99, "enableAutoScaling": True}]  # fmt: skip
-    labels = {str(number): "x" * 1000 for number in range(10_000)}
+    named = {"name": {"a": 1}, "count": -1, "vmSize": 5, "nodeTaints": "x", "nodeLabels": [1]}
+    endless = {"powerState": "on", "count": True, "maxCount": "9" * 99, "enableAutoScaling": True}
+    odd: list[Any] = [None, 7, "x", [], named, endless]
+    labels = {str(number): "x" * 999 for number in range(10_000)}
     many = [pool(name="p" * 9999, nodeLabels=labels, count=10**30)] * 500
     found = pools_of(facts(cluster=cluster(agentPoolProfiles=[*odd, *many])))
     assert len(found) <= 100
