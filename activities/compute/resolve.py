@@ -116,7 +116,10 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
     properties = cluster.get("properties", {})
     state = str(properties.get("provisioningState") or "")
-    if is_busy(state):
+    power = str((properties.get("powerState") or {}).get("code") or "")
+    # Nothing else is going to run on a stopped cluster: preflight says that it has to be started.
+    stays = state.lower() == "canceled" and power.lower() == "stopped"
+    if is_busy(state) and not stays:
         return Again(None, f"the cluster is {state}")
     if str(properties.get("connectivityStatus", "")).lower() == "connecting":
         return Again(None, "the cluster is Connecting to Azure Arc")

@@ -60,9 +60,10 @@ def power(facts: Facts) -> Judgement:
 def is_busy(state_: str) -> bool:
     """Whether a provisioning state passes: AKS has more of them than any list, and names new ones.
 
-    Only a failed operation asks for a repair. A cancelled one leaves the cluster to the next one.
+    Only a failed operation asks for a repair, only a stopped cluster for a start. A cancelled operation leaves the
+    cluster to the next one.
     """
-    return bool(state_) and state_.lower() not in ("succeeded", "failed")
+    return bool(state_) and state_.lower() not in ("succeeded", "failed", "stopped")
 
 
 def state(facts: Facts) -> Judgement:
@@ -79,6 +80,8 @@ def state(facts: Facts) -> Judgement:
             "Start it again, unless somebody else does.",
             command if facts.connected else f"az aks update --ids {facts.cluster_id}",
         )
+    if found.lower() == "stopped":
+        return fails_as(make_problem("ClusterStopped", {**facts.words, "power": found}))
     if is_busy(found):
         return warns(f"The cluster is {found}: an attach waits for the end of that.", "Do nothing.", command)
     return fails_as(make_problem("ClusterNotHealthy", {**facts.words, "state": found}))

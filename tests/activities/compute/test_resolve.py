@@ -117,6 +117,13 @@ def test_r1_a_cluster_in_any_state_that_passes_is_waited_for(see: Any, state: st
     assert isinstance(see("attach", {**there, CLUSTER_ID: cluster()}), Done)
 
 
+def test_r1_a_stopped_cluster_is_not_waited_for(see: Any) -> None:
+    there = {WORKSPACE_ID: WORKSPACE, CLUSTER_ID: cluster("Canceled", powerState={"code": "Stopped"})}
+    assert isinstance(see("attach", there), Done)
+    assert isinstance(see("attach", {**there, CLUSTER_ID: cluster("Stopped")}), Done)
+    assert isinstance(see("attach", {**there, CLUSTER_ID: cluster("Starting", powerState={"code": "Stopped"})}), Again)
+
+
 def test_r3_the_nodes_that_are_kept_are_those_which_the_request_can_use(see: Any) -> None:
     pools = [{"name": name, "count": 3, "vmSize": "Standard_D4s_v5"} for name in ("one", "two")]
     there = {WORKSPACE_ID: WORKSPACE, CLUSTER_ID: cluster(agentPoolProfiles=pools)}

@@ -161,9 +161,10 @@ def test_r1_every_state_but_failed_is_waited_for(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "outcome"), [("Failed", "fail"), ("FAILED", "fail"), ("", "unknown"), (None, "unknown")]
+    ("said", "outcome"),
+    [("Failed", "fail"), ("FAILED", "fail"), ("Stopped", "fail"), ("", "unknown"), (None, "unknown")],
 )
-def test_r1_only_failed_asks_for_a_repair(said: str | None, outcome: str) -> None:
+def test_r1_only_what_failed_or_is_stopped_asks_for_somebody(said: str | None, outcome: str) -> None:
     judged = state(facts(cluster=cluster(provisioningState=said)))
     assert (judged.outcome, is_busy(str(said or ""))) == (outcome, False)
 
