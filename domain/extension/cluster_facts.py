@@ -51,9 +51,10 @@ def facts_to_keep(cluster: Mapping[str, Any], wanted: Wanted | None = None) -> C
     pools = pools_in(properties)
     if not pools:
         total, distribution = properties.get("totalNodeCount"), properties.get("distribution")
-        return ClusterAsFound(
-            total if isinstance(total, int) else None, distribution if isinstance(distribution, str) else None
-        )
+        count = total if isinstance(total, int) else None
+        if count is not None and count >= HIGH_AVAILABILITY_NODES and wanted is not None and wanted.node_selector:
+            count = None  # How many of them are selected shows on the nodes alone.
+        return ClusterAsFound(count, distribution if isinstance(distribution, str) else None)
     found, grows = sort_pools(pools, scheduling_of(wanted or Wanted())), makes_nodes(cluster)
     gpus = any(pool.size.lower().startswith("standard_n") for pool in pools)
     sure = sum(pool.nodes or 0 for pool in found.sure)

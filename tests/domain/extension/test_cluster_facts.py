@@ -128,3 +128,11 @@ def test_r5_a_label_of_aks_is_not_missing(label: str, outcomes: list[str]) -> No
     kept = facts_to_keep({"properties": {"agentPoolProfiles": [LINUX]}}, asked)
     found = check_on_cluster(asked, facts(aks().cluster, "x", kept))
     assert [f.outcome for f in found if f.check == "nodeSelector"] == outcomes
+
+
+def test_r37_how_many_nodes_of_an_arc_cluster_are_selected_is_not_known() -> None:
+    selecting = wanted({"enableTraining": True, "nodeSelector.team": "ml"})
+    for total, selected in ((4, None), (3, None), (2, 2)):
+        body = {"properties": {"totalNodeCount": total}}
+        assert facts_to_keep(body, selecting).node_count == selected
+        assert facts_to_keep(body, wanted({"enableTraining": True})).node_count == total
