@@ -8,8 +8,9 @@ not set. What cannot be read stays as it is: the rules say what is wrong with it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from domain.cluster.instance_types import IMPLICIT, KIND
@@ -18,8 +19,8 @@ _LISTS = (f"{KIND}List", "List")
 # A number of bytes without a suffix is one only from here on: people forget the suffix.
 _LEAST_BYTES = 2**20
 _MAY_BE_NULL = ("nodeSelector", "resources")
-# Of a quantity, in characters: more make no amount that a node has.
-_LONGEST = 32
+# Without sign, exponent and space; more digits make no amount that a node has.
+_DECIMAL = re.compile(r"[0-9]{0,18}\.?[0-9]{1,18}")
 
 
 def with_listed_types(body: Any) -> Any:
@@ -80,14 +81,9 @@ def _quantities(part: str, named: Any) -> Any:
 
 def _quantity(name: str, value: Any) -> Any:
     """A decimal number of cores in millicores, of bytes with a suffix, of GPUs as a whole number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > _LONGEST:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not _DECIMAL.fullmatch(str(value)):
         return value
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return value
-    if not number.is_finite() or number < 0 or abs(number.adjusted()) > _LONGEST:
-        return value
+    number = Decimal(str(value))
     if name == "memory":
         whole = number == int(number) and number >= _LEAST_BYTES and int(number) % 1024 == 0
         return f"{int(number) // 1024}Ki" if whole else value

@@ -123,7 +123,23 @@ def test_what_is_wrong_in_any_form_is_said_once(types: Any, target: str) -> None
 
 
 @pytest.mark.parametrize(
-    "cpu", ["0.0001", "1e999999", "NaN", "Infinity", "-0.5", "9" * 5000, True, float("inf"), [], {}]
+    "cpu",
+    [
+        "0.0001",
+        "1e999999",
+        "1_0",
+        " 1",
+        "\uff11",
+        "+1",
+        "NaN",
+        "Infinity",
+        "-0.5",
+        "9" * 5000,
+        True,
+        float("inf"),
+        [],
+        {},
+    ],
 )
 def test_what_is_no_quantity_stays_and_is_refused(cpu: Any) -> None:
     amounts = {"cpu": cpu, "memory": "1Gi"}
