@@ -61,7 +61,10 @@ def facts_to_keep(cluster: Mapping[str, Any], wanted: Wanted | None = None) -> C
     count = sure if sure >= HIGH_AVAILABILITY_NODES or not (found.unsure or grows) else None
     if grows:
         return ClusterAsFound(count, gpu_nodes=gpus or None)
-    return ClusterAsFound(count, gpu_nodes=gpus, pools=tuple(pool.labels for pool in pools))
+    # The record keeps no label that nobody asks for.
+    asked = None if wanted is None else {*wanted.node_selector}
+    labels = [{k: v for k, v in pool.labels.items() if asked is None or k in asked} for pool in pools]
+    return ClusterAsFound(count, gpu_nodes=gpus, pools=tuple(labels))
 
 
 def scheduling_of(wanted: Wanted) -> Scheduling:

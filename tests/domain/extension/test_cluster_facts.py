@@ -136,3 +136,10 @@ def test_r37_how_many_nodes_of_an_arc_cluster_are_selected_is_not_known() -> Non
         body = {"properties": {"totalNodeCount": total}}
         assert facts_to_keep(body, selecting).node_count == selected
         assert facts_to_keep(body, wanted({"enableTraining": True})).node_count == total
+
+
+def test_the_record_keeps_no_label_that_nobody_asks_for() -> None:
+    pool = {**LINUX, "nodeLabels": {str(number): "x" * 200 for number in range(200)}}
+    body = {"properties": {"agentPoolProfiles": [pool]}}
+    assert facts_to_keep(body, wanted({"enableTraining": True})).pools == ({},)
+    assert facts_to_keep(body, wanted({"nodeSelector.7": "y"})).pools == ({"7": "x" * 200},)
