@@ -5,6 +5,7 @@ from __future__ import annotations
 from activities.access.roles import roles_now
 from activities.checks.binding import may_clean_up
 from activities.checks.caller import may_ask_to_detach
+from activities.extension.replay import lost_with_it
 from activities.runtime.step import StepAtWork
 from activities.workloads.schedules import planned_pauses
 from domain.arm_ids import WORKSPACE, parse_arm_id
@@ -30,7 +31,7 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     if not step.operation.resolved.cluster_id:
         return Done(detail="there is nothing to check", skipped=True)
     try:
-        findings = (may_detach(step), _workspace(step), *_asked(step))
+        findings = (may_detach(step), _workspace(step), *_asked(step), *_lost(step))
     except PolicyUnavailable as error:
         return Again(_PAUSE, f"the policy cannot be read ({error})")
     except ArmError as error:
@@ -74,6 +75,15 @@ def _workspace(step: StepAtWork) -> Finding:
 def _asked(step: StepAtWork) -> tuple[Finding, ...]:
     """What whoever asked may have. Raises PolicyUnavailable, or ArmError for what may pass."""
     return tuple(finding for finding in (may_clean_up(step), may_ask_to_detach(step)) if finding is not None)
+
+
+def _lost(step: StepAtWork) -> tuple[Finding, ...]:
+    """What cannot be attached again as it is. Raises ArmError while that is worth repeating."""
+    try:
+        return lost_with_it(step)
+    except ArmError as error:
+        _worth_repeating(step, error)
+        return (detach.not_told(detach.SNAPSHOT_CHECK, str(error)),)
 
 
 def _worth_repeating(step: StepAtWork, error: ArmError) -> None:

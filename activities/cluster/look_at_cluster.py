@@ -23,6 +23,7 @@ from domain.arm_ids import (
 )
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.outcomes import Again, again
+from domain.preflight.cluster import is_busy
 from domain.requests.models import Request
 from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.tags import request_of_tags
@@ -38,9 +39,6 @@ from gateways.storage import called_for, cluster_events
 logger = logging.getLogger(__name__)
 
 _KINDS = (MANAGED_CLUSTER, CONNECTED_CLUSTER)
-_SETTLING = frozenset(
-    {"creating", "updating", "upgrading", "starting", "stopping", "deleting", "scaling", "provisioning", "accepted"}
-)
 _PAUSE = 30.0
 # How long after an event ARM may answer 404 for a cluster that was just made: seconds as a rule, minutes at times.
 _SHOWS_WITHIN = timedelta(minutes=10)
@@ -109,7 +107,7 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     powered = properties.get("powerState")
     power = str(powered.get("code", "Running")) if isinstance(powered, Mapping) else "Running"
     connected = str(properties.get("connectivityStatus") or "Connected")
-    if state in _SETTLING or connected.lower() == "connecting":
+    if is_busy(state) or connected.lower() == "connecting":
         return again(_PAUSE)
     if state != "succeeded" or power.lower() != "running" or connected.lower() != "connected":
         logger.info("event: cluster %s is %s, %s, %s: nothing to attach", cluster_id, state, power, connected)

@@ -14,9 +14,10 @@ from domain.catalogue.explain import make_problem
 from domain.compute.attachment import Attachment, merge
 from domain.compute.resource import LEGACY_TYPE, cluster_under, state_of
 from domain.extension.cluster_facts import facts_to_keep
+from domain.extension.wanted import wanted_extension
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.operation.results import Resolved, as_text
-from domain.preflight.cluster import BUSY_STATES
+from domain.preflight.cluster import is_busy
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
 from gateways.azure.role_assignments import user_principal
@@ -63,11 +64,11 @@ def _resolve(step: StepAtWork) -> Outcome:
     read = replace(
         _workspace_facts(found.body),
         cluster_location=region_in(cluster.body.get("location")),
-        cluster=facts_to_keep(cluster.body),
+        cluster=facts_to_keep(cluster.body, wanted_extension(step.operation.request)),
         cluster_spelling=str(spelt) if spelt is not None and spelt.key == cluster_id.key else None,
     )
     if attached and compute is not None:
-        merged = _effective(step, read, compute.body, cluster_id)
+        merged = _effective(step, read, compute.body, cluster.body, cluster_id)
         return merged if isinstance(merged, Stop) else Done(merged, cluster_id=str(cluster_id))
     return Done(read, detail="the compute exists already" if compute else None)
 
@@ -114,8 +115,11 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
 
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
     properties = cluster.get("properties", {})
-    state = str(properties.get("provisioningState", ""))
-    if state.lower() in BUSY_STATES:
+    state = str(properties.get("provisioningState") or "")
+    power = str((properties.get("powerState") or {}).get("code") or "")
+    # Nothing else is going to run on a stopped cluster: preflight says that it has to be started.
+    stays = state.lower() == "canceled" and power.lower() == "stopped"
+    if is_busy(state) and not stays:
         return Again(None, f"the cluster is {state}")
     if str(properties.get("connectivityStatus", "")).lower() == "connecting":
         return Again(None, "the cluster is Connecting to Azure Arc")
@@ -127,7 +131,9 @@ def compute_leaving(compute: Mapping[str, Any]) -> Again | None:
     return Again(None, "a compute of this name is being detached") if state_of(compute) == "deleting" else None
 
 
-def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], cluster: ArmId) -> Resolved | Stop:
+def _effective(
+    step: StepAtWork, read: Resolved, compute: Mapping[str, Any], found: Mapping[str, Any], cluster: ArmId
+) -> Resolved | Stop:
     """What ``resolve`` keeps of an attachment and its changes, or why that cannot be attached. Raises ArmError."""
     request = step.operation.request
     legacy_tls, hindrance = tls_secret.legacy_tls(cluster) if request.get("cleanupLegacy") else (False, None)
@@ -139,6 +145,7 @@ def _effective(step: StepAtWork, read: Resolved, compute: Mapping[str, Any], clu
         return Stop(make_problem("ReattachRefused", {**step.facts, "reasons": "; ".join(refused)}))
     return replace(
         read,
+        cluster=facts_to_keep(found, wanted_extension(merged.request)),
         cluster_id=str(cluster),
         compute_id=step.operation.compute_id,
         attach_request=merged.request,

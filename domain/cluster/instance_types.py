@@ -75,7 +75,7 @@ def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str | Non
         ours = (wanted.get("resources") or {}).get(kind) or {}
         theirs = (found.get("resources") or {}).get(kind) or {}
         for name in sorted({*ours, *theirs}):
-            if _amount(name, ours.get(name)) == _amount(name, theirs.get(name)):
+            if amount(name, ours.get(name)) == amount(name, theirs.get(name)):
                 continue
             if kind == "requests" and name == GPU:
                 continue  # What requests say of GPUs is what limits say.
@@ -90,12 +90,14 @@ def for_compute(types: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def asks_for_gpus(types: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any of them wants a GPU."""
-    return any((_amount(GPU, spec_of(each)["resources"]["limits"].get(GPU)) or 0) > 0 for each in types)
+    return any((amount(GPU, spec_of(each)["resources"]["limits"].get(GPU)) or 0) > 0 for each in types)
 
 
 def _default_violations(default: Any) -> Iterator[Violation]:
-    if isinstance(default, str) and (len(default) > 63 or not _NAME.match(default)):
-        yield Violation(INVALID, f"must be the name of an instance type: {NAME}", "/defaultInstanceType")
+    # Azure answers the name of the implicit type in another letter case than Kubernetes has it.
+    if isinstance(default, str) and (len(default) > 63 or not _NAME.match(default.lower())):
+        words = "must be the name of an instance type: at most 63 letters, digits and hyphens, no hyphen first or last"
+        yield Violation(INVALID, words, "/defaultInstanceType")
 
 
 def _selector_violations(number: int, selector: Any) -> Iterator[Violation]:
@@ -126,19 +128,19 @@ def _resource_violations(number: int, resources: Any) -> Iterator[Violation]:
 
 def _request_violations(number: int, requests: Mapping[str, Any], limits: Mapping[str, Any]) -> Iterator[Violation]:
     for name in ("cpu", "memory"):
-        asked, most = _amount(name, requests.get(name)), _amount(name, limits.get(name))
+        asked, most = amount(name, requests.get(name)), amount(name, limits.get(name))
         if asked is not None and most is not None and asked > most:
             yield _wrong("must not be more than the limit", number, "resources", "requests", name)
-    if GPU in requests and _amount(GPU, requests[GPU]) != _amount(GPU, limits.get(GPU)):
+    if GPU in requests and amount(GPU, requests[GPU]) != amount(GPU, limits.get(GPU)):
         yield _wrong("goes among the limits; here it may only repeat the limit", number, "resources", "requests", GPU)
 
 
 def _is_good(name: str, value: Any) -> bool:
-    amount = _amount(name, value)
-    return amount is not None and (amount > 0 or name == GPU)
+    found = amount(name, value)
+    return found is not None and (found > 0 or name == GPU)
 
 
-def _amount(name: str, value: Any) -> Decimal | None:
+def amount(name: str, value: Any) -> Decimal | None:
     """What a quantity comes to (cores, bytes, pieces); None when it is absent or makes no sense."""
     if value is None or isinstance(value, bool):
         return None

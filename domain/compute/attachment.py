@@ -102,9 +102,15 @@ def postable(merged: Mapping[str, Any], kept_types: Mapping[str, Any]) -> dict[s
     types = [
         {"name": name, **{k: v for k, v in (spec or {}).items() if k in ("nodeSelector", "resources") and v}}
         for name, spec in kept_types.items()
-        if re.match(instance_types.NAME, name) and name != instance_types.IMPLICIT
+        if re.fullmatch(instance_types.NAME, name) and name.lower() != instance_types.IMPLICIT
     ]
     return {**merged, "instanceTypes": types} if types else dict(merged)
+
+
+def unnamed_types(kept_types: Mapping[str, Any]) -> tuple[str, ...]:
+    """Instance types of a compute that no request can name, because no object in a cluster has such a name."""
+    names = [name for name in kept_types if name.lower() != instance_types.IMPLICIT]
+    return tuple(name for name in names if not re.fullmatch(instance_types.NAME, name))
 
 
 def command(merged: Mapping[str, Any]) -> str:

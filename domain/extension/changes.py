@@ -13,6 +13,7 @@ from domain.extension.keys import (
     KEYS,
     NODE_SELECTOR,
     SWITCH,
+    for_helm,
 )
 from domain.extension.wanted import REQUIRE, UPDATE, Wanted, is_on
 from domain.extension.wire import (
@@ -57,12 +58,12 @@ def difference(wanted: Wanted, extension: Mapping[str, Any]) -> list[Difference]
     Only what the request names is compared, a setting that is not set with its documented default. Protected settings
     cannot be read back: TLS is compared by what shows of it.
     """
-    actual = _settings(extension)
-    named = named_settings(wanted)
+    actual = {for_helm(name): value for name, value in _settings(extension).items()}
+    asked = {for_helm(name) for name in wanted.settings}
     found = [
         Difference(name, value, actual.get(name))
-        for name, value in named.items()
-        if name in wanted.settings and not _same(name, value, actual)
+        for name, value in named_settings(wanted).items()
+        if name in asked and not _same(name, value, actual)
     ]
     train, version = str(extension.get("releaseTrain") or ""), wanted.version
     if wanted.release_train.lower() not in ("stable", train.lower()):
@@ -79,7 +80,8 @@ def difference(wanted: Wanted, extension: Mapping[str, Any]) -> list[Difference]
 def settings_to_change(wanted: Wanted, facts: ClusterFacts, extension: Mapping[str, Any]) -> dict[str, str]:
     """The plain settings that a PATCH has to carry: they are merged, so what is left out stays as it is."""
     actual = _settings(extension)
-    named = {name: value for name, value in named_settings(wanted).items() if name in wanted.settings}
+    asked = {for_helm(name) for name in wanted.settings}
+    named = {name: value for name, value in named_settings(wanted).items() if name in asked}
     derived = derived_settings(wanted, facts)
     target = {name: value for name, value in generated_settings(facts, named).items() if name not in actual}
     target |= named
@@ -120,8 +122,8 @@ def update_findings(
 
 
 def _selectors_that_stay(wanted: Wanted, actual: Mapping[str, str]) -> Iterator[Finding]:
-    asked = {name for name in wanted.settings if name.startswith(NODE_SELECTOR)}
-    stays = sorted(name for name in actual if name.startswith(NODE_SELECTOR) and name not in asked)
+    asked = {for_helm(name) for name in wanted.settings if name.startswith(NODE_SELECTOR)}
+    stays = sorted(name for name in actual if name.startswith(NODE_SELECTOR) and for_helm(name) not in asked)
     if asked and stays:
         yield Finding(
             "nodeSelector",

@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from domain.extension.cluster_facts import ClusterFacts
+from domain.cluster.nodes import selects
+from domain.extension.cluster_facts import HIGH_AVAILABILITY_NODES, ClusterFacts
 from domain.extension.keys import (
     CERTIFICATE,
     INFERENCE,
     KEYS,
-    NODE_SELECTOR,
     PRIVATE_KEY,
     PROTECTED,
     TRAINING,
@@ -23,8 +23,6 @@ from domain.extension.wanted import Wanted, is_on
 from domain.operation.outcomes import Finding
 
 PASS, WARNING, FAIL, UNKNOWN = "pass", "warning", "fail", "unknown"
-# Nodes that three replicas of the router want, and below which the CLI takes a cluster for a small one.
-HIGH_AVAILABILITY_NODES = 3
 
 
 def check_on_cluster(
@@ -82,14 +80,18 @@ def _not_installed(check: str, what: str, definition: str) -> Finding:
 
 
 def _node_selector(wanted: Wanted, facts: ClusterFacts) -> Iterator[Finding]:
-    selector = {k[len(NODE_SELECTOR) :]: v for k, v in wanted.settings.items() if k.startswith(NODE_SELECTOR)}
+    selector = wanted.node_selector
     if not selector:
         return
     text = ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
     command = f"kubectl get nodes --selector {text}"
-    if facts.pools is None or any(all(k not in pool for pool in facts.pools) for k in selector):
+    pools = facts.pools or ()
+    judged = [selects(pool, selector) for pool in pools]
+    if True in judged:
+        return
+    if None in judged or facts.pools is None or any(all(k not in pool for pool in pools) for k in selector):
         yield Finding("nodeSelector", UNKNOWN, f"Whether nodes carry {text} cannot be seen from here.", command=command)
-    elif not any(all(pool.get(k) == v for k, v in selector.items()) for pool in facts.pools):
+    else:
         yield Finding(
             "nodeSelector",
             WARNING,
@@ -124,7 +126,7 @@ def _small(wanted: Wanted, facts: ClusterFacts) -> Iterator[Finding]:
             yield Finding(
                 "routerHighAvailability",
                 UNKNOWN,
-                "How many nodes the cluster has cannot be seen; three replicas of the router need three.",
+                "How many nodes the extension can use cannot be seen; three replicas of the router need three.",
                 remedy="On a smaller cluster set inferenceRouterHA=false.",
             )
         return
@@ -135,14 +137,14 @@ def _small(wanted: Wanted, facts: ClusterFacts) -> Iterator[Finding]:
         yield Finding(
             "routerHighAvailability",
             FAIL,
-            f"inferenceRouterHA needs three nodes and the cluster has {nodes} (E40002).",
+            f"inferenceRouterHA needs three nodes and the extension can use {nodes} of the cluster (E40002).",
             remedy="Set inferenceRouterHA=false, or add nodes.",
         )
     elif wanted.inference and "inferenceRouterHA" not in wanted.settings:
-        message = f"The cluster has {nodes}: inferenceRouterHA is set to false, one replica of the router."
+        message = f"The extension can use {nodes}: inferenceRouterHA is set to false, one replica of the router."
         yield Finding("routerHighAvailability", WARNING, message, remedy="For high availability add nodes.")
     if "clusterPurpose" not in wanted.settings and wanted.purpose is None:
-        message = f"The cluster has {nodes}: the extension's clusterPurpose is set to DevTest."
+        message = f"The extension can use {nodes}: the extension's clusterPurpose is set to DevTest."
         yield Finding("smallCluster", WARNING, message, remedy="Say clusterPurpose to decide otherwise.")
 
 

@@ -130,6 +130,21 @@ _LOOKS_SECRET = re.compile(
 )
 
 
+def label_of(name: str) -> str:
+    """The label that a setting ``nodeSelector.<label>`` is of, its dots escaped for Helm or not."""
+    return name[len(NODE_SELECTOR) :].replace("\\.", ".")
+
+
+def for_helm(name: str) -> str:
+    """A setting's name as Helm reads it: dots in the name of a label are escaped, else Helm splits there.
+
+    Source: https://helm.sh/docs/intro/using_helm, "The Format and Limitations of --set".
+    """
+    if not name.startswith(NODE_SELECTOR):
+        return name
+    return NODE_SELECTOR + label_of(name).replace(".", "\\.")
+
+
 def is_documented(name: str) -> bool:
     """Whether the extension is documented to read a (plain) setting of that name."""
     return name in KEYS or any(pattern.fullmatch(name) for pattern, _ in _PATTERNS)

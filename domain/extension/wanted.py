@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.extension.keys import NODE_SELECTOR, for_helm, label_of
+
 EXTENSION_TYPE = "Microsoft.AzureML.Kubernetes"
 EXTENSION_NAME = "azureml"
 RELEASE_NAMESPACE = "azureml"
@@ -45,13 +47,20 @@ class Wanted:
         """Whether inference is asked for."""
         return is_on(self.settings, "enableInference")
 
+    @property
+    def node_selector(self) -> dict[str, str]:
+        """The labels that nodes of the extension carry."""
+        return {label_of(name): value for name, value in self.settings.items() if name.startswith(NODE_SELECTOR)}
+
 
 def wanted_extension(request: Mapping[str, Any]) -> Wanted:
     """What an accepted attach request asks for; without ``extension`` training, installed when it is missing."""
     asked = request.get("extension") or {}
     settings = asked.get("configurationSettings")
     return Wanted(
-        settings=dict(DEFAULT_SETTINGS) if settings is None else {k: wire_text(v) for k, v in settings.items()},
+        settings=dict(DEFAULT_SETTINGS)
+        if settings is None
+        else {for_helm(k): wire_text(v) for k, v in settings.items()},
         protected=dict(asked.get("configurationProtectedSettings") or {}),
         manage=asked.get("manage", ENSURE),
         name=asked.get("name", EXTENSION_NAME),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.extension.checks import HIGH_AVAILABILITY_NODES
-from domain.extension.cluster_facts import ClusterFacts
+from domain.extension.cluster_facts import HIGH_AVAILABILITY_NODES, ClusterFacts
 from domain.extension.keys import (
     CERTIFICATE,
     KEYS,
     PRIVATE_KEY,
     PROTECTED,
     SWITCH,
+    for_helm,
 )
 from domain.extension.rules import tls_material
 from domain.extension.wanted import Wanted, is_on, wire_text
@@ -19,6 +19,8 @@ from domain.extension.wanted import Wanted, is_on, wire_text
 NODE_PORT, INTERNAL = "scoringFe.serviceType.nodePort", "scoringFe.serviceType.internalLoadBalancer"
 SSL_SECRET = "scoringFe.sslSecret"  # noqa: S105 - the name of a setting
 PURPOSES = {"production": "FastProd", "devTest": "DevTest"}
+# The setting, and what Azure Arc calls the distribution, in one letter case or another.
+OPEN_SHIFT = "openshift"
 _BY_LOWER = {choice.lower(): choice for key in KEYS.values() if key.name == "clusterPurpose" for choice in key.choices}
 
 
@@ -44,7 +46,7 @@ def named_settings(wanted: Wanted) -> dict[str, str]:
             value = wire_text(value.lower() == "true")
         elif name == "clusterPurpose":
             value = _BY_LOWER.get(value.lower(), value)
-        named[name] = value
+        named[for_helm(name)] = value
     return named
 
 
@@ -72,7 +74,7 @@ def derived_settings(wanted: Wanted, facts: ClusterFacts) -> dict[str, str]:
     if "clusterPurpose" not in wanted.settings:
         default = "DevTest" if small else "FastProd"
         derived["clusterPurpose"] = PURPOSES[wanted.purpose] if wanted.purpose else default
-    if (facts.distribution or "").lower() == "openshift":
+    if (facts.distribution or "").lower() == OPEN_SHIFT and OPEN_SHIFT not in wanted.settings:
         derived["openshift"] = "true"
     if wanted.inference:
         derived |= _router_settings(wanted.settings)

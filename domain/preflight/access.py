@@ -7,6 +7,9 @@ from domain.catalogue.explain import make_problem
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
 from domain.preflight.facts import Facts, Unread, known
 
+# What else has the ARM type of a workspace.
+_OTHER_KINDS = {"hub": "a hub", "project": "a project of a hub", "featurestore": "a feature store"}
+
 
 def workspace_roles(facts: Facts) -> Judgement:
     """Reader, Kubernetes Extension Contributor and, on AKS, Cluster Admin, on Arc, Azure Relay Owner (attach guide)."""
@@ -44,6 +47,26 @@ def takes_secrets(facts: Facts) -> bool:
     asked = (facts.request.get("extension") or {}).get("configurationProtectedSettings")
     changes = isinstance(facts.extension, Unread) or facts.extension.change is not None
     return bool(asked) and changes
+
+
+def workspace_kind(facts: Facts) -> Judgement:
+    """Attaching is documented for workspaces; the ARM type stands for other kinds too (``kind`` of a workspace)."""
+    kind = str(known(facts.workspace, "the workspace").get("kind") or "Default")
+    if kind.lower() == "default":
+        return passes("The workspace is one of Azure Machine Learning.")
+    command = f"az resource show --ids {facts.workspace_id} --query kind"
+    if kind.lower() not in _OTHER_KINDS:
+        return cannot_tell(
+            f"Whether a workspace of the kind {kind[:64]} takes Kubernetes computes is unknown.",
+            "Attach to a workspace of the kind Default if this one does not.",
+            command,
+        )
+    return warns(
+        f"The workspace is {_OTHER_KINDS[kind.lower()]}: attaching Kubernetes computes is documented for workspaces of "
+        "the kind Default only.",
+        "Attach to a workspace of the kind Default if Azure refuses, or jobs do not find the compute.",
+        command,
+    )
 
 
 def workspace_identity(facts: Facts) -> Judgement:

@@ -55,11 +55,21 @@ def _never(facts: Facts) -> bool:
     return False
 
 
+def _always(facts: Facts) -> bool:
+    return True
+
+
+def on_aks(facts: Facts) -> bool:
+    """Whether it is a cluster of AKS: of one connected by Azure Arc, ARM says less."""
+    return not facts.connected
+
+
 @dataclass(frozen=True)
 class Check:
     """One named check. ``looks_at`` is for the documentation, ``worst`` the worst that it says without ``hard``.
 
-    ``depends``: whether what is asked depends on the answer, so that not knowing refuses it.
+    ``depends``: whether what is asked depends on the answer, so that not knowing refuses it. ``applies``: whether the
+    cluster has such a thing at all; where it does not, the check says nothing.
     """
 
     name: str
@@ -67,3 +77,4 @@ class Check:
     worst: str
     judge: Callable[[Facts], Judgement]
     depends: Callable[[Facts], bool] = _never
+    applies: Callable[[Facts], bool] = _always

@@ -9,12 +9,11 @@ from domain.preflight.facts import Facts, Unread, known
 from domain.version import is_number
 
 OLDEST_VERSION = (1, 25)
-# States that pass by themselves: an attach waits for their end.
-BUSY_STATES = frozenset(
-    {"creating", "updating", "deleting", "starting", "stopping", "upgrading", "provisioning", "accepted"}
-)
 ML_WORKLOAD = "Microsoft.MachineLearningServices/workspaces/mlworkload"
-_IP_RANGES = "https://www.microsoft.com/download/details.aspx?id=56519"
+_IP_RANGES = "https://www.microsoft.com/download/details.aspx?id="
+# The list of addresses of each cloud, and the domain of its Azure Machine Learning, by the names of its regions.
+_PUBLIC_RANGES, _RANGES = "56519", {"usgov": "57063", "usdod": "57063", "china": "57062"}
+_DOMAINS = {"usgov": "ml.azure.us", "usdod": "ml.azure.us", "china": "ml.azure.cn"}
 
 
 def cluster_identity(facts: Facts) -> Judgement:
@@ -58,17 +57,33 @@ def power(facts: Facts) -> Judgement:
     return fails_as(make_problem("ClusterStopped", {**facts.words, "power": code}))
 
 
+def is_busy(state_: str) -> bool:
+    """Whether a provisioning state passes: AKS has more of them than any list, and names new ones.
+
+    Only a failed operation asks for a repair, only a stopped cluster for a start. A cancelled operation leaves the
+    cluster to the next one.
+    """
+    return bool(state_) and state_.lower() not in ("succeeded", "failed", "stopped")
+
+
 def state(facts: Facts) -> Judgement:
     """The cluster's last operation has to have ended well."""
-    found = str(facts.properties.get("provisioningState") or "unknown")
+    found = str(facts.properties.get("provisioningState") or "")
+    command = f"az resource show --ids {facts.cluster_id} --query properties.provisioningState"
     if found.lower() == "succeeded":
         return passes("The cluster's last operation succeeded.")
-    if found.lower() in BUSY_STATES:
+    if not found:
+        return cannot_tell("The cluster does not say how its last operation ended.", "Look at the cluster.", command)
+    if found.lower() == "canceled":
         return warns(
-            f"The cluster is {found}: an attach waits for the end of that.",
-            "Do nothing.",
-            f"az resource show --ids {facts.cluster_id} --query properties.provisioningState",
+            "The cluster's last operation was cancelled: an attach waits until another one succeeds.",
+            "Start it again, unless somebody else does.",
+            command if facts.connected else f"az aks update --ids {facts.cluster_id}",
         )
+    if found.lower() == "stopped":
+        return fails_as(make_problem("ClusterStopped", {**facts.words, "power": found}))
+    if is_busy(found):
+        return warns(f"The cluster is {found}: an attach waits for the end of that.", "Do nothing.", command)
     return fails_as(make_problem("ClusterNotHealthy", {**facts.words, "state": found}))
 
 
@@ -114,7 +129,7 @@ def pod_identity(facts: Facts) -> Judgement:
 
 def local_accounts(facts: Facts) -> Judgement:
     """Local accounts switched off: unsupported by the guide, supported with Trusted Access; the sources disagree."""
-    if facts.connected or not facts.properties.get("disableLocalAccounts"):
+    if not facts.properties.get("disableLocalAccounts"):
         return passes("Local accounts of the cluster are enabled.")
     if _trusted(facts):
         return passes("Local accounts are disabled, and the workspace has trusted access to the cluster.")
@@ -129,17 +144,26 @@ def local_accounts(facts: Facts) -> Judgement:
 def authorized_ip_ranges(facts: Facts) -> Judgement:
     """The control plane of Azure Machine Learning, in both paired regions, has to reach the API server."""
     ranges = (facts.properties.get("apiServerAccessProfile") or {}).get("authorizedIPRanges") or []
-    if facts.connected or not ranges:
+    if not ranges:
         return passes("The API server takes calls from any address.")
     if _trusted(facts):
         return passes("The API server has authorised IP ranges, and the workspace has trusted access to the cluster.")
     return warns(
         f"The API server takes calls from {len(ranges)} authorised IP ranges only: those of Azure Machine Learning "
         "(service tag AzureMachineLearning) of the workspace's region and of its paired region have to be among them.",
-        f"Add the ranges of both regions ({_IP_RANGES}).",
+        f"Add the ranges of both regions ({_IP_RANGES}{_list_of_ranges(facts)}).",
         f"az aks update --ids {facts.cluster_id} --api-server-authorized-ip-ranges "
         f"{','.join([*(str(r) for r in ranges), '<ranges of AzureMachineLearning>'])}",
     )
+
+
+def _list_of_ranges(facts: Facts) -> str:
+    region = "" if isinstance(facts.workspace, Unread) else str(facts.workspace.get("location") or "")
+    return next((number for cloud, number in _RANGES.items() if _lies_in(region, cloud)), _PUBLIC_RANGES)
+
+
+def _lies_in(region: str, cloud: str) -> bool:
+    return region.replace(" ", "").lower().startswith(cloud)
 
 
 def _trusted(facts: Facts) -> bool:
@@ -153,16 +177,28 @@ def _trusted(facts: Facts) -> bool:
     )
 
 
+def _suffixes(region: str) -> tuple[str, str]:
+    """What the hosts of Azure Machine Learning end with in the cloud of a region: its API, its experiments.
+
+    Source: https://learn.microsoft.com/azure/machine-learning/reference-machine-learning-cloud-parity.
+    """
+    for cloud, domain in _DOMAINS.items():
+        if _lies_in(region, cloud):
+            return f"api.{domain}", f"experiments.{domain}"
+    return "api.azureml.ms", "experiments.azureml.net"
+
+
 def outbound(facts: Facts) -> Judgement:
     """What the cluster has to reach (network requirements of Azure/AML-Kubernetes); nobody can see that from here."""
     region, workspace = "<region>", "<workspaceId>"
     if not isinstance(facts.workspace, Unread):
-        region = str(facts.workspace.get("location") or region)
+        region = str(facts.workspace.get("location") or region).replace(" ", "").lower()
         workspace = str((facts.workspace.get("properties") or {}).get("workspaceId") or workspace)
+    api, experiments = _suffixes(region)
     hosts = (
-        f"{workspace}.workspace.{region}.api.azureml.ms",
-        f"{region}.experiments.azureml.net",
-        f"{region}.api.azureml.ms",
+        f"{workspace}.workspace.{region}.{api}",
+        f"{region}.{experiments}",
+        f"{region}.{api}",
         "the workspace's storage (blob)",
         "the workspace's container registry (login and data)",
         "pypi.org",

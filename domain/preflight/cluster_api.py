@@ -126,6 +126,6 @@ def types_refused(request: Mapping[str, Any], there: Mapping[str, Found], words:
                 "InstanceTypeDiffers", {**words, "instance_type": str(each["name"]), "difference": differs}
             )
     default = request.get("defaultInstanceType")
-    if default and default not in {*there, *(str(each["name"]) for each in asked), IMPLICIT}:
+    if default and str(default).lower() not in {*there, *(str(each["name"]) for each in asked), IMPLICIT}:
         return make_problem("InstanceTypeMissing", {**words, "instance_type": str(default)})
     return None

@@ -12,7 +12,7 @@ from domain.preflight.check import FAIL, PASS, UNKNOWN, WARNING
 from domain.preflight.facts import Permission
 from domain.preflight.permissions import allows
 
-APP_CHECK, WORKSPACE_CHECK = "appPermissions", "workspaceRoles"
+APP_CHECK, WORKSPACE_CHECK, SNAPSHOT_CHECK = "appPermissions", "workspaceRoles", "snapshot"
 _READS = (
     "computes/read",
     "jobs/read",

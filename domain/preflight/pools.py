@@ -1,45 +1,26 @@
-"""Node pools of an AKS cluster: which of them take pods of the extension, and how much they hold."""
+"""Node pools of an AKS cluster: which take pods of the extension and of its workloads, and how much they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from domain.extension.cluster_facts import pool_labels
-from domain.extension.keys import NODE_SELECTOR
-from domain.extension.wanted import wanted_extension
+from domain.cluster.instance_types import amount, spec_of
+from domain.cluster.nodes import WORKLOADS, Pool, Scheduling, Sorted, makes_nodes, pools_in, sort_pools, tolerations_in
+from domain.extension.cluster_facts import scheduling_of
+from domain.extension.wanted import is_on, wanted_extension
+from domain.extension.wire import OPEN_SHIFT
 from domain.preflight.check import Judgement, cannot_tell, fails, passes, warns
-from domain.preflight.facts import CannotTell, Facts, VmSize, known
+from domain.preflight.facts import CannotTell, Facts, Unread, VmSize, known
 from domain.version import is_number
 
-# Taints that components and workloads tolerate (Azure ML reference for Kubernetes, "scheduling").
-_TOLERATED = (
-    "ml.azure.com/amlarc",
-    "ml.azure.com/amlarc-system",
-    "ml.azure.com/amlarc-workload",
-    "ml.azure.com/resource-group",
-    "ml.azure.com/workspace",
-    "ml.azure.com/compute",
-)
-_KEEPS_AWAY = ("NoSchedule", "NoExecute")
 # The smallest that the documents name for the extension: the deployment guide for production, the how-to else.
 COMPONENTS = {"production": (4, 14), "devTest": (4, 8)}
 # The v1 guide: nodes times cores.
 PURPOSES = {"production": 12, "devTest": 2}
 GPU = "nvidia.com/gpu"
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A node pool. ``nodes`` is what the autoscaler may make of it at most, where it is on."""
-
-    name: str
-    nodes: int
-    size: str
-    linux: bool
-    schedulable: bool
-    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,60 +35,40 @@ class Capacity:
         return f"{_number(self.vcpus)} vCPU and {_number(self.memory_gb)} GB on {self.nodes} nodes"
 
 
-def pools_of(facts: Facts) -> list[Pool]:
+def pools_of(facts: Facts) -> Sequence[Pool]:
     """The cluster's node pools. Raises CannotTell."""
-    found = facts.properties.get("agentPoolProfiles")
-    if not isinstance(found, list):
+    found = pools_in(facts.properties)
+    if found is None:
         raise CannotTell("the cluster does not list its node pools")
-    return [_pool(body) for body in found]
+    return found
 
 
-def _pool(body: Mapping[str, Any]) -> Pool:
-    counts = [body.get("count") or 0]
-    if body.get("enableAutoScaling"):
-        counts.append(body.get("maxCount") or 0)
-    running = str((body.get("powerState") or {}).get("code", "Running")).lower() == "running"
-    taints = list(body.get("nodeTaints") or [])
-    if str(body.get("scaleSetPriority", "")).lower() == "spot":
-        taints.append("kubernetes.azure.com/scalesetpriority=spot:NoSchedule")
-    return Pool(
-        name=str(body.get("name")),
-        nodes=max(counts),
-        size=str(body.get("vmSize") or ""),
-        linux=str(body.get("osType") or "Linux").lower() == "linux",
-        schedulable=running
-        and str(body.get("mode") or "").lower() != "gateway"
-        and not any(_keeps_away(str(taint)) for taint in taints),
-        labels=pool_labels(body),
-    )
+def usable(facts: Facts) -> Sequence[Pool]:
+    """Pools that take the extension's pods for sure. Raises CannotTell."""
+    return _sorted(facts, scheduling_of(wanted_extension(facts.request))).sure
 
 
-def _keeps_away(taint: str) -> bool:
-    key, _, effect = taint.rpartition(":")
-    return effect in _KEEPS_AWAY and key.partition("=")[0] not in _TOLERATED
-
-
-def usable(facts: Facts) -> list[Pool]:
-    """Pools that take the extension's pods: Linux on x86-64, running, without foreign taints, selected.
-
-    Raises CannotTell.
-    """
+def _sorted(facts: Facts, scheduling: Scheduling) -> Sorted:
     sizes = known(facts.sizes, "the list of machine sizes")
-    selector = _selector(facts)
-    return [
-        pool
-        for pool in pools_of(facts)
-        if pool.linux
-        and pool.schedulable
-        and pool.nodes > 0
-        and not _is_arm(_size(sizes, pool.size))
-        and all(pool.labels.get(name) == value for name, value in selector.items())
-    ]
+
+    def is_arm(name: str) -> bool | None:
+        size = sizes.get(name.lower())
+        return None if size is None else size.architecture.lower().startswith("arm")
+
+    return sort_pools(pools_of(facts), scheduling, is_arm)
 
 
-def _selector(facts: Facts) -> dict[str, str]:
-    settings = wanted_extension(facts.request).settings
-    return {k[len(NODE_SELECTOR) :]: v for k, v in settings.items() if k.startswith(NODE_SELECTOR)}
+def _more(facts: Facts, found: Sorted) -> str | None:
+    """Why there may be more than the pools that are sure; None when there is not. Raises CannotTell."""
+    if makes_nodes(known(facts.cluster, "the cluster")):
+        return "the cluster makes nodes when pods need them (node auto-provisioning)"
+    return found.unsure[0][1] if found.unsure else None
+
+
+def _unlisted(why: str) -> Judgement:
+    return cannot_tell(
+        f"Unknown: {why}.", "Check that the cluster gets nodes for it.", "kubectl get nodes --show-labels"
+    )
 
 
 def _size(sizes: Mapping[str, VmSize], name: str) -> VmSize:
@@ -117,34 +78,38 @@ def _size(sizes: Mapping[str, VmSize], name: str) -> VmSize:
     return found
 
 
-def _is_arm(size: VmSize) -> bool:
-    return size.architecture.lower().startswith("arm")
-
-
 def capacity(facts: Facts) -> Capacity:
     """What the usable pools hold. Raises CannotTell."""
     sizes, pools = known(facts.sizes, "the list of machine sizes"), usable(facts)
     return Capacity(
-        nodes=sum(pool.nodes for pool in pools),
-        vcpus=sum(pool.nodes * _size(sizes, pool.size).vcpus for pool in pools),
-        memory_gb=sum(pool.nodes * _size(sizes, pool.size).memory_gb for pool in pools),
+        nodes=sum(pool.nodes or 0 for pool in pools),
+        vcpus=sum((pool.nodes or 0) * _size(sizes, pool.size).vcpus for pool in pools),
+        memory_gb=sum((pool.nodes or 0) * _size(sizes, pool.size).memory_gb for pool in pools),
     )
+
+
+def _room(facts: Facts) -> tuple[Capacity, str | None]:
+    """What the usable pools hold, and why there may be more. Raises CannotTell."""
+    return capacity(facts), _more(facts, _sorted(facts, scheduling_of(wanted_extension(facts.request))))
 
 
 def node_pools(facts: Facts) -> Judgement:
     """Whether any pool takes the extension's pods: its components run on Linux, nothing says that they run on ARM64."""
-    pools = pools_of(facts)
-    if not any(pool.linux for pool in pools):
+    pools, made = pools_of(facts), makes_nodes(known(facts.cluster, "the cluster"))
+    if not made and not any(pool.linux for pool in pools):
         return fails(
             "The cluster has no Linux node pool: the extension's components run on Linux.",
             "Add a Linux node pool.",
             _add_pool(facts),
         )
-    found = usable(facts)
-    left_out = [pool.name for pool in pools if pool not in found]
-    aside = f"; not used: {', '.join(left_out)}" if left_out else ""
-    if found:
-        return passes(f"Node pools for the extension: {', '.join(pool.name for pool in found)}{aside}.")
+    found = _sorted(facts, scheduling_of(wanted_extension(facts.request)))
+    left_out = _names([pool for pool in pools if pool not in found.sure])
+    aside = f"; not used: {left_out}" if left_out else ""
+    if found.sure:
+        return passes(f"Node pools for the extension: {_names(found.sure)}{aside}.")
+    more = _more(facts, found)
+    if more is not None:
+        return _unlisted(more)
     return fails(
         "No node pool takes the extension's pods: each is Windows or ARM64, stopped, empty, tainted or not selected.",
         "Add an x86-64 Linux node pool without taints, or with the taint ml.azure.com/amlarc=true:NoSchedule.",
@@ -152,12 +117,18 @@ def node_pools(facts: Facts) -> Judgement:
     )
 
 
+def _names(pools: Sequence[Pool]) -> str:
+    return ", ".join(dict.fromkeys(pool.name for pool in pools))
+
+
 def component_capacity(facts: Facts) -> Judgement:
     """Room for the extension's own components."""
     vcpus, memory = COMPONENTS[facts.purpose]
-    held = capacity(facts)
+    held, more = _room(facts)
     if held.vcpus >= vcpus and held.memory_gb >= memory:
         return passes(f"The usable node pools hold {held}; the extension needs {vcpus} vCPU and {memory} GB.")
+    if more is not None:
+        return _unlisted(more)
     return warns(
         f"The usable node pools hold {held}; the extension's components need {vcpus} vCPU and {memory} GB.",
         "Add nodes, or nodes of a larger size.",
@@ -167,9 +138,11 @@ def component_capacity(facts: Facts) -> Judgement:
 
 def purpose_capacity(facts: Facts) -> Judgement:
     """Room for what the cluster is for."""
-    wanted, held = PURPOSES[facts.purpose], capacity(facts)
+    wanted, (held, more) = PURPOSES[facts.purpose], _room(facts)
     if held.vcpus >= wanted:
         return passes(f"The usable node pools hold {held}; {facts.purpose} asks for {wanted} vCPU.")
+    if more is not None:
+        return _unlisted(more)
     return warns(
         f"The usable node pools hold {held}; a cluster for {facts.purpose} needs {wanted} vCPU.",
         "Add nodes, or ask for clusterPurpose devTest." if facts.purpose == "production" else "Add nodes.",
@@ -183,9 +156,14 @@ def gpu_instance_types(facts: Facts) -> Judgement:
     if not asking:
         return passes("No instance type asks for GPUs.")
     sizes, names = known(facts.sizes, "the list of machine sizes"), ", ".join(asking)
-    with_gpus = [pool for pool in pools_of(facts) if pool.linux and _size(sizes, pool.size).gpus > 0]
+    linux = [pool for pool in pools_of(facts) if pool.linux]
+    with_gpus = [pool for pool in linux if pool.size.lower() in sizes and sizes[pool.size.lower()].gpus > 0]
     most = max((_size(sizes, pool.size).gpus for pool in with_gpus), default=0)
     if most < max(asking.values()):
+        if _gets_others(facts):
+            return _unlisted("the cluster does not list all nodes that it has or makes, so that it may have GPUs")
+        for pool in linux:
+            _size(sizes, pool.size)
         return fails(
             f"Instance types ask for {max(asking.values())} GPUs ({names}) and no node has more than {most}.",
             "Add a node pool with GPUs (NC, ND or NV series), or take the instance types out.",
@@ -197,12 +175,25 @@ def gpu_instance_types(facts: Facts) -> Judgement:
             "Check that the plug-in is installed, or set installNvidiaDevicePlugin=true.",
             "kubectl get daemonsets --all-namespaces",
         )
-    return passes(f"Node pools with GPUs: {', '.join(pool.name for pool in with_gpus)}.")
+    return passes(f"Node pools with GPUs: {_names(with_gpus)}.")
 
 
 def asks_for_gpus(facts: Facts) -> bool:
     """Whether an instance type of the request asks for GPUs."""
     return bool(_asking_for_gpus(facts))
+
+
+def depends_on_pools(facts: Facts) -> bool:
+    """Whether an instance type asks for GPUs that only a node pool can have which ARM lists."""
+    return asks_for_gpus(facts) and not _gets_others(facts)
+
+
+def _gets_others(facts: Facts) -> bool:
+    """Whether the cluster has, or makes, nodes that ARM does not list; not when it cannot be read."""
+    if isinstance(facts.cluster, Unread):
+        return False
+    pools = pools_in(facts.properties)
+    return makes_nodes(facts.cluster) or pools is None or any(pool.nodes is None or not pool.size for pool in pools)
 
 
 def _asking_for_gpus(facts: Facts) -> dict[str, int]:
@@ -217,9 +208,73 @@ def _gpus_of(instance_types: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str,
         yield str(each.get("name")), max(counts, default=0)
 
 
+def type_placement(facts: Facts) -> Judgement:
+    """Whether a node takes each instance type: selected, without foreign taints, and large enough."""
+    types = facts.request.get("instanceTypes") or ()
+    if not types:
+        return passes("No instance types are asked for.")
+    sizes, settings = known(facts.sizes, "the list of machine sizes"), wanted_extension(facts.request).settings
+    tolerations, selected = tolerations_in(settings, WORKLOADS), wanted_extension(facts.request).node_selector
+    against, unclear = [], []
+    for each in types:
+        name, spec = str(each.get("name")), spec_of(each)
+        selector = {**selected, **(spec.get("nodeSelector") or {})}
+        # A node has to fit both selectors: two values for one label fit none.
+        both = all(selected.get(key, value) == value for key, value in selector.items())
+        found = _sorted(facts, Scheduling(selector, tolerations)) if both else Sorted(())
+        if any(_holds(_size(sizes, pool.size), spec, settings) for pool in found.sure):
+            continue
+        more = _more(facts, found)
+        if more is not None:
+            unclear.append(f"{name}: {more}")
+        elif found.sure:
+            largest = max(
+                (_size(sizes, pool.size) for pool in found.sure), key=lambda s: (s.gpus, s.vcpus, s.memory_gb)
+            )
+            has = f"{_number(largest.vcpus)} vCPU, {_number(largest.memory_gb)} GB and {largest.gpus} GPUs"
+            against.append(f"{name} asks for more than a node has that takes it ({has} at most, less what AKS keeps)")
+        else:
+            against.append(
+                f"no node pool takes {name}: each is not selected, tainted, stopped, empty, Windows or ARM64"
+            )
+    if against:
+        return warns(
+            f"Jobs would wait without end: {'; '.join(against)}.",
+            "Correct nodeSelector or resources of the instance type, give the extension the setting "
+            "workLoadToleration[0].key, or add a node pool.",
+            _scale(facts),
+        )
+    if unclear:
+        return _unlisted("; ".join(unclear))
+    return passes("Each instance type fits a node pool.")
+
+
+def _holds(size: VmSize, spec: Mapping[str, Any], settings: Mapping[str, str]) -> bool:
+    """Whether a node of a size holds a workload. AKS keeps a part of each node, so a whole one is never free.
+
+    The limits count too: Azure ML refuses a type that exceeds the node, unless it is to skip that.
+    """
+    has = {"cpu": Decimal(str(size.vcpus)), "memory": Decimal(str(size.memory_gb)) * 2**30}
+    resources = spec["resources"]
+    for name, held in has.items():
+        asked, most = (amount(name, resources[part].get(name)) or 0 for part in ("requests", "limits"))
+        skips = is_on(settings, "amloperator.skipResourceValidation")
+        if asked >= held or (most > held and not skips):
+            return False
+    return (amount(GPU, resources["limits"].get(GPU)) or 0) <= size.gpus
+
+
 def open_shift(facts: Facts) -> Judgement:
     """OpenShift keeps the components' service accounts from running without security context constraints."""
-    if facts.properties.get("distribution") != "openshift":
+    distribution = str(facts.properties.get("distribution") or "").lower()
+    said = is_on(wanted_extension(facts.request).settings, OPEN_SHIFT)
+    if not said and distribution != OPEN_SHIFT:
+        if facts.connected and distribution in ("", "generic"):
+            return cannot_tell(
+                "Azure Arc does not say of which distribution the cluster is.",
+                "If it is OpenShift, give the extension the setting openshift=true.",
+                "kubectl get clusterversion",
+            )
         return passes("The cluster is not an OpenShift cluster.")
     return cannot_tell(
         "OpenShift: whether the extension's service accounts have the security context constraints they need cannot be "

@@ -18,7 +18,7 @@ from domain.preflight import (
     pools,
     providers,
 )
-from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check, cannot_tell
+from domain.preflight.check import FAIL, UNKNOWN, WARNING, Check, cannot_tell, on_aks
 from domain.preflight.facts import CannotTell, Facts, Unread
 from domain.problems import Problem
 
@@ -39,11 +39,14 @@ CHECKS = (
         "kubernetesVersion", "1.25 or later (else fail) and offered by the region, previews included", FAIL,
         cluster.kubernetes_version,
     ),
-    Check("podIdentity", "no Microsoft Entra pod identity", FAIL, cluster.pod_identity),
-    Check("localAccounts", "local accounts, or trusted access for the workspace", WARNING, cluster.local_accounts),
+    Check("podIdentity", "AKS: no Microsoft Entra pod identity", FAIL, cluster.pod_identity, applies=on_aks),
     Check(
-        "authorizedIpRanges", "no authorised IP ranges, or trusted access for the workspace", WARNING,
-        cluster.authorized_ip_ranges,
+        "localAccounts", "AKS: local accounts, or trusted access for the workspace", WARNING, cluster.local_accounts,
+        applies=on_aks,
+    ),
+    Check(
+        "authorizedIpRanges", "AKS: no authorised IP ranges, or trusted access for the workspace", WARNING,
+        cluster.authorized_ip_ranges, applies=on_aks,
     ),
     Check("nodePools", "a Linux pool on x86-64 that takes pods", FAIL, pools.node_pools),
     Check(
@@ -55,7 +58,11 @@ CHECKS = (
     ),
     Check(
         "gpuInstanceTypes", "GPU nodes (else fail) and device plug-in, when instance types ask for GPUs", FAIL,
-        pools.gpu_instance_types, pools.asks_for_gpus,
+        pools.gpu_instance_types, pools.depends_on_pools,
+    ),
+    Check(
+        "typePlacement", "instance types: a node that is selected, not tainted and large enough", WARNING,
+        pools.type_placement,
     ),
     Check(
         "kubernetesApi", "the app reaches the cluster's API and is let in", UNKNOWN, cluster_api.cluster_api,
@@ -74,6 +81,7 @@ CHECKS = (
         "providers", "resource providers registered, or registration asked for", FAIL, providers.providers,
         providers.registers,
     ),
+    Check("workspaceKind", "a workspace of its own, no hub, project or feature store", WARNING, access.workspace_kind),
     Check("workspaceIdentity", "one identity that the workspace acts as", WARNING, access.workspace_identity),
     Check(
         "workspaceRoles", "roles of the workspace's user-assigned identity on the cluster and its relay", FAIL,
@@ -118,7 +126,7 @@ def run_checks(facts: Facts, hard: Collection[str] = (), checks: Sequence[Check]
     A warning of a check in ``hard`` is a failure. So is what is unknown, of a check in ``hard`` or of one that the
     request depends on: not knowing is no success.
     """
-    found = [finding for check in checks for finding in _findings(check, facts, hard)]
+    found = [finding for check in checks if check.applies(facts) for finding in _findings(check, facts, hard)]
     if not isinstance(facts.extension, Unread):
         found += [_hardened(finding, hard) for finding in facts.extension.findings]
     return found

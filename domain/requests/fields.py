@@ -20,7 +20,15 @@ from domain.violations import Violation
 # Table Storage and ARM take other control characters badly; nobody types them on purpose.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _RESOURCE_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,127}")
+_OF_A_LABEL = re.compile(r"nodeSelector\.|(toleration|workLoadToleration)\[")
 _LONGEST_WAIT = timedelta(days=30)
+_EXISTING, _NAMESPACE = r"^[A-Za-z0-9-]+$", r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+# What the patterns above mean: a caller reads words.
+PATTERNS_IN_WORDS = {
+    PATTERN: "must be 2 to 16 letters, digits and hyphens, a letter first, no hyphen last",
+    _EXISTING: "must be letters, digits and hyphens",
+    _NAMESPACE: "must be lower-case letters, digits and hyphens, no hyphen first or last",
+}
 _VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){2}(?:[-+.][-+.A-Za-z0-9]{1,64})?")
 
 
@@ -51,6 +59,16 @@ def setting(value: Any) -> str:
     if not isinstance(value, str | bool | int | float):
         raise PydanticCustomError("setting", "must be a string, a boolean or a number")
     return wire_text(value)
+
+
+def labels(settings: Any) -> Any:
+    """Settings with true and false as Kubernetes writes them where they are of a label or of a taint, not a switch."""
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        name: str(value).lower() if isinstance(value, bool) and _OF_A_LABEL.match(str(name)) else value
+        for name, value in settings.items()
+    }
 
 
 def quantity(value: Any) -> str:
@@ -113,6 +131,14 @@ NOT_YET_TEXT = "is described by the contract and not available in this release"
 # A field that may be left out but not be null: a default is not validated, and a factory's does not show in the schema.
 LEFT_OUT: Any = Field(default_factory=lambda: None)
 
+# The forms that domain/requests/type_forms.py reads are no part of the schema: there is one to write.
+INSTANCE_TYPES: Any = Field(
+    default_factory=lambda: None,
+    description="Documents show instance types in other forms too; each is read as this list: the object or the list "
+    "that kubectl applies (kind InstanceType, InstanceTypeList), the map by name of a compute's properties, cores as "
+    "decimals, nodeSelector as null.",
+)
+
 
 def choice(*served: str | bool, later: tuple[str | bool, ...] = ()) -> BeforeValidator:
     """Only these values, the type counting too (0 is not false); ``later`` ones are refused by name."""
@@ -134,8 +160,8 @@ def _as_json(value: str | bool) -> str:
 WorkspaceId = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(workspace)]
 ClusterId = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 ComputeName = Annotated[str, StringConstraints(pattern=PATTERN)]
-ExistingComputeName = Annotated[str, StringConstraints(min_length=2, max_length=24, pattern=r"^[A-Za-z0-9-]+$")]
-Namespace = Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+ExistingComputeName = Annotated[str, StringConstraints(min_length=2, max_length=24, pattern=_EXISTING)]
+Namespace = Annotated[str, StringConstraints(max_length=63, pattern=_NAMESPACE)]
 Description = Annotated[str, StringConstraints(max_length=1024), AfterValidator(printable)]
 Wait = Annotated[str, AfterValidator(wait), WithJsonSchema({"type": "string", "format": "duration"})]
 Reason = Annotated[str, StringConstraints(max_length=512), AfterValidator(printable)]
@@ -167,6 +193,11 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
     later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def read(cls, body: Any) -> Any:
+        """The body in the form of the contract, where documents show a part of it in others."""
+        return body
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:

@@ -30,6 +30,7 @@ from domain.extension.wanted import (
 )
 from domain.requests.durations import DEFAULT_APPROVAL_TIMEOUT, DEFAULT_DEADLINE
 from domain.requests.fields import (
+    INSTANCE_TYPES,
     LEFT_OUT,
     PURPOSE,
     USER_ASSIGNED_IDENTITY,
@@ -52,7 +53,9 @@ from domain.requests.fields import (
     WorkspaceId,
     arm_id,
     choice,
+    labels,
 )
+from domain.requests.type_forms import with_listed_types
 from domain.violations import INVALID, Violation
 
 
@@ -91,6 +94,8 @@ class Extension(Model):
     configurationSettings: dict[str, SettingValue] = Field(default_factory=lambda: dict(DEFAULT_SETTINGS))
     configurationProtectedSettings: dict[str, SecretReference] = Field(default_factory=dict)
 
+    _labels = field_validator("configurationSettings", mode="before")(labels)
+
     @field_validator("configurationSettings")
     @classmethod
     def _a_mode(cls, settings: dict[str, str]) -> dict[str, str]:
@@ -127,7 +132,7 @@ class AttachRequest(Model):
     tags: Tags = LEFT_OUT
     identity: Identity = LEFT_OUT
     extension: Extension = LEFT_OUT
-    instanceTypes: list[InstanceType] = LEFT_OUT
+    instanceTypes: list[InstanceType] = INSTANCE_TYPES
     defaultInstanceType: str = LEFT_OUT
     clusterPurpose: Literal["production", "devTest"] = PURPOSE
     registerProviders: bool = False
@@ -137,6 +142,11 @@ class AttachRequest(Model):
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT
+
+    @classmethod
+    def read(cls, body: Any) -> Any:
+        """Instance types as a list, in whatever documented form they come."""
+        return with_listed_types(body)
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
@@ -201,6 +211,8 @@ class ExtensionChanges(Model):
     configurationSettings: dict[str, SettingValue] = LEFT_OUT
     configurationProtectedSettings: dict[str, SecretReference] = LEFT_OUT
 
+    _labels = field_validator("configurationSettings", mode="before")(labels)
+
 
 class ReattachRequest(Model):
     """Detach a compute and attach it again, with changes. What is left out stays as it is."""
@@ -211,7 +223,7 @@ class ReattachRequest(Model):
     tags: AnyTags = LEFT_OUT
     identity: Identity = LEFT_OUT
     extension: ExtensionChanges = LEFT_OUT
-    instanceTypes: list[InstanceType] = LEFT_OUT
+    instanceTypes: list[InstanceType] = INSTANCE_TYPES
     defaultInstanceType: str = LEFT_OUT
     workloads: Workloads = Field(default_factory=Workloads)
     approval: Literal["none", "required"] = "none"
@@ -219,6 +231,11 @@ class ReattachRequest(Model):
     grantRoles: bool = False
     cleanupLegacy: bool = False
     reason: Reason = LEFT_OUT
+
+    @classmethod
+    def read(cls, body: Any) -> Any:
+        """Instance types as a list, in whatever documented form they come."""
+        return with_listed_types(body)
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from domain.requests.fields import NOT_YET_TEXT, Model
+from domain.requests.fields import NOT_YET_TEXT, PATTERNS_IN_WORDS, Model
 from domain.requests.models import AttachRequest, DetachRequest, ReattachRequest, Request
 from domain.violations import INVALID, NOT_YET, Refused, Violation, pointer
 
@@ -25,6 +25,7 @@ def parse(model: type[ModelT], body: Any) -> ModelT:
 
     Raises Refused with every offending field, the bad ones and the ones not available yet together.
     """
+    body = model.read(body)
     against = model.rules(body)
     try:
         accepted = model.model_validate(body)
@@ -58,4 +59,7 @@ def _violation(details: ErrorDetails, later_fields: frozenset[str]) -> Violation
             return Violation(INVALID, "The field is required.", target)
         case "model_type":
             return Violation(INVALID, "must be a JSON object", target)
+        case "string_pattern_mismatch":
+            words = PATTERNS_IN_WORDS.get(details.get("ctx", {}).get("pattern", ""), "has characters not taken here")
+            return Violation(INVALID, words, target)
     return Violation(INVALID, details["msg"], target)

@@ -70,3 +70,21 @@ def test_event_attach(stack: Stack, event_place: Place) -> None:
     assert ml_compute(stack, event_place).provisioning_state == "Succeeded"
     assert changes(stack, event_place.compute_id) == [("PUT", 201)]
     assert changes(stack, extension_path(event_place.cluster_id)) == [("PUT", 201)]
+
+
+def test_r1_an_attach_waits_while_nodes_get_another_image_and_after_that_was_cancelled(
+    stack: Stack, place: Place
+) -> None:
+    stack.azure.script_operation(resource=place.cluster_id, kind="cluster.update", held=True)
+    image = f"{place.cluster_id}/agentPools/system/upgradeNodeImageVersion"
+    assert stack.azure.arm("POST", image, client_id=ENGINEER).status == 202
+    started = stack.app.start("attach", place.attach_body())["id"]
+
+    def waits(state: str) -> bool:
+        return str(stack.app.operation(started)["progress"]["detail"]) == f"the cluster is {state}"
+
+    eventually(lambda: waits("UpgradingNodeImageVersion"), "the wait for the cluster")
+    assert stack.azure.arm("POST", f"{place.cluster_id}/abort", client_id=ENGINEER).status == 202
+    eventually(lambda: waits("Canceled"), "the wait for another operation on the cluster")
+    stack.azure.arm("PATCH", place.cluster_id, {"tags": {"team": "vision"}}, client_id=ENGINEER)
+    assert changes(stack, succeeded(stack, started)["result"]["computeId"]) == [("PUT", 201)]

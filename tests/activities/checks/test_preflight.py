@@ -60,7 +60,7 @@ GOOD: Mapping[str, Any] = {
 }
 # What cannot be told when one reading fails.
 LOST = {
-    WORKSPACE_ID: {"workspaceIdentity"},
+    WORKSPACE_ID: {"workspaceIdentity", "workspaceKind"},
     f"{WORKSPACE_ID}/computes/gpu": {"existingCompute"},
     f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensions": {"extension"},
     f"{CLUSTER_ID}/providers/Microsoft.Authorization/permissions": {"appPermissions"},

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from activities.checks.preflight_detach import may_detach
+from activities.checks.preflight_detach import look_before_detach, may_detach
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
-from domain.operation.record import StepRecord
+from domain.access.roles import Seen
+from domain.operation.outcomes import Done, Finding
+from domain.operation.record import Operation, StepRecord
+from domain.operation.results import Resolved
 from domain.preflight.facts import Permission
 from gateways.azure import permissions
 from gateways.azure.arm import ArmError
-from tests.making import NOW, make_operation
+from tests.making import CLUSTER_ID, NOW, make_operation
 
 AML = "Microsoft.MachineLearningServices/workspaces"
 
@@ -61,3 +64,21 @@ def test_what_the_app_holds_is_judged(monkeypatch: pytest.MonkeyPatch, condition
     held = (Permission(("*/read",)), Permission((f"{AML}/computes/*",), conditional=conditional))
     monkeypatch.setattr(permissions, "read", lambda scope: held)
     assert may_detach(at_work(1)).outcome == outcome
+
+
+@pytest.mark.usefixtures("no_schedules")
+def test_r19_what_cannot_be_attached_again_is_said_before_it_is_detached(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = Finding("snapshot", "warning", "No attach request makes this attachment again.", "Note it.")
+    where = "activities.checks.preflight_detach"
+    monkeypatch.setattr(permissions, "read", lambda scope: (Permission(("*",)),))
+    monkeypatch.setattr(f"{where}.roles_now", lambda step: Seen())
+    monkeypatch.setattr(f"{where}._asked", lambda step: ())
+    monkeypatch.setattr(f"{where}.lost_with_it", lambda step: (lost,))
+    monkeypatch.setattr(Operation, "resolved", Resolved(cluster_id=CLUSTER_ID))
+    told = look_before_detach(at_work(1))
+    assert isinstance(told, Done)
+    assert told.findings[-1] == lost
+    refuse(monkeypatch, f"{where}.lost_with_it", 403)
+    unknown = look_before_detach(at_work(1))
+    assert isinstance(unknown, Done)
+    assert (unknown.findings[-1].check, unknown.findings[-1].outcome) == ("snapshot", "unknown")

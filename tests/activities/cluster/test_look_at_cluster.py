@@ -249,3 +249,12 @@ def test_the_computes_of_a_cluster_that_is_gone_are_detached(monkeypatch: pytest
     (asked,) = _detach_all(parse_arm_id(CLUSTER_ID))
     assert (asked["kind"], asked["request"]["computeName"]) == ("detach", "gpu")
     assert asked["request"]["reason"] == f"the cluster {CLUSTER_ID} was deleted"
+
+
+@pytest.mark.parametrize("state", ["Scaling", "UpgradingNodeImageVersion", "Canceled", "Reconciling", "Mending"])
+def test_r1_a_cluster_in_any_state_that_passes_is_looked_at_again(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    body = {"id": CLUSTER_ID, "properties": {"provisioningState": state}}
+    monkeypatch.setattr(arm, "get", lambda *_: ArmAnswer(200, body))
+    assert look(0.0) == LOOK_AGAIN
+    body["properties"] = {"provisioningState": "Failed"}
+    assert look(0.0)["kind"] == "done"

@@ -103,3 +103,31 @@ def test_for_a_plan_what_would_stop_the_operation_is_a_finding(see: Any) -> None
     told = see("attach", {}, plan_only=True)
     assert isinstance(told, Done)
     assert [(finding.check, finding.outcome) for finding in told.findings] == [("resolve", "fail")]
+
+
+@pytest.mark.parametrize(
+    "state", ["Scaling", "UpgradingNodeImageVersion", "Canceled", "Canceling", "Reconciling", "Mending"]
+)
+def test_r1_a_cluster_in_any_state_that_passes_is_waited_for(see: Any, state: str) -> None:
+    there = {WORKSPACE_ID: WORKSPACE, CLUSTER_ID: cluster(state)}
+    told = see("attach", there)
+    assert isinstance(told, Again)
+    assert told.detail == f"the cluster is {state}"
+    assert isinstance(see("attach", {**there, CLUSTER_ID: cluster("Failed")}), Done), "preflight says what to repair"
+    assert isinstance(see("attach", {**there, CLUSTER_ID: cluster()}), Done)
+
+
+def test_r1_a_stopped_cluster_is_not_waited_for(see: Any) -> None:
+    there = {WORKSPACE_ID: WORKSPACE, CLUSTER_ID: cluster("Canceled", powerState={"code": "Stopped"})}
+    assert isinstance(see("attach", there), Done)
+    assert isinstance(see("attach", {**there, CLUSTER_ID: cluster("Stopped")}), Done)
+    assert isinstance(see("attach", {**there, CLUSTER_ID: cluster("Starting", powerState={"code": "Stopped"})}), Again)
+
+
+def test_r3_the_nodes_that_are_kept_are_those_which_the_request_can_use(see: Any) -> None:
+    pools = [{"name": name, "count": 3, "vmSize": "Standard_D4s_v5"} for name in ("one", "two")]
+    there = {WORKSPACE_ID: WORKSPACE, CLUSTER_ID: cluster(agentPoolProfiles=pools)}
+    settings = {"enableTraining": "True", "nodeSelector.agentpool": "two"}
+    told = see("attach", there, request={"extension": {"configurationSettings": settings}})
+    assert told.value.cluster.node_count == 3
+    assert see("attach", there).value.cluster.node_count == 6

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.compute.snapshot import snapshot
+from activities.extension.replay import lost_with_it
 from activities.runtime.step import StepAtWork
 from domain.access.roles import ROLE_ASSIGNMENT
 from domain.arm_ids import EXTENSION
@@ -166,3 +167,55 @@ def test_there_is_nothing_to_remember_of_what_is_gone_or_on_no_known_cluster(azu
     assert snapshot(replace(step, operation=replace(step.operation, cluster_id=None))) == expected
     del azure.bodies[TARGET]
     assert snapshot(step) == expected
+
+
+# compute_create_or_update_kubernetes.json of the official examples, and the cores of the implicit type.
+OFFICIAL = {
+    "nodeSelector": None,
+    "resources": {
+        "requests": {"cpu": "1", "memory": "4Gi", "nvidia.com/gpu": None},
+        "limits": {"cpu": "1", "memory": "4Gi", "nvidia.com/gpu": None},
+    },
+}
+DECIMAL = {"resources": {"requests": {"cpu": "0.6", "memory": "1536Mi"}, "limits": {"cpu": "0.6", "memory": "1536Mi"}}}
+
+
+@pytest.mark.parametrize("default", ["defaultInstanceType", "defaultinstancetype", "big"])
+def test_r19_a_default_type_in_azures_spelling_is_replayed(azure: FakeArm, default: str) -> None:
+    azure.bodies[TARGET] = compute(
+        defaultInstanceType=default, instanceTypes={"defaultInstanceType": OFFICIAL, "big": TYPE}
+    )
+    outcome = snapshot(detaching())
+    request = kept(outcome).attach_request
+    assert request["defaultInstanceType"] == default
+    assert [each["name"] for each in request["instanceTypes"]] == ["big"], (
+        "the implicit type exists without being asked for"
+    )
+    assert request_to_json(parse_request("attach", dict(request))) == request
+    assert isinstance(outcome, Done)
+    assert outcome.findings == ()
+
+
+def test_r19_decimals_null_and_bytes_are_replayed(azure: FakeArm) -> None:
+    raw = {"nodeSelector": None, "resources": {"requests": {"cpu": 0.5, "memory": "1073741824"}, "limits": LIMITS}}
+    azure.bodies[TARGET] = compute(instanceTypes={"small": DECIMAL, "official": OFFICIAL, "raw": raw})
+    types = {each["name"]: each for each in kept(snapshot(detaching())).attach_request["instanceTypes"]}
+    assert types["small"]["resources"]["limits"] == {"cpu": "600m", "memory": "1536Mi"}
+    assert types["official"]["resources"]["requests"] == {"cpu": "1", "memory": "4Gi"}
+    assert types["raw"]["resources"]["requests"] == {"cpu": "500m", "memory": "1048576Ki"}
+
+
+def test_r19_what_cannot_be_replayed_is_said_in_words_and_before(azure: FakeArm) -> None:
+    other = {"resources": {"requests": LIMITS, "limits": {**LIMITS, "amd.com/gpu": "1"}}}
+    azure.bodies[TARGET] = compute(instanceTypes={"amd": other})
+    outcome = snapshot(detaching())
+    assert isinstance(outcome, Done)
+    assert outcome.value is None
+    assert "Violation(" not in str(outcome.detail)
+    assert "/instanceTypes/0/resources/limits/amd.com~1gpu: An instance type has cpu, memory and" in str(outcome.detail)
+    assert lost_with_it(detaching()) == outcome.findings
+    azure.bodies[TARGET] = compute(instanceTypes={"Big_One": TYPE, "big": TYPE})
+    (lost,) = lost_with_it(detaching())
+    assert (lost.check, lost.outcome, "Big_One" in lost.message) == ("snapshot", "warning", True)
+    azure.bodies[TARGET] = compute()
+    assert lost_with_it(detaching()) == ()

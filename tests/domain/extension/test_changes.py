@@ -154,3 +154,12 @@ def test_a_node_selector_cannot_be_removed() -> None:
 
 def test_a_new_certificate_is_announced() -> None:
     assert [f.check for f in update_findings(wanted(TLS, PEM), {}, there(BOTH), True)] == ["certificateReplaced"]
+
+
+@pytest.mark.parametrize("asked", ["nodeSelector.a.b/c", r"nodeSelector.a\.b/c"])
+@pytest.mark.parametrize("actual", ["nodeSelector.a.b/c", r"nodeSelector.a\.b/c"])
+def test_r4_one_label_in_two_spellings_is_no_difference(asked: str, actual: str) -> None:
+    this = wanted({**TRAINING, asked: "x"})
+    assert difference(this, there({"enableTraining": "True", actual: "x"})) == []
+    assert [d.actual for d in difference(this, there({"enableTraining": "True", actual: "y"}))] == ["y"]
+    assert update_findings(this, {}, there({"enableTraining": "True", actual: "x"}), False) == []

@@ -13,7 +13,9 @@ from domain.extension.keys import (
     PROTECTED,
     TRAINING,
     WRONG,
+    for_helm,
     is_documented,
+    label_of,
     looks_secret,
     mode_of,
     right_spelling,
@@ -104,3 +106,20 @@ def test_a_setting_has_the_mode_that_it_has_an_effect_in() -> None:
 def test_choices_are_those_of_choices_only() -> None:
     assert {key.kind for key in KEYS.values() if key.choices} == {"choice"}
     assert [key.name for key in KEYS.values() if key.kind == "choice" and not key.choices] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("nodeSelector.agentpool", "nodeSelector.agentpool"),
+        ("nodeSelector.a.b/c", r"nodeSelector.a\.b/c"),
+        (r"nodeSelector.a\.b/c", r"nodeSelector.a\.b/c"),
+        (r"nodeSelector.a\.b.c/d", r"nodeSelector.a\.b\.c/d"),
+        ("toleration[0].key", "toleration[0].key"),
+        ("scoringFe.enableUpgrade", "scoringFe.enableUpgrade"),
+    ],
+)
+def test_r4_only_dots_of_labels_are_escaped_and_only_once(name: str, sent: str) -> None:
+    assert for_helm(name) == for_helm(sent) == sent
+    assert label_of(name) == label_of(sent)
+    assert "\\" not in label_of(sent)

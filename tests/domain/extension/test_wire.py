@@ -181,3 +181,20 @@ def test_no_protected_value_is_ever_plain(
     if not check(this.settings, this.protected):
         assert not {protected_name(name) for name in references} & set(plain)
         assert not set(PEM) & set(plain)
+
+
+@pytest.mark.parametrize("name", ["nodeSelector.team.contoso.com/ml", r"nodeSelector.team\.contoso\.com/ml"])
+def test_r4_dots_of_a_label_are_escaped_for_helm_however_they_are_asked_for(name: str) -> None:
+    asked = wanted_extension({"extension": {"configurationSettings": {"enableTraining": "True", name: "true"}}})
+    assert asked.node_selector == {"team.contoso.com/ml": "true"}
+    for given_ in (asked, wanted({**TRAINING, name: "true"})):
+        plain, _ = wire_settings(given_, aks())
+        assert {k: v for k, v in plain.items() if "Selector" in k} == {r"nodeSelector.team\.contoso\.com/ml": "true"}
+
+
+@pytest.mark.parametrize("distribution", ["OpenShift", "openshift", "OPENSHIFT"])
+def test_r9_openshift_is_derived_in_any_letter_case_and_the_request_has_the_last_word(distribution: str) -> None:
+    assert wire_settings(wanted(TRAINING), arc(distribution=distribution))[0]["openshift"] == "true"
+    asked = wanted({**TRAINING, "openshift": False})
+    assert wire_settings(asked, arc(distribution=distribution))[0]["openshift"] == "False"
+    assert wire_settings(wanted({**TRAINING, "openshift": True}), arc(distribution="generic"))[0]["openshift"] == "True"

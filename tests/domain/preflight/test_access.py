@@ -7,6 +7,7 @@ import pytest
 from domain.access.roles import Seen, workspace_needs
 from domain.preflight.access import takes_secrets, workspace_roles
 from domain.preflight.facts import ExtensionFacts, Unread, VaultFacts
+from domain.preflight.table import run_checks
 from domain.problems import Problem
 from tests.domain.preflight.case import Case, assert_judged, untested
 from tests.domain.preflight.clusters import (
@@ -22,6 +23,13 @@ NEEDS = workspace_needs("p-1", CLUSTER_ID, None)
 
 
 CASES = (
+    Case("workspaceKind", "a workspace", facts(workspace={"kind": "Default"}), "pass"),
+    Case("workspaceKind", "of a time without kinds", facts(workspace={}), "pass"),
+    Case("workspaceKind", "a hub", facts(workspace={"kind": "Hub"}), "warning", "a hub"),
+    Case("workspaceKind", "a project", facts(workspace={"kind": "project"}), "warning", "a project of a hub"),
+    Case("workspaceKind", "a feature store", facts(workspace={"kind": "FeatureStore"}), "warning", "a feature store"),
+    Case("workspaceKind", "a kind of tomorrow", facts(workspace={"kind": "Studio"}), "unknown", "Studio"),
+    Case("workspaceKind", "cannot be read", facts(workspace=DOWN), "unknown", "503"),
     Case(
         "workspaceIdentity", "two, none primary",
         facts(workspace={"identity": {"userAssignedIdentities": {f"{USER}/a": {}, f"{USER}/b": {}}}}),
@@ -94,3 +102,9 @@ def test_the_command_grants_every_missing_role_to_the_workspaces_identity() -> N
     judged = workspace_roles(facts(workspace_roles=Seen(NEEDS[:1], NEEDS[1:])))
     assert "principal p-1" in judged.message
     assert str(judged.command).count("az role assignment create --assignee-object-id p-1") == len(NEEDS) - 1
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("Hub", "warning"), ("Project", "warning"), ("FeatureStore", "warning")])
+def test_r28_a_workspace_of_another_kind_is_said(kind: str, outcome: str) -> None:
+    found = {f.check: f for f in run_checks(facts(workspace={"location": "westeurope", "kind": kind}))}
+    assert (found["workspaceKind"].outcome, found["workspaceKind"].remedy is None) == (outcome, False)

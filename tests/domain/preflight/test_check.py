@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.operation.outcomes import Finding
-from domain.preflight.check import Check, Judgement, cannot_tell, fails, fails_as, passes, warns
+from domain.preflight.check import Check, Judgement, cannot_tell, fails, fails_as, on_aks, passes, warns
+from domain.preflight.table import run_checks
 from domain.problems import Problem
-from tests.domain.preflight.clusters import GOOD
+from tests.domain.preflight.clusters import ARC_ID, GOOD
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,11 @@ def test_a_problem_of_the_catalogue_is_a_failure_with_its_texts() -> None:
 
 def test_a_request_depends_on_no_check_that_does_not_say_so() -> None:
     assert not Check("a", "something", "fail", lambda facts: passes("well")).depends(GOOD)
+
+
+def test_a_check_of_aks_alone_says_nothing_of_another_cluster() -> None:
+    every = Check("a", "something", "fail", lambda facts: passes("well"))
+    arc = replace(GOOD, cluster_id=ARC_ID)
+    assert (every.applies(GOOD), every.applies(arc)) == (True, True)
+    assert (on_aks(GOOD), on_aks(arc)) == (True, False)
+    assert [f.check for f in run_checks(arc, checks=(every, replace(every, name="b", applies=on_aks)))] == ["a"]

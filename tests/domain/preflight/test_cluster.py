@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.preflight.cluster import BUSY_STATES, ML_WORKLOAD, authorized_ip_ranges, local_accounts, state
+from domain.preflight.cluster import ML_WORKLOAD, authorized_ip_ranges, is_busy, local_accounts, state
 from domain.preflight.facts import Version
+from domain.preflight.table import run_checks
 from tests.domain.preflight.case import Case, assert_judged, untested
 from tests.domain.preflight.clusters import (
     ARC_ID,
@@ -144,9 +145,66 @@ def test_trust_is_the_workspaces_by_the_role_of_workloads(binding: dict[str, Any
     assert (judged.outcome == "pass") is trusted
 
 
-@pytest.mark.parametrize("state_", sorted(BUSY_STATES))
-def test_a_state_that_passes_is_waited_for(state_: str) -> None:
-    assert state(facts(cluster=cluster(provisioningState=state_.capitalize()))).outcome == "warning"
+# https://learn.microsoft.com/azure/aks: states that clusters have been seen in; "Mending" is one that nobody knows.
+PASSING = (
+    *("Accepted", "Canceled", "Canceling", "Creating", "Deleting", "Migrating", "Provisioning", "Recovering"),
+    *("Reconciling", "RotatingClusterCertificates", "Scaling", "Starting", "Stopping", "Updating", "Upgrading"),
+    *("UpgradingNodeImageVersion", "Mending"),
+)
+
+
+@pytest.mark.parametrize("said", PASSING)
+def test_r1_every_state_but_failed_is_waited_for(said: str) -> None:
+    for spelt in (said, said.lower(), said.upper()):
+        judged = state(facts(cluster=cluster(provisioningState=spelt)))
+        assert (judged.outcome, "an attach waits" in judged.message, is_busy(spelt)) == ("warning", True, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [("Failed", "fail"), ("FAILED", "fail"), ("Stopped", "fail"), ("", "unknown"), (None, "unknown")],
+)
+def test_r1_only_what_failed_or_is_stopped_asks_for_somebody(said: str | None, outcome: str) -> None:
+    judged = state(facts(cluster=cluster(provisioningState=said)))
+    assert (judged.outcome, is_busy(str(said or ""))) == (outcome, False)
+
+
+@pytest.mark.parametrize(
+    ("region", "hosts", "ranges"),
+    [
+        (
+            "usgovvirginia",
+            "w-1.workspace.usgovvirginia.api.ml.azure.us, usgovvirginia.experiments.ml.azure.us, "
+            "usgovvirginia.api.ml.azure.us",
+            "57063",
+        ),
+        ("USGov Arizona", "usgovarizona.api.ml.azure.us", "57063"),
+        ("usdodcentral", "usdodcentral.experiments.ml.azure.us", "57063"),
+        ("chinanorth3", "chinanorth3.experiments.ml.azure.cn, chinanorth3.api.ml.azure.cn", "57062"),
+        ("westeurope", "westeurope.experiments.azureml.net, westeurope.api.azureml.ms", "56519"),
+        ("southcentralus", "southcentralus.api.azureml.ms", "56519"),
+    ],
+)
+def test_r29_hosts_and_addresses_are_those_of_the_workspaces_cloud(region: str, hosts: str, ranges: str) -> None:
+    workspace = {"location": region, "properties": {"workspaceId": "w-1"}}
+    (found,) = [f for f in run_checks(facts(workspace=workspace)) if f.check == "outbound"]
+    assert hosts in found.message
+    assert ("azureml.ms" in found.message + str(found.command)) is (ranges == "56519")
+    allowed = cluster(apiServerAccessProfile={"authorizedIPRanges": ["10.0.0.0/8"]})
+    assert f"id={ranges})" in str(authorized_ip_ranges(facts(workspace=workspace, cluster=allowed)).remedy)
+
+
+def test_r37_of_an_arc_cluster_nothing_is_said_that_only_aks_has() -> None:
+    arc = {"location": "westeurope", "properties": {
+        "provisioningState": "Succeeded", "connectivityStatus": "Connected", "kubernetesVersion": "1.34.1",
+        "distribution": "k3s", "totalNodeCount": 3,
+    }}  # fmt: skip
+    found = {f.check: f.outcome for f in run_checks(facts(cluster_id=ARC_ID, cluster=arc))}
+    assert not {"localAccounts", "authorizedIpRanges", "podIdentity"} & {*found}
+    pools = ("nodePools", "componentCapacity", "purposeCapacity")
+    assert {name: found[name] for name in pools} == dict.fromkeys(pools, "unknown")
+    hard = run_checks(facts(cluster_id=ARC_ID, cluster=arc), {"localAccounts", "authorizedIpRanges"})
+    assert "fail" not in {f.outcome for f in hard}
 
 
 def test_what_opens_the_api_keeps_the_ranges_that_are_allowed() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from domain.preflight.facts import CannotTell
 from domain.preflight.pools import asks_for_gpus, capacity, pools_of, usable
+from domain.preflight.table import run_checks
 from tests.domain.preflight.case import Case, assert_judged, untested
 from tests.domain.preflight.clusters import (
     ARC_ID,
@@ -33,6 +34,28 @@ def with_plug_in(count: int) -> dict[str, Any]:
 def selecting(**labels: str) -> dict[str, Any]:
     settings = {"enableTraining": "True", **{f"nodeSelector.{k}": v for k, v in labels.items()}}
     return {"extension": {"configurationSettings": settings}}
+
+
+def a_type(cpu: str = "1", memory: str = "1Gi", **more: Any) -> dict[str, Any]:
+    amounts = {"cpu": cpu, "memory": memory}
+    return {"name": "large", "resources": {"requests": amounts, "limits": amounts}, **more}
+
+
+def types(*asked: dict[str, Any], **settings: str) -> dict[str, Any]:
+    return {
+        "instanceTypes": list(asked),
+        "extension": {"configurationSettings": {"enableTraining": "True", **settings}},
+    }
+
+
+def setting(**settings: str) -> dict[str, Any]:
+    return {"extension": {"configurationSettings": {"enableTraining": "True", **settings}}}
+
+
+def said(check: str, **changes: Any) -> tuple[str, str]:
+    """What a check says of these facts: its outcome, its message."""
+    (found,) = [finding for finding in run_checks(facts(**changes)) if finding.check == check]
+    return found.outcome, found.message
 
 
 CASES = (
@@ -125,6 +148,15 @@ CASES = (
         "openShift", "OpenShift",
         facts(cluster_id=ARC_ID, cluster=cluster(distribution="openshift")), "unknown", "security context",
     ),
+    Case(
+        "openShift", "of a distribution that Arc does not know",
+        facts(cluster_id=ARC_ID, cluster=cluster(distribution="generic")), "unknown", "does not say",
+    ),
+    Case("typePlacement", "none asked for", facts(), "pass"),
+    Case("typePlacement", "fits", facts(request=types(a_type("2", "8Gi"))), "pass"),
+    Case("typePlacement", "a whole node", facts(request=types(a_type("4", "8Gi"))), "warning", "large"),
+    Case("typePlacement", "all memory of a node", facts(request=types(a_type("1", "16Gi"))), "warning", "16 GB"),
+    Case("typePlacement", "sizes cannot be read", facts(request=types(a_type()), sizes=DOWN), "unknown", "503"),
     Case("openShift", "another distribution", facts(cluster_id=ARC_ID, cluster=cluster(distribution="k3s")), "pass"),
 )  # fmt: skip
 
@@ -181,3 +213,217 @@ def test_a_cluster_that_lists_no_pools_tells_nothing() -> None:
 def test_only_a_number_over_zero_asks_for_gpus(count: Any, asked: bool) -> None:
     assert asks_for_gpus(facts(request=gpus(count))) is asked
     assert asks_for_gpus(facts(request=gpus(count, "requests"))) is asked
+
+
+ESCAPED = {r"nodeSelector.team\.contoso\.com/ml": "true"}
+UNESCAPED = {"nodeSelector.team.contoso.com/ml": "true"}
+AUTO = {"nodeProvisioningProfile": {"mode": "Auto"}}
+ADDONS = pool(nodeTaints=["CriticalAddonsOnly=true:NoSchedule"])
+MACHINES = pool(
+    name="vms", type="VirtualMachines", count=None, vmSize=None,
+    virtualMachinesProfile={"scale": {"manual": [{"size": "Standard_D4s_v5", "count": 2},
+                                                 {"size": "Standard_D2s_v5", "count": 1}]}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("selector", [ESCAPED, UNESCAPED])
+def test_r4_a_label_with_dots_is_found_escaped_or_not(selector: dict[str, str]) -> None:
+    labelled = pool(name="ml", nodeLabels={"team.contoso.com/ml": "true"})
+    assert said("nodePools", request=setting(**selector), cluster=pools(pool(), labelled)) == (
+        "pass", "Node pools for the extension: ml; not used: system."
+    )  # fmt: skip
+    assert said("nodePools", request=setting(**selector))[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "outcome"),
+    [
+        ("kubernetes.io/arch", "amd64", "pass"),
+        ("kubernetes.io/arch", "arm64", "fail"),
+        ("beta.kubernetes.io/arch", "amd64", "pass"),
+        ("kubernetes.io/os", "linux", "pass"),
+        ("kubernetes.io/os", "windows", "fail"),
+        ("agentpool", "system", "pass"),
+        ("agentpool", "other", "fail"),
+        ("kubernetes.azure.com/mode", "system", "pass"),
+        ("node.kubernetes.io/instance-type", "Standard_D4s_v5", "pass"),
+        ("topology.kubernetes.io/zone", "westeurope-1", "unknown"),
+        ("topology.disk.csi.azure.com/zone", "westeurope-1", "unknown"),
+        ("failure-domain.beta.kubernetes.io/region", "westeurope", "unknown"),
+        ("kubernetes.io/hostname", "aks-1", "unknown"),
+        ("nvidia.com/gpu.present", "true", "unknown"),
+        ("feature.node.kubernetes.io/pci-10de.present", "true", "unknown"),
+        ("accelerator", "nvidia", "unknown"),
+        ("kubernetes.azure.com/os-sku", "Ubuntu", "unknown"),
+        ("team", "ml", "fail"),
+        ("mykubernetes.io/x", "y", "fail"),
+    ],
+)
+def test_r5_labels_that_no_pool_lists_are_not_absent(label: str, value: str, outcome: str) -> None:
+    escaped = label.replace(".", "\\.")
+    assert said("nodePools", request=setting(**{f"nodeSelector.{label}": value}))[0] == outcome
+    assert said("nodePools", request=setting(**{f"nodeSelector.{escaped}": value}))[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("toleration", "taint", "outcome"),
+    [
+        ({"key": "sku", "operator": "Exists"}, "sku=gpu:NoSchedule", "pass"),
+        ({"key": "sku", "operator": "Equal", "value": "gpu"}, "sku=gpu:NoSchedule", "pass"),
+        ({"key": "sku", "value": "gpu", "effect": "NoSchedule"}, "sku=gpu:NoSchedule", "pass"),
+        ({"operator": "Exists"}, "sku=gpu:NoExecute", "pass"),
+        ({"key": "dedicated", "operator": "Exists"}, "dedicated:NoSchedule", "pass"),
+        ({"key": "sku", "operator": "Equal", "value": "cpu"}, "sku=gpu:NoSchedule", "fail"),
+        ({"key": "sku", "operator": "Exists", "effect": "NoSchedule"}, "sku=gpu:NoExecute", "fail"),
+        ({"key": "other", "operator": "Exists"}, "sku=gpu:NoSchedule", "fail"),
+    ],
+)
+def test_r6_a_taint_that_the_request_tolerates_keeps_no_pool_out(
+    toleration: dict[str, str], taint: str, outcome: str
+) -> None:
+    settings = {f"toleration[0].{name}": value for name, value in toleration.items()}
+    given = pools(ADDONS, pool(name="user", nodeTaints=[taint]))
+    assert said("nodePools", request=setting(**settings), cluster=given)[0] == outcome
+    of_workloads = {f"workLoadToleration[0].{name}": value for name, value in toleration.items()}
+    assert said("nodePools", request=setting(**of_workloads), cluster=given)[0] == "fail"
+
+
+def test_r6_spot_nodes_count_once_they_are_tolerated() -> None:
+    spot = pools(pool(scaleSetPriority="Spot"))
+    tolerated = {"toleration[0].key": "kubernetes.azure.com/scalesetpriority", "toleration[0].operator": "Exists"}
+    assert said("nodePools", cluster=spot)[0] == "fail"
+    assert said("nodePools", cluster=spot, request=setting(**tolerated))[0] == "pass"
+
+
+@pytest.mark.parametrize(
+    "check", ["nodePools", "componentCapacity", "purposeCapacity", "gpuInstanceTypes", "typePlacement"]
+)
+@pytest.mark.parametrize("mode", ["Auto", "auto"])
+def test_r7_nodes_made_when_pods_need_them_are_unknown_and_refuse_nothing(check: str, mode: str) -> None:
+    made = cluster(agentPoolProfiles=[ADDONS], nodeProvisioningProfile={"mode": mode})
+    asked = {"instanceTypes": [{**a_type(), "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
+    assert said(check, cluster=made, request=asked)[0] == "unknown"
+    manual = cluster(agentPoolProfiles=[ADDONS], nodeProvisioningProfile={"mode": "Manual"})
+    assert said(check, cluster=manual, request=asked)[0] in {"fail", "warning"}
+
+
+def test_r7_pools_that_suffice_are_enough_where_nodes_are_made_too() -> None:
+    given = cluster(**AUTO)
+    for check in ("nodePools", "componentCapacity", "purposeCapacity"):
+        assert said(check, cluster=given)[0] == "pass"
+    automatic = {**pools(ADDONS), "sku": {"name": "Automatic", "tier": "Standard"}}
+    assert said("nodePools", cluster=automatic)[0] == "unknown"
+
+
+def test_r8_a_pool_of_virtual_machines_has_nodes() -> None:
+    held = capacity(facts(cluster=pools(MACHINES)))
+    assert (held.nodes, held.vcpus, held.memory_gb) == (3, 10, 40)
+    assert said("nodePools", cluster=pools(MACHINES)) == ("pass", "Node pools for the extension: vms.")
+    scaled = pool(
+        type="VirtualMachines", count=None, vmSize=None,
+        virtualMachinesProfile={"scale": {"autoscale": {"size": "Standard_D4s_v5", "minCount": 0, "maxCount": 5}}},
+    )  # fmt: skip
+    assert capacity(facts(cluster=pools(scaled))).nodes == 5
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "VirtualMachines", "virtualMachinesProfile": None},
+        {"type": "VirtualMachines", "virtualMachinesProfile": {"scale": {"manual": []}}},
+        {"type": "VirtualMachines", "virtualMachinesProfile": {"scale": {"manual": [{"size": "Standard_D4s_v5"}]}}},
+        {"type": "VirtualMachines", "virtualMachinesProfile": {"scale": {"later": [{"size": "S", "count": 9}]}}},
+        {"type": "SomethingNew"},
+        {"type": "VirtualMachines", "virtualMachinesProfile": {"scale": "x"}},
+    ],
+)
+def test_r8_a_shape_that_nobody_knows_is_no_empty_pool(shape: dict[str, Any]) -> None:
+    unread = pool(**{"count": None, "vmSize": None, **shape})
+    for check in ("nodePools", "componentCapacity", "purposeCapacity"):
+        assert said(check, cluster=pools(unread))[0] == "unknown"
+    assert said("gpuInstanceTypes", cluster=pools(unread), request=gpus(1))[0] == "unknown"
+    assert said("nodePools", cluster=pools(pool(count=0)))[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "asked", "outcome"),
+    [
+        ("OpenShift", {}, "unknown"),
+        ("OPENSHIFT", {}, "unknown"),
+        ("generic", {"openshift": "True"}, "unknown"),
+        ("generic", {"openshift": "true"}, "unknown"),
+        ("k3s", {"openshift": "true"}, "unknown"),
+        ("k3s", {"openshift": "False"}, "pass"),
+    ],
+)
+def test_r9_openshift_by_any_spelling_and_by_the_requests_own_word(
+    distribution: str, asked: dict[str, str], outcome: str
+) -> None:
+    given = cluster(distribution=distribution)
+    found = said("openShift", cluster_id=ARC_ID, cluster=given, request=setting(**asked))
+    assert (found[0], "security context" in found[1]) == (outcome, outcome == "unknown")
+
+
+GPUS = pool(name="gpu", vmSize="Standard_NC6s_v3", nodeTaints=["sku=gpu:NoSchedule"])
+GPU_TYPE = {"name": "gpu", "resources": {
+    "requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "2", "memory": "8Gi", "nvidia.com/gpu": "1"},
+}}  # fmt: skip
+
+
+def test_r24_a_type_that_only_a_tainted_pool_could_take_warns() -> None:
+    given = pools(pool(), GPUS)
+    outcome, message = said("typePlacement", request=types(GPU_TYPE), cluster=given)
+    assert (outcome, "gpu asks for more" in message) == ("warning", True)
+    tolerated = {"workLoadToleration[0].key": "sku", "workLoadToleration[0].operator": "Exists"}
+    assert said("typePlacement", request=types(GPU_TYPE, **tolerated), cluster=given)[0] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("selector", "settings", "outcome"),
+    [
+        ({"agentpool": "gpus"}, {}, "warning"),
+        ({"agentpool": "system"}, {}, "pass"),
+        ({"agentpool": "system"}, {"nodeSelector.agentpool": "other"}, "warning"),
+        ({"team": "ml"}, {}, "warning"),
+        ({"topology.kubernetes.io/zone": "westeurope-1"}, {}, "unknown"),
+        ({}, {"nodeSelector.agentpool": "none"}, "warning"),
+    ],
+)
+def test_r24_a_selector_that_fits_no_node_warns(
+    selector: dict[str, str], settings: dict[str, str], outcome: str
+) -> None:
+    assert said("typePlacement", request=types(a_type(nodeSelector=selector), **settings))[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("requests", "limits", "settings", "outcome"),
+    [
+        ({"cpu": "32", "memory": "8Gi"}, {"cpu": "32", "memory": "8Gi"}, {}, "warning"),
+        ({"cpu": "4000m", "memory": "8Gi"}, {"cpu": "4", "memory": "8Gi"}, {}, "warning"),
+        ({"cpu": "3500m", "memory": "8Gi"}, {"cpu": "4", "memory": "8Gi"}, {}, "pass"),
+        ({"cpu": "1", "memory": "64Gi"}, {"cpu": "1", "memory": "64Gi"}, {}, "warning"),
+        ({"cpu": "1", "memory": "1Gi"}, {"cpu": "8", "memory": "1Gi"}, {}, "warning"),
+        (
+            {"cpu": "1", "memory": "1Gi"}, {"cpu": "8", "memory": "1Gi"},
+            {"amloperator.skipResourceValidation": "true"}, "pass",
+        ),
+    ],
+)  # fmt: skip
+def test_r25_a_type_larger_than_a_node_warns(
+    requests: dict[str, str], limits: dict[str, str], settings: dict[str, str], outcome: str
+) -> None:
+    asked = {"name": "large", "resources": {"requests": requests, "limits": limits}}
+    found = said("typePlacement", request=types(asked, **settings))
+    assert (found[0], "4 vCPU" in found[1]) == (outcome, outcome == "warning")
+
+
+def test_hostile_pools_are_bounded_and_raise_nothing() -> None:
+    named = {"name": {"a": 1}, "count": -1, "vmSize": 5, "nodeTaints": "x", "nodeLabels": [1]}
+    endless = {"powerState": "on", "count": True, "maxCount": "9" * 99, "enableAutoScaling": True}
+    odd: list[Any] = [None, 7, "x", [], named, endless]
+    labels = {str(number): "x" * 999 for number in range(10_000)}
+    many = [pool(name="p" * 9999, nodeLabels=labels, count=10**30)] * 500
+    found = pools_of(facts(cluster=cluster(agentPoolProfiles=[*odd, *many])))
+    assert len(found) <= 100
+    assert max(len(str(each)) for each in found) < 100_000
+    assert said("nodePools", cluster=cluster(agentPoolProfiles=odd))[0] in {"fail", "unknown"}

@@ -59,7 +59,8 @@ def test_nothing_at_all_is_known() -> None:
     ))  # fmt: skip
     found = {f.check: f.outcome for f in run_checks(given)}
     assert {name for name, outcome in found.items() if outcome == "pass"} == {
-        *("callerPermissions", "computeName", "clusterSubscription", "gpuInstanceTypes", "instanceTypes")
+        *("callerPermissions", "computeName", "clusterSubscription", "gpuInstanceTypes", "instanceTypes"),
+        "typePlacement",
     }
     assert set(found.values()) == {"pass", "unknown"}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.requests.models import AttachRequest, DetachRequest
 from domain.requests.parsing import MODELS, parse_request, request_to_json
-from domain.violations import INVALID, NOT_YET, Violation
+from domain.violations import INVALID, NOT_YET, Refused, Violation
 from tests.domain.asking import ATTACH, BAD, DETACH, IDENTITY, LATER, WORKSPACE, attach, violations, wrong
 
 # Anything that JSON can hold.
@@ -19,6 +19,8 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
+AMOUNTS = {"cpu": "1", "memory": "1Gi"}
+SMALL = {"name": "small", "resources": {"requests": AMOUNTS, "limits": AMOUNTS}}
 # The same examples every time: no run may fail that another passed.
 steady = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIELDS = (*AttachRequest.model_fields, *DetachRequest.model_fields, "extension", "deadline", "x")
@@ -129,3 +131,32 @@ def test_what_was_left_out_and_has_no_default_stays_out() -> None:
     kept = request_to_json(parse_request("detach", DETACH))
     assert DETACH.items() <= kept.items()
     assert None not in kept.values()
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "words"),
+    [
+        ("attach", "computeName", "aks_pool", "2 to 16 letters, digits and hyphens, a letter first, no hyphen last"),
+        ("attach", "computeName", "a-name-that-is-too-long", "2 to 16 letters"),
+        ("detach", "computeName", "aks_pool", "letters, digits and hyphens"),
+        ("reattach", "computeName", "aks_pool", "letters, digits and hyphens"),
+        ("attach", "namespace", "AzureML-Jobs", "lower-case letters, digits and hyphens, no hyphen first or last"),
+        ("attach", "namespace", "jobs-", "no hyphen first or last"),
+        ("attach", "defaultInstanceType", "Not A Name", "at most 63 letters, digits and hyphens"),
+        ("attach", "instanceTypes", [{**SMALL, "name": "Gpu_Large"}], "lower-case letters, digits and hyphens"),
+    ],
+)
+def test_r26_a_rule_is_told_in_words(kind: str, field: str, value: Any, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_request(kind, {**(ATTACH if kind == "attach" else DETACH), field: value})
+    (found,) = refused.value.violations
+    assert (found.target.split("/")[1], words in found.message) == (field, True)
+    assert not {*"^$[]\\"} & {*found.message}, found.message
+
+
+@pytest.mark.parametrize("name", ["nodeSelector.gpu", r"nodeSelector.team\.contoso\.com/ml", "toleration[0].value"])
+def test_true_is_written_as_kubernetes_writes_it_where_it_is_of_a_label(name: str) -> None:
+    settings_ = {"enableTraining": True, name: True}
+    for kind, body in (("attach", ATTACH), ("reattach", DETACH)):
+        asked = request_to_json(parse_request(kind, {**body, "extension": {"configurationSettings": settings_}}))
+        assert asked["extension"]["configurationSettings"] == {"enableTraining": "True", name: "true"}

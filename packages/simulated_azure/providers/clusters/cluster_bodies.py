@@ -82,6 +82,8 @@ def _managed(world: World, resource_id: str, given: dict[str, Any], before: dict
 
 
 def _pool(pool: dict[str, Any], version: str) -> dict[str, Any]:
+    """A pool as AKS answers it. One of virtual machines has its sizes and numbers in virtualMachinesProfile alone."""
+    machines = {"count": None, "vmSize": None} if pool.get("type") == "VirtualMachines" else {}
     return {
         "type": "VirtualMachineScaleSets",
         "mode": "System",
@@ -90,6 +92,7 @@ def _pool(pool: dict[str, Any], version: str) -> dict[str, Any]:
         "count": 1,
         "enableAutoScaling": False,
         **copy.deepcopy(pool),
+        **machines,
         "provisioningState": "Succeeded",
         "powerState": pool.get("powerState") or {"code": "Running"},
         "orchestratorVersion": pool.get("orchestratorVersion") or version,

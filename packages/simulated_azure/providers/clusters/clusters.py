@@ -47,6 +47,10 @@ def routes() -> list[Route]:
         Route("POST", f"{one}/{name}", MANAGED, _credentials, f"{MANAGED}/{name}/action", one)
         for name in ("listClusterUserCredential", "listClusterAdminCredential")
     ]
+    pools = f"{MANAGED}/agentPools"
+    image = f"{one}/agentPools/{{pool}}/upgradeNodeImageVersion"
+    found.append(Route("POST", f"{one}/abort", MANAGED, _abort, f"{MANAGED}/abort/action", one))
+    found.append(Route("POST", image, MANAGED, _upgrade_node_image, f"{pools}/upgradeNodeImageVersion/action", one))
     found += [Route("POST", f"{one}/{name}", MANAGED, _power, f"{MANAGED}/{name}/action", one) for name in _POWER]
     return found
 
@@ -89,10 +93,46 @@ def _put(call: Call) -> Reply:
         body["systemData"] = existing["body"].get("systemData", {})
     system_data.stamp(call, body)
     resource = resources.new(call.world, identifier, _type(call), body, call.now + window)
-    state = "Updating" if existing else ("Creating" if _type(call) == MANAGED else "Provisioning")
+    if existing is None:
+        state = "Creating" if _type(call) == MANAGED else "Provisioning"
+    else:
+        state = _state_of_change(existing["body"]["properties"], body["properties"])
     resources.set_state(call.world, resource, state)
     operation = _start(call, resource, "cluster.update" if existing else "cluster.create")
     return Reply(200 if existing else 201, resource["body"], long_running.headers(call, operation))
+
+
+def _state_of_change(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What AKS calls a change while it runs: another version upgrades, other numbers of nodes scale."""
+    if before.get("kubernetesVersion") != after.get("kubernetesVersion"):
+        return "Upgrading"
+    counts = [
+        [(pool["name"], pool.get("count")) for pool in each.get("agentPoolProfiles") or []] for each in (before, after)
+    ]
+    return "Scaling" if counts[0] != counts[1] else "Updating"
+
+
+def _upgrade_node_image(call: Call) -> Reply:
+    """Of a pool's nodes; the cluster has a state of its own for that."""
+    resource = resources.require(call, _id(call))
+    pools = {pool["name"] for pool in resource["body"]["properties"]["agentPoolProfiles"]}
+    if call.params["pool"] not in pools:
+        raise ArmError(404, "AgentPoolNotFound", f"Could not find the agent pool {call.params['pool']}.")
+    _check_idle(call, resource)
+    resources.set_state(call.world, resource, "UpgradingNodeImageVersion")
+    operation = _start(call, resource, "cluster.update")
+    return Reply(202, None, long_running.headers(call, operation, location=True))
+
+
+def _abort(call: Call) -> Reply:
+    """End what runs where it stands: the cluster stays Canceled until another operation succeeds."""
+    resource = resources.require(call, _id(call))
+    operation = long_running.live(call.world, resource)
+    if operation is None:
+        return Reply(204)
+    long_running.cancel(call.world, operation, call.now)
+    resources.set_state(call.world, resource, "Canceled")
+    return Reply(202, None, long_running.headers(call, operation, location=True))
 
 
 def _patch(call: Call) -> Reply:

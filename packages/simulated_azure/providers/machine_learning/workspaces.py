@@ -65,7 +65,7 @@ def build(world: World, resource_id: str, given: dict[str, Any]) -> dict[str, An
         "location": location,
         "tags": dict(given.get("tags") or {}),
         "identity": identity,
-        "kind": "Default",
+        "kind": given.get("kind", "Default"),
         "sku": {"name": "Basic", "tier": "Basic"},
         "properties": {
             "friendlyName": name,

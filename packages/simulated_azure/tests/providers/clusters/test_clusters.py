@@ -74,3 +74,42 @@ def test_connected_cluster_is_patched_at_once(azure: SimulatedAzure) -> None:
     answer = azure.arm("PATCH", ARC, {"tags": {"edge": "yes"}})
     assert (answer.status, answer.body["tags"]) == (200, {"edge": "yes"})
     assert azure.operations() == []
+
+
+def state(azure: SimulatedAzure) -> str:
+    found: str = azure.arm("GET", CLUSTER).body["properties"]["provisioningState"]
+    return found
+
+
+def test_a_change_is_called_what_it_does(azure: SimulatedAzure) -> None:
+    pools = azure.arm("GET", CLUSTER).body["properties"]["agentPoolProfiles"]
+    for properties, called in (
+        ({"agentPoolProfiles": [{**pool, "count": 9} for pool in pools]}, "Scaling"),
+        ({"kubernetesVersion": "1.99.0"}, "Upgrading"),
+        ({"disableLocalAccounts": True}, "Updating"),
+    ):
+        sent = azure.arm("PUT", CLUSTER, {"location": "westeurope", "properties": properties})
+        assert (sent.status, sent.body["properties"]["provisioningState"]) == (200, called)
+        finished(azure, sent)
+    image = f"{CLUSTER}/agentPools/{pools[0]['name']}/upgradeNodeImageVersion"
+    azure.script_operation(kind="cluster.update", held=True)
+    assert azure.arm("POST", image).status == 202
+    assert state(azure) == "UpgradingNodeImageVersion"
+    assert azure.arm("POST", image.replace(pools[0]["name"], "none")).status == 404
+
+
+def test_what_is_aborted_stays_cancelled_until_another_operation_succeeds(azure: SimulatedAzure) -> None:
+    assert azure.arm("POST", f"{CLUSTER}/abort").status == 204
+    azure.script_operation(kind="cluster.update", held=True)
+    azure.arm("PATCH", CLUSTER, {"tags": {}})
+    assert (azure.arm("POST", f"{CLUSTER}/abort").status, state(azure)) == (202, "Canceled")
+    finished(azure, azure.arm("PATCH", CLUSTER, {"tags": {"a": "b"}}))
+    assert state(azure) == "Succeeded"
+
+
+def test_a_pool_of_virtual_machines_has_neither_count_nor_size(azure: SimulatedAzure) -> None:
+    profile = {"scale": {"manual": [{"size": "Standard_D4s_v5", "count": 3}]}}
+    pool = {"name": "vms", "type": "VirtualMachines", "virtualMachinesProfile": profile}
+    body = {"location": "westeurope", "properties": {"agentPoolProfiles": [pool]}}
+    (shown,) = azure.arm("PUT", NEW, body).body["properties"]["agentPoolProfiles"]
+    assert (shown["count"], shown["vmSize"], shown["virtualMachinesProfile"]) == (None, None, profile)
