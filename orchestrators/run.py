@@ -24,7 +24,7 @@ from typing import Any
 from azure.durable_functions import DurableOrchestrationContext
 
 from domain.catalogue.explain import make_problem
-from domain.operation.outcomes import MOST_ERRORS
+from domain.operation.outcomes import MOST_CALLS_OF_A_DO, MOST_ERRORS
 from domain.operation.steps import MINUTE, WAKE, Step
 from domain.problems import problem_to_json
 
@@ -34,8 +34,8 @@ Steps = Generator[Any, Any, Outcome]
 # Workers die of updates, of memory, of other functions. A step during which they die for about a day may be the cause.
 _MOST_DEATHS = 24 * 60
 _LONGEST_PAUSE = MINUTE
-# Of a do: so many calls, and pauses of so many seconds, stand in the history of the run itself.
-_CALLS_HERE, _LONGEST_WAIT_HERE = 5, 5 * MINUTE
+# The longest pause between calls of a do, in seconds, that stands in the history of the run itself.
+_LONGEST_WAIT_HERE = 5 * MINUTE
 # What a call carries of the calls before it.
 _OF_ONE_CALL = frozenset({"after", "errors", "deaths", "unwrittenSince"})
 
@@ -112,11 +112,11 @@ def _trouble_of(call: Mapping[str, Any]) -> Trouble:
 def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
     """Call an activity until it answers something else than again: here a few times, then in an until of its own."""
     trouble = _CALM
-    for attempt in range(1, _CALLS_HERE + 1):
+    for attempt in range(1, MOST_CALLS_OF_A_DO + 1):
         outcome, trouble = yield from _attempt(context, call, trouble)
         if outcome["kind"] != "again":
             return outcome
-        if attempt == _CALLS_HERE or outcome["after"] > _LONGEST_WAIT_HERE:
+        if attempt == MOST_CALLS_OF_A_DO or outcome["after"] > _LONGEST_WAIT_HERE:
             break
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=outcome["after"]))
     return (yield from _wait(context, {**call, **trouble.to_call(), "after": outcome["after"]}))

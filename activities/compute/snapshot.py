@@ -35,7 +35,7 @@ def snapshot(step: StepAtWork) -> Outcome:
     try:
         extension = find_extension(parse_arm_id(operation.cluster_id))
     except ArmError as error:
-        if error.transient and step.record.attempts < _ATTEMPTS:
+        if error.outage or (error.transient and step.record.attempts < _ATTEMPTS):
             raise
         findings.append(_unread(error))
     asked = {"workspaceId": operation.workspace_id, "computeName": operation.compute_name}

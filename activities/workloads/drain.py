@@ -60,7 +60,7 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
     try:
         uses = uses_of(step.operation, step.operation.compute_id)
     except ArmError as error:
-        if not error.transient:
+        if error.outage or not error.transient:
             raise
         return Done(detail=f"what uses the compute is still unknown: {error}", skipped=True)  # It is drained, then.
     standing = in_the_way(uses, policy)
@@ -107,7 +107,7 @@ def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
     try:
         uses = uses_of(step.operation, step.operation.compute_id)
     except ArmError as error:
-        if policy.on_deadline != FORCE or not error.transient:
+        if policy.on_deadline != FORCE or error.outage or not error.transient:
             raise
         # At its deadline, drain continues without knowing.
         return Back(DRAIN.name, f"what uses the compute is unknown: {error}")
@@ -128,12 +128,12 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
 
     Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
-    waited = (step.call.now - (step.record.first_started or step.call.now)).total_seconds()
+    waited = step.waited_since(step.record.first_started)
     deadline = drain_deadline(step.operation.request).total_seconds()
     try:
         uses = uses_of(step.operation, step.operation.compute_id)
     except ArmError as error:
-        if waited < deadline or policy.on_deadline != FORCE:
+        if waited < deadline or policy.on_deadline != FORCE or error.outage:
             raise
         found = Finding("computeUse", "unknown", f"What uses the compute is unknown: {error}.")
         detail = "the deadline passed: detaches without knowing what is left"

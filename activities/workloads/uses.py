@@ -42,7 +42,8 @@ from gateways.azure.arm import ArmError
 from gateways.kubernetes.api import Unreachable
 from gateways.kubernetes.reader import Answer
 
-# A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
+# A listing that keeps failing, and not for an outage, is as good as a yes: after so many attempts the step says that
+# it cannot tell.
 _ATTEMPTS = 4
 # What the record keeps of what was found: it has a size.
 _KEPT = 50
@@ -118,7 +119,7 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
         return uses_of(step.operation, target)
     except ArmError as error:
-        if error.transient and step.tries < _ATTEMPTS:
+        if error.outage or (error.transient and step.tries < _ATTEMPTS):
             raise
         return _unknown(step, error)
 
@@ -225,7 +226,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     try:
         left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
     except ArmError as error:
-        if error.transient and step.tries < _ATTEMPTS:
+        if error.outage or (error.transient and step.tries < _ATTEMPTS):
             raise
         message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))

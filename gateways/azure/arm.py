@@ -30,7 +30,7 @@ from domain.redaction import scrub
 from gateways import bounds, clock
 from gateways.azure.identity import cloud, credential
 from gateways.azure.own_host import ForeignHost, OwnHostPolicy, OwnHostTransport, origin_of
-from gateways.bounds import Pages, TooMuch
+from gateways.bounds import ActivityOver, Pages, TooMuch
 from gateways.transport import exceeded
 
 # Versions are those of the official examples the tests hold the gateways to.
@@ -52,6 +52,8 @@ FOREIGN_URL = "ForeignUrl"
 UNUSABLE_ID = "UnusableId"
 # What a list is refused with that leads back to a page of its own, or has no end: what it holds is unknown.
 TOO_MUCH = "TooMuch"
+# Answers that go over a bound go over it the next time too: waiting for them is no waiting for the end of an outage.
+_OVER_BOUNDS = frozenset({TOO_MUCH, ActivityOver.__name__})
 # An operation URL with its signature has some 4,000 characters.
 _LONGEST_URL = 16_000
 
@@ -78,7 +80,8 @@ class ArmAnswer:
 class ArmError(Exception):
     """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
 
-    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent.
+    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent. ``by_cluster``:
+    it is what a cluster's own API answered, or did not.
     """
 
     status: int
@@ -86,6 +89,7 @@ class ArmError(Exception):
     message: str
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
+    by_cluster: bool = False
 
     def __post_init__(self) -> None:
         self.code, self.message = scrub(self.code), scrub(self.message)
@@ -94,6 +98,14 @@ class ArmError(Exception):
     def transient(self) -> bool:
         """Whether the same request may succeed later without anybody doing anything."""
         return self.status == 0 or self.status in _TRANSIENT_STATUSES
+
+    @property
+    def outage(self) -> bool:
+        """Whether Azure did not answer or asked to slow down: that is waited out, however long it takes.
+
+        It is never taken for "cannot tell". A cluster that does not answer is no outage of Azure.
+        """
+        return self.transient and not self.by_cluster and self.code not in _OVER_BOUNDS
 
     @property
     def not_found(self) -> bool:
