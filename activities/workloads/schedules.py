@@ -66,9 +66,14 @@ def resume_schedules(step: StepAtWork) -> Outcome:
 
 
 def _stays(step: StepAtWork) -> bool:
-    """Whether the detach has failed finally, and the compute stays; a stuck one may still come to its end."""
+    """Whether the detach has failed finally, and the compute stays; a stuck one may still come to its end.
+
+    So has one that Azure did not take before the run went back to drain.
+    """
+    asked = step.operation.step("detach_compute")
     failed = [s for name in ("detach_compute", "compute_gone") if (s := step.operation.step(name)) and s.problem]
-    if not failed or any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
+    taken = asked is not None and asked.status == SUCCEEDED
+    if (taken and not failed) or any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
         return False
     found = find_compute(step.operation.compute_id)
     return found is not None and state_of(found) != "deleting"
