@@ -179,7 +179,7 @@ def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
         return VaultFacts()
     found = protected_settings(wanted, names, step.facts)
     if isinstance(found, Again):
-        raise ArmError(0, "KeyVaultSilent", found.detail)
+        raise ArmError(0 if found.outage else 500, "KeyVaultSilent", found.detail, found.after)
     return VaultFacts(names, found.problem if isinstance(found, Stop) else None)
 
 

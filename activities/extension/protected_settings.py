@@ -163,7 +163,8 @@ def _bad_material(why: str, facts: Mapping[str, str]) -> Stop:
 
 def _refused(setting: str, secret_id: SecretId, error: VaultError, facts: Mapping[str, str]) -> Again | Stop:
     if error.status in _TRANSIENT_STATUSES:
-        return Again(error.retry_after, f"Key Vault did not give {setting} ({error.code})", outage=True)
+        detail = f"Key Vault did not give {setting} ({error.code})"
+        return Again(error.retry_after, detail, outage=error.status != 500)
     if error.code == IDENTITY_REFUSED:
         return Stop(make_problem(IDENTITY_REFUSED, {**facts, "said": error.message}))
     key = "SecretRefused"

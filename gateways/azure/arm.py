@@ -110,9 +110,10 @@ class ArmError(Exception):
     def outage(self) -> bool:
         """Whether Azure did not answer or asked to slow down: that is waited out, however long it takes.
 
-        It is never taken for "cannot tell". A cluster that does not answer is no outage of Azure.
+        It is never taken for "cannot tell". A cluster that does not answer is no outage of Azure. Nor is a 500, which
+        services answer for good to what they fail over: it has the step's deadline.
         """
-        return self.transient and not self.by_cluster and self.code not in _OVER_BOUNDS
+        return self.transient and self.status != 500 and not self.by_cluster and self.code not in _OVER_BOUNDS
 
     @property
     def not_found(self) -> bool:
