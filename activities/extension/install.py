@@ -1,4 +1,9 @@
-"""The cluster extension Microsoft.AzureML.Kubernetes: install, adopt or change it; plan, revert, remove."""
+"""The cluster extension Microsoft.AzureML.Kubernetes: install, adopt or change it; plan, revert, remove.
+
+``install_extension`` is no until although it may wait for hours while somebody else changes the extension: it takes the
+claim, looks, and sends in one call, because what a look has found holds only while the claim is held. Its calls after
+the fifth are an until of its own (orchestrators/run.py), which whoever cancels wakes.
+"""
 
 from __future__ import annotations
 

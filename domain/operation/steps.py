@@ -58,13 +58,12 @@ def do(
     *,
     within: float = 30 * MINUTE,
     needed: Callable[[Request], bool] = _always,
-    longer: Callable[[Request], float | None] = _no_longer,
     situation: str = ANYTHING,
     always: bool = False,
     cancelable: bool = True,
 ) -> Step:
-    """One idempotent activity, retried while it answers again."""
-    return Step(name, "do", within, needed, longer, situation, always, cancelable=cancelable)
+    """One idempotent activity, retried while it answers again. What can wait for long is an until."""
+    return Step(name, "do", within, needed, situation=situation, always=always, cancelable=cancelable)
 
 
 def until(

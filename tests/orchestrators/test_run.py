@@ -8,7 +8,7 @@ import pytest
 from domain.operation.step_lists import ATTACH, DETACH
 from domain.operation.steps import Step, ask, do, undo, until
 from orchestrators.run import run_operation, wait_until
-from tests.orchestrators.driver import FakeContext, Scheduled, drive, seconds_after_start
+from tests.orchestrators.driver import FakeContext, Scheduled, drive, generations, seconds_after_start
 
 DONE = {"kind": "done"}
 STEPS = (do("first"), until("second", within=60), do("last", always=True))
@@ -119,19 +119,6 @@ def failing(first: Any) -> tuple[Any, list[FakeContext]]:
     context = FakeContext({"operation": "op", "run": 1})
     contexts.append(context)
     return drive(operation(*STEPS), context, answer), contexts
-
-
-def generations(child: Scheduled, contexts: list[FakeContext], answer: Any) -> Any:
-    """What an until comes to that continues as new: it waits its timers out."""
-    fields, now = child.input, contexts[-1].current_utc_datetime
-    while True:
-        context = FakeContext(fields, child.instance_id, now)
-        contexts.append(context)
-        end = drive(wait_until, context, answer)
-        if end is not None:
-            return end
-        fields = context.continued_with
-        now = next(s.fire_at for s in context.scheduled if s.kind == "timer") or now
 
 
 def pauses_of(contexts: list[FakeContext]) -> list[float]:
