@@ -9,9 +9,9 @@ No activity of this app raises: what its code raises, it answers (activities/reg
 towards the orchestrator, its worker has died under it: the host ends a worker, with all that it runs, when one of its
 functions runs longer than ``functionTimeout``. That says nothing of the step.
 
-A do that has been called five times and is not over, or that is to wait for minutes, continues in an until of its own,
-named like that of any until. So an outage of hours, or a claim that somebody else holds for hours, adds nothing to the
-parent's history, and whoever wants to wake the step reaches it.
+A do that has been called five times and is not over, or that is to wait for over a minute, continues in an until of its
+own, named like that of any until. So an outage of hours, or a claim that somebody else holds for hours, adds nothing to
+the parent's history, and whoever wants to wake the step reaches it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Steps = Generator[Any, Any, Outcome]
 # Workers die of updates, of memory, of other functions. A step during which they die for about a day may be the cause.
 _MOST_DEATHS = 24 * 60
 _LONGEST_PAUSE = MINUTE
-# The longest pause between calls of a do, in seconds, that stands in the history of the run itself.
-_LONGEST_WAIT_HERE = 5 * MINUTE
+# The longest pause between calls of a do, in seconds, that is waited for in the run itself, where no wake reaches it.
+_LONGEST_WAIT_HERE = MINUTE
 # What a call carries of the calls before it.
 _OF_ONE_CALL = frozenset({"after", "errors", "deaths", "unwrittenSince"})
 

@@ -1,9 +1,4 @@
-"""The cluster extension Microsoft.AzureML.Kubernetes: install, adopt or change it; plan, revert, remove.
-
-``install_extension`` is no until although it may wait for hours while somebody else changes the extension: it takes the
-claim, looks, and sends in one call, because what a look has found holds only while the claim is held. Its calls after
-the fifth are an until of its own (orchestrators/run.py), which whoever cancels wakes.
-"""
+"""The cluster extension Microsoft.AzureML.Kubernetes: install, adopt or change it; plan, revert, remove."""
 
 from __future__ import annotations
 
@@ -86,7 +81,8 @@ _SHOWS_WITHIN = 120.0
 def install_extension(step: StepAtWork) -> Outcome:
     """Have the extension on the cluster as the request says: adopt it, change it, install it, or only look."""
     cluster, wanted = step.operation.cluster, wanted_extension(step.operation.attach_request)
-    # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
+    # Held before it is looked at, and both in the call that sends: nobody of ours removes what the look has found. So
+    # the wait for the claim is no until of the list; calls after the fifth are one (orchestrators/run.py).
     changing = is_to_change(wanted, find_extension(cluster))
     hold = locks.obtain if changing else locks.reserve
     other = hold(claims.extension_target(str(cluster)), step.operation.id)

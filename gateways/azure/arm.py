@@ -260,7 +260,7 @@ def _request(request: HttpRequest) -> ArmAnswer:
     for attempt in range(1, _CALLS + 1):
         held = pace.keep_to(key)
         if held is not None:
-            raise ArmError(429, HELD_BACK, f"too many {key[1]}: this app waits {held:.0f} s before it asks again", held)
+            raise ArmError(429, HELD_BACK, f"The {key[1]} of the app in this subscription are used up for now.", held)
         response = _response(request)
         told = seconds_told(response.headers)
         pace.note(key, response.status_code, response.headers, told)

@@ -18,7 +18,7 @@ from domain.operation.results import HalfReattached, Resolved
 from domain.problems import Problem
 from gateways.azure import event_topic, machine_learning
 from gateways.azure.arm import ArmError
-from tests.making import NOW, make_operation
+from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, make_operation
 
 TOPIC = "https://topic.westeurope-1.eventgrid.azure.net/api/events"
 FIRST = Problem("ComputeFailed", "The first one.")
@@ -103,7 +103,7 @@ def test_a_reattach_that_ends_is_half_done_only_where_the_compute_has_gone(
         return None if seen is None else {"properties": {"provisioningState": seen}}
 
     monkeypatch.setattr(ending, "find_compute", find)
-    request = {"workspaceId": "/w", "clusterId": "/k", "computeName": "gpu", "namespace": "default"}
+    request = {"workspaceId": WORKSPACE_ID, "clusterId": CLUSTER_ID, "computeName": "gpu", "namespace": "default"}
     steps = (
         StepRecord("resolve", "do", "Succeeded", value=encode(Resolved(attach_request=request))),
         # What cancelled jobs is no request to detach.
