@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from local import world as worlds
+from local.app_client import AppError
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.helpers import Place
 
 # What one caller may ask for is not what is shown here.
 SETTINGS = {"MOOR_OPERATIONS_PER_CALLER": "10000", "MOOR_REQUESTS_PER_MINUTE": "100000"}
-_IN_A_WORKSPACE, _SENDERS = 25, 16
+_IN_A_WORKSPACE, _SENDERS, _SENDINGS = 25, 8, 60
 _PATIENCE = 3600.0
 
 
@@ -78,7 +80,7 @@ def play(stack: Stack, found: list[Place], patience: float = _PATIENCE) -> Playe
     """Ask for all of them at once, and wait for the last."""
     begun = time.monotonic()
     with ThreadPoolExecutor(_SENDERS) as threads:
-        ids = list(threads.map(lambda place: str(stack.app.start("detach", place.detach_body())["id"]), found))
+        ids = list(threads.map(lambda place: _asked(stack, place), found))
     ended: dict[str, dict[str, Any]] = {}
     while len(ended) < len(ids) and time.monotonic() - begun < patience:
         time.sleep(1.0)
@@ -99,6 +101,19 @@ def play(stack: Stack, found: list[Place], patience: float = _PATIENCE) -> Playe
         tuple(deleted[place.compute_id.lower()] for place in found),
         time.monotonic() - begun,
     )
+
+
+def _asked(stack: Stack, place: Place) -> str:
+    """Ask for one, as a caller does: the same request again while the app says so."""
+    operation_id = str(uuid.uuid4())
+    for _ in range(_SENDINGS):
+        try:
+            return str(stack.app.start("detach", place.detach_body(), operation_id)["id"])
+        except AppError as error:
+            if " 503 " not in str(error):
+                raise
+            time.sleep(2.0)
+    raise AssertionError(f"{place.compute_name} was not accepted in {_SENDINGS} sendings")
 
 
 def main(many: int = 250, factor: float = 1.0) -> int:
