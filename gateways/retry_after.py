@@ -6,7 +6,15 @@ import math
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from azure.core.exceptions import HttpResponseError
+
 from gateways import clock
+
+
+def seconds_told_by(error: HttpResponseError) -> float | None:
+    """What the answer that an SDK raised asks to wait; None when there was no answer, or it says nothing of that."""
+    headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
+    return seconds_told(headers)
 
 
 def seconds_told(headers: Mapping[str, str]) -> float | None:

@@ -15,7 +15,7 @@ from domain.redaction import learn, scrub
 from gateways import bounds
 from gateways.azure.identity import cloud, credential, refusal
 from gateways.azure.own_host import own_host_options
-from gateways.retry_after import seconds_told
+from gateways.retry_after import seconds_told_by
 
 
 @dataclass(eq=False)
@@ -61,8 +61,7 @@ def secret(secret_id: SecretId) -> str:
             raise VaultError(400, IDENTITY_REFUSED, refused) from None
         raise VaultError(error.status_code or 0, "Unauthorized", "the vault did not accept the app's token") from None
     except HttpResponseError as error:
-        told = seconds_told(error.response.headers) if error.response is not None else None
-        raise VaultError(error.status_code or 0, _code(error), _message(error), told) from None
+        raise VaultError(error.status_code or 0, _code(error), _message(error), seconds_told_by(error)) from None
     except ValueError as error:  # The challenge named a domain that the vault is not in.
         raise VaultError(401, "ForeignChallenge", str(error)) from None
     except AzureError as error:

@@ -15,7 +15,7 @@ from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
 from gateways.azure.identity import cloud, credential
 from gateways.azure.own_host import ForeignHost, Origin, OwnHostTransport, origin_of
-from gateways.retry_after import seconds_told
+from gateways.retry_after import seconds_told_by
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -92,8 +92,7 @@ def _arm_error(error: HttpResponseError) -> ArmError:
     code = str(getattr(said, "code", None) or f"Http{error.status_code}")
     message = str(getattr(said, "message", None) or error.message)
     status = error.status_code or 0
-    told = seconds_told(error.response.headers) if error.response is not None else None
-    return ArmError(status, code, message, told, AzureAnswer(code, message, status))
+    return ArmError(status, code, message, seconds_told_by(error), AzureAnswer(code, message, status))
 
 
 def _client(workspace_id: str) -> MLClient:
