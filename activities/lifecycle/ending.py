@@ -123,7 +123,7 @@ def _in_between(step: StepAtWork) -> bool:
 
 
 def _is_there(operation: Operation) -> bool:
-    """Whether the compute stays; where Azure does not tell, it is taken to be gone: then the way on is told."""
+    """Whether the compute stays; where Azure does not tell, it is taken to be gone: the way on does no harm."""
     try:
         found = find_compute(operation.compute_id)
     except ArmError as error:

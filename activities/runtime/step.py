@@ -68,6 +68,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 _OUTAGE_PAUSE, _MOST_SPREAD = 15.0, 30.0
+# What cancel_jobs sets out to do with a job: that begins nothing which would have to be seen through.
+_OF_A_JOB = "cancel"
 # How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
 _VISIBLE_WITHIN = 60.0
 
@@ -276,7 +278,8 @@ def _canceled(step: StepAtWork) -> Stop | None:
     call = step.call
     if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
         return None
-    if call.kind == "do" and step.intent is not None and not step.begins_again:
+    sent = [i for i in step.record.intents if i.action != _OF_A_JOB and not step.record.is_earlier(i)]
+    if call.kind == "do" and sent:
         return None  # Its request may be on its way; between the polls of an until there is none.
     return Stop(make_problem(CANCELED_CODE, step.facts))
 

@@ -55,7 +55,7 @@ FOREIGN_URL = "ForeignUrl"
 UNUSABLE_ID = "UnusableId"
 # What a call is refused with before it is sent, because Azure has said that it would refuse it.
 HELD_BACK = "HeldBack"
-# Of one request that is refused for its limits and told to come back within seconds.
+# Of one request that Azure refuses for its limits, and wants to see again within seconds.
 _CALLS = 3
 # What a list is refused with that leads back to a page of its own, or has no end: what it holds is unknown.
 TOO_MUCH = "TooMuch"

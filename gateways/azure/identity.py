@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from azure.core.credentials import TokenCredential
@@ -63,7 +64,8 @@ _LONGEST_SAID = 500
 
 
 class _Heard(threading.local):
-    refusal: str | None = None
+    # Who refused a token, and in which words.
+    refusal: tuple[str | None, str] | None = None
 
 
 _heard = _Heard()
@@ -78,8 +80,12 @@ class TokenTransport(BoundedTransport):
         response = super().send(request, proxies=proxies, **options)
         status = int(response.status_code)
         if 400 <= status < 500 and status not in _PASSING:
-            _heard.refusal = f"{status}: {_said(response)}"
+            _heard.refusal = _host(request.url), f"{status}: {_said(response)}"
         return response
+
+
+def _host(url: object) -> str | None:
+    return urlsplit(str(url)).hostname
 
 
 def _said(response: Any) -> str:
@@ -98,9 +104,13 @@ def refusal(error: BaseException) -> str | None:
     ``error`` is what the call that needed the token has just raised, in this thread. A refusal - the identity is not
     assigned to the app, or its secret is wrong - does not pass. No answer, 404, 410, 429 and 5xx do.
     """
-    if not isinstance(error, ClientAuthenticationError) or error.status_code is not None or _heard.refusal is None:
+    if not isinstance(error, ClientAuthenticationError) or _heard.refusal is None:
         return None
-    return f"{_identity_in_words()} gets no token ({_heard.refusal})"
+    host, said = _heard.refusal
+    asked = getattr(error.response, "request", None)
+    if asked is not None and _host(asked.url) != host:
+        return None  # Whoever was shown a token does not take it.
+    return f"{_identity_in_words()} gets no token ({said})"
 
 
 def _identity_in_words() -> str:

@@ -19,7 +19,7 @@ from gateways import clock
 
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
-# Seconds. What is told to wait longer is waited for by the step.
+# Seconds. The step waits where Azure asks for more.
 _LONGEST_HERE = 10.0
 # From so few calls left on, calls slow down; with none left, the next comes after so many seconds. A bucket is filled
 # again by 10 to 25 calls a second.

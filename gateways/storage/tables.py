@@ -87,7 +87,7 @@ def table(name: str) -> TableClient:
 def is_outage(error: AzureError) -> bool:
     """Whether Table Storage (or the identity it is reached with) did not answer, rather than refuse what was asked."""
     status = getattr(error, "status_code", None)
-    if status is None and refusal(error) is not None:
+    if refusal(error) is not None:
         return False
     return status is None or status in (408, 429) or status >= 500
 

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -239,3 +240,14 @@ def test_storage_that_is_reached_with_a_refused_identity_is_no_outage(endpoint: 
     with pytest.raises(ClientAuthenticationError) as caught:
         identity.credential().get_token("https://storage.azure.com/.default")
     assert is_outage(caught.value)
+
+
+def test_a_vault_that_does_not_take_a_token_is_no_identity_that_gets_none(endpoint: dict[str, Any]) -> None:
+    endpoint.update(status=400, body={"message": NOT_FOUND})
+    refused_call()
+    response: Any = SimpleNamespace(
+        status_code=401, reason="no", headers={}, request=SimpleNamespace(url="https://v.vault.azure.net/secrets/s")
+    )
+    assert identity.refusal(ClientAuthenticationError(response=response)) is None
+    response.request.url = os.environ["IDENTITY_ENDPOINT"]
+    assert "client-1" in str(identity.refusal(ClientAuthenticationError(response=response)))
