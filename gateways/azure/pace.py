@@ -60,14 +60,9 @@ def wait(seconds: float) -> float | None:
 def note(key: Key, status: int, headers: Mapping[str, str], retry_after: float | None) -> None:
     """Take in what an answer says of the calls that are left."""
     left = _left(headers, key[1])
-    if left is None:
-        return  # A refusal that names no bucket is of one resource or its provider: the step alone waits for that.
-    if status == 429:
-        pause = max(retry_after or 0.0, _PAUSE)
-    elif left < _FEW:
-        pause = _PAUSE * (1 - left / _FEW)
-    else:
-        return
+    if left is None or left >= _FEW:
+        return  # A refusal while calls are left is one of the resource or its provider: the step alone waits for that.
+    pause = max(retry_after or 0.0, _PAUSE) if status == 429 else _PAUSE * (1 - left / _FEW)
     opens = clock.now() + timedelta(seconds=min(pause, 3600.0))
     with _lock:
         if len(_opens) >= _MOST_GATES:

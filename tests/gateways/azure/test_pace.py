@@ -82,6 +82,7 @@ def test_the_fewer_calls_are_left_the_slower_they_come(paused: Clock, left: int,
 def test_a_refusal_that_names_no_bucket_holds_nobody_else_back(paused: Clock) -> None:
     pace.note(WRITES, 429, {"Retry-After": "600"}, 600.0)
     pace.note(READS, 429, {f"{HEADER}writes": "0", f"{HEADER}reads": "many"}, 600.0)
+    pace.note(READS, 429, {f"{HEADER}reads": "249"}, 600.0)
     assert pace.keep_to(WRITES) is None
     assert pace.keep_to(READS) is None
     assert paused.pauses == []
