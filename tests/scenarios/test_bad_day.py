@@ -12,7 +12,7 @@ from packages.functions_host.durable.store import Store
 from tests.scenarios.conftest import BY_HAND, place_in
 from tests.scenarios.helpers import ended as at_its_end
 from tests.scenarios.helpers import eventually, put_in_place, step_of, succeeded
-from tests.scenarios.many_detaches import SETTINGS, places, play, put_all
+from tests.scenarios.many_detaches import SETTINGS, ask, places, play, put_all
 
 pytestmark = pytest.mark.long
 
@@ -38,7 +38,7 @@ def _the_identity_is_not_assigned(stack: Stack) -> str:
     put_in_place(stack, place)
     body = {"statusCode": 400, "message": NOT_ASSIGNED}
     stack.azure.add_fault(kind="identity", method="*", path=".*", every=True, status=400, body=body)
-    operation = at_its_end(stack, stack.app.start("detach", place.detach_body())["id"])
+    operation = at_its_end(stack, ask(stack, place))
     stack.azure.clear_faults()
     assert (operation["status"], operation["error"]["code"]) == ("Failed", "AppIdentityRefused")
     assert operation["error"]["step"] == "resolve"
