@@ -1,8 +1,8 @@
 """Detaches of idle computes, asked for at once, at the limits of Azure Resource Manager: none fails.
 
-``python -m tests.scenarios.many_detaches [how many] [simulated seconds a second] [patience]`` plays 250 of them, in a stack of
-their own, at the limits that Azure has (packages/simulated_azure/settings.py): some twenty minutes. It prints what
-became of them, and ends with 1 when one has failed.
+``python -m tests.scenarios.many_detaches [how many] [simulated seconds a second] [patience in seconds]`` plays 250, in
+a stack of their own, at the limits that Azure has (packages/simulated_azure/settings.py): some twenty minutes. It
+prints what became of them, and ends with 1 when one has failed.
 """
 
 from __future__ import annotations
