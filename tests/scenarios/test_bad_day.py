@@ -37,7 +37,8 @@ def _the_identity_is_not_assigned(stack: Stack) -> str:
     place = place_in(stack)
     put_in_place(stack, place)
     body = {"statusCode": 400, "message": NOT_ASSIGNED}
-    stack.azure.add_fault(kind="identity", method="*", path=".*", every=True, status=400, body=body)
+    # The app reaches its tables with the same identity: it has that token still.
+    stack.azure.add_fault(kind="identity", method="*", path=r"\?(?!.*storage)", every=True, status=400, body=body)
     operation = at_its_end(stack, ask(stack, place))
     stack.azure.clear_faults()
     assert (operation["status"], operation["error"]["code"]) == ("Failed", "AppIdentityRefused")
@@ -66,9 +67,9 @@ def _azure_has_an_outage(stack: Stack, operation_id: str, folder: Path) -> None:
 
 def _the_limits_are_used_up(stack: Stack) -> None:
     """As by 250 detaches at Azure's own limits (many_detaches.py), in small."""
-    found = places(8, "limits")
+    found = places(5, "limits")
     put_all(stack, found)
-    slow = {"size": 20, "perSecond": 0.1}
+    slow = {"size": 20, "perSecond": 0.01}
     stack.azure.settings(throttling={"enabled": True, "reads": slow, "writes": slow, "deletes": slow})
     played = play(stack, found, patience=300.0)
     assert played.ends == {"Succeeded": len(found)}, str(played)
