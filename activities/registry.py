@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 import azure.durable_functions as df
+from azure.core.exceptions import AzureError
 
-from activities.access.providers import planned_registrations, providers, register_providers
+from activities.access.providers import planned_registrations, providers, providers_registered, register_providers
 from activities.access.relay import ensure_relay, planned_relay, undo_relay
 from activities.access.roles import (
     grant_compute_roles,
@@ -37,7 +38,14 @@ from activities.cluster.legacy_objects import cleanup_legacy, planned_cleanup
 from activities.cluster.look_at_cluster import look_at_cluster, settle_cluster
 from activities.cluster.namespace import ensure_namespace, planned_namespace, undo_namespace
 from activities.cluster.tls_secret import keep_tls_secret, planned_copy
-from activities.compute.attach import attach_compute, compute_ready, planned_attach, remove_failed_compute, undo_compute
+from activities.compute.attach import (
+    attach_compute,
+    compute_ready,
+    failed_compute_gone,
+    planned_attach,
+    remove_failed_compute,
+    undo_compute,
+)
 from activities.compute.detach import compute_gone, detach_compute, planned_detach
 from activities.compute.resolve import resolve
 from activities.compute.snapshot import snapshot
@@ -52,7 +60,7 @@ from activities.extension.install import (
 )
 from activities.lifecycle.approval import approval
 from activities.lifecycle.claim import claim, release
-from activities.lifecycle.ending import notify, record
+from activities.lifecycle.ending import notify, read_by_sdk, record
 from activities.runtime.step import StepAtWork, Work, note_raised, run_step
 from activities.workloads.drain import cancel_jobs, drain, planned_cancels
 from activities.workloads.endpoints import delete_endpoints, endpoints_gone, planned_deletions
@@ -60,14 +68,17 @@ from activities.workloads.schedules import pause_schedules, planned_pauses, plan
 from activities.workloads.smoke_test import planned_smoke_test, smoke_test, smoke_test_done, undo_smoke_test
 from activities.workloads.uses import find_orphans, survey
 from domain.operation import steps
-from domain.operation.outcomes import RAISED, Outcome
+from domain.operation.outcomes import RAISED, Outcome, again
 from domain.operation.plan import PlannedChange
 from domain.operation.steps import Step
 from gateways import bounds
 from gateways.azure.computes import find_compute
 from gateways.azure.subscription import registration_state
+from gateways.storage.tables import is_outage
 
 logger = logging.getLogger(__name__)
+
+_OUTAGE_PAUSE = 15.0
 
 Activity = Callable[[dict[str, Any]], dict[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -129,6 +140,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(steps.PLAN, _plan),
     # An attach, and the second half of a reattach.
     Binding(steps.REGISTER_PROVIDERS, register_providers, plan=_planned_registrations),
+    Binding(steps.PROVIDERS_REGISTERED, providers_registered),
     Binding(steps.ENSURE_RELAY, ensure_relay, plan=planned_relay, undo=steps.UNDO_RELAY),
     Binding(steps.GRANT_WORKSPACE_ROLES, grant_workspace_roles, plan=planned_grants, undo=steps.UNDO_ROLES),
     Binding(steps.KEEP_TLS_SECRET, keep_tls_secret, plan=planned_copy),
@@ -144,6 +156,7 @@ BINDINGS: tuple[Binding, ...] = (
         undo=steps.UNDO_INSTANCE_TYPES,
     ),
     Binding(steps.REMOVE_FAILED_COMPUTE, remove_failed_compute),
+    Binding(steps.FAILED_COMPUTE_GONE, failed_compute_gone),
     Binding(steps.ATTACH_COMPUTE, attach_compute, plan=_planned_attach, undo=steps.UNDO_COMPUTE),
     Binding(steps.COMPUTE_READY, compute_ready),
     Binding(steps.GRANT_COMPUTE_ROLES, grant_compute_roles, plan=planned_compute_grants, undo=steps.UNDO_ROLES),
@@ -155,6 +168,7 @@ BINDINGS: tuple[Binding, ...] = (
         begun_for=steps.SMOKE_TEST_DONE,
     ),
     Binding(steps.SMOKE_TEST_DONE, smoke_test_done),
+    Binding(steps.READ_BY_SDK, read_by_sdk),
     Binding(steps.UNDO_SMOKE_TEST, undo_smoke_test),
     Binding(steps.UNDO_COMPUTE, undo_compute),
     Binding(steps.UNDO_INSTANCE_TYPES, undo_instance_types),
@@ -225,6 +239,9 @@ def _answering(work: Activity) -> Activity:
         try:
             with bounds.of_activity():
                 return work(call)
+        except AzureError as error:
+            # No bug: storage, or the identity it is reached with, does not answer. That is waited out.
+            return again(_OUTAGE_PAUSE, unwritten=True) if is_outage(error) else _raised(call, error)
         except Exception as error:
             return _raised(call, error)
 

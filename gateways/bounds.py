@@ -43,6 +43,10 @@ class CutOff(Exceeded):
     """The time is over."""
 
 
+class ActivityOver(CutOff):
+    """The time of the whole activity is over: its next call is not begun."""
+
+
 class TooMuch(Exceeded):
     """The answer is larger, or longer, than anything that is read."""
 
@@ -74,10 +78,10 @@ def of_activity() -> Iterator[None]:
 
 
 def begin_call() -> None:
-    """Raises CutOff when the activity's time is over: the call is not begun then."""
+    """Raises ActivityOver when the activity's time is over: the call is not begun then."""
     spent = _spent.get()
     if spent is not None and time.monotonic() > spent.until:
-        raise CutOff(f"the activity took over {ACTIVITY_SECONDS:.0f} seconds and asks no more")
+        raise ActivityOver(f"the activity took over {ACTIVITY_SECONDS:.0f} seconds and asks no more")
 
 
 def elapsed() -> float:

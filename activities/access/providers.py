@@ -6,32 +6,53 @@ from collections.abc import Mapping
 
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, ArmPath, subscription_path
-from domain.operation.outcomes import Again, Done, Outcome
+from domain.operation.outcomes import Again, Back, Done, Outcome
 from domain.operation.plan import PlannedChange
+from domain.operation.steps import REGISTER_PROVIDERS
 from domain.preflight.providers import providers_for, unregistered
+from gateways import clock
 from gateways.azure import arm
 from gateways.azure.subscription import PROVIDERS_API, registration_state
 
 # Registration takes a minute or a few.
 _PAUSE = 20.0
+# Seconds after which a registration that was asked for shows.
+_SHOWS_WITHIN = 120.0
 
 
 def register_providers(step: StepAtWork) -> Outcome:
-    """Register what is missing, when asked to, and wait until it is.
+    """Ask for the registration of what is missing, when asked to; ``providers_registered`` waits for it.
 
     Registrations are the subscription's, and others come to rely on them: they are never reverted. One that was asked
     for before is not asked for again; doing so would do no harm.
     """
     if not step.operation.attach_request.get("registerProviders"):
         return Done(detail="not asked for")
-    states = {name: registration_state(step.operation.cluster.subscription, name) for name in providers(step)}
+    states = _states(step)
     for change in planned_registrations(step, states):
         step.intend(change.action, change.resource_id)
         arm.post(_path(step, change.resource_id.rpartition("/")[2]).below("register"), PROVIDERS_API)
+    asked = unregistered(states)
+    return Done(detail=f"Azure registers {', '.join(asked)}" if asked else "they are registered", skipped=not asked)
+
+
+def providers_registered(step: StepAtWork) -> Outcome:
+    """See the registrations through: a minute or a few, as a rule. Azure takes one that has not begun once more."""
+    states = _states(step)
     waiting = unregistered(states)
-    if waiting:
-        return Again(_PAUSE, f"Azure registers {', '.join(waiting)}")
-    return Done(detail=f"registered: {', '.join(states)}")
+    if not waiting:
+        return Done(detail=f"registered: {', '.join(states)}")
+    asked = step.operation.step(REGISTER_PROVIDERS.name)
+    last = max((intent.time for intent in asked.intents), default=None) if asked is not None else None
+    late = last is not None and (clock.now() - last).total_seconds() > _SHOWS_WITHIN
+    idle = [name for name in waiting if states[name].lower() != "registering"]
+    if idle and late and step.may_go_back(REGISTER_PROVIDERS.name):
+        return Back(REGISTER_PROVIDERS.name, f"{', '.join(idle)} is not being registered")
+    return Again(_PAUSE, f"Azure registers {', '.join(waiting)}")
+
+
+def _states(step: StepAtWork) -> dict[str, str]:
+    return {name: registration_state(step.operation.cluster.subscription, name) for name in providers(step)}
 
 
 def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[PlannedChange]:

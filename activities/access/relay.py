@@ -1,6 +1,9 @@
 """The relay of an Azure Arc cluster: made before the extension, which needs its connection string; planned, reverted.
 
 The connection string is fetched right before it is sent and kept nowhere afterwards.
+
+``ensure_relay`` is no until although it waits for the cluster's claim, and for a namespace to be made: it makes the
+next thing as soon as the one before exists, under the claim. Its calls after the fifth are an until of its own.
 """
 
 from __future__ import annotations

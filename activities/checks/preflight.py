@@ -49,7 +49,8 @@ logger = logging.getLogger(__name__)
 
 # Readings at a time: each takes a fraction of a second, and ARM counts them against the app's identity.
 _THREADS = 6
-# Readings that fail for a passing reason are repeated so often; then what they are for is unknown.
+# Readings that fail for a passing reason are repeated so often, unless it is an outage; then what they are for is
+# unknown.
 _ATTEMPTS = 3
 _PAUSE = 5.0
 
@@ -61,12 +62,13 @@ def preflight(step: StepAtWork) -> Outcome:
     if step.operation.resolved.refused:
         return Done(detail="there is nothing to check", skipped=True)
     gathered = gather(step)
-    if gathered.passing and step.tries < _ATTEMPTS:
-        return Again(gathered.retry_after or _PAUSE, f"Azure does not answer yet ({gathered.passing})")
+    if gathered.outage or (gathered.passing and step.tries < _ATTEMPTS):
+        detail = f"Azure does not answer yet ({gathered.passing})"
+        return Again(gathered.retry_after or _PAUSE, detail, outage=gathered.outage)
     try:
         before = _before_detach(step)
     except PolicyUnavailable as error:
-        return Again(_PAUSE, f"the policy cannot be read ({error})")
+        return Again(_PAUSE, f"the policy cannot be read ({error})", outage=True)
     findings = (*before, *run_checks(gathered.facts, read_settings().hard_checks))
     problem = refusal(findings, step.facts, _known(gathered.facts))
     if problem is not None and not step.operation.plan_only:
@@ -88,11 +90,12 @@ def _known(facts: Facts) -> dict[str, Problem]:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The facts; ``passing`` is a reason for which one is missing and that may pass."""
+    """The facts; ``passing`` is a reason for which one is missing and that may pass, ``outage`` whether it is one."""
 
     facts: Facts
     passing: str | None = None
     retry_after: float | None = None
+    outage: bool = False
 
 
 def gather(step: StepAtWork) -> Gathered:
@@ -150,6 +153,7 @@ def gather(step: StepAtWork) -> Gathered:
         facts,
         passing=str(errors[0]) if errors else None,
         retry_after=max((error.retry_after or 0.0 for error in errors), default=None),
+        outage=any(error.outage for error in errors),
     )
 
 
@@ -175,7 +179,7 @@ def _secrets(step: StepAtWork, extension: Any) -> VaultFacts:
         return VaultFacts()
     found = protected_settings(wanted, names, step.facts)
     if isinstance(found, Again):
-        raise ArmError(0, "KeyVaultSilent", found.detail)
+        raise ArmError(0 if found.outage else 500, "KeyVaultSilent", found.detail, found.after)
     return VaultFacts(names, found.problem if isinstance(found, Stop) else None)
 
 

@@ -33,9 +33,9 @@ def look_before_detach(step: StepAtWork) -> Outcome:
     try:
         findings = (may_detach(step), _workspace(step), *_asked(step), *_lost(step))
     except PolicyUnavailable as error:
-        return Again(_PAUSE, f"the policy cannot be read ({error})")
+        return Again(_PAUSE, f"the policy cannot be read ({error})", outage=True)
     except ArmError as error:
-        return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})")
+        return Again(error.retry_after or _PAUSE, f"Azure does not answer yet ({error})", outage=error.outage)
     problem = refusal(findings, step.facts)
     if problem is not None and not step.operation.plan_only:
         return Stop(problem, findings)
@@ -87,7 +87,7 @@ def _lost(step: StepAtWork) -> tuple[Finding, ...]:
 
 
 def _worth_repeating(step: StepAtWork, error: ArmError) -> None:
-    if error.transient and step.record.attempts < _ATTEMPTS:
+    if error.outage or (error.transient and step.record.attempts < _ATTEMPTS):
         raise error
 
 

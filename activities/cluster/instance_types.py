@@ -1,4 +1,8 @@
-"""Instance types in the cluster: apply, plan, revert, and remove after a detach."""
+"""Instance types in the cluster: apply, plan, revert, and remove after a detach.
+
+``apply_instance_types`` waits, for some minutes after an installation, until the cluster knows what an instance type
+is. It is no until: what it sees is what it writes in the same visit to the cluster. Its calls after the fifth are one.
+"""
 
 from __future__ import annotations
 

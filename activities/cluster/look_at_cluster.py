@@ -58,13 +58,15 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
         answer = _look(cluster_id, call)
     except PolicyUnavailable as error:
         logger.warning("event: cluster %s waits: %s", cluster_id, error)
-        answer = again(_PAUSE)
+        return again(_PAUSE)  # An outage, however long, is none of the hour that a cluster gets.
     except ArmError as error:
         outcome = outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
         if not isinstance(outcome, Again):
             logger.warning("event: cluster %s cannot be looked at: %s", cluster_id, error)
             return _done(alive=False)
         answer = again(outcome.after or _PAUSE)
+        if error.outage:
+            return answer
     if answer["kind"] != "again":
         return _called_for(call["cluster"], answer)
     waited = clock.now() - from_text(call["since"])

@@ -111,7 +111,7 @@ def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[U
             with closing(api):
                 return reading(api)
     except KubernetesError as error:
-        raise ArmError(error.status, error.reason, error.message) from error
+        raise ArmError(error.status, error.reason, error.message, by_cluster=True) from error
 
 
 def see_components(cluster: ArmId) -> Seen | Unreachable:

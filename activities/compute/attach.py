@@ -3,6 +3,10 @@
 Role assignments take minutes to have effect everywhere. Azure ML, too, goes by roles that may not have spread; it then
 fails the attach under the same false names as without them. So the attach waits a while first, and for one that fails
 under such a name within that time the run goes back and makes it once more.
+
+``attach_compute`` is no until although it waits: for roles at most five minutes, for a compute of the same name that is
+leaving as long as its bound. What it waits for has to hold at the moment of the call. Its calls after the fifth are an
+until of its own (orchestrators/run.py).
 """
 
 from __future__ import annotations
@@ -39,6 +43,10 @@ from gateways.azure import arm
 from gateways.azure.computes import find_compute
 from gateways.azure.long_running import WAITING, poll
 
+_DETACHING = "Azure ML detaches the compute that failed"
+# Seconds after which what Azure was asked for shows in the compute's state.
+_SHOWS_WITHIN = 120.0
+
 
 def remove_failed_compute(step: StepAtWork) -> Outcome:
     """Detach the compute that this operation attached and that has failed, so that it can be attached again.
@@ -54,15 +62,33 @@ def remove_failed_compute(step: StepAtWork) -> Outcome:
         return Done(detail="the compute is gone")
     state = state_of(found)
     if state == "deleting":
-        return Again(None, "Azure ML detaches the compute that failed")
+        return Done(detail=_DETACHING)
     if state == "succeeded":
         return Done(detail="the compute is ready meanwhile", skipped=True)
     too_early = wait_for_earlier_attempt(step)
     if too_early is not None:
         return too_early
     step.intend("detach", target)
-    answer = arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
-    return Again(answer.retry_after, "Azure ML detaches the compute that failed")
+    arm.delete(target, arm.WORKSPACES_API, arm.DETACH_ONLY)
+    return Done(detail=_DETACHING)
+
+
+def failed_compute_gone(step: StepAtWork) -> Outcome:
+    """See the detach of the compute that failed through."""
+    removal = step.operation.step(REMOVE_FAILED_COMPUTE.name)
+    if _last_sent(step) is None or removal is None:
+        return Done(detail="this operation has attached none", skipped=True)
+    found = find_compute(step.operation.compute_id)
+    if found is None:
+        return Done(detail="the compute is gone")
+    state = state_of(found)
+    if state == "succeeded":
+        return Done(detail="the compute is ready meanwhile", skipped=True)
+    asked = removal.intents[-1].time if removal.intents else None
+    late = asked is None or (clock.now() - asked).total_seconds() > _SHOWS_WITHIN
+    if state != "deleting" and late and step.may_go_back(REMOVE_FAILED_COMPUTE.name):
+        return Back(REMOVE_FAILED_COMPUTE.name, f"the compute that failed is {state}, and not being detached")
+    return Again(None, _DETACHING)
 
 
 def attach_compute(step: StepAtWork) -> Outcome:

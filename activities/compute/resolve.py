@@ -1,4 +1,8 @@
-"""Resolve: what an operation's ids stand for, once the workspace, the compute and the cluster are at rest."""
+"""Resolve: what an operation's ids stand for, once the workspace, the compute and the cluster are at rest.
+
+It only looks, so each call is a poll. It is a do because most find all at rest at once; its calls after the fifth are
+an until of its own (orchestrators/run.py).
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ def install_extension(step: StepAtWork) -> Outcome:
 
 def _have(step: StepAtWork, wanted: Wanted, target: str) -> Outcome:
     cluster = step.operation.cluster
-    # Held before it is looked at: nobody of ours can remove, after the look, what the look has found.
+    # Held before it is looked at, and both in the call that sends: nobody of ours removes what the look has found. So
+    # the wait for the claim is no until of the list; calls after the fifth are one (orchestrators/run.py).
     changing = is_to_change(wanted, find_extension(cluster))
     hold = locks.obtain if changing else locks.reserve
     other = hold(target, step.operation.id)

@@ -19,6 +19,7 @@ from domain.extension.secret_ids import SecretId, parse_secret_id
 from domain.extension.tls_material import BadMaterial, check_material, to_setting
 from domain.extension.wanted import Wanted, wanted_extension
 from domain.extension.wire import asked_name, protected_name, protected_to_send
+from domain.operation.azure_errors import IDENTITY_REFUSED
 from domain.operation.outcomes import Again, Finding, Stop
 from domain.operation.record import SUCCEEDED, Operation
 from domain.operation.results import ExtensionSent
@@ -162,7 +163,10 @@ def _bad_material(why: str, facts: Mapping[str, str]) -> Stop:
 
 def _refused(setting: str, secret_id: SecretId, error: VaultError, facts: Mapping[str, str]) -> Again | Stop:
     if error.status in _TRANSIENT_STATUSES:
-        return Again(None, f"Key Vault did not give {setting} ({error.code})")
+        detail = f"Key Vault did not give {setting} ({error.code})"
+        return Again(error.retry_after, detail, outage=error.status != 500)
+    if error.code == IDENTITY_REFUSED:
+        return Stop(make_problem(IDENTITY_REFUSED, {**facts, "said": error.message}))
     key = "SecretRefused"
     if error.status == 404:
         key = "SecretNotFound"

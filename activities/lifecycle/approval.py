@@ -44,7 +44,7 @@ def approval(step: StepAtWork) -> Outcome:
     try:
         entry = policy.current().entry_of(str(operation.workspace_id))
     except PolicyUnavailable as error:
-        return Again(_POLICY_PAUSE, f"whether an approval is asked for is unknown: {error}")
+        return Again(_POLICY_PAUSE, f"whether an approval is asked for is unknown: {error}", outage=True)
     # Where the policy does not name the workspace any more, nothing is done there without somebody's yes.
     why = required_by(operation, read_settings(), ALWAYS if entry is None else entry.approval)
     if why is None:

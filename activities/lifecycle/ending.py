@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE
 from domain.compute.attachment import command, postable
+from domain.compute.resource import state_of
 from domain.operation.outcomes import (
     Done,
     Ending,
@@ -37,9 +38,28 @@ from domain.operation.results import (
 from domain.problems import Problem
 from domain.workloads.uses import Workload
 from gateways.azure import event_topic, machine_learning
+from gateways.azure.arm import ArmError
+from gateways.azure.computes import find_compute
 from gateways.settings import read_settings
 
 logger = logging.getLogger(__name__)
+
+
+def read_by_sdk(step: StepAtWork) -> Outcome:
+    """See whether the people who will use the compute can read it: they go by azure-ai-ml. This informs, and no more.
+
+    One attempt: whatever keeps it from reading, an outage included, is a finding.
+    """
+    operation, check = step.operation, "computeReadBySdk"
+    try:
+        state = machine_learning.compute_state(str(operation.workspace_id), str(operation.compute_name))
+    except Exception as error:  # The SDK is large, and it raises whatever it meets.
+        logger.warning("%s: azure-ai-ml could not read the compute", operation.id, exc_info=True)
+        message = f"azure-ai-ml could not read the compute ({type(error).__name__})."
+        found = Finding(check, "unknown", message, remedy="Read it with `az ml compute show`.")
+        return Done(detail=message, findings=(found,))
+    message = f"azure-ai-ml reads the compute as {state}."
+    return Done(detail=message, findings=(Finding(check, "pass", message),))
 
 
 def record(step: StepAtWork) -> Outcome:
@@ -48,7 +68,7 @@ def record(step: StepAtWork) -> Outcome:
     problem = operation.problem
     if problem is not None:
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
-        if operation.kind == "reattach" and _in_between(operation):
+        if operation.kind == "reattach" and _in_between(step):
             told, finding, result = _unfinished(operation, problem)
             return Done(findings=(finding,), ending=Ending(status, result, told))
         return Done(ending=Ending(status, problem=problem))
@@ -58,7 +78,7 @@ def record(step: StepAtWork) -> Outcome:
         finished = (
             (Finding("reattach", "pass", "The compute is attached again."),) if operation.kind == "reattach" else ()
         )
-        return Done(findings=(*_read_by_sdk(operation), *finished), ending=Ending(SUCCEEDED, _attached(operation)))
+        return Done(findings=finished, ending=Ending(SUCCEEDED, _attached(operation)))
     return Done(ending=Ending(SUCCEEDED, _detached(operation)))
 
 
@@ -85,25 +105,31 @@ def _orphaned(operation: Operation) -> tuple[Workload, ...]:
     return found.orphaned if found is not None else ()
 
 
-def _read_by_sdk(operation: Operation) -> tuple[Finding, ...]:
-    """Whether the people who will use the compute can read it: they go by azure-ai-ml."""
-    assert operation.workspace_id is not None
-    assert operation.compute_name is not None
-    check = "computeReadBySdk"
-    try:
-        state = machine_learning.compute_state(operation.workspace_id, operation.compute_name)
-    except machine_learning.UNREADABLE as error:
-        message = f"azure-ai-ml could not read the compute ({type(error).__name__})."
-        return (Finding(check, "unknown", message, remedy="Read it with `az ml compute show`."),)
-    return (Finding(check, "pass", f"azure-ai-ml reads the compute as {state}."),)
+def _in_between(step: StepAtWork) -> bool:
+    """Whether a reattach that ends now leaves nothing attached: Azure has detached the compute, or is at it.
 
-
-def _in_between(operation: Operation) -> bool:
-    """Whether Azure was asked to detach, so that a reattach that ends now leaves nothing attached."""
+    A request that Azure refused, or after which the run went back to drain, detached nothing: the compute tells.
+    """
+    operation = step.operation
     asked, gone = operation.step("detach_compute"), operation.step("compute_gone")
     ready = operation.step("compute_ready")
-    left = (asked is not None and bool(asked.intents)) or (gone is not None and gone.status in (SUCCEEDED, SKIPPED))
-    return left and (ready is None or ready.status != SUCCEEDED)
+    if ready is not None and ready.status == SUCCEEDED:
+        return False
+    if gone is not None and gone.status in (SUCCEEDED, SKIPPED):
+        return True
+    if asked is None or not asked.intents:
+        return False
+    return asked.status == SUCCEEDED or not _is_there(operation)
+
+
+def _is_there(operation: Operation) -> bool:
+    """Whether the compute stays; where Azure does not tell, it is taken to be gone: the way on does no harm."""
+    try:
+        found = find_compute(operation.compute_id)
+    except ArmError as error:
+        logger.info("%s: whether the compute is gone is unknown: %s", operation.id, error)
+        return False
+    return found is not None and state_of(found) != "deleting"
 
 
 def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Finding, HalfReattached]:

@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from activities.runtime.transitions import (
     finish,
     is_next,
     journal_entry,
+    outage_since,
     raised,
     unfinished_before,
 )
@@ -59,15 +61,18 @@ from gateways.kubernetes.ways import Ways, opened
 from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError
 from gateways.storage import records
+from gateways.storage.claims import ClaimContested
 from gateways.storage.records import Change, Stored, Superseded
 from gateways.storage.tables import is_outage
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-_OUTAGE_PAUSE = 15.0
+_OUTAGE_PAUSE, _MOST_SPREAD = 15.0, 30.0
 # Before the next activity reads on in a list that one alone does not get through.
 _NEXT_PAGES = 1.0
+# What cancel_jobs sets out to do with a job: that begins nothing which would have to be seen through.
+_OF_A_JOB = "cancel"
 # How long a resource may be invisible after its PUT: ARM's caches and the providers' own take seconds.
 _VISIBLE_WITHIN = 60.0
 
@@ -115,8 +120,19 @@ class StepAtWork:
     @property
     def out_of_time(self) -> bool:
         """Whether this is the last attempt before the step's deadline ends it: time to say what else there is."""
-        started, bound = self.record.started, self.record.bound_seconds or self.call.bound
-        return started is not None and (self.call.now - started).total_seconds() >= bound
+        return self.waited_since(self.record.started) >= (self.record.bound_seconds or self.call.bound)
+
+    @property
+    def in_outage(self) -> float:
+        """For how many seconds, until this attempt, the step could not look; 0 when its last attempt could."""
+        since = outage_since(self.operation, self.record, self.call)
+        return 0.0 if since is None else max(0.0, (self.call.now - since).total_seconds())
+
+    def waited_since(self, moment: datetime | None) -> float:
+        """Seconds since a moment of this step's beginning, or of its first one, but for outages; 0 without a moment."""
+        if moment is None:
+            return 0.0
+        return (self.call.now - moment).total_seconds() - self.record.outage_seconds - self.in_outage
 
     def may_go_back(self, to: str) -> bool:
         """Whether this step may have the run go back once more, to a step that the operation has.
@@ -206,7 +222,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         if not is_outage(error):
             raise
         logger.warning("%s: %s waits: storage does not answer: %s", call.operation, call.step, error)
-        return again(_OUTAGE_PAUSE)
+        return again(_OUTAGE_PAUSE, unwritten=True)
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
@@ -245,7 +261,8 @@ def note_raised(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _call(fields: Mapping[str, Any]) -> Call:
     # The engine's time is never ahead of ours; a deadline does not come earlier because somebody says so.
     now = min(from_text(fields["now"]), clock.now())
-    return Call(fields["operation"], fields["run"], fields["step"], 0.0, now)
+    unwritten = from_text(fields["unwrittenSince"]) if fields.get("unwrittenSince") else None
+    return Call(fields["operation"], fields["run"], fields["step"], 0.0, now, unwritten_since=unwritten)
 
 
 def _not_next(operation: Operation, asked: Step) -> dict[str, Any]:
@@ -269,7 +286,8 @@ def _canceled(step: StepAtWork) -> Stop | None:
     call = step.call
     if step.operation.cancel is None or not call.cancelable or call.always or call.undo:
         return None
-    if call.kind == "do" and step.intent is not None and not step.begins_again:
+    sent = [i for i in step.record.intents if i.action != _OF_A_JOB and not step.record.is_earlier(i)]
+    if call.kind == "do" and sent:
         return None  # Its request may be on its way; between the polls of an until there is none.
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
@@ -311,7 +329,9 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
         if role_missing and is_spreading(step.operation.granted_time, clock.now()):
             return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
-        return outcome
+        return replace(outcome, outage=True) if isinstance(outcome, Again) and error.outage else outcome
+    except ClaimContested as contested:
+        return Again(_FIRST_PAUSE, f"others are taking the same claim ({contested})")
     except SettingError as error:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 
@@ -334,9 +354,10 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
         outcome = Stop(outcome.problem) if outcome.problem is not None else Again(None, outcome.detail)
     if not isinstance(outcome, Again):
         return outcome
-    call, started = step.call, step.record.started
-    assert started is not None
-    waited = (call.now - started).total_seconds()
+    if outcome.outage:
+        return replace(outcome, after=_outage_pause(outcome.after, step.in_outage))
+    call = step.call
+    waited = step.waited_since(step.record.started)
     bound = step.record.bound_seconds or call.bound
     if waited >= bound:
         return Stop(
@@ -347,6 +368,13 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
         )
     pause = outcome.after if outcome.after is not None else _back_off(waited)
     return replace(outcome, after=max(1.0, min(pause, bound - waited)))
+
+
+def _outage_pause(told: float | None, lasted: float) -> float:
+    """As long as Azure says, and the longer it lasts the more at random on top: many that wait come back spread."""
+    if told is None:
+        return _back_off(lasted)
+    return max(1.0, told) + random.uniform(0.0, min(_MOST_SPREAD, lasted / 4))  # noqa: S311 - no secret
 
 
 def _back_off(waited: float) -> float:

@@ -12,6 +12,7 @@ from domain.catalogue.explain import make_problem
 from domain.operation.codec import encode
 from domain.operation.next_step import listed, listed_step, next_step
 from domain.operation.outcomes import (
+    MOST_CALLS_OF_A_DO,
     MOST_ERRORS,
     Again,
     Ask,
@@ -51,7 +52,8 @@ CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 class Call:
     """What the orchestrator says: whose step this is, of which run, and the time. The rest is what its list says.
 
-    Whoever can start an orchestrator can say anything there, so no more is taken from it.
+    Whoever can start an orchestrator can say anything there, so no more is taken from it. ``unwritten_since``: since
+    when the record could not be written.
     """
 
     operation: str
@@ -63,6 +65,7 @@ class Call:
     always: bool = False
     undo: bool = False
     cancelable: bool = False
+    unwritten_since: datetime | None = None
 
     def of(self, step: Step) -> Call:
         """The call with what the list of the operation says of its step."""
@@ -71,7 +74,29 @@ class Call:
             always=step.always,
             undo=step.undo,
             cancelable=step.cancelable,
+            unwritten_since=self.unwritten_since,
         )
+
+
+def outage_since(operation: Operation, step: StepRecord, call: Call) -> datetime | None:
+    """Since when a step of an operation, as recorded, could not look; None when its last attempt could.
+
+    What the orchestrator says of a time in which nothing was written holds for the time since the last writing only.
+    """
+    if step.outage_since is not None or call.unwritten_since is None or step.started is None:
+        return step.outage_since
+    return max(call.unwritten_since, operation.updated_time, step.started)
+
+
+def _with_outage(operation: Operation, step: StepRecord, call: Call, outcome: Outcome) -> StepRecord:
+    """The step with an outage that has begun, or is over, by what its attempt has come to."""
+    since = outage_since(operation, step, call)
+    if isinstance(outcome, Again) and outcome.outage:
+        return replace(step, outage_since=since or call.now)
+    if since is None:
+        return step
+    lost = max(0.0, (call.now - since).total_seconds())
+    return replace(step, outage_since=None, outage_seconds=step.outage_seconds + lost)
 
 
 def begin(operation: Operation, call: Call) -> Change | None:
@@ -95,8 +120,9 @@ def begin(operation: Operation, call: Call) -> Change | None:
     attempt = step.attempts + 1
     bound = bound_of(operation.request, call.step, call.bound)
     begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment, bound_seconds=bound)
-    if call.kind != "do":
-        begun = replace(begun, version=orchestration_version())
+    begun = replace(begun, outage_since=outage_since(operation, step, call))
+    if call.kind != "do" or attempt >= MOST_CALLS_OF_A_DO:
+        begun = replace(begun, version=begun.version or orchestration_version())
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
     return Change(after, [journal_entry(call.step, event, moment, attempt)])
@@ -147,6 +173,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     assert step is not None
     if step.over:
         return None
+    step = _with_outage(operation, step, call, outcome)
+    operation = operation.with_step(step)
     moment = clock.now()
     question = operation.question(call.step)
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:

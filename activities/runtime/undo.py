@@ -29,7 +29,7 @@ from gateways.storage.record_list import Filter
 
 LEFT_BEHIND = "leftBehind"
 _KEEP = "keep"
-# Attempts at what keeps failing for a reason that passes; then it is left, and the record says so.
+# Attempts at what keeps failing for a reason that passes, and is no outage; then it is left, and the record says so.
 _ATTEMPTS = 5
 _MOST_RECORDS = 200
 _PAUSE = 15.0
@@ -161,6 +161,8 @@ def clean_up(option: str) -> Callable[[CleanUp], Callable[[StepAtWork], Outcome]
             try:
                 outcome = clean(step, parse_arm_id(step.operation.cluster_id))
             except (ArmError, KubernetesError) as error:
+                if isinstance(error, ArmError) and error.outage:
+                    raise
                 if error.transient and step.record.attempts < _ATTEMPTS:
                     return Again(None, str(error))
                 return left_behind(step, option, f"Azure answered {error}.")
@@ -188,7 +190,8 @@ def planned_clean_up(option: str, step_name: str) -> Callable[[ToRemove], Callab
                 found = to_remove(step, parse_arm_id(step.operation.cluster_id))
             except (ArmError, KubernetesError) as error:
                 if error.transient:
-                    raise ArmError(error.status, type(error).__name__, str(error)) from error
+                    by_cluster = isinstance(error, KubernetesError) or error.by_cluster
+                    raise ArmError(error.status, type(error).__name__, str(error), by_cluster=by_cluster) from error
                 return []  # The step itself leaves it then, and says so.
             return [PlannedChange(step_name, "delete", each) for each in found]
 

@@ -65,7 +65,7 @@ def cancel_jobs(step: StepAtWork) -> Outcome:
     try:
         uses = uses_of(step, step.operation.compute_id)
     except (ArmError, StillReading) as error:
-        if isinstance(error, ArmError) and not error.transient:
+        if isinstance(error, ArmError) and (error.outage or not error.transient):
             raise
         return Done(detail=f"what uses the compute is still unknown: {error}", skipped=True)  # It is drained, then.
     standing = in_the_way(uses, policy)
@@ -117,7 +117,7 @@ def came_since(step: StepAtWork, policy: Policy) -> Outcome | None:
     except StillReading as reading:
         return Back(DRAIN.name, str(reading))  # Which reads on, as long as that takes.
     except ArmError as error:
-        if policy.on_deadline != FORCE or not error.transient:
+        if policy.on_deadline != FORCE or error.outage or not error.transient:
             raise
         # At its deadline, drain continues without knowing.
         return Back(DRAIN.name, f"what uses the compute is unknown: {error}")
@@ -138,12 +138,13 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
 
     Raises ArmError when it is unknown what uses the compute: that counts as busy.
     """
-    waited = (step.call.now - (step.record.first_started or step.call.now)).total_seconds()
+    waited = step.waited_since(step.record.first_started)
     deadline = drain_deadline(step.operation.request).total_seconds()
     try:
         uses = uses_of(step, step.operation.compute_id)
     except (ArmError, StillReading) as error:
-        if waited < deadline or policy.on_deadline != FORCE:
+        outage = isinstance(error, ArmError) and error.outage
+        if waited < deadline or policy.on_deadline != FORCE or outage:
             if isinstance(error, ArmError) and error.code == TOO_MUCH and not error.transient:
                 return unknown(step, error)
             raise

@@ -31,8 +31,8 @@ _DELETING = "deleting"
 def delete_endpoints(step: StepAtWork) -> Outcome:
     """Delete the online endpoints on the compute, and the batch deployments: a batch endpoint itself runs nowhere.
 
-    Done when Azure has been asked for all of it: an endpoint can be deleted when its deployments are gone. Raises
-    ArmError: what cannot be looked at is not gone.
+    Done when Azure has been asked for what it takes now: an endpoint can be deleted when its deployments are gone, and
+    ``endpoints_gone`` comes back to it then. Raises ArmError: what cannot be looked at is not gone.
     """
     if policy_of(step.operation.request).endpoints != DELETE:
         return Done(detail="the request does not ask for it", skipped=True)
@@ -44,7 +44,7 @@ def delete_endpoints(step: StepAtWork) -> Outcome:
     open_ones = [use for use in left if not _is_asked(step, use)]
     if open_ones:
         names = ", ".join(use.name for use in open_ones)
-        return Again(_PAUSE, f"deleting the deployments of {names}", {"endpoints": len(left)})
+        return Done(detail=f"deleting the deployments of {names}")
     return Done(detail=f"deleting {len(_deleted(step.record))}")
 
 
@@ -57,10 +57,12 @@ def endpoints_gone(step: StepAtWork) -> Outcome:
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     left = _to_delete(step)
-    before = clock.now() - _SHOWS_WITHIN
-    new = [use for use in left if use.status.lower() != _DELETING and asked.get(use.id.lower(), before) <= before]
-    if new and step.may_go_back(DELETE_ENDPOINTS.name):
-        return Back(DELETE_ENDPOINTS.name, f"{listed(new)} came since, or is not being deleted")
+    waits = {use.id: _waits(step, use, asked) for use in left}
+    new = [use for use in left if not waits[use.id]]
+    # Those whose deployments are gone go together: a run goes back so many times.
+    rest = any(waits[use.id] and use.status.lower() != _DELETING and use.id.lower() not in asked for use in left)
+    if new and not rest and step.may_go_back(DELETE_ENDPOINTS.name):
+        return Back(DELETE_ENDPOINTS.name, f"{listed(new)} came since, is not being deleted, or can be by now")
     if left:
         return Again(_PAUSE, f"deleting {', '.join(use.name for use in left)}", {"endpoints": len(left)})
     # Azure ML has deleted them; the detach that comes next would take away whoever deletes their pods.
@@ -68,6 +70,23 @@ def endpoints_gone(step: StepAtWork) -> Outcome:
     if in_cluster:
         return Again(_PAUSE, f"deleted; the cluster still runs {listed(in_cluster)}", {"inCluster": len(in_cluster)})
     return Done(detail=f"deleted: {len(asked)}")
+
+
+def _waits(step: StepAtWork, use: Use, asked: Mapping[str, datetime]) -> bool:
+    """Whether Azure has been asked for what comes next for an endpoint or deployment, and is at it. Raises ArmError."""
+    before = clock.now() - _SHOWS_WITHIN
+    if use.status.lower() == _DELETING or asked.get(use.id.lower(), before) > before:
+        return True
+    parts = [time for each, time in asked.items() if each.startswith(f"{use.id}/deployments/".lower())]
+    if not parts or use.id.lower() in asked:
+        return False
+    deployments = _deployments(arm.path_of(use.id, ONLINE_ENDPOINT, under=step.operation.workspace))
+    states = [str((each.get("properties") or {}).get("provisioningState")) for each in deployments]
+    return bool(states) and (max(parts) > before or all(state.lower() == _DELETING for state in states))
+
+
+def _deployments(endpoint: ArmPath) -> list[Mapping[str, Any]]:
+    return list(arm.items(endpoint.below("deployments"), _API))
 
 
 def _deleted(record: StepRecord) -> dict[str, datetime]:
@@ -110,7 +129,7 @@ def _is_asked(step: StepAtWork, use: Use) -> bool:
     if any((found.body["properties"].get("traffic") or {}).values()):
         step.intend("update", use.id)
         arm.put(endpoint, _API, _without_traffic(found.body))
-    deployments = list(arm.items(endpoint.below("deployments"), _API))
+    deployments = _deployments(endpoint)
     parent = parse_resource(use.id, ONLINE_ENDPOINT)
     for each, deployment in [(arm.listed_id(d, ONLINE_DEPLOYMENT, parent), d) for d in deployments]:
         state = str((deployment.get("properties") or {}).get("provisioningState"))

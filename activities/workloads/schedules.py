@@ -111,7 +111,10 @@ def _whereabouts(step: StepAtWork) -> str:
         return _GOES
     if state_of(found) == "deleting":
         return _OPEN
-    return _STAYS if asked is None or failed or clock.now() - asked.time > _SHOWS_AFTER else _OPEN
+    # Azure did not take what was sent before the run went back to drain.
+    not_taken = detached is not None and detached.backs > 0 and detached.status != SUCCEEDED
+    settled = asked is None or failed or not_taken or clock.now() - asked.time > _SHOWS_AFTER
+    return _STAYS if settled else _OPEN
 
 
 def _starting(step: StepAtWork) -> Iterator[str]:

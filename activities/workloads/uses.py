@@ -43,7 +43,8 @@ from gateways.azure.arm import ArmError
 from gateways.kubernetes.api import Unreachable
 from gateways.kubernetes.reader import Answer
 
-# A listing that keeps failing is as good as a yes: after so many attempts the step says that it cannot tell.
+# A listing that keeps failing, and not for an outage, is as good as a yes: after so many attempts the step says that
+# it cannot tell.
 _ATTEMPTS = 4
 # What the record keeps of what was found: it has a size.
 _KEPT = 50
@@ -119,7 +120,7 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
         uses = uses_of(step, target)
     except ArmError as error:
-        if note_failure(step) < _ATTEMPTS and error.transient:
+        if error.outage or (error.transient and note_failure(step) < _ATTEMPTS):
             raise
         note_success(step)  # A retry by a person counts from the first one again.
         return unknown(step, error)
@@ -219,6 +220,13 @@ def in_use(step: StepAtWork, uses: Sequence[Use]) -> Problem:
     return make_problem("ComputeInUse", {**step.facts, "uses": listed(uses)})
 
 
+def _passes(step: StepAtWork, error: ArmError | StillReading) -> bool:
+    """Whether a later look may tell what this one did not."""
+    if isinstance(error, StillReading):
+        return not step.out_of_time
+    return error.outage or (error.transient and step.tries < _ATTEMPTS)
+
+
 def find_orphans(step: StepAtWork) -> Outcome:
     """Look, now that the compute is gone, for what was left to it: forced, or slipped in at the last moment."""
     gone = step.operation.result_of(ComputeGone)
@@ -227,7 +235,7 @@ def find_orphans(step: StepAtWork) -> Outcome:
     try:
         left = [use for use in uses_of(step, step.operation.compute_id, certain=False) if use.clear][:_KEPT]
     except (ArmError, StillReading) as error:
-        if not step.out_of_time if isinstance(error, StillReading) else error.transient and step.tries < _ATTEMPTS:
+        if _passes(step, error):
             raise
         message = f"Whether work was left to the compute is unknown: {error}."
         return Done(findings=(Finding("orphanedWork", "unknown", message),))

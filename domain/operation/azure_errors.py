@@ -11,6 +11,8 @@ from domain.problems import AzureAnswer
 
 _TRANSIENT_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_TOLD = 3600.0
+# The app's own identity is refused a token: nothing was sent, and time does not cure it.
+IDENTITY_REFUSED = "AppIdentityRefused"
 _NO_FACTS: Mapping[str, str] = {}
 
 
@@ -33,6 +35,8 @@ def outcome_of_error(
         # An outage is waited out, whatever its words are.
         key = {0: "AzureSilent", 429: "AzureThrottles"}.get(status, "AzureUnavailable")
         return Again(wait, make_problem(key, words).message)
+    if code == IDENTITY_REFUSED:
+        return Stop(make_problem(IDENTITY_REFUSED, words))
     found = find(situation, AzureAnswer(code, message, status), facts)
     if found is None:
         return Stop(make_problem("AzureRefused", words, answer))

@@ -87,6 +87,8 @@ class Again:
     """Ask again after so many seconds; None lets the step's own back-off decide.
 
     ``ask``: it waits for a person. ``progress`` is what the step's next attempt is to know; None leaves it as it was.
+    ``outage``: the attempt could not look, because Azure did not answer or asked to slow down. Such time is none of the
+    step's: it uses up no deadline.
     """
 
     after: float | None
@@ -94,6 +96,7 @@ class Again:
     counts: Mapping[str, int] = field(default_factory=dict)
     ask: Ask | None = None
     progress: StepResult | None = None
+    outage: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class Back:
 
 Outcome = Done | Again | Stop | Back
 MOST_BACKS = 5
+# Calls of a do in the history of its run; then it continues in an until of its own.
+MOST_CALLS_OF_A_DO = 5
 # About a quarter of an hour of calls that raised, then the step is given up.
 MOST_ERRORS = 20
 
@@ -129,9 +134,12 @@ SUPERSEDED = {"kind": "superseded"}
 RAISED = {"kind": "raised"}
 
 
-def again(after: float) -> dict[str, Any]:
-    """Tell the orchestrator to ask again after so many seconds."""
-    return {"kind": "again", "after": after}
+def again(after: float, *, unwritten: bool = False) -> dict[str, Any]:
+    """Tell the orchestrator to ask again after so many seconds.
+
+    ``unwritten``: the record could not be written, so that only the orchestrator knows of the call.
+    """
+    return {"kind": "again", "after": after} | ({"unwritten": True} if unwritten else {})
 
 
 def back(step: str) -> dict[str, Any]:

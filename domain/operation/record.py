@@ -92,6 +92,8 @@ class StepRecord:
     the step's wait, which is an engine instance of its own. ``backs`` counts how often the step has had the run go back
     to an earlier one. ``since``: when a step that began again for that reason had begun first. ``errors``: how often
     its work has raised in a row. ``cut_short``: an undo that was skipped because it could not be done from here.
+    ``outage_since``: since when its attempts cannot look, because Azure, or storage, has an outage or asks to slow
+    down. ``outage_seconds``: how long such times took that are over. None of that uses up the step's deadline.
     """
 
     name: str
@@ -112,6 +114,8 @@ class StepRecord:
     since: Moment | None = None
     errors: int = 0
     cut_short: bool = False
+    outage_since: Moment | None = None
+    outage_seconds: float = 0.0
 
     @property
     def intent(self) -> Intent | None:
@@ -145,13 +149,18 @@ class StepRecord:
             bound_seconds=self.bound_seconds,
             intents=self.intents,
             backs=self.backs,
-            since=self.first_started,
+            since=self._first_started_but_for_outages,
         )
 
     @property
     def first_started(self) -> datetime | None:
         """When the step began, however often the run has gone back since; a retry by a person begins it again."""
         return self.since or self.started
+
+    @property
+    def _first_started_but_for_outages(self) -> datetime | None:
+        first = self.first_started
+        return None if first is None else first + timedelta(seconds=self.outage_seconds)
 
     @property
     def over(self) -> bool:
@@ -163,7 +172,7 @@ class StepRecord:
         """When a step that has begun runs out of time."""
         if self.started is None or self.bound_seconds is None:
             return None
-        return self.started + timedelta(seconds=self.bound_seconds)
+        return self.started + timedelta(seconds=self.bound_seconds + self.outage_seconds)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from domain.operation.steps import (
     ENSURE_RELAY,
     EXTENSION_GONE,
     EXTENSION_READY,
+    FAILED_COMPUTE_GONE,
     FIND_ORPHANS,
     GRANT_COMPUTE_ROLES,
     GRANT_WORKSPACE_ROLES,
@@ -36,6 +37,8 @@ from domain.operation.steps import (
     PAUSE_SCHEDULES,
     PLAN,
     PREFLIGHT,
+    PROVIDERS_REGISTERED,
+    READ_BY_SDK,
     RECORD,
     REGISTER_PROVIDERS,
     RELEASE,
@@ -64,6 +67,7 @@ ATTACH = (
     RESOLVE,
     PREFLIGHT,  # before anything is changed
     REGISTER_PROVIDERS,
+    PROVIDERS_REGISTERED,
     ENSURE_RELAY,  # Azure Arc only: the extension is given its connection string
     GRANT_WORKSPACE_ROLES,  # first: what is granted spreads while the extension is being installed
     CLEANUP_LEGACY,  # when asked: the extension fails over what v1 has left
@@ -73,11 +77,13 @@ ATTACH = (
     ENSURE_NAMESPACE,  # an attach does not look for it, and jobs fail without it
     APPLY_INSTANCE_TYPES,  # the cluster learns what they are some minutes after the installation
     REMOVE_FAILED_COMPUTE,  # of this attach: compute_ready goes back to it
+    FAILED_COMPUTE_GONE,
     ATTACH_COMPUTE,  # needs the extension: without it Azure fails the attach under false names
     COMPUTE_READY,
     GRANT_COMPUTE_ROLES,  # the compute's own identity exists once the compute does
     SMOKE_TEST,  # when asked: a small job proves what Azure only says
     SMOKE_TEST_DONE,
+    READ_BY_SDK,  # before record: what only informs fails no attach that is good
     UNDO_SMOKE_TEST,  # first: a job that runs keeps the compute from being detached
     UNDO_COMPUTE,  # the compute first: Azure ML reaches it through the extension
     UNDO_ROLES,  # as soon as the compute is gone: nothing that follows may keep them where they are
@@ -142,9 +148,11 @@ REATTACH = (
     ENSURE_NAMESPACE,
     APPLY_INSTANCE_TYPES,
     REMOVE_FAILED_COMPUTE,
+    FAILED_COMPUTE_GONE,
     ATTACH_COMPUTE,
     COMPUTE_READY,
     GRANT_COMPUTE_ROLES,
+    READ_BY_SDK,
     replace(RESUME_SCHEDULES, undo=False, always=True),  # the compute is back, or has not gone
     RECORD,
     NOTIFY,

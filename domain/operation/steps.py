@@ -58,13 +58,12 @@ def do(
     *,
     within: float = 30 * MINUTE,
     needed: Callable[[Request], bool] = _always,
-    longer: Callable[[Request], float | None] = _no_longer,
     situation: str = ANYTHING,
     always: bool = False,
     cancelable: bool = True,
 ) -> Step:
-    """One idempotent activity, retried while it answers again."""
-    return Step(name, "do", within, needed, longer, situation, always, cancelable=cancelable)
+    """One idempotent activity, retried while it answers again. What can wait for long is an until."""
+    return Step(name, "do", within, needed, situation=situation, always=always, cancelable=cancelable)
 
 
 def until(
@@ -151,19 +150,21 @@ PREFLIGHT = do("preflight")
 PLAN = do("plan")
 
 # An attach, and the second half of a reattach.
-REGISTER_PROVIDERS = do("register_providers", within=1 * HOUR, needed=_asks("registerProviders"))  # minutes, as a rule
+REGISTER_PROVIDERS = do("register_providers", needed=_asks("registerProviders"))
+PROVIDERS_REGISTERED = until("providers_registered", within=1 * HOUR, needed=_asks("registerProviders"))
 ENSURE_RELAY = do("ensure_relay", needed=_on_arc)
 GRANT_WORKSPACE_ROLES = do("grant_workspace_roles")
 KEEP_TLS_SECRET = do("keep_tls_secret", needed=_asks("cleanupLegacy"))
 CLEANUP_LEGACY = do("cleanup_legacy", needed=_asks("cleanupLegacy"))
-# Waits while somebody else changes it, for as long as that may take.
+# Waits while somebody else changes it, for as long as that may take (activities/extension/install.py says why here).
 INSTALL_EXTENSION = do("install_extension", within=5 * HOUR, situation=EXTENSION)
 # The service gives up, in most cases after 15 minutes.
 EXTENSION_READY = until("extension_ready", within=4 * HOUR, situation=EXTENSION)
 COMPONENTS_HEALTHY = until("components_healthy", within=30 * MINUTE)
 ENSURE_NAMESPACE = do("ensure_namespace")
 APPLY_INSTANCE_TYPES = do("apply_instance_types", needed=_instance_types)
-REMOVE_FAILED_COMPUTE = do("remove_failed_compute", within=3 * HOUR, situation=DETACH)
+REMOVE_FAILED_COMPUTE = do("remove_failed_compute", situation=DETACH)
+FAILED_COMPUTE_GONE = until("failed_compute_gone", within=3 * HOUR, situation=DETACH)
 ATTACH_COMPUTE = do("attach_compute", situation=ATTACH)
 # Attaches of more than 100 minutes have been reported.
 COMPUTE_READY = until("compute_ready", within=3 * HOUR, situation=ATTACH)
@@ -177,17 +178,17 @@ APPROVAL = ask("approval", within=24 * HOUR, longer=_while_a_person_answers)
 PAUSE_SCHEDULES = do("pause_schedules")
 CANCEL_JOBS = do("cancel_jobs", needed=_cancels_jobs)
 DRAIN = until("drain", within=24 * HOUR, needed=_waits_for_jobs, longer=_while_jobs_end)
-DELETE_ENDPOINTS = do("delete_endpoints", within=4 * HOUR, needed=_deletes_endpoints)  # deployments first
+DELETE_ENDPOINTS = do("delete_endpoints", needed=_deletes_endpoints)  # deployments first
 ENDPOINTS_GONE = until("endpoints_gone", within=4 * HOUR, needed=_deletes_endpoints)
 SNAPSHOT = do("snapshot")
-DETACH_COMPUTE = do("detach_compute", longer=_while_jobs_end, situation=DETACH)
+DETACH_COMPUTE = do("detach_compute", situation=DETACH)  # It goes back to drain, and waits for no job itself.
 COMPUTE_GONE = until("compute_gone", within=12 * HOUR, situation=DETACH, cancelable=False)  # Azure cancels no detach.
 FIND_ORPHANS = do("find_orphans", cancelable=False)
 REMOVE_INSTANCE_TYPES = do("remove_instance_types", needed=_cleans_up("instanceTypes"), cancelable=False)
 REMOVE_EXTENSION = do("remove_extension", needed=_cleans_up("extension"), cancelable=False)
 EXTENSION_GONE = until("extension_gone", within=2 * HOUR, needed=_cleans_up("extension"), cancelable=False)
 REMOVE_ROLES = do("remove_roles", needed=_cleans_up("roleAssignments"), cancelable=False)
-RESUME_SCHEDULES = replace(do("resume_schedules", within=1 * HOUR), undo=True)
+RESUME_SCHEDULES = replace(do("resume_schedules"), undo=True)
 
 # After a failed or cancelled attach.
 UNDO_SMOKE_TEST = undo("undo_smoke_test", within=30 * MINUTE, needed=_smoke_test)
@@ -197,6 +198,9 @@ UNDO_NAMESPACE = undo("undo_namespace", within=1 * HOUR, needed=_asks("createNam
 UNDO_EXTENSION = undo("undo_extension", within=2 * HOUR)
 UNDO_ROLES = undo("undo_roles", within=1 * HOUR, needed=_asks("grantRoles"))
 UNDO_RELAY = undo("undo_relay", within=1 * HOUR, needed=_on_arc)
+
+# It informs: what comes of it ends nothing, and a cancel comes too late for what is attached.
+READ_BY_SDK = do("read_by_sdk", cancelable=False)
 
 # What every operation ends with.
 RECORD = do("record", within=15 * MINUTE, always=True)

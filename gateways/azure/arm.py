@@ -1,7 +1,7 @@
-"""Azure Resource Manager over azure-core: one request a call, no retries of its own.
+"""Azure Resource Manager over azure-core: one request a call, no retries but of what was refused for its limits.
 
-Retries live in the durable loop, which survives a restart and keeps no thread waiting. Bodies are plain JSON, because
-the generated clients lose what the operations need: provisioning errors, operation URLs, unknown job types
+Other retries live in the durable loop, which survives a restart and keeps no thread waiting. Bodies are plain JSON,
+because the generated clients lose what the operations need: provisioning errors, operation URLs, unknown job types
 (docs/adr/0001-which-calls-go-where.md).
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError
+import requests
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     HeadersPolicy,
@@ -25,12 +25,15 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId, ArmPath, Resource, checked_path, parse_scope, resource_at
+from domain.operation.azure_errors import IDENTITY_REFUSED
 from domain.problems import AzureAnswer
 from domain.redaction import scrub
-from gateways import bounds, clock
-from gateways.azure.identity import cloud, credential
+from gateways import bounds
+from gateways.azure import pace
+from gateways.azure.identity import cloud, credential, refusal
 from gateways.azure.own_host import ForeignHost, OwnHostPolicy, OwnHostTransport, origin_of
-from gateways.bounds import Pages, TooMuch
+from gateways.bounds import ActivityOver, Pages, TooMuch
+from gateways.retry_after import seconds_told
 from gateways.transport import exceeded
 
 # Versions are those of the official examples the tests hold the gateways to.
@@ -50,8 +53,14 @@ _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 FOREIGN_URL = "ForeignUrl"
 # What a call is refused with whose path is none of Azure Resource Manager: an id in it is no id. Nothing was sent.
 UNUSABLE_ID = "UnusableId"
+# What a call is refused with before it is sent, because Azure has said that it would refuse it.
+HELD_BACK = "HeldBack"
+# Of one request that Azure refuses for its limits, and wants to see again within seconds.
+_CALLS = 3
 # What a list is refused with that leads back to a page of its own, or has no end: what it holds is unknown.
 TOO_MUCH = "TooMuch"
+# Answers that go over a bound go over it the next time too: waiting for them is no waiting for the end of an outage.
+_OVER_BOUNDS = frozenset({TOO_MUCH, ActivityOver.__name__})
 # An operation URL with its signature has some 4,000 characters.
 _LONGEST_URL = 16_000
 
@@ -78,7 +87,8 @@ class ArmAnswer:
 class ArmError(Exception):
     """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
 
-    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent.
+    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent. ``by_cluster``:
+    it is what a cluster's own API answered, or did not.
     """
 
     status: int
@@ -86,6 +96,7 @@ class ArmError(Exception):
     message: str
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
+    by_cluster: bool = False
 
     def __post_init__(self) -> None:
         self.code, self.message = scrub(self.code), scrub(self.message)
@@ -94,6 +105,15 @@ class ArmError(Exception):
     def transient(self) -> bool:
         """Whether the same request may succeed later without anybody doing anything."""
         return self.status == 0 or self.status in _TRANSIENT_STATUSES
+
+    @property
+    def outage(self) -> bool:
+        """Whether Azure did not answer or asked to slow down: that is waited out, however long it takes.
+
+        It is never taken for "cannot tell". A cluster that does not answer is no outage of Azure. Nor is a 500, which
+        services answer for good to what they fail over: it has the step's deadline.
+        """
+        return self.transient and self.status != 500 and not self.by_cluster and self.code not in _OVER_BOUNDS
 
     @property
     def not_found(self) -> bool:
@@ -260,25 +280,53 @@ def _send(
     except ValueError as error:
         raise ArmError(400, UNUSABLE_ID, f"an id that the call was to be made with {error}") from None
     params = {"api-version": api_version, **(query or {})}
-    return _request(HttpRequest(method, cloud().resource_manager + path, params=params, json=body))
+    return _request(HttpRequest(method, _manager() + path, params=params, json=body))
+
+
+def no_token(error: ClientAuthenticationError) -> ArmError:
+    """A call that was not made because the app's identity got no token: refused one (400), or in an outage (0)."""
+    refused = refusal(error)
+    return ArmError(0, "NoToken", str(error)) if refused is None else ArmError(400, IDENTITY_REFUSED, refused)
+
+
+def _manager() -> str:
+    try:
+        return cloud().resource_manager
+    except requests.RequestException as error:
+        raise ArmError(0, type(error).__name__, f"the cloud's metadata cannot be read: {error}") from None
 
 
 def _request(request: HttpRequest) -> ArmAnswer:
+    """Send a request within Azure's limits; one that was refused for them, and so not done, is sent again soon."""
+    key = pace.key_of(request.method, request.url)
+    for attempt in range(1, _CALLS + 1):
+        held = pace.keep_to(key)
+        if held is not None:
+            raise ArmError(429, HELD_BACK, f"The {key[1]} of the app in this subscription are used up for now.", held)
+        response = _response(request)
+        told = seconds_told(response.headers)
+        pace.note(key, response.status_code, response.headers, told)
+        if response.status_code != 429 or told is None or attempt == _CALLS or pace.wait(told) is not None:
+            break
+    body = _json(response)
+    if response.status_code >= 300:
+        raise _error(response.status_code, body, response.headers, told)
+    url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location")
+    return ArmAnswer(response.status_code, body, url if url and _is_own(url) else None, told)
+
+
+def _response(request: HttpRequest) -> Any:
     try:
-        response = _client().send_request(request)
+        return _client().send_request(request)
     except ForeignHost as error:
         raise ArmError(400, FOREIGN_URL, str(error)) from None
+    except ClientAuthenticationError as error:
+        raise no_token(error) from None
     except AzureError as error:
         if (bound := exceeded(error)) is not None:
             raise ArmError(0, type(bound).__name__, str(bound)) from None
         # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
         raise ArmError(0, type(error).__name__, str(error)) from None
-    body = _json(response)
-    retry_after = _retry_after(response.headers.get("Retry-After"))
-    if response.status_code >= 300:
-        raise _error(response.status_code, body, response.headers, retry_after)
-    url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location")
-    return ArmAnswer(response.status_code, body, url if url and _is_own(url) else None, retry_after)
 
 
 def _json(response: Any) -> Mapping[str, Any]:
@@ -299,25 +347,11 @@ def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], ret
     return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
 
 
-def _retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header in either of its forms; None when it is absent or makes no sense."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - clock.now()).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
 def _is_own(url: str) -> bool:
     """Whether a URL of an answer leads to a path of Azure Resource Manager itself, over the scheme it has."""
     if len(url) > _LONGEST_URL or not url.isascii() or origin_of(url) is None:
         return False
-    if origin_of(url) != origin_of(cloud().resource_manager):
+    if origin_of(url) != origin_of(_manager()):
         return False
     try:
         checked_path(urlsplit(url).path)

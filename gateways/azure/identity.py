@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
 
+from domain.redaction import scrub
 from gateways.storage.settings import StorageIdentity, host_identity
 from gateways.transport import BoundedTransport, bounded
 
@@ -53,8 +57,74 @@ def command_credential() -> TokenCredential | None:
     return ManagedIdentityCredential(client_id=client_id, **_options()) if client_id else None
 
 
+# Of the answers that give no token, those that time cures. Of 404 and 410 the guide says that the endpoint is being
+# updated: https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+_PASSING = frozenset({404, 408, 410, 429})
+_LONGEST_SAID = 500
+
+
+class _Heard(threading.local):
+    # Who refused a token, and in which words.
+    refusal: tuple[str | None, str] | None = None
+
+
+_heard = _Heard()
+
+
+class TokenTransport(BoundedTransport):
+    """Notes what tokens are refused with: the credentials' own exceptions say it in no form to rely on."""
+
+    def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
+        """Send a request for a token. Raises azure.core.exceptions.AzureError."""
+        _heard.refusal = None
+        response = super().send(request, proxies=proxies, **options)
+        status = int(response.status_code)
+        if 400 <= status < 500 and status not in _PASSING:
+            _heard.refusal = _host(request.url), f"{status}: {_said(response)}"
+        return response
+
+
+def _host(url: object) -> str | None:
+    return urlsplit(str(url)).hostname
+
+
+def _said(response: Any) -> str:
+    try:
+        body = response.internal_response.json()
+    except ValueError:
+        body = None
+    said = body if isinstance(body, Mapping) else {}
+    text = str(said.get("error_description") or said.get("message") or said.get("error") or "no reason given")
+    return scrub(" ".join(text.split())[:_LONGEST_SAID])
+
+
+def refusal(error: BaseException) -> str | None:
+    """What the identity is refused a token with, and which identity it is; None where that is an outage.
+
+    ``error`` is what the call that needed the token has just raised, in this thread. A refusal - the identity is not
+    assigned to the app, or its secret is wrong - does not pass. No answer, 404, 410, 429 and 5xx do.
+    """
+    if not isinstance(error, ClientAuthenticationError) or _heard.refusal is None:
+        return None
+    host, said = _heard.refusal
+    asked = getattr(error.response, "request", None)
+    if asked is not None and _host(asked.url) != host:
+        return None  # Whoever was shown a token does not take it.
+    return f"{_identity_in_words()} gets no token ({said})"
+
+
+def _identity_in_words() -> str:
+    named = os.environ.get("AZURE_CLIENT_ID")
+    if named:
+        return f"the identity with the client id {named} (AZURE_CLIENT_ID)"
+    of_host = host_identity()
+    if of_host is None:
+        return "the system-assigned identity of the app"
+    return f"the identity that the settings of the host's storage name ({of_host.client_id or of_host.resource_id})"
+
+
 def _options() -> dict[str, Any]:
-    return {"retry_total": 1, "transport": BoundedTransport(**_LIMITS)}
+    return {"retry_total": 1, "transport": TokenTransport(**_LIMITS)}
 
 
 def credential_of(identity: StorageIdentity) -> TokenCredential:

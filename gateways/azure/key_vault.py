@@ -10,19 +10,25 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.keyvault.secrets import SecretClient
 
 from domain.extension.secret_ids import SecretId
+from domain.operation.azure_errors import IDENTITY_REFUSED
 from domain.redaction import learn, scrub
 from gateways import bounds
-from gateways.azure.identity import cloud, credential
+from gateways.azure.identity import cloud, credential, refusal
 from gateways.azure.own_host import own_host_options
+from gateways.retry_after import seconds_told_by
 
 
 @dataclass(eq=False)
 class VaultError(Exception):
-    """The vault refused, or did not answer (``status`` 0). Holds no part of a secret."""
+    """The vault refused, or did not answer (``status`` 0). Holds no part of a secret.
+
+    ``retry_after``: the seconds after which it wants to be asked again.
+    """
 
     status: int
     code: str
     message: str
+    retry_after: float | None = None
 
     def __post_init__(self) -> None:
         self.code, self.message = scrub(self.code), scrub(self.message)
@@ -51,9 +57,11 @@ def secret(secret_id: SecretId) -> str:
     try:
         found = _client(secret_id.vault_url).get_secret(secret_id.name, secret_id.version)
     except ClientAuthenticationError as error:
+        if (refused := refusal(error)) is not None:
+            raise VaultError(400, IDENTITY_REFUSED, refused) from None
         raise VaultError(error.status_code or 0, "Unauthorized", "the vault did not accept the app's token") from None
     except HttpResponseError as error:
-        raise VaultError(error.status_code or 0, _code(error), _message(error)) from None
+        raise VaultError(error.status_code or 0, _code(error), _message(error), seconds_told_by(error)) from None
     except ValueError as error:  # The challenge named a domain that the vault is not in.
         raise VaultError(401, "ForeignChallenge", str(error)) from None
     except AzureError as error:

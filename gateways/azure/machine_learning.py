@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from domain.arm_ids import STORAGE_ACCOUNT, WORKSPACE, ArmId, parse_arm_id, region_in, resource_at
 from domain.problems import AzureAnswer
@@ -15,12 +15,11 @@ from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
 from gateways.azure.identity import cloud, credential
 from gateways.azure.own_host import ForeignHost, Origin, OwnHostTransport, origin_of
+from gateways.retry_after import seconds_told_by
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# What ``compute_state`` raises; AttributeError is how 1.35 fails on a compute body that lacks ``properties``.
-UNREADABLE = (AzureError, AttributeError, ValueError)
 # As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
 _LIMITS: dict[str, Any] = {"connection_timeout": bounds.CONNECT_SECONDS, "read_timeout": bounds.WRITE_SECONDS}
 
@@ -28,7 +27,8 @@ _LIMITS: dict[str, Any] = {"connection_timeout": bounds.CONNECT_SECONDS, "read_t
 def compute_state(workspace_id: str, compute_name: str) -> str:
     """The provisioning state of a compute as users of the SDK see it.
 
-    Raises one of UNREADABLE.
+    Raises what the SDK raises: AzureError, ValueError, and AttributeError, which is how 1.35 fails on a compute body
+    that lacks ``properties``.
     """
     return str(_client(workspace_id).compute.get(compute_name).provisioning_state)
 
@@ -86,11 +86,13 @@ def _told(text: str) -> AzureAnswer | None:
 
 
 def _arm_error(error: HttpResponseError) -> ArmError:
+    if isinstance(error, ClientAuthenticationError) and error.status_code is None:
+        return arm.no_token(error)
     said: Any = error.error
     code = str(getattr(said, "code", None) or f"Http{error.status_code}")
     message = str(getattr(said, "message", None) or error.message)
     status = error.status_code or 0
-    return ArmError(status, code, message, answer=AzureAnswer(code, message, status))
+    return ArmError(status, code, message, seconds_told_by(error), AzureAnswer(code, message, status))
 
 
 def _client(workspace_id: str) -> MLClient:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 import yaml
+from azure.core.exceptions import ClientAuthenticationError
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId
 from domain.redaction import learn
@@ -201,5 +202,8 @@ def _takes_entra(user: Mapping[str, Any]) -> bool:
 
 
 def entra_token() -> str:
-    """A token of the app for the API of clusters. Raises azure.core.exceptions.AzureError."""
-    return credential().get_token(f"{SERVER_APPLICATION}/.default").token
+    """A token of the app for the API of clusters. Raises ArmError."""
+    try:
+        return credential().get_token(f"{SERVER_APPLICATION}/.default").token
+    except ClientAuthenticationError as error:
+        raise arm.no_token(error) from None

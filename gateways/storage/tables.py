@@ -17,7 +17,7 @@ import requests
 from azure.core.exceptions import AzureError, ResourceExistsError, ServiceRequestError
 from azure.data.tables import TableClient, TableServiceClient
 
-from gateways.azure.identity import cloud, credential, credential_of
+from gateways.azure.identity import cloud, credential, credential_of, refusal
 from gateways.azure.own_host import own_host_options
 from gateways.storage.settings import StorageSettingError, read_storage_connection
 
@@ -87,6 +87,8 @@ def table(name: str) -> TableClient:
 def is_outage(error: AzureError) -> bool:
     """Whether Table Storage (or the identity it is reached with) did not answer, rather than refuse what was asked."""
     status = getattr(error, "status_code", None)
+    if refusal(error) is not None:
+        return False
     return status is None or status in (408, 429) or status >= 500
 
 

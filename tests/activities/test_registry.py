@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from activities import registry
 from activities.registry import BINDINGS
 from domain.operation.step_lists import ATTACH, DETACH, REATTACH
 from domain.operation.steps import BY_NAME, Step, do
 from orchestrators.run import run_operation
-from tests.orchestrators.driver import FakeContext, Scheduled, drive
+from tests.activities.runtime.stepping import refusal
+from tests.orchestrators.driver import FakeContext, Scheduled, drive, generations
 
 CALL = {"operation": "op", "step": "first", "run": 1}
 
@@ -38,13 +40,35 @@ def test_what_does_not_raise_is_answered_as_it_is(caplog: pytest.LogCaptureFixtu
 def test_a_bug_is_counted_by_the_orchestrator_that_hears_of_it() -> None:
     activity: Callable[[dict[str, Any]], dict[str, Any]] = registry._answering(raising)
     steps: tuple[Step, ...] = (do("first"), do("last", always=True))
-    context = FakeContext({"operation": "op", "run": 1})
+    contexts = [FakeContext({"operation": "op", "run": 1})]
 
     def answer(item: Scheduled) -> Any:
+        if item.kind == "child":
+            return generations(item, contexts, answer)
+        if item.kind == "any":
+            return next(member for member in item.members if member.kind == "timer")
         return activity(item.input) if item.name == "first" else {"kind": "done"}
 
-    assert drive(lambda given: run_operation(given, steps), context, answer)["status"] == "Failed"
-    assert [item.name for item in context.scheduled].count("first") == 20
+    assert drive(lambda given: run_operation(given, steps), contexts[0], answer)["status"] == "Failed"
+    assert [item.name for context in contexts for item in context.scheduled].count("first") == 20
+
+
+@pytest.mark.parametrize("error", [ServiceRequestError("no route"), refusal(429), refusal(503)])
+def test_an_outage_of_storage_is_no_bug_and_counts_as_none(error: Exception) -> None:
+    """Also of what is no step: an event's look, and the start of what it calls for."""
+
+    def silent(call: dict[str, Any]) -> dict[str, Any]:
+        raise error
+
+    answer = registry._answering(silent)({"step": "look_at_cluster", "cluster": "/c"})
+    assert answer == {"kind": "again", "after": 15.0, "unwritten": True}
+
+
+def test_what_storage_refuses_is_counted() -> None:
+    def refused(call: dict[str, Any]) -> dict[str, Any]:
+        raise refusal(400)
+
+    assert registry._answering(refused)(CALL) == {"kind": "raised"}
 
 
 def test_every_step_is_bound_and_none_twice() -> None:

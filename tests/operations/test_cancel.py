@@ -14,6 +14,7 @@ from domain.operation.steps import RECORD, RESOLVE
 from domain.problems import Problem
 from domain.times import to_text
 from gateways import clock
+from gateways.azure.arm import ArmError
 from gateways.storage import records
 from gateways.storage.records import Change
 from operations.cancel import cancel
@@ -109,3 +110,18 @@ def test_a_step_that_set_out_to_change_something_finishes_its_look_first(tables:
     cancel(operation.id, WHO)
     run_step(work_that_tells(done), call(operation, "resolve"))  # type: ignore[arg-type]
     assert done == ["resolve"]
+
+
+def test_a_job_that_was_to_be_cancelled_keeps_no_operation_from_being_cancelled(tables: Tables) -> None:
+    """The end of a job is not the detach, and nothing of it has to be seen through."""
+    operation, done = operation_that("Running"), list[str]()
+
+    def throttled(step: StepAtWork) -> Outcome:
+        step.intend("cancel", "/job")
+        raise ArmError(429, "TooManyRequests", "later", 30.0)
+
+    assert run_step(throttled, call(operation, "resolve"))["kind"] == "again"
+    cancel(operation.id, WHO)
+    answer = run_step(work_that_tells(done), call(operation, "resolve"))  # type: ignore[arg-type]
+    assert answer["problem"]["code"] == CANCELED_CODE
+    assert done == []

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from orchestrators.run import wait_until
+
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -84,6 +86,19 @@ def drive(orchestrator: Callable[[Any], Generator[Any, Any, Any]], context: Fake
             send = _thrower(generator, error)
         else:
             send = _sender(generator, result)
+
+
+def generations(child: Scheduled, contexts: list[FakeContext], answer: Answer) -> Any:
+    """What an until comes to that continues as new, and waits its timers out; its contexts join the others."""
+    fields, now = child.input, contexts[-1].current_utc_datetime
+    while True:
+        context = FakeContext(fields, child.instance_id, now)
+        contexts.append(context)
+        end = drive(wait_until, context, answer)
+        if end is not None:
+            return end
+        fields = context.continued_with
+        now = next(s.fire_at for s in context.scheduled if s.kind == "timer") or now
 
 
 def _sender(generator: Generator[Any, Any, Any], value: Any) -> Callable[[], Any]:

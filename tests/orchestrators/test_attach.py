@@ -14,12 +14,15 @@ from domain.operation.steps import (
     ENSURE_NAMESPACE,
     ENSURE_RELAY,
     EXTENSION_READY,
+    FAILED_COMPUTE_GONE,
     GRANT_COMPUTE_ROLES,
     GRANT_WORKSPACE_ROLES,
     INSTALL_EXTENSION,
     NOTIFY,
     PLAN,
     PREFLIGHT,
+    PROVIDERS_REGISTERED,
+    READ_BY_SDK,
     RECORD,
     REGISTER_PROVIDERS,
     RELEASE,
@@ -45,13 +48,19 @@ def test_each_step_comes_after_what_it_needs() -> None:
     assert in_order(ATTACH, GRANT_WORKSPACE_ROLES, INSTALL_EXTENSION)
     assert in_order(ATTACH, COMPONENTS_HEALTHY, APPLY_INSTANCE_TYPES, ATTACH_COMPUTE)
     assert in_order(ATTACH, ENSURE_NAMESPACE, ATTACH_COMPUTE)
-    assert in_order(ATTACH, REMOVE_FAILED_COMPUTE, ATTACH_COMPUTE, COMPUTE_READY)
+    assert in_order(ATTACH, REMOVE_FAILED_COMPUTE, FAILED_COMPUTE_GONE, ATTACH_COMPUTE, COMPUTE_READY)
+    assert in_order(ATTACH, REGISTER_PROVIDERS, PROVIDERS_REGISTERED, ENSURE_RELAY)
     # The compute's own identity exists once the compute does.
     assert in_order(ATTACH, COMPUTE_READY, GRANT_COMPUTE_ROLES, SMOKE_TEST, SMOKE_TEST_DONE)
 
 
 def test_record_notify_and_release_end_it_whatever_happened() -> None:
     check_end(attach, ATTACH, RECORD, NOTIFY, RELEASE)
+
+
+def test_what_only_informs_comes_before_the_end_is_recorded_and_fails_nothing() -> None:
+    assert in_order(ATTACH, COMPUTE_READY, SMOKE_TEST_DONE, READ_BY_SDK, RECORD, NOTIFY, RELEASE)
+    assert (READ_BY_SDK.always, READ_BY_SDK.undo, READ_BY_SDK.cancelable) == (False, False, False)
 
 
 def test_what_it_made_is_reverted_backwards() -> None:
@@ -78,8 +87,9 @@ def test_an_undo_that_fails_keeps_no_other_from_being_done() -> None:
 def test_a_compute_that_failed_is_removed_and_attached_again() -> None:
     told = taken(attach, {"compute_ready": [{"kind": "back", "step": "remove_failed_compute"}]})
     place = told.index("compute_ready")
-    assert told[place - 2 : place + 4] == ["remove_failed_compute", "attach_compute", "compute_ready"] * 2
-    assert told[place + 4 :] == names([step for step in ATTACH[ATTACH.index(COMPUTE_READY) + 1 :] if not step.undo])
+    again = ["remove_failed_compute", "failed_compute_gone", "attach_compute", "compute_ready"]
+    assert told[place - 3 : place + 5] == again * 2
+    assert told[place + 5 :] == names([step for step in ATTACH[ATTACH.index(COMPUTE_READY) + 1 :] if not step.undo])
 
 
 def test_steps_that_the_request_does_not_need_are_not_taken() -> None:

@@ -8,7 +8,7 @@ import pytest
 from domain.operation.step_lists import ATTACH, DETACH
 from domain.operation.steps import Step, ask, do, undo, until
 from orchestrators.run import run_operation, wait_until
-from tests.orchestrators.driver import FakeContext, Scheduled, drive, seconds_after_start
+from tests.orchestrators.driver import FakeContext, Scheduled, drive, generations, seconds_after_start
 
 DONE = {"kind": "done"}
 STEPS = (do("first"), until("second", within=60), do("last", always=True))
@@ -100,35 +100,110 @@ def test_do_waits_as_long_as_it_was_told_and_calls_again() -> None:
 RAISED = {"kind": "raised"}
 
 
-def failing(first: Any) -> tuple[Any, FakeContext]:
-    """An operation whose first step gets nothing but this, an answer or an exception."""
-    context = FakeContext({"operation": "op", "run": 1})
+def failing(first: Any) -> tuple[Any, list[FakeContext]]:
+    """An operation whose first step gets nothing but this, an answer or an exception; its contexts, one a generation.
+
+    The first of them is that of the run, the others are those of the step's own until.
+    """
+    contexts: list[FakeContext] = []
 
     def answer(item: Scheduled) -> Any:
+        if item.kind == "child" and item.input["step"] == "first":
+            return generations(item, contexts, answer)
         if item.kind == "activity" and item.name == "first":
             if isinstance(first, Exception):
                 raise first
             return first
-        return DONE
+        return next(m for m in item.members if m.kind == "timer") if item.kind == "any" else DONE
 
-    return drive(operation(*STEPS), context, answer), context
+    context = FakeContext({"operation": "op", "run": 1})
+    contexts.append(context)
+    return drive(operation(*STEPS), context, answer), contexts
+
+
+def pauses_of(contexts: list[FakeContext]) -> list[float]:
+    """The pauses, in seconds, of a run and its waiter."""
+    timers = [(s, c) for c in contexts for s in c.scheduled if s.kind == "timer"]
+    ends = [seconds_after_start(timer.fire_at) for timer, _ in timers]
+    return [end - begun for begun, end in pairwise([0.0, *ends])]
+
+
+def calls_of(contexts: list[FakeContext]) -> int:
+    return [s.name for c in contexts for s in c.scheduled if s.kind == "activity"].count("first")
 
 
 def test_an_activity_that_raised_is_called_again_with_growing_pauses_and_given_up_in_the_end() -> None:
-    end, context = failing(RAISED)
-    pauses = [s.fire_at for s in context.scheduled if s.kind == "timer"]
-    waits = [seconds_after_start(b) - seconds_after_start(a) for a, b in pairwise(pauses)]
+    end, contexts = failing(RAISED)
+    waits = pauses_of(contexts)
     assert waits == sorted(waits)
     assert waits[-1] == 60
-    assert names(context.scheduled).count("first") == 20
+    assert calls_of(contexts) == 20
     assert end["status"] == "Failed"
 
 
 def test_workers_that_die_are_no_error_of_the_step_for_about_a_day() -> None:
-    end, context = failing(Exception("Activity function 'first' failed: python exited with code 137 (0x89)"))
-    pauses = [s.fire_at for s in context.scheduled if s.kind == "timer"]
-    assert 23 * 3600 < seconds_after_start(pauses[-1]) < 25 * 3600
+    end, contexts = failing(Exception("Activity function 'first' failed: python exited with code 137 (0x89)"))
+    assert 23 * 3600 < sum(pauses_of(contexts)) < 25 * 3600
     assert end["status"] == "Failed"
+
+
+@pytest.mark.parametrize("answer", [{"kind": "again", "after": 15}, RAISED, Exception("died")])
+def test_a_do_that_is_not_over_after_five_calls_continues_in_an_until_of_its_own(answer: Any) -> None:
+    """However long it takes, the history of the run stays as short."""
+    context = FakeContext({"operation": "op", "run": 1})
+
+    def told(item: Scheduled) -> Any:
+        if item.kind == "activity" and item.name == "first":
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        return DONE
+
+    assert drive(operation(*STEPS), context, told)["status"] == "Succeeded"
+    of_first = [s.kind for s in context.scheduled if s.kind == "timer" or s.input["step"] == "first"]
+    assert of_first == ["activity", "timer"] * 4 + ["activity", "child"]
+    waiter = context.scheduled[9]
+    assert (waiter.name, waiter.instance_id) == ("wait_until", "op-1:first")
+    assert waiter.input["after"] > 0
+    assert "now" not in waiter.input
+
+
+def test_a_long_pause_of_a_do_is_waited_for_where_a_wake_reaches_it() -> None:
+    _, scheduled = run((do("first"),), {"first": [{"kind": "again", "after": 3600}, DONE]})
+    assert [(s.kind, s.instance_id) for s in scheduled] == [("activity", ""), ("child", "op-1:first")]
+    assert scheduled[1].input == {"operation": "op", "run": 1, "step": "first", "errors": 0, "after": 3600}
+
+
+@pytest.mark.parametrize(("winner", "canceled"), [("event", True), ("timer", False)])
+def test_the_until_of_a_do_waits_first_and_calls_then(winner: str, canceled: bool) -> None:
+    call = {"operation": "op", "run": 1, "step": "first", "errors": 2, "after": 40.0}
+    context = FakeContext(call)
+    drive(wait_until, context, lambda item: next(m for m in item.members if m.kind == winner))
+    assert [s.kind for s in context.scheduled] == ["event", "timer", "any"]
+    assert seconds_after_start(context.scheduled[1].fire_at) == 40
+    assert context.scheduled[1].canceled is canceled
+    assert context.continued_with == {"operation": "op", "run": 1, "step": "first", "errors": 2}
+
+
+def test_three_hours_of_outage_grow_no_history() -> None:
+    """Of the run, and of each generation of the step's own until."""
+    answers = iter([*[{"kind": "again", "after": 15, "unwritten": True}] * (3 * 3600 // 15), DONE])
+    contexts = [FakeContext({"operation": "op", "run": 1})]
+
+    def answer(item: Scheduled) -> Any:
+        if item.kind == "child" and item.input["step"] == "first":
+            return generations(item, contexts, answer)
+        if item.kind == "activity" and item.name == "first":
+            return next(answers)
+        return next(m for m in item.members if m.kind == "timer") if item.kind == "any" else DONE
+
+    assert drive(operation(*STEPS), contexts[0], answer)["status"] == "Succeeded"
+    assert len(contexts) > 700
+    assert max(len(context.scheduled) for context in contexts) == 12
+    # Since when nothing could be written down, each call says: the record does not know.
+    asked = [s.input.get("unwrittenSince") for c in contexts for s in c.scheduled if s.name == "first"]
+    assert asked[0] is None
+    assert {*asked[1:]} == {"2026-11-20T12:00:00+00:00"}
 
 
 def test_deaths_of_workers_do_not_count_as_errors() -> None:

@@ -50,6 +50,7 @@ MET_IN = {
     "OperationConflict": "test_one_operation.py::test_asked_again_and_otherwise_while_it_runs",
     "RunTerminated": "test_watch.py::test_terminated_in_the_engine",
     "NamespaceMissing": "test_kubernetes.py::test_a_namespace_that_goes_after_preflight",
+    "AppIdentityRefused": "test_bad_day.py::test_a_bad_day",
 }
 
 

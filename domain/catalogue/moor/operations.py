@@ -103,6 +103,16 @@ ENTRIES = (
         command="az functionapp config appsettings list --name {app} --resource-group {workspace_group}",
     ),
     Entry(
+        code="AppIdentityRefused",
+        situations=(MOOR,),
+        cause="The app cannot sign in to Azure: {said}. It is not assigned to the app, or its secret is wrong; "
+        "waiting cures neither.",
+        remedy="Assign the identity to the function app, or correct AZURE_CLIENT_ID or the settings of the host's "
+        "storage that name another one; then retry the operation.",
+        command="az functionapp identity show --name {app} --resource-group {workspace_group}",
+        documentation="https://learn.microsoft.com/azure/app-service/overview-managed-identity",
+    ),
+    Entry(
         code="ComputeFailed",
         situations=(MOOR,),
         cause="The compute {compute} exists already, in state {state}.",

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from activities.access.providers import planned_registrations, providers, register_providers
+from activities.access.providers import planned_registrations, providers, providers_registered, register_providers
 from activities.runtime.step import StepAtWork
-from domain.operation.outcomes import Again, Done
+from domain.operation.outcomes import Again, Back, Done
+from domain.operation.record import Intent, StepRecord
+from gateways import clock
 from tests.activities.making import FakeArm, at_work, watch_intents
 from tests.making import SUB
 
@@ -25,7 +29,7 @@ def azure(monkeypatch: pytest.MonkeyPatch, *states: str) -> FakeArm:
 def test_only_what_is_missing_is_asked_for_and_all_of_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = providers(registering())
     intents, arm = watch_intents(monkeypatch), azure(monkeypatch, "NotRegistered", "Registering")
-    assert register_providers(registering()) == Again(20.0, f"Azure registers {first}, {second}")
+    assert register_providers(registering()) == Done(detail=f"Azure registers {first}, {second}")
     assert (arm.calls, intents) == ([("POST", f"{PLACE}/{first}/register")], [("update", f"{PLACE}/{first}")])
 
 
@@ -34,6 +38,31 @@ def test_all_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = register_providers(registering())
     assert isinstance(outcome, Done)
     assert arm.calls == []
+
+
+def waiting(asked: float) -> StepAtWork:
+    """The condition, after the registration of the first was asked for so many seconds ago."""
+    intent = Intent("update", f"{PLACE}/{providers(registering())[0]}", clock.now() - timedelta(seconds=asked))
+    earlier = (StepRecord("register_providers", "do", "Succeeded", 1, intents=(intent,)),)
+    return at_work("providers_registered", kind="until", earlier=earlier, request={"registerProviders": True})
+
+
+def test_what_was_asked_for_is_waited_for_and_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = providers(registering())
+    arm = azure(monkeypatch, "Registering", "Registered")
+    assert providers_registered(waiting(1000)) == Again(20.0, f"Azure registers {first}")
+    azure(monkeypatch, "NotRegistered", "Registered")
+    assert isinstance(providers_registered(waiting(60)), Again)  # It may not show yet.
+    azure(monkeypatch, "Registered", "Registered")
+    assert providers_registered(waiting(60)) == Done(detail=f"registered: {first}, {second}")
+    assert arm.calls == []
+
+
+def test_a_registration_that_has_not_begun_is_asked_for_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    azure(monkeypatch, "NotRegistered", "Registered")
+    told = providers_registered(waiting(1000))
+    assert isinstance(told, Back)
+    assert told.step == "register_providers"
 
 
 def test_nothing_without_being_asked() -> None:

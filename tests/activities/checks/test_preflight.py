@@ -156,13 +156,22 @@ def test_what_the_app_may_not_read_is_unknown(answers: Answers, path: str) -> No
 
 
 @pytest.mark.parametrize("path", LOST, ids=lambda p: p.rsplit("/", 1)[-1])
-@pytest.mark.parametrize("status", [0, 429, 500, 503])
-def test_what_may_pass_is_waited_for_and_then_unknown(answers: Answers, path: str, status: int) -> None:
+@pytest.mark.parametrize("status", [0, 429, 503])
+def test_an_outage_is_waited_for_however_long_it_takes(answers: Answers, path: str, status: int) -> None:
     answers[path] = status
+    for attempt in (1, 2, 50):
+        again = preflight(at_work(attempt))
+        assert isinstance(again, Again)
+        assert (again.after, again.outage) == (7.0 if status == 429 else 5.0, True)
+
+
+@pytest.mark.parametrize("path", LOST, ids=lambda p: p.rsplit("/", 1)[-1])
+def test_what_may_pass_is_waited_for_and_then_unknown(answers: Answers, path: str) -> None:
+    answers[path] = 500
     for attempt in (1, 2):
         again = preflight(at_work(attempt))
         assert isinstance(again, Again)
-        assert again.after == (7.0 if status == 429 else 5.0)
+        assert (again.after, again.outage) == (5.0, False)
     outcome = preflight(at_work(3))
     assert isinstance(outcome, Done)
     assert unknown(outcome) - ALWAYS_UNKNOWN == LOST[path]

@@ -51,8 +51,12 @@ def test_schedules_that_may_not_be_read_could_not_be_paused(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("no_schedules")
-def test_an_outage_is_waited_out_and_then_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse(monkeypatch, "gateways.azure.permissions.read", 503)
+def test_an_outage_is_waited_out_and_what_fails_for_good_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for status in (0, 429, 503):
+        refuse(monkeypatch, "gateways.azure.permissions.read", status)
+        with pytest.raises(ArmError):
+            may_detach(at_work(9))
+    refuse(monkeypatch, "gateways.azure.permissions.read", 500)
     with pytest.raises(ArmError):
         may_detach(at_work(1))
     assert may_detach(at_work(9)).outcome == "unknown"

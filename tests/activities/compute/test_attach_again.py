@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from activities.compute import attach
-from activities.compute.attach import compute_ready, remove_failed_compute
+from activities.compute.attach import compute_ready, failed_compute_gone, remove_failed_compute
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
 from domain.operation.outcomes import Again, Back, Done, Outcome, Stop
@@ -124,14 +124,44 @@ def removing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Outcome, li
 def test_what_this_operation_attached_and_failed_is_detached(removing: Callable[..., Any]) -> None:
     given = operation()
     told, sent = removing(given, "Failed")
-    assert (told.after, sent) == (7.0, ["detach", given.compute_id])
+    assert isinstance(told, Done)
+    assert sent == ["detach", given.compute_id]
 
 
-@pytest.mark.parametrize(("state", "kind"), [("Deleting", Again), ("Succeeded", Done), (None, Done)])
-def test_what_is_gone_or_going_or_ready_is_left(removing: Callable[..., Any], state: str | None, kind: type) -> None:
+@pytest.mark.parametrize("state", ["Deleting", "Succeeded", None])
+def test_what_is_gone_or_going_or_ready_is_left(removing: Callable[..., Any], state: str | None) -> None:
     told, sent = removing(operation(), state)
-    assert isinstance(told, kind)
+    assert isinstance(told, Done)
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "kind"),
+    [
+        ("Deleting", 4000.0, Again),
+        ("Failed", 60.0, Again),  # It may not show yet.
+        ("Failed", 180.0, Back),
+        ("Succeeded", 60.0, Done),
+        (None, 60.0, Done),
+    ],
+)
+def test_the_detach_of_what_failed_is_seen_through(
+    monkeypatch: pytest.MonkeyPatch, state: str | None, asked: float, kind: type
+) -> None:
+    given = operation(own=(Intent("detach", "/c", ago(asked)),))
+    waiting = StepRecord("failed_compute_gone", "until", "Waiting", 1, started=ago(10))
+    removal, *rest = given.steps[1:]
+    given = replace(given, steps=(given.steps[0], removal, waiting, *rest))
+    monkeypatch.setattr(attach, "find_compute", lambda _: None if state is None else compute(state))
+    told = failed_compute_gone(at("failed_compute_gone", given))
+    assert isinstance(told, kind)
+    assert getattr(told, "step", None) in (None, "remove_failed_compute")
+
+
+def test_where_nothing_was_attached_nothing_is_waited_for() -> None:
+    told = failed_compute_gone(at("failed_compute_gone", operation(sent=False)))
+    assert isinstance(told, Done)
+    assert told.skipped
 
 
 def test_what_others_attached_is_left(removing: Callable[..., Any]) -> None:

@@ -132,7 +132,11 @@ def test_without_an_extension_the_attachment_alone_is_remembered(azure: FakeArm)
 
 
 def test_an_extension_that_cannot_be_read_is_asked_for_a_few_times_and_then_said(azure: FakeArm) -> None:
-    azure.lists[PLACE] = 503
+    for status in (429, 503):
+        azure.lists[PLACE] = status
+        with pytest.raises(ArmError):
+            snapshot(detaching(40))
+    azure.lists[PLACE] = 500
     for attempts in (1, 2, 3):
         with pytest.raises(ArmError):
             snapshot(detaching(attempts))

@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from activities.lifecycle.ending import notify, publish, record
+from activities.lifecycle import ending
+from activities.lifecycle.ending import notify, publish, read_by_sdk, record
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE, Call
+from domain.operation.codec import encode
 from domain.operation.outcomes import Done
-from domain.operation.record import Operation, StepRecord
+from domain.operation.record import Intent, Operation, StepRecord
+from domain.operation.results import HalfReattached, Resolved
 from domain.problems import Problem
-from gateways.azure import event_topic
-from tests.making import NOW, make_operation
+from gateways.azure import event_topic, machine_learning
+from gateways.azure.arm import ArmError
+from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, make_operation
 
 TOPIC = "https://topic.westeurope-1.eventgrid.azure.net/api/events"
 FIRST = Problem("ComputeFailed", "The first one.")
@@ -40,6 +44,77 @@ def test_the_first_problem_is_the_end(kind: str) -> None:
     assert isinstance(told, Done)
     assert told.ending is not None
     assert (told.ending.status, told.ending.problem) == ("Failed", FIRST)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceRequestError("no route"),
+        AttributeError("properties"),
+        TypeError("?"),
+        RecursionError(),
+        ArmError(429, "c", "m"),
+    ],
+)
+def test_what_the_sdk_raises_fails_no_attach(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: str) -> str:
+        raise error
+
+    monkeypatch.setattr(machine_learning, "compute_state", fail)
+    told = read_by_sdk(at("read_by_sdk", make_operation()))
+    assert isinstance(told, Done)
+    assert [(f.check, f.outcome) for f in told.findings] == [("computeReadBySdk", "unknown")]
+
+
+def test_what_the_sdk_reads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_learning, "compute_state", lambda *_: "Succeeded")
+    told = read_by_sdk(at("read_by_sdk", make_operation()))
+    assert isinstance(told, Done)
+    assert [f.message for f in told.findings] == ["azure-ai-ml reads the compute as Succeeded."]
+
+
+SENT = (Intent("detach", "/c", NOW),)
+
+
+@pytest.mark.parametrize(
+    ("status", "intents", "seen", "between"),
+    [
+        # Azure was asked, and the run went back: a job had come, and at the drain's deadline it ended.
+        ("NotStarted", SENT, "Succeeded", False),
+        ("NotStarted", SENT, "Deleting", True),
+        ("NotStarted", SENT, None, True),
+        # Azure refused to detach.
+        ("Failed", SENT, "Succeeded", False),
+        ("Failed", SENT, ArmError(503, "Busy", "later"), True),
+        ("Succeeded", SENT, "Succeeded", True),
+        ("NotStarted", (), None, False),
+    ],
+)
+def test_a_reattach_that_ends_is_half_done_only_where_the_compute_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    intents: tuple[Intent, ...],
+    seen: str | ArmError | None,
+    between: bool,
+) -> None:
+    def find(_: str) -> dict[str, Any] | None:
+        if isinstance(seen, ArmError):
+            raise seen
+        return None if seen is None else {"properties": {"provisioningState": seen}}
+
+    monkeypatch.setattr(ending, "find_compute", find)
+    request = {"workspaceId": WORKSPACE_ID, "clusterId": CLUSTER_ID, "computeName": "gpu", "namespace": "default"}
+    steps = (
+        StepRecord("resolve", "do", "Succeeded", value=encode(Resolved(attach_request=request))),
+        # What cancelled jobs is no request to detach.
+        StepRecord("cancel_jobs", "do", "Succeeded", intents=(Intent("cancel", "/job", NOW),)),
+        StepRecord("drain", "until", "Failed"),
+        StepRecord("detach_compute", "do", status, intents=intents),
+    )
+    told = record(at("record", make_operation(kind="reattach", problem=FIRST, steps=steps)))
+    assert isinstance(told, Done)
+    assert told.ending is not None
+    assert isinstance(told.ending.result, HalfReattached) is between
 
 
 def test_what_was_canceled_has_not_failed() -> None:

@@ -123,7 +123,7 @@ def test_a_run_taken_over_during_its_work_makes_no_change_and_records_nothing() 
 @pytest.mark.parametrize("error", [ServiceRequestError("refused"), refusal(503)])
 def test_an_outage_of_storage_is_waited_out_and_counts_as_no_failure(error: AzureError) -> None:
     work, _ = answering(error, Done())
-    assert run_step(work, call()) == {"kind": "again", "after": 15.0}
+    assert run_step(work, call()) == {"kind": "again", "after": 15.0, "unwritten": True}
     step = stored().step("first")
     assert step is not None
     assert step.status == "Running"

@@ -95,10 +95,11 @@ def test_nothing_is_cancelled_where_something_refuses_the_detach(take: Callable[
 
 
 def test_what_cannot_be_read_yet_is_for_drain_to_wait_for(take: Callable[..., Any]) -> None:
-    told, _ = take(cancel_jobs, detach("cancel"), ArmError(503, "Busy", "later"))
+    told, _ = take(cancel_jobs, detach("cancel"), ArmError(500, "Failed", "later"))
     assert isinstance(told, Done)
-    with pytest.raises(ArmError):
-        take(cancel_jobs, detach("cancel"), ArmError(403, "No", "not yours"))
+    for error in (ArmError(403, "No", "not yours"), ArmError(503, "Busy", "later"), ArmError(429, "TooMany", "later")):
+        with pytest.raises(ArmError):
+            take(cancel_jobs, detach("cancel"), error)
 
 
 def test_drain_only_looks(take: Callable[..., Any]) -> None:
@@ -187,8 +188,25 @@ def test_not_knowing_is_waited_out_until_a_deadline_that_forces(take: Callable[.
     assert [finding.outcome for finding in told.findings] == ["unknown"]
 
 
+@pytest.mark.parametrize("status", [0, 429, 503])
+def test_no_deadline_forces_over_an_outage(take: Callable[..., Any], status: int) -> None:
+    """It is waited for, and then the compute is looked at once more: it may be free by now."""
+    for work in (drain, later):
+        with pytest.raises(ArmError):
+            take(work, detach("wait", begun=9 * HOUR + 1, on_deadline="force"), ArmError(status, "Busy", "later"))
+
+
+def test_the_time_of_an_outage_is_none_of_the_drains(take: Callable[..., Any]) -> None:
+    given = detach("wait", begun=9 * HOUR + 1)
+    (record,) = [step for step in given.steps if step.name == "drain"]
+    told, _ = take(drain, given.with_step(replace(record, outage_seconds=3600.0)), JOB_1)
+    assert isinstance(told, Again)
+    told, _ = take(drain, given, JOB_1)
+    assert isinstance(told, Stop)
+
+
 def test_what_cannot_be_read_at_the_last_moment_is_left_to_a_drain_that_forces(take: Callable[..., Any]) -> None:
-    busy = ArmError(503, "Busy", "later")
+    busy = ArmError(500, "Failed", "later")
     with pytest.raises(ArmError):
         take(later, detach("wait"), busy)
     told, _ = take(later, detach("wait", on_deadline="force"), busy)

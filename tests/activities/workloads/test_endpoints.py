@@ -90,7 +90,7 @@ def take(monkeypatch: pytest.MonkeyPatch) -> Take:
 
 def test_traffic_and_deployments_go_first(take: Take) -> None:
     told, sent = take(delete_endpoints, detach(), score(), BATCH, traffic={"blue": 100}, deployments=("blue",))
-    assert isinstance(told, Again)
+    assert isinstance(told, Done)
     assert sent == [("PUT", ONLINE), ("DELETE", f"{ONLINE}/deployments/blue"), ("DELETE", BATCH.id)]
     assert [body["properties"] for body in bodies] == [{"traffic": {}, "mirrorTraffic": {}}]
 
@@ -119,6 +119,26 @@ def test_the_condition_only_looks(take: Take) -> None:
     told, sent = take(endpoints_gone, detach(60))
     assert told == Done(detail="deleted: 1")
     assert sent == []
+
+
+def test_an_endpoint_is_come_back_to_when_its_deployments_are_gone(take: Take) -> None:
+    given = detach()
+    deletion = given.step("delete_endpoints")
+    assert deletion is not None
+
+    def asked(seconds: float) -> Operation:
+        part = Intent("delete", f"{ONLINE}/deployments/blue", ago(seconds))
+        return given.with_step(replace(deletion, intents=(part,)))
+
+    told, sent = take(endpoints_gone, asked(60), score(), deployments=("blue",))
+    assert isinstance(told, Again)
+    told, sent = take(endpoints_gone, asked(60), score())
+    assert isinstance(told, Back)
+    assert (told.step, sent) == ("delete_endpoints", [])
+    # One whose deletion does not show is asked for again.
+    assert isinstance(take(endpoints_gone, asked(300), score(), deployments=("blue",))[0], Back)
+    # What came since waits for the deployments: a run goes back so many times.
+    assert isinstance(take(endpoints_gone, asked(60), score(), BATCH, deployments=("blue",))[0], Again)
 
 
 def test_pods_that_are_left_in_the_cluster_are_waited_for(take: Take) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.workloads.endpoints import delete_endpoints
-from domain.operation.outcomes import Again, Done
+from domain.operation.outcomes import Done
 from tests.activities.making import FakeArm, Intents, at_work, watch_intents
 from tests.making import WORKSPACE_ID
 
@@ -42,8 +42,7 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> FakeArm:
 def test_traffic_goes_before_the_deployments_and_they_before_the_endpoint(azure: FakeArm, intents: Intents) -> None:
     step = at_work("delete_endpoints", request=DELETE)
     told = delete_endpoints(step)
-    assert isinstance(told, Again)
-    assert (told.detail, dict(told.counts)) == ("deleting the deployments of score", {"endpoints": 1})
+    assert told == Done(detail="deleting the deployments of score")
     assert azure.calls == [("PUT", ENDPOINT), ("DELETE", BLUE)]
     assert azure.bodies[ENDPOINT]["properties"]["traffic"] == {}
     assert "scoringUri" not in azure.bodies[ENDPOINT]["properties"]
@@ -57,7 +56,7 @@ def test_what_is_being_deleted_is_asked_for_no_more(azure: FakeArm, intents: Int
     deployments = azure.lists[f"{ENDPOINT}/deployments"]
     azure.bodies[ENDPOINT] = endpoint({})
     deployments[0]["properties"]["provisioningState"] = "Deleting"
-    assert isinstance(delete_endpoints(at_work("delete_endpoints", request=DELETE)), Again)
+    assert isinstance(delete_endpoints(at_work("delete_endpoints", request=DELETE)), Done)
     azure.lists[f"{WORKSPACE_ID}/onlineEndpoints"] = [endpoint({}, "Deleting")]
     assert isinstance(delete_endpoints(at_work("delete_endpoints", request=DELETE)), Done)
     assert (azure.calls, intents) == ([], [])

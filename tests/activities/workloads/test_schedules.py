@@ -81,6 +81,19 @@ def test_a_schedule_that_is_gone_needs_nothing(azure: FakeArm, intents: Intents)
     assert azure.calls == []
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_they_are_enabled_again_where_the_run_went_back_and_the_compute_stays(
+    azure: FakeArm, intents: Intents, there: bool
+) -> None:
+    """Azure did not take the detach, a job came, and the drain failed."""
+    azure.bodies[NIGHTLY] = schedule(NIGHTLY, COMPUTE, enabled=False)
+    if not there:
+        del azure.bodies[COMPUTE]
+    asked = StepRecord("detach_compute", "do", "NotStarted", intents=(Intent("detach", COMPUTE, NOW),), backs=1)
+    resume_schedules(at_work("resume_schedules", earlier=(PAUSED, asked)))
+    assert azure.bodies[NIGHTLY]["properties"]["isEnabled"] is there
+
+
 @pytest.mark.parametrize(
     ("code", "there", "resumed"),
     [("DetachRefused", True, True), ("DetachRefused", False, False), ("DetachStuck", True, False)],

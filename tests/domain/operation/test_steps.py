@@ -37,7 +37,8 @@ def test_each_name_is_that_of_its_constant() -> None:
 
 def test_an_attach_that_asks_for_nothing_is_accepted_without_what_is_optional() -> None:
     assert left_out("attach") - NOT_OF_AN_ATTACH == {
-        *("register_providers", "ensure_relay", "keep_tls_secret", "cleanup_legacy", "apply_instance_types"),
+        *("register_providers", "providers_registered"),
+        *("ensure_relay", "keep_tls_secret", "cleanup_legacy", "apply_instance_types"),
         *("grant_compute_roles", "smoke_test", "smoke_test_done", "undo_smoke_test"),
         *("undo_instance_types", "undo_namespace", "undo_roles", "undo_relay"),
     }
@@ -46,7 +47,7 @@ def test_an_attach_that_asks_for_nothing_is_accepted_without_what_is_optional() 
 @pytest.mark.parametrize(
     ("fields", "needed"),
     [
-        ({"registerProviders": True}, {"register_providers"}),
+        ({"registerProviders": True}, {"register_providers", "providers_registered"}),
         ({"clusterId": ARC_ID}, {"ensure_relay", "undo_relay"}),
         ({"cleanupLegacy": True}, {"cleanup_legacy", "keep_tls_secret"}),
         ({"instanceTypes": [GPU]}, {"apply_instance_types", "undo_instance_types"}),
@@ -91,9 +92,18 @@ def test_steps_that_wait_for_workloads_or_people_have_the_requests_time() -> Non
     request = {"workloads": {"policy": "wait", "deadline": "PT9H", "onDeadline": "fail"}, "approvalTimeout": "PT2H"}
     assert bound_of(request, "drain", 60.0) == 10 * HOUR
     assert bound_of(request, "approval", 60.0) == 3 * HOUR
-    assert bound_of(request, "detach_compute", 60.0) == 10 * HOUR
+    # It goes back to drain, and waits for no job itself.
+    assert bound_of(request, "detach_compute", 60.0) == 60.0
     assert bound_of(request, "survey", 60.0) == 60.0
     assert bound_of({"workloads": {"policy": "refuse"}}, "drain", 60.0) == 60.0
+
+
+def test_what_may_take_longer_than_half_an_hour_is_an_until() -> None:
+    """But for what takes a claim, looks and sends in one call (activities/extension/install.py)."""
+    long = {step.name for step in BY_NAME.values() if step.kind == "do" and step.bound > HOUR / 2}
+    assert long == {"install_extension"}
+    longer = {"workloads": {"policy": "wait", "deadline": "P30D"}, "approvalTimeout": "P7D"}
+    assert {s.name for s in BY_NAME.values() if s.kind == "do" and s.longer(longer) is not None} == set()
 
 
 def test_a_question_at_the_deadline_gets_its_own_time() -> None:

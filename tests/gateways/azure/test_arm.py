@@ -11,12 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 from azure.core.exceptions import ServiceRequestError
 from azure.mgmt.core import ARMPipelineClient
 
 from domain.arm_ids import ArmPath
-from gateways import bounds
-from gateways.azure import arm
+from gateways import bounds, clock
+from gateways.azure import arm, pace
 from gateways.azure.arm import FOREIGN_URL, ArmAnswer, ArmError
 from gateways.azure.identity import Cloud
 from gateways.transport import BoundedTransport
@@ -246,3 +247,59 @@ def test_a_write_that_was_cut_off_may_have_been_done(
     with pytest.raises(ArmError) as cut:
         arm.put(ArmPath("/subscriptions/s/x"), "2020-01-01", {})
     assert (cut.value.status, cut.value.code, len(hostile.asked)) == (0, "CutOff", 1)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """How long calls wait; nobody sleeps."""
+    waited: list[float] = []
+    monkeypatch.setattr(clock, "pause", waited.append)
+    pace.forget()
+    yield waited
+    pace.forget()
+
+
+SPENT = {"x-ms-ratelimit-remaining-subscription-reads": "0"}
+
+
+def test_what_is_refused_for_the_limits_of_the_app_is_sent_again_when_azure_says(
+    server: Server, pauses: list[float]
+) -> None:
+    server.status, server.headers = 429, {"Retry-After": "2"}
+    with pytest.raises(ArmError) as refused:
+        arm.get(ArmPath("/subscriptions/s/x"), "2020-01-01")
+    assert (refused.value.status, refused.value.retry_after, refused.value.outage) == (429, 2.0, True)
+    assert len(server.asked) == 3
+    assert all(2.0 <= pause <= 2.5 for pause in pauses)
+
+
+def test_what_is_to_wait_long_is_for_the_step_and_nobody_asks_meanwhile(server: Server, pauses: list[float]) -> None:
+    server.status, server.headers = 429, {"Retry-After": "600", **SPENT}
+    for code in ("Http429", "HeldBack"):
+        with pytest.raises(ArmError) as refused:
+            arm.get(ArmPath("/subscriptions/s/x"), "2020-01-01")
+        assert (refused.value.status, refused.value.code, refused.value.outage) == (429, code, True)
+        assert refused.value.retry_after == pytest.approx(600, abs=5)
+    assert (len(server.asked), pauses) == (1, [])
+    # Another subscription, and another kind of call, have limits of their own.
+    server.status, server.headers = 200, {}
+    arm.get(ArmPath("/subscriptions/other/x"), "2020-01-01")
+    arm.delete(ArmPath("/subscriptions/s/x"), "2020-01-01")
+    assert len(server.asked) == 3
+
+
+def test_an_outage_is_not_asked_again_in_the_call(server: Server, pauses: list[float]) -> None:
+    server.status, server.headers = 503, {"Retry-After": "2"}
+    with pytest.raises(ArmError) as refused:
+        arm.get(ArmPath("/subscriptions/s/x"), "2020-01-01")
+    assert (refused.value.retry_after, len(server.asked), pauses) == (2.0, 1, [])
+
+
+def test_metadata_of_the_cloud_that_cannot_be_read_are_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable() -> Cloud:
+        raise requests.ConnectionError("no route")
+
+    monkeypatch.setattr(arm, "cloud", unreadable)
+    with pytest.raises(ArmError) as silent:
+        arm.get(ArmPath("/subscriptions/s/x"), "2020-01-01")
+    assert silent.value.outage

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
 
-from gateways.azure import identity
+from domain.arm_ids import ArmPath
+from domain.operation.azure_errors import outcome_of_error
+from domain.operation.outcomes import Stop
+from gateways.azure import arm, identity
+from gateways.azure.arm import ArmError
 from gateways.azure.identity import Cloud
 from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE, StorageIdentity
+from gateways.storage.tables import is_outage
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 CHINA = "https://management.chinacloudapi.cn"
@@ -147,3 +157,98 @@ def test_work_for_another_cloud_never_goes_to_the_public_one(monkeypatch: pytest
     serve(monkeypatch, f"{CHINA}/metadata", {"resourceManager": CHINA}, 500)
     with pytest.raises(requests.RequestException):
         identity.cloud()
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The identity endpoint of App Service, which answers as it is told to: ``status`` and ``body``."""
+    told: dict[str, Any] = {"status": 200, "body": {}, "asked": 0}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told["asked"] += 1
+            data = json.dumps(told["body"]).encode()
+            self.send_response(told["status"])
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{server.server_port}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "h")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "client-1")
+    arm._client.cache_clear()
+    yield told
+    arm._client.cache_clear()
+    server.shutdown()
+    server.server_close()
+
+
+NOT_FOUND = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+
+
+def refused_call() -> ArmError:
+    with pytest.raises(ArmError) as caught:
+        arm.get(ArmPath("/subscriptions/s/resourceGroups/g"), "2021-04-01")
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_identity_that_is_refused_a_token_ends_the_step_and_is_named(endpoint: dict[str, Any], status: int) -> None:
+    """The identity is not assigned to the app: no waiting assigns it."""
+    endpoint.update(status=status, body={"statusCode": status, "message": NOT_FOUND})
+    error = refused_call()
+    assert (error.status, error.code, error.outage, error.transient) == (400, "AppIdentityRefused", False, False)
+    assert "client-1 (AZURE_CLIENT_ID)" in error.message
+    assert f"{status}: {NOT_FOUND}" in error.message
+    outcome = outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "AppIdentityRefused"
+    assert NOT_FOUND in outcome.problem.message
+    assert "AZURE_CLIENT_ID" in str(outcome.problem.remedy)
+
+
+@pytest.mark.parametrize("status", [404, 410, 429, 500, 503])
+def test_an_identity_endpoint_with_an_outage_is_waited_for(endpoint: dict[str, Any], status: int) -> None:
+    endpoint.update(status=status, body={"statusCode": status, "message": "try later"})
+    error = refused_call()
+    assert (error.status, error.outage) == (0, True)
+
+
+def test_an_identity_endpoint_that_does_not_answer_is_waited_for_whatever_it_said_before(
+    endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.update(status=400, body={"message": NOT_FOUND})
+    assert refused_call().code == "AppIdentityRefused"
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
+    identity.credential.cache_clear()
+    arm._client.cache_clear()
+    assert refused_call().outage
+
+
+def test_storage_that_is_reached_with_a_refused_identity_is_no_outage(endpoint: dict[str, Any]) -> None:
+    endpoint.update(status=400, body={"message": NOT_FOUND})
+    with pytest.raises(ClientAuthenticationError) as caught:
+        identity.credential().get_token("https://storage.azure.com/.default")
+    assert not is_outage(caught.value)
+    endpoint.update(status=503)
+    with pytest.raises(ClientAuthenticationError) as caught:
+        identity.credential().get_token("https://storage.azure.com/.default")
+    assert is_outage(caught.value)
+
+
+def test_a_vault_that_does_not_take_a_token_is_no_identity_that_gets_none(endpoint: dict[str, Any]) -> None:
+    endpoint.update(status=400, body={"message": NOT_FOUND})
+    refused_call()
+    response: Any = SimpleNamespace(
+        status_code=401, reason="no", headers={}, request=SimpleNamespace(url="https://v.vault.azure.net/secrets/s")
+    )
+    assert identity.refusal(ClientAuthenticationError(response=response)) is None
+    response.request.url = os.environ["IDENTITY_ENDPOINT"]
+    assert "client-1" in str(identity.refusal(ClientAuthenticationError(response=response)))

@@ -149,7 +149,7 @@ def test_a_compute_is_read_in_the_workspace_of_its_id(monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine_learning, "credential", lambda: None)
     assert machine_learning.compute_state(WORKSPACE_ID, "gpu") == "Creating"
     assert made == [(SUB, "rg", "ws", 0, False)]
-    with pytest.raises(machine_learning.UNREADABLE):
+    with pytest.raises(AttributeError):
         machine_learning.compute_state(WORKSPACE_ID, "other")
 
 
