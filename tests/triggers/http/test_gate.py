@@ -8,7 +8,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER
+from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER, Caller, Principal
 from domain.access.privileges import PRIVILEGED_OPTIONS
 from operations import limits
 from tests import entra
@@ -16,7 +16,8 @@ from tests.conftest import Tables
 from tests.domain.extension.making import PEM, TLS
 from tests.entra import ADA, GRACE, ROBOT, TENANT, Documents, bearer, signed, token
 from tests.test_function_app import indexed
-from tests.triggers.http.http_app import App, attach_body, detach_body, functions
+from tests.triggers.http.http_app import CLUSTER, App, attach_body, detach_body, functions
+from triggers.http import gate
 from triggers.http.gate import ANYBODY, ROLE_OF, host_level
 
 NOBODY = {"Authorization": ""}
@@ -172,6 +173,31 @@ async def test_refused_calls_count_and_one_too_many_is_audited_too(
     assert 0 < int(answer.headers["Retry-After"]) <= 61
     assert f"audit: refused 429 TooManyRequests http_list_operations - by {TENANT}:{ADA}" in caplog.text
     assert (await app.get("/operations", bearer(token(oid=GRACE)))).status == 200
+
+
+# What any route knows, and what none does.
+OPTIONS = ("plan", "mode", "top", "continuationToken", "status", "kind", "workspaceId", "clusterId", "computeName", "x")
+BODIES = {"http_attach": attach_body(), "http_detach": detach_body(), "http_reattach": detach_body(clusterId=CLUSTER)}
+
+
+@pytest.mark.parametrize("name", sorted({*ROUTES} - {"http_health", "http_openapi", "http_get_operation"}))
+async def test_an_option_without_a_usable_value_is_400_on_every_route(
+    app: App, tables: Tables, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Of GET operations/{id}, which has no options, they are passed over."""
+
+    async def anybody(req: func.HttpRequest, function: str) -> Caller:
+        return Principal(TENANT, ADA, "user", frozenset({OPERATOR, APPROVER, PRIVILEGED}))
+
+    monkeypatch.setattr(gate, "caller_of", anybody)
+    method, path = ROUTES[name]
+    body = None if method == "GET" else BODIES.get(name, {"questionId": "q"} if "approve" in name else {})
+    blank = [f"{option}{value}" for option in OPTIONS for value in ("", "=", "=%20", f"=&{option}=true")]
+    spelt = [f"plan={value}" for value in ("True", "TRUE", "1", "0", "yes", "on", "null", "true%20", "true&plan=true")]
+    sent = [await app.call(method, f"{path}?{query}", body, {"Authorization": ""}) for query in (*blank, *spelt)]
+    assert {answer.status for answer in sent} == {400}
+    assert tables.rows() == []
+    assert app.engine.started == []
 
 
 async def test_what_is_not_refused_is_not_in_the_audit(app: App, caplog: pytest.LogCaptureFixture) -> None:
