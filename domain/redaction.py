@@ -34,9 +34,9 @@ _PEM_ENCODED = re.compile(r"LS0tLS1CRUdJT[A-Za-z0-9+/=_-]*+")
 # A run of dotted words, looked at once from its start; a token is what begins with an encoded '{"'.
 _DOTTED = re.compile(r"(?<![\w.-])[\w.-]*+")
 _SHORTEST_HEADER = 16
-# What begins so and has no dot yet is a token that goes on in the next line, or a docker configuration in base64.
+# What begins so and has no dot yet is a token that continues in the next line, or a docker configuration in base64.
 _SHORTEST_START = 24
-# Stands where a token was found, until what it goes on with is gone: signs of plain base64, and whole further lines.
+# Stands where a token was found, until what continues it is gone: signs of plain base64, and whole further lines.
 _FOUND = "\ue000"
 _FURTHER = re.compile(rf"{_FOUND}[\w+/=.-]*+(?:(?:(?:\\{{1,2}}[rn]){{1,2}}|\r?\n)[ \t]{{0,16}}[\w+/=.-]{{16,}}+)*+")
 _NAMES_OF_SECRETS = (
