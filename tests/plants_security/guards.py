@@ -120,7 +120,7 @@ PLANTS = (
         "if False:",
         f"{_BAD_TOKEN}[ver of the other issuer]",
     ),
-    Plant("no nested token", _TOKENS, ' or "cty" in header or "crit" in header', "", f"{_BAD_TOKEN}[crit]"),
+    Plant("no nested token", _TOKENS, ' or "cty" in header', "", f"{_BAD_TOKEN}[good claims, said to be nested]"),
     Plant(
         "a token's size",
         _TOKENS,
@@ -180,7 +180,11 @@ PLANTS = (
         f"{_OF_POLICY}test_an_application_approves_only_where_it_is_listed",
     ),
     Plant(
-        "system namespaces", _DECISIONS, "if namespace is not None and is_system(namespace):", "if False:", _NOT_LISTED
+        "system namespaces",
+        _DECISIONS,
+        "if namespace is not None and is_system(namespace):",
+        "if False:",
+        f"{_OF_POLICY}test_namespaces_of_the_system_are_refused_whatever_the_policy_lists",
     ),
     Plant("listed clusters", _DECISIONS, "not _listed(entry.clusters, cluster):", "False:", _NOT_LISTED),
     Plant("listed identities", _DECISIONS, "not _listed(entry.identities, identity):", "False:", _NOT_LISTED),
