@@ -34,16 +34,23 @@ _PEM_ENCODED = re.compile(r"LS0tLS1CRUdJT[A-Za-z0-9+/=_-]*+")
 # A run of dotted words, looked at once from its start; a token is what begins with an encoded '{"'.
 _DOTTED = re.compile(r"(?<![\w.-])[\w.-]*+")
 _SHORTEST_HEADER = 16
+# What begins so and has no dot yet is a token that continues in the next line, or a docker configuration in base64.
+_SHORTEST_START = 24
+# Stands where a token was found, until what continues it is gone: signs of plain base64, and whole further lines.
+_FOUND = "\ue000"
+_FURTHER = re.compile(rf"{_FOUND}[\w+/=.-]*+(?:(?:(?:\\{{1,2}}[rn]){{1,2}}|\r?\n)[ \t]{{0,16}}[\w+/=.-]{{16,}}+)*+")
 _NAMES_OF_SECRETS = (
     r"(?:shared|account|storage|primary|secondary|access|api|subscription|functions?|host|master|admin|client|private"
     r"|encryption|signing|aeg[-_]?sas)[-_]?(?:access)?[-_]?(?:key|secret|signature|token)(?:[-_]?(?:data|value))?"
     r"|(?:client|app|user|identity)[-_]?secret|(?:access|refresh|id|bearer|auth|sas|session|security|identity)[-_]?token"
     r"|pass(?:word|wd|phrase)|pwd|(?:(?<![a-z])|(?<=%[0-9a-f]{2}))sig|signature"
-    r"|x-functions-key|x-identity-header|identity[-_]header|secret(?==)"
+    r"|x-functions-key|x-identity-header|identity[-_]header|instrumentation[-_]?key|secret(?==)"
+    r"|secret[-_]?(?:access[-_]?)?(?:key|value)|(?<![a-z-])auth(?=[\\\"'])|(?<![a-z])(?:token|secret)"
 )
 # name=value, name: value, "name": "value", and each of them quoted once more.
 _NAMED = re.compile(
-    rf"(?P<name>{_NAMES_OF_SECRETS})(?P<sign>[\\\"']{{0,3}}\s{{0,3}}(?:[=:]|%3d)\s{{0,3}})"
+    rf"(?P<name>{_NAMES_OF_SECRETS})"
+    r"(?P<sign>[\\\"']{0,3}\s{0,3}(?:[=:]|%3d|\\{1,2}u003d|&#(?:0?61|x3d);)\s{0,3})"
     r"(?:(?P<mark>\\{1,2}[\"'])(?:[^\"'\\\r\n]|\\\\(?:\\[\"'])?|\\(?![\"']))*+"
     r"|(?P<double>\")(?:[^\"\\\r\n]|\\.)*+|(?P<single>')(?:[^'\\\r\n]|\\.)*+"
     r"|(?P<value>[^\s\"'<>&;,\\]++))",
@@ -56,13 +63,28 @@ _PROSE = re.compile(
     r"[.:!?)]{0,2}\Z",
     re.IGNORECASE,
 )
+# Names that prose has too: what follows one is a secret when it looks like one.
+_WEAK = frozenset({"token", "secret"})
+# A name and a value without a sign between them: "the client secret 'x' is wrong".
+_SPOKEN = re.compile(
+    r"(?P<name>(?:client|app|user)[-_ ]?secret|password"
+    r"|(?:account|access|api|shared|storage)[-_ ]?(?:access[-_ ]?)?key)"
+    r"(?P<gap>\s{1,3}(?:(?:is|was|value|provided|of)\s{1,3}){0,2}[\"']?)(?P<value>[^\s\"'<>,;:\\]++)",
+    re.IGNORECASE,
+)
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[\w+/=~.!$%^*-]{16,}\Z|[0-9a-f]{32,}\Z|[0-9A-F]{32,}\Z")
+# Alone, wherever they stand: client secrets of Entra, keys of AWS, tokens of GitHub.
+_ALONE = re.compile(
+    r"(?<![\w.~-])(?:[\w.~-]{3}[0-9]Q~[\w.~-]{31,34}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opsur]_[A-Za-z0-9]{36,255})(?![\w~-])"
+)
 _SCHEME = re.compile(
     r"(?<![\w])(?P<scheme>Bearer|Basic|SharedKey(?:Lite)?|SharedAccessSignature|Negotiate)(?P<gap>(?:\s|%20|\+){1,3})"
     r"(?P<value>[^\s\"'<>,;\\]++)",
     re.IGNORECASE,
 )
 _AUTHORISATION = re.compile(
-    r"(?P<name>(?<![A-Za-z])(?:proxy-)?authorization[\\\"']{0,3}\s{0,3}[:=]\s{0,3}[\\\"']{0,3})"
+    r"(?P<name>(?<![A-Za-z])(?:(?:proxy-)?authorization|(?:set-)?cookie)[\\\"']{0,3}\s{0,3}[:=]\s{0,3}[\\\"']{0,3})"
     # The placeholder of a command is none: Authorization: Bearer <token>.
     r"(?!\s{0,3}(?:Bearer|Basic)\s{1,3}<)(?P<value>[^\r\n\"'<>\\]++)",
     re.IGNORECASE,
@@ -73,8 +95,11 @@ _USER = re.compile(r"(?<=://)[^\s/\"'<>?#\\]{1,1000}@")
 _KEY = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![A-Za-z0-9+/=])")
 
 # A text without any of these, in small letters, has no secret of a known shape: most have none.
-_HINTS = ("=", "@", "%3d", "eyj", "ls0t", "-----begin", "bearer", "basic", "shared", "negotiate", "authorization")
-_HINTS_OF_NAMES = ("key", "secret", "token", "signature", "pass", "pwd", "sig", "header")
+_HINTS = (
+    *("=", "@", "%3d", "eyj", "ls0t", "-----begin", "bearer", "basic", "shared", "negotiate", "authorization"),
+    *("u003d", "&#", "cookie", "q~", "akia", "asia", "gho_", "ghp_", "ghs_", "ghu_", "ghr_"),
+)
+_HINTS_OF_NAMES = ("key", "secret", "token", "signature", "pass", "pwd", "sig", "header", "auth")
 
 # Values that this process has read: of vaults, of relays. Process state, because an error that repeats one comes to
 # the process that sent it; nothing is decided by it. The eldest go first.
@@ -113,16 +138,18 @@ def scrub(text: str, longest: int = LONGEST) -> str:
     if len(text) > longest:
         text = text[: longest - len(_CUT)] + _CUT
     small = text.lower()
-    if not any(hint in small for hint in _HINTS) and not (":" in small and any(n in small for n in _HINTS_OF_NAMES)):
+    if not any(hint in small for hint in (*_HINTS, *_HINTS_OF_NAMES)):
         return text
     text = _PEM.sub(REDACTED, text)
     text = _PEM_ENCODED.sub(REDACTED, text)
     text = _USER.sub(f"{REDACTED}@", text)
-    text = _DOTTED.sub(_without_token, text)
+    text = _FURTHER.sub("", _DOTTED.sub(_without_token, text))
     text = _PARAMETER.sub(_without_value, text)
     text = _AUTHORISATION.sub(rf"\g<name>{REDACTED}", text)
     text = _SCHEME.sub(_without_credential, text)
     text = _NAMED.sub(_without_named, text)
+    text = _SPOKEN.sub(_without_spoken, text)
+    text = _ALONE.sub(REDACTED, text)
     return _KEY.sub(REDACTED, text)[:longest]
 
 
@@ -162,9 +189,11 @@ def _without_value(found: re.Match[str]) -> str:
 def _without_token(found: re.Match[str]) -> str:
     run: str = found[0]
     start = run.find("eyJ")
-    if start < 0 or run.find(".", start) - start < _SHORTEST_HEADER:
+    is_token = start >= 0 and run.find(".", start) - start >= _SHORTEST_HEADER
+    is_start = start == 0 and "." not in run and len(run) >= _SHORTEST_START
+    if not is_token and not is_start:
         return run
-    return run[:start] + REDACTED
+    return run[:start] + REDACTED + _FOUND
 
 
 def _without_credential(found: re.Match[str]) -> str:
@@ -176,6 +205,17 @@ def _without_credential(found: re.Match[str]) -> str:
 
 def _without_named(found: re.Match[str]) -> str:
     mark, value = found["mark"] or found["double"] or found["single"] or "", found["value"]
-    if ":" in found["sign"] and value is not None and _PROSE.match(value):
+    weak = found["name"].lower() in _WEAK
+    if ":" in found["sign"] and value is not None and (_PROSE.match(value) or (weak and not _looks_secret(value))):
         return str(found[0])
     return f"{found['name']}{found['sign']}{mark}{REDACTED}"
+
+
+def _without_spoken(found: re.Match[str]) -> str:
+    return f"{found['name']}{found['gap']}{REDACTED}" if _looks_secret(found["value"]) else found[0]
+
+
+def _looks_secret(value: str) -> bool:
+    """Whether nobody would write a text so who means a word or a name."""
+    bare = value.strip("()[]{}.!?*")
+    return _GUID.match(bare) is not None or _RANDOM.match(bare) is not None

@@ -23,7 +23,14 @@ class ClaimsRefused(ValueError):
 
 
 class GroupsMissing(ValueError):
-    """The caller is in more groups than its token holds; the text is the caller's ``tenant:object id``."""
+    """The caller is in more groups than its token holds; the text is the caller's ``tenant:object id``.
+
+    ``principal`` is who that is, without roles and groups.
+    """
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__(principal.id)
+        self.principal = principal
 
 
 def principal_of(claims: Mapping[str, Any]) -> Principal:
@@ -35,7 +42,7 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
     tenant, object_id = guid(claims, "tid"), guid(claims, "oid")
     kind = _kind(claims)
     if _leaves_groups_out(claims):
-        raise GroupsMissing(f"{tenant}:{object_id}")
+        raise GroupsMissing(Principal(tenant, object_id, kind))
     return Principal(
         tenant_id=tenant,
         object_id=object_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -67,6 +68,8 @@ def _oddities(value: Any) -> Iterator[Violation]:
                 rest.append(((*place, _visible(name)), member))
         elif isinstance(item, list):
             rest.extend(((*place, number), member) for number, member in enumerate(item))
+        elif isinstance(item, float) and not math.isfinite(item):
+            yield Violation(INVALID, "is a number that is too large", pointer(place))
         elif isinstance(item, str) and not _is_text(item):
             yield Violation(INVALID, "is no Unicode text: it holds half of a surrogate pair", pointer(place))
 

@@ -56,8 +56,34 @@ SECRETS = {
     "primary key": json.dumps({"primaryKey": HEART}),
     "kubeconfig": f"users:\n- user:\n    client-key-data: {HEART}\n",
     "access token": f"access_token={HEART}",
+    "PEM with its breaks spelt out": PEM.replace("\n", "\\n"),
+    "JWT over two lines": f"{JWT[:40]}\n  {JWT[40:]}",
+    "JWT over two lines in JSON": json.dumps(f"{JWT[:40]}\r\n{JWT[40:]}"),
+    "JWT that breaks in its header": f"{JWT[:28]}\n{JWT[28:]}",
+    "docker configuration": json.dumps({"auths": {"contoso.azurecr.io": {"auth": HEART}}}),
+    "docker configuration in base64": base64.b64encode(json.dumps({"auths": {"a": {"auth": HEART}}}).encode()).decode()
+    + f"/{HEART}",
+    "token of a kubeconfig": f"  user:\n    token: {HEART}",
+    "token in JSON": json.dumps({"token": HEART}),
+    "secret key": f"secret_key: {HEART}",
+    "secret of AWS": f"aws_secret_access_key = {HEART}/K7MDENG",
+    "cookie": f"Set-Cookie: ARRAffinity={HEART}; path=/",
+    "instrumentation key": f"InstrumentationKey={HEART};IngestionEndpoint=https://x",
+    "storage key with its sign in JSON": f"AccountKey\\u003d{HEART}\\u003d",
+    "storage key with its sign in HTML": f"AccountKey&#61;{HEART}",
+    "SAS with its signs in JSON": f"sv=2022\\u0026sig\\u003d{HEART}",
+    "client secret in a sentence": f"The client secret '{HEART}' is wrong",
+    "password in a sentence": f"password is {HEART}.",
     "storage key alone": f"the key {base64.b64encode(HEART.encode() * 2 + b'xx').decode()} is refused",
 }
+# Without a name beside them, and too short or too regular to hold HEART.
+BARE = [
+    "client_secret 3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    "client secret: 3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    "AADSTS7000215: Invalid client secret provided: aB18Q~0123456789abcdefghijklmnopqrstuv",
+    "AKIAIOSFODNN7EXAMPLE",
+    "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+]
 HARMLESS = [
     "",
     CLUSTER_ID,
@@ -69,6 +95,10 @@ HARMLESS = [
     "Basic authentication failed; a Bearer token is missing",
     "The password: must have 12 characters",
     "Secret: models-key",
+    "the token: expired, the secret: azureml-fe-tls-2, the client secret for 3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    "password required and storage key rotation",
+    "identity 3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    "eyJust a word\nand 0123456789abcdefghij below",
     "SharedAccessKeyName=RootManageSharedAccessKey",
     "sslKeyPemFile and keyJson.value",
     "kubectl get secret azuremlfessl --output jsonpath={.type}",
@@ -83,6 +113,13 @@ def test_a_secret_of_every_shape_is_left_out(name: str) -> None:
         assert HEART not in said
         assert REDACTED in said or not text
         assert scrub(said) == said
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_a_secret_without_a_sign_before_it_is_left_out(text: str) -> None:
+    secret = text.split()[-1]
+    assert secret not in scrub(f"({text})")
+    assert secret[:20] not in scrub(f"Azure said {text}, twice")
 
 
 def test_the_key_alone_is_what_the_table_means() -> None:
@@ -219,6 +256,13 @@ PARTS = [
     "SharedAccessSignature ",
     "x" * 20,
     REDACTED,
+    "client secret ",
+    "Cookie: ",
+    "AKIA" + "A1" * 8,
+    "token: ",
+    "aB3" * 8,
+    "\\u003d",
+    "\ue000",
 ]
 
 

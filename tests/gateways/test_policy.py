@@ -7,7 +7,12 @@ import threading
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import (
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
+)
 
 from domain.access.policy import LARGEST
 from domain.arm_ids import RELAY, parse_arm_id
@@ -126,7 +131,16 @@ def test_a_blob_is_read_again_within_a_minute_and_by_its_etag(blob: FakeBlob, ti
         (200, b"{", '"2"'),
         (200, text(extra=1), '"2"'),
         (200, b" " * (LARGEST + 1), '"2"'),
+        (200, b"", '"2"'),
+        (200, b"\xff\xfe{}", '"2"'),
+        (200, b"[]", None),
+        (200, b"[" * 10_000, '"2"'),
+        (500, b"", None),
         ServiceRequestError("no route to moorpolicies"),
+        ServiceRequestTimeoutError("connect timed out"),
+        ServiceResponseTimeoutError("read timed out"),
+        IncompleteReadError("the connection was cut"),
+        OSError("reset"),
     ],
 )
 def test_the_last_good_one_counts_for_a_quarter_of_an_hour(blob: FakeBlob, time: list[float], bad: Answer) -> None:
@@ -140,6 +154,46 @@ def test_the_last_good_one_counts_for_a_quarter_of_an_hour(blob: FakeBlob, time:
     blob.says = good
     time[0] += FRESH
     assert not events()
+
+
+def test_a_blob_without_an_etag_is_read_whole_each_time(blob: FakeBlob, time: list[float]) -> None:
+    blob.says = (200, text(), None)
+    assert not events()
+    blob.says = (200, text(events=True), None)
+    time[0] += FRESH
+    assert events()
+    assert [request.headers.get("If-None-Match") for request in blob.asked] == [None, None]
+    blob.says = (304, b"", None)  # Nobody asked by an ETag: this says nothing.
+    time[0] += GOOD_FOR + 1
+    with pytest.raises(PolicyUnavailable, match="the blob answers 304"):
+        current()
+
+
+def test_a_policy_that_is_wrong_is_not_the_one_that_later_answers_are_compared_with(
+    blob: FakeBlob, time: list[float]
+) -> None:
+    """304 to the ETag of a wrong one would make the last good one count for as long as the wrong one stays."""
+    assert not events()
+    blob.says = (200, text(extra=1), '"2"')
+    for _ in range(4):
+        time[0] += FRESH
+        assert not events()
+    assert [request.headers.get("If-None-Match") for request in blob.asked] == [None, *['"1"'] * 4]
+    blob.says = (200, text(events=True), '"3"')
+    time[0] += FRESH
+    assert events()
+
+
+def test_time_begins_again_with_each_answer_that_nothing_has_changed(blob: FakeBlob, time: list[float]) -> None:
+    assert not events()
+    time[0] += GOOD_FOR - 1
+    assert not events()
+    blob.says = (404, b"", None)
+    time[0] += GOOD_FOR - 1
+    assert not events()
+    time[0] += 2
+    with pytest.raises(PolicyUnavailable, match="404"):
+        current()
 
 
 def test_what_was_never_read_allows_nothing_and_is_asked_for_again_soon(blob: FakeBlob, time: list[float]) -> None:

@@ -6,7 +6,9 @@ With function keys (a developer's machine) the host looks at the key, and the ap
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import azure.functions as func
@@ -15,11 +17,13 @@ from domain.access.claims import GroupsMissing
 from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER, Caller, KeyHolder, Principal, holds
 from domain.access.privileges import privileged_options
 from domain.operation.record import RequestedBy
+from domain.requests.fields import OPERATION_ID
 from gateways.auth_settings import KEYS, AuthSettingError, EntraSettings, mode, read_auth
 from gateways.azure.identity import known_login_endpoint
 from gateways.entra.signing_keys import KeysUnavailable
 from gateways.entra.tokens import TokenRefused, verified
 from gateways.policy import check_at_start
+from operations.allowed import name_of
 from operations.limits import count_request
 from triggers.http.answers import HttpError, answered
 
@@ -47,6 +51,10 @@ ROLE_OF: Mapping[str, str] = {
 # Function keys are for a developer's machine, where nothing happens that a person must have said yes to.
 _NO_KEY = frozenset({APPROVER})
 _RETRY_AFTER = {"Retry-After": "5"}
+# Of the request that this task answers: ``tenant:object id`` once a token has proved it.
+_asking: ContextVar[str] = ContextVar("asking")
+_NOBODY, _A_KEY = "nobody", "the holder of a function key"
+_MAY_NOT = frozenset({401, 403, 429})
 
 
 def host_level() -> func.AuthLevel:
@@ -62,12 +70,29 @@ def host_level() -> func.AuthLevel:
 async def admitted(
     req: func.HttpRequest, function: str, work: Callable[[Caller], Awaitable[func.HttpResponse]]
 ) -> func.HttpResponse:
-    """The answer of ``work``, which is called only for who may call the function."""
+    """The answer of ``work``, which is called only for who may call the function. What is refused is audited."""
+    _asking.set(_NOBODY)
 
     async def through_the_gate() -> func.HttpResponse:
-        return await work(await caller_of(req, function))
+        caller = await caller_of(req, function)
+        _asking.set(_name(caller))
+        return await work(caller)
 
-    return await answered(through_the_gate())
+    answer = await answered(through_the_gate())
+    _audit(req, function, answer)
+    return answer
+
+
+def _audit(req: func.HttpRequest, function: str, answer: func.HttpResponse) -> None:
+    """One line of one form for each call that is refused, whatever refused it (docs/access.md counts them)."""
+    status = answer.status_code
+    if not 400 <= status < 500:
+        return
+    named = req.route_params.get("id", "")
+    operation = named if re.fullmatch(OPERATION_ID, named) else "-"
+    level = logging.WARNING if status in _MAY_NOT else logging.INFO
+    code = answer.headers.get("x-ms-error-code")
+    logger.log(level, "audit: refused %d %s %s %s by %s", status, code, function, operation, _asking.get())
 
 
 async def caller_of(req: func.HttpRequest, function: str) -> Caller:
@@ -86,11 +111,13 @@ async def caller_of(req: func.HttpRequest, function: str) -> Caller:
         return KeyHolder()
     if isinstance(settings, EntraSettings):
         principal = await _principal(req.headers, function, settings)
+        _asking.set(principal.id)
         count_request(principal)
         if not holds(principal.roles, role):
             raise _forbidden(principal, function, "RoleRequired", f"needs the app role {_app_role(role)}")
         return principal
     caller = KeyHolder(settings.may)
+    _asking.set(_A_KEY)
     count_request(caller)
     if role in _NO_KEY:
         raise _forbidden(caller, function, "NeedsIdentity", "needs a person's token, whatever MOOR_KEYS_MAY says")
@@ -127,6 +154,8 @@ async def _principal(headers: Mapping[str, str], function: str, settings: EntraS
     except TokenRefused as refused:
         raise _unauthenticated(function, settings, refused.reason, refused.claimed) from None
     except GroupsMissing as missing:
+        _asking.set(missing.principal.id)
+        count_request(missing.principal)
         logger.warning("403 %s: GroupsNotInToken: %s", function, missing)
         message = (
             "The token leaves groups out, because the caller is in too many, so that Moor cannot tell what it may do. "
@@ -160,9 +189,13 @@ def _unauthenticated(function: str, settings: EntraSettings, reason: str | None,
 
 
 def _forbidden(caller: Caller, function: str, code: str, need: str) -> HttpError:
-    who = caller.id if isinstance(caller, Principal) else "the holder of a function key"
+    who = _name(caller)
     logger.warning("403 %s: %s: %s", function, code, who)
     return HttpError(403, code, f"The call {need}. It was made by {who}.")
+
+
+def _name(caller: Caller) -> str:
+    return name_of(caller) or _A_KEY
 
 
 def _app_role(role: str) -> str:

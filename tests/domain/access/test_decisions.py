@@ -8,7 +8,7 @@ from domain.access.decisions import NEEDS_IDENTITY, NOT_ALLOWED, has_role, is_sy
 from domain.access.principal import ROLES, KeyHolder
 from domain.access.roles import BUILT_IN
 from domain.requests.parsing import parse_request, request_to_json
-from tests.domain.access.policies import ADA, GRACE, GROUPS, IDENTITY, PIPELINE, entry_with, person
+from tests.domain.access.policies import ADA, GRACE, GROUPS, IDENTITY, PIPELINE, entry_with, example, parsed, person
 from tests.domain.access.test_privileges import ASKS
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID
 
@@ -191,3 +191,83 @@ def test_other_namespaces_are_not_of_the_system(name: str) -> None:
 def test_subscriptions_are_not_mixed_up() -> None:
     there = CLUSTER_ID.replace(SUB, SUB[:-1] + "6")
     assert found({"clusterId": there}) == {"/clusterId": NOT_ALLOWED}
+
+
+EXAMPLE_SUB = "0c0ffee0-0000-4000-8000-000000000001"
+OF_EXAMPLE = f"/subscriptions/{EXAMPLE_SUB}/resourceGroups"
+AKS_OF_EXAMPLE, ARC_OF_EXAMPLE = (
+    "providers/Microsoft.ContainerService/managedClusters/c1",
+    "providers/Microsoft.Kubernetes/connectedClusters/e1",
+)
+OPERATORS, PIPELINE_ID, APPROVERS, CHIEF = (f"7d9f0000-0000-4000-8000-00000000000{digit}" for digit in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("changes", "caller", "targets"),
+    [
+        ({}, person("operator", groups=(OPERATORS,)), set()),
+        ({}, person("operator", object_id=PIPELINE_ID, kind="app"), set()),
+        ({}, None, set()),
+        ({"clusterId": f"{OF_EXAMPLE}/edge/{ARC_OF_EXAMPLE}"}, None, set()),
+        ({"clusterId": f"{OF_EXAMPLE}/aks-1/{ARC_OF_EXAMPLE}"}, None, {"/clusterId"}),
+        ({"clusterId": f"{OF_EXAMPLE}/other/{AKS_OF_EXAMPLE}"}, None, {"/clusterId"}),
+        ({"namespace": "ml-vision"}, None, set()),
+        ({"namespace": "vision"}, None, {"/namespace"}),
+        ({"grantRoles": True}, person("operator", groups=(OPERATORS,)), {"/grantRoles"}),
+        # Of AKS the role Azure Kubernetes Service Cluster Admin Role may be needed, which the example does not list.
+        ({"grantRoles": True}, person("privileged", object_id=CHIEF), {"/grantRoles"}),
+        ({"registerProviders": True}, person("privileged", object_id=CHIEF), set()),
+        ({"registerProviders": True}, None, {"/registerProviders"}),
+        (
+            {"extension": {"configurationProtectedSettings": {"sslKeyPemFile": VAULT}}},
+            person("privileged", object_id=CHIEF),
+            set(),
+        ),
+        (
+            {"extension": {"configurationProtectedSettings": {"sslKeyPemFile": VAULT.replace("team", "any")}}},
+            person("privileged", object_id=CHIEF),
+            {"/extension/configurationProtectedSettings/sslKeyPemFile"},
+        ),
+        ({"extension": {"configurationSettings": {"amloperator.skipResourceValidation": "true"}}}, None, set()),
+        (
+            {"extension": {"configurationSettings": {"amloperator.other": "true"}}},
+            None,
+            {"/extension/configurationSettings/amloperator.other"},
+        ),
+    ],
+)  # fmt: skip
+def test_the_example_of_the_contract_decides_as_its_text_means(
+    changes: dict[str, Any], caller: Any, targets: set[str]
+) -> None:
+    """Without ``create``, which this release refuses by name when it reads the policy."""
+    policy = parsed(example())
+    workspace = f"{OF_EXAMPLE}/ml-1/providers/Microsoft.MachineLearningServices/workspaces/any"
+    entry = policy.entry_of(workspace)
+    assert entry is not None
+    assert policy.entry_of(workspace.replace("ml-1", "other")) is None
+    cluster = f"{OF_EXAMPLE}/aks-1/{AKS_OF_EXAMPLE}"
+    request = {"workspaceId": workspace, "clusterId": cluster, "namespace": "default", **changes}
+    assert {violation.target for violation in refusals(entry, "attach", request, caller)} == targets
+
+
+def test_the_roles_of_the_example_are_those_that_it_names() -> None:
+    entry = parsed(example()).workspaces[0]
+    everything = ("reader", "operator", "approver", "privileged")
+    having = {
+        "anybody": person(*everything),
+        "the operators": person(*everything, groups=(OPERATORS,)),
+        "the pipeline": person(*everything, object_id=PIPELINE_ID, kind="app"),
+        "a user of the pipeline's id": person(*everything, object_id=PIPELINE_ID),
+        "the approvers": person(*everything, groups=(APPROVERS,)),
+        "an application of the approvers": person(*everything, groups=(APPROVERS,), kind="app"),
+        "the chief": person(*everything, object_id=CHIEF),
+    }
+    assert {who: {role for role in everything if has_role(entry, caller, role)} for who, caller in having.items()} == {
+        "anybody": {"reader"},
+        "the operators": {"reader", "operator"},
+        "the pipeline": {"reader", "operator"},
+        "a user of the pipeline's id": {"reader"},
+        "the approvers": {"reader", "approver"},
+        "an application of the approvers": {"reader"},
+        "the chief": {"reader", "operator", "privileged"},
+    }

@@ -49,5 +49,12 @@ def test_every_oddity_is_reported_where_it_stands() -> None:
     assert {v.target for v in refused.value.violations} == {"/a", "/b/0/c~1d", "/b/1", "/e~0/\\udfff"}
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400 + ".0"])
+def test_a_number_that_would_be_read_as_infinity_is_refused_where_it_stands(number: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read_json(f'{{"a": [1e308, {number}]}}'.encode())
+    assert [(v.target, v.message) for v in refused.value.violations] == [("/a/1", "is a number that is too large")]
+
+
 def test_nesting_that_the_parser_takes_is_walked() -> None:
     assert read_json(b"[" * 500 + b"]" * 500)

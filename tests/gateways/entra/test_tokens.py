@@ -155,6 +155,7 @@ BAD: dict[str, Callable[[], str]] = {
     "x5u": in_header(x5u="https://login.example.net/certificate"),
     "jwk": in_header(jwk=STRANGERS),
     "jku and a kid of its own": in_header(kid="stranger", jku="https://login.example.net/keys"),
+    "good claims, said to be nested": lambda: signed(claims_of(), cty="JWT"),
     "crit": lambda: signed(claims_of(), crit=["exp"]),
     # Its form.
     "nested": lambda: signed({"jwt": token()}, cty="JWT"),

@@ -10,6 +10,7 @@ from domain.problems import Problem
 from gateways.storage import records
 from gateways.storage.records import Change
 from tests.conftest import Tables
+from tests.entra import ADA, GRACE, TENANT
 from tests.making import NOW
 from tests.triggers.http.http_app import App, attach_body
 
@@ -128,6 +129,33 @@ async def test_an_answer_names_its_question_and_wakes_the_step_that_asks(app: Ap
     assert app.engine.woken == [f"{before.id}-1:approval"]
     again = await app.post(f"/operations/{before.id}/approve", {"questionId": "q1"})
     assert (again.status, again.error["code"]) == (409, "AlreadyDecided")
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "body", "shown"),
+    [
+        ("cancel", "Waiting", {}, ADA),
+        ("retry", "Failed", {}, ADA),
+        ("retry?mode=continue", "Failed", {}, ADA),
+        ("approve", "NeedsApproval", {"questionId": "q1"}, GRACE),
+        ("reject", "NeedsApproval", {"questionId": "q1"}, GRACE),
+    ],
+)
+async def test_operation_and_journal_name_who_began_and_who_decided(
+    app: App, verb: str, status: str, body: dict[str, str], shown: str
+) -> None:
+    """By tenant and object id; what the request says of itself, in headers or in its body, is no part of it."""
+    forged = {"x-ms-client-principal-id": GRACE, "x-ms-client-principal": "e30="}
+    before = await asking(app) if body else await operation_that(app, status)
+    answer = await app.post(f"/operations/{before.id}/{verb}", {**body, "reason": "for X"}, forged)
+    assert answer.status == 202
+    assert answer.json["requestedBy"]["principal"] == f"{TENANT}:{ADA}"
+    assert [q["answeredBy"] for q in answer.json["questions"]] == ([f"{TENANT}:{GRACE}"] if body else [])
+    journal = (await app.get(f"/operations/{before.id}/journal")).json["value"]
+    assert journal[0]["data"]["principal"] == f"{TENANT}:{ADA}"
+    (decided,) = [line for line in journal if line["event"] == "decided"]
+    assert (decided["message"], decided["data"]["principal"]) == (verb.partition("?")[0], f"{TENANT}:{shown}")
+    assert decided["data"]["reason"] == "for X"
 
 
 @pytest.mark.parametrize("verb", ["approve", "reject"])

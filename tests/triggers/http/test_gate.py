@@ -8,14 +8,16 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER
+from domain.access.principal import APPROVER, OPERATOR, PRIVILEGED, READER, Caller, Principal
 from domain.access.privileges import PRIVILEGED_OPTIONS
+from operations import limits
 from tests import entra
 from tests.conftest import Tables
 from tests.domain.extension.making import PEM, TLS
 from tests.entra import ADA, GRACE, ROBOT, TENANT, Documents, bearer, signed, token
 from tests.test_function_app import indexed
-from tests.triggers.http.http_app import App, attach_body, detach_body, functions
+from tests.triggers.http.http_app import CLUSTER, App, attach_body, detach_body, functions
+from triggers.http import gate
 from triggers.http.gate import ANYBODY, ROLE_OF, host_level
 
 NOBODY = {"Authorization": ""}
@@ -112,6 +114,97 @@ async def test_a_refused_caller_is_logged_with_its_principal(app: App, caplog: p
     assert (answer.status, answer.error["code"]) == (403, "RoleRequired")
     assert f"403 http_attach: RoleRequired: {TENANT}:{ADA}" in caplog.text
     assert "eyJ" not in caplog.text
+
+
+ATTACHES = ("POST", "/attach", attach_body())
+REFUSED: Mapping[str, tuple[tuple[str, str, Any], dict[str, Any] | None, str]] = {
+    "no token": (ATTACHES, NOBODY, "401 Unauthenticated http_attach - by nobody"),
+    "an expired token": (ATTACHES, {"exp": 1}, "401 InvalidToken http_attach - by nobody"),
+    "no role": (ATTACHES, {"roles": ["Moor.Reader"]}, f"403 RoleRequired http_attach - by {TENANT}:{ADA}"),
+    "groups left out": (ATTACHES, {"hasgroups": True}, f"403 GroupsNotInToken http_attach - by {TENANT}:{ADA}"),
+    "an option": (
+        ("POST", "/attach", attach_body(grantRoles=True)),
+        {"roles": ["Moor.Operator"]},
+        f"403 RoleRequired http_attach - by {TENANT}:{ADA}",
+    ),
+    "the policy": (
+        ("POST", "/attach", attach_body(namespace="kube-system")),
+        None,
+        f"403 NotAllowed http_attach - by {TENANT}:{ADA}",
+    ),
+    "no such operation": (
+        ("POST", "/operations/op-1/approve", {"questionId": "q"}),
+        None,
+        f"404 OperationNotFound http_approve_operation op-1 by {TENANT}:{GRACE}",
+    ),
+    "an id that is none": (
+        ("GET", "/operations/op%0A1/journal", None),
+        None,
+        f"404 OperationNotFound http_get_journal - by {TENANT}:{ADA}",
+    ),
+    "a bad request": (("POST", "/attach", {}), None, f"400 InvalidRequest http_attach - by {TENANT}:{ADA}"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_each_refusal_is_one_line_of_the_audit(app: App, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    (method, path, body), who, line = REFUSED[name]
+    caplog.set_level("INFO")
+    headers = who if who is None or "Authorization" in who else bearer(token(**who))
+    answer = await app.call(method, path, body, headers)
+    assert answer.status == int(line[:3])
+    assert [r.getMessage() for r in caplog.records if r.getMessage().startswith("audit:")] == [f"audit: refused {line}"]
+
+
+async def test_refused_calls_count_and_one_too_many_is_audited_too(
+    app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOOR_REQUESTS_PER_MINUTE", "4")
+    limits._asked.clear()
+    refused = [
+        await app.post("/attach", attach_body(), bearer(token(roles=["Moor.Reader"]))),
+        await app.get("/operations", bearer(token(hasgroups=True))),
+        await app.post("/attach", {}),
+        await app.get("/operations/op-1"),
+    ]
+    assert [answer.status for answer in refused] == [403, 403, 400, 404]
+    answer = await app.get("/operations")
+    assert (answer.status, answer.error["code"]) == (429, "TooManyRequests")
+    assert 0 < int(answer.headers["Retry-After"]) <= 61
+    assert f"audit: refused 429 TooManyRequests http_list_operations - by {TENANT}:{ADA}" in caplog.text
+    assert (await app.get("/operations", bearer(token(oid=GRACE)))).status == 200
+
+
+# What any route knows, and what none does.
+OPTIONS = ("plan", "mode", "top", "continuationToken", "status", "kind", "workspaceId", "clusterId", "computeName", "x")
+BODIES = {"http_attach": attach_body(), "http_detach": detach_body(), "http_reattach": detach_body(clusterId=CLUSTER)}
+
+
+@pytest.mark.parametrize("name", sorted({*ROUTES} - {"http_health", "http_openapi", "http_get_operation"}))
+async def test_an_option_without_a_usable_value_is_400_on_every_route(
+    app: App, tables: Tables, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Of GET operations/{id}, which has no options, they are passed over."""
+
+    async def anybody(req: func.HttpRequest, function: str) -> Caller:
+        return Principal(TENANT, ADA, "user", frozenset({OPERATOR, APPROVER, PRIVILEGED}))
+
+    monkeypatch.setattr(gate, "caller_of", anybody)
+    method, path = ROUTES[name]
+    body = None if method == "GET" else BODIES.get(name, {"questionId": "q"} if "approve" in name else {})
+    blank = [f"{option}{value}" for option in OPTIONS for value in ("", "=", "=%20", f"=&{option}=true")]
+    spelt = [f"plan={value}" for value in ("True", "TRUE", "1", "0", "yes", "on", "null", "true%20", "true&plan=true")]
+    sent = [await app.call(method, f"{path}?{query}", body, {"Authorization": ""}) for query in (*blank, *spelt)]
+    assert {answer.status for answer in sent} == {400}
+    assert tables.rows() == []
+    assert app.engine.started == []
+
+
+async def test_what_is_not_refused_is_not_in_the_audit(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert (await app.post("/attach", attach_body())).status == 202
+    assert (await app.get("/operations")).status == 200
+    assert "audit:" not in caplog.text
 
 
 async def test_an_application_is_a_caller_like_any_other(app: App) -> None:
