@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from domain.catalogue.azure import (
+    admission,
     attach,
     endpoints,
     extension,
@@ -31,6 +32,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Attach, and the compute afterwards", (*attach.ENTRIES, attach.GENERIC)),
     ("Extension", (*extension.ENTRIES, extension.GENERIC)),
     ("Health check of the extension", (*health.ENTRIES, health.GENERIC)),
+    ("Policies inside the cluster", admission.ENTRIES),
     ("Detach", (*jobs.DETACHING, jobs.DETACH_FAILED)),
     ("Jobs", (*jobs.JOBS, jobs.JOB_FAILED)),
     ("Online endpoints", (*endpoints.ENTRIES, endpoints.GENERIC)),

@@ -25,7 +25,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId, Resource, checked_path, resource_at
-from domain.problems import AzureAnswer
+from domain.problems import AzureAnswer, answers_in
 from domain.redaction import scrub
 from gateways import bounds, clock
 from gateways.azure.identity import cloud, credential
@@ -78,7 +78,8 @@ class ArmAnswer:
 class ArmError(Exception):
     """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
 
-    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent.
+    Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent. ``inner`` are
+    the errors inside this one, outermost first.
     """
 
     status: int
@@ -86,6 +87,7 @@ class ArmError(Exception):
     message: str
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
+    inner: tuple[AzureAnswer, ...] = ()
 
     def __post_init__(self) -> None:
         self.code, self.message = scrub(self.code), scrub(self.message)
@@ -250,11 +252,16 @@ def _json(response: Any) -> Mapping[str, Any]:
 def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], retry_after: float | None) -> ArmError:
     said = body.get("error")
     said = said if isinstance(said, dict) else body
-    code = str(said.get("code") or f"Http{status}")
-    message = str(said.get("message") or "Azure gave no reason.")
+    answers = answers_in(said, status)
+    outer = answers[0] if answers and (said.get("code") or said.get("message")) else AzureAnswer()
+    code = outer.code or f"Http{status}"
+    message = outer.message or "Azure gave no reason."
     request_id = headers.get("x-ms-request-id")
     correlation_id = headers.get("x-ms-correlation-request-id")
-    return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
+    answer = AzureAnswer(code, message, status, request_id, correlation_id)
+    return ArmError(
+        status, code, message, retry_after, answer, tuple(answers if outer == AzureAnswer() else answers[1:])
+    )
 
 
 def _retry_after(header: str | None) -> float | None:

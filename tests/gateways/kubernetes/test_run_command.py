@@ -188,7 +188,7 @@ def test_a_command_that_cannot_be_followed_is_given_up_at_once(commands: Command
     [
         (ran(" error: no such host\n", 1), "a command in it failed: error: no such host"),
         (ran("", None, "pod not scheduled"), "a command in it failed: pod not scheduled"),
-        (ran("", 2), "a command in it failed: no reason given"),
+        (ran("", 2), "a command in it failed: it ended with exit code 2 and said nothing"),
         (ran("x" * 500, 1), "a command in it failed: " + "x" * 300),
         (ran("not json"), "the output of a command in it is no list of objects"),
         (ran('{"items": [{"kind": "Pod"}]}'), "the output of a command in it is no list of objects"),
