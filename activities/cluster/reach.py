@@ -14,10 +14,13 @@ from typing import TypeVar
 from activities.runtime.slots import into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
-from domain.catalogue.explain import make_problem
+from domain.catalogue.azure import admission
+from domain.catalogue.entry import REQUEST
+from domain.catalogue.explain import cause_of, make_problem, problem_of_cause
 from domain.cluster.components import Seen
 from domain.cluster.objects import Found, kubectl
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
+from domain.problems import AzureAnswer
 from gateways.azure.arm import ArmError
 from gateways.kubernetes import connection, reader
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
@@ -42,6 +45,10 @@ def guarded(work: Callable[[StepAtWork], Outcome]) -> Callable[[StepAtWork], Out
         except KubernetesError as error:
             if error.transient:
                 return Again(None, f"the cluster's API does not answer ({error.reason})")
+            said = AzureAnswer(error.reason, error.message, error.status)
+            denied = cause_of(REQUEST, [said], step.facts)
+            if denied is not None and denied.entry in admission.ENTRIES:
+                return Stop(problem_of_cause(denied, step.facts))
             key = "KubernetesForbidden" if error.status in (401, 403) else "KubernetesRefused"
             return Stop(make_problem(key, {**step.facts, "said": error.message}))
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from activities.cluster.reach import LOOK_ELSEWHERE, see_components
-from activities.extension.protected_settings import references_possible, without_protected
+from activities.extension.protected_settings import without_protected
 from activities.runtime.dependents import user_of_cluster
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork
-from activities.runtime.undo import attaches, made_by
-from domain.arm_ids import EXTENSION
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
 from domain.cluster.components import INSTALLED, UPDATED, Report, Seen, reports_in, waiting_pods
 from domain.extension.failure import answers_of
-from domain.extension.wanted import ENSURE, UPDATE, Wanted
+from domain.extension.wanted import UPDATE, Wanted
 from domain.operation.outcomes import Again, Finding, Outcome
 from domain.operation.record import Intent
 from domain.problems import AzureAnswer, Problem
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.kubernetes.api import KubernetesError, Unreachable
+from gateways.kubernetes.run_command import StillRunning
+
+logger = logging.getLogger(__name__)
 
 # Codes of problems that say less than the cluster itself may.
 _SAY_LITTLE = frozenset({"HealthCheckFailed", "ExtensionTimedOut", "ExtensionFailed"})
@@ -63,10 +66,15 @@ def with_evidence(step: StepAtWork, problem: Problem, *, updated: bool) -> tuple
         return problem, ()
     try:
         seen = see_components(step.operation.cluster)
+    except (SlotsTaken, StillRunning):
+        raise  # Nothing is wrong with the cluster: the step asks again.
     except (ArmError, KubernetesError) as error:
         seen = Unreachable(
             f"its API answered {error}" if isinstance(error, KubernetesError) else f"Azure answered {error}"
         )
+    except Exception as error:  # An answer in a shape that nobody foresaw: the failure itself is to be told.
+        logger.warning("%s: the cluster's components were not understood", step.call.operation, exc_info=True)
+        seen = Unreachable(f"its answer was not understood ({type(error).__name__})")
     if isinstance(seen, Unreachable):
         message = f"What the extension's health check reports cannot be seen: {seen.reason}."
         return problem, (Finding(_CHECK, "unknown", message, seen.remedy or LOOK_ELSEWHERE, problem.command),)
@@ -90,9 +98,9 @@ def _with_pods(problem: Problem, seen: Seen) -> Problem:
     return replace(problem, message=f"{problem.message} In the cluster: {'; '.join(pods)}.") if pods else problem
 
 
-def left_failed(step: StepAtWork, found: Mapping[str, Any]) -> Problem:
+def left_failed(step: StepAtWork, protected: Mapping[str, str], found: Mapping[str, Any]) -> Problem:
     """What is to be done about an extension that had failed before: the old cause is its history, not today's."""
-    before = why_failed(step, references_possible(step.operation), found)
+    before = why_failed(step, protected, found)
     name = str(found.get("name") or found.get("id")).rsplit("/", 1)[-1]
     words = {**step.facts, "extension": name, "history": before.message[:_LONGEST]}
     return make_problem("ExtensionLeftFailed", words, before.azure)
@@ -101,16 +109,10 @@ def left_failed(step: StepAtWork, found: Mapping[str, Any]) -> Problem:
 def may_be_replaced(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> bool:
     """Whether the request allows to delete an extension that had failed before, and to install it again.
 
-    It does where it allows changes (manage=update), or where an operation of this app installed it; never while
-    something relies on it, nor where settings would be lost that nobody can read. Raises ArmError.
+    It does where it allows changes (manage=update), unless something relies on it, or settings would be lost that
+    nobody can read. Raises ArmError.
     """
-    if found is None or not has_failed(found):
-        return False
-    cluster, target = step.operation.cluster, str(found.get("id")).lower()
-    ours = wanted.manage == ENSURE and any(
-        target == made.lower() for maker in attaches(step.operation, cluster) for made in made_by(maker, (EXTENSION,))
-    )
-    if wanted.manage != UPDATE and not ours:
+    if found is None or not has_failed(found) or wanted.manage != UPDATE or last_sent(step) is not None:
         return False
     protected = (found.get("properties") or {}).get("configurationProtectedSettings")
     return not protected and user_of_cluster(step.operation) is None

@@ -26,6 +26,7 @@ from activities.extension.protected_settings import (
     protected_problem,
     protected_settings,
     references,
+    references_possible,
     references_sent,
 )
 from activities.extension.update import update_extension
@@ -108,7 +109,7 @@ def install_extension(step: StepAtWork) -> Outcome:
         return _change(step, wanted, None if sent.action == "create" else found)
     if sent is not None and _got_through(sent, wanted, found):
         return _earlier_attempt(step, wanted, found, sent)
-    if changing and sent is None and may_be_replaced(step, wanted, found):
+    if changing and may_be_replaced(step, wanted, found):
         return delete_failed(step, found)
     if is_being_replaced(step) and is_deleting(found):
         return Again(_REMOVAL_PAUSE, REMOVING)
@@ -327,7 +328,7 @@ def _settings_refused(step: StepAtWork, failed: list[Finding]) -> Problem:
 
 def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Stop | Again | None:
     if has_failed(found):
-        return Stop(left_failed(step, found))
+        return Stop(left_failed(step, references_possible(step.operation), found))
     state = state_of(found)
     if state != "succeeded":
         return Again(_HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")

@@ -97,6 +97,17 @@ class Sample:
         return AzureAnswer(self.code, self.message, self.status)
 
 
+COMPUTE_MADE, EXTENSION_MADE = "compute", "extension"
+
+
+@dataclass(frozen=True)
+class Without:
+    """A remedy that holds once something the operation made is reverted: ``of`` is COMPUTE_MADE or EXTENSION_MADE."""
+
+    of: str
+    remedy: str
+
+
 @dataclass(frozen=True)
 class Entry:
     """One failure. ``code`` is Moor's; entries that share a code tell themselves apart by ``variant``.
@@ -106,7 +117,7 @@ class Entry:
 
     ``vague`` is GUESS or WRAPPER where the words may stand around a cause that is further in. ``ruled_out_by`` are
     checks of preflight: when all of them have passed in the operation, the entry blames what was seen to be right, and
-    is not chosen. ``undone_remedy`` and ``undone_command`` hold once what the operation made has been reverted.
+    is not chosen. ``without`` is the remedy once the operation has reverted what it made.
     """
 
     code: str
@@ -121,8 +132,7 @@ class Entry:
     documentation: str | None = None
     vague: str | None = None
     ruled_out_by: tuple[str, ...] = ()
-    undone_remedy: str | None = None
-    undone_command: str | None = None
+    without: Without | None = None
 
     @property
     def key(self) -> str:

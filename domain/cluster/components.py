@@ -16,6 +16,14 @@ from domain.extension.wanted import is_on
 NAMESPACE = "azureml"
 HEALTH_CHECK = "arcml-healthcheck"
 ROUTER = "azureml-fe"
+# By the ends of their names: the first part is the extension's.
+_AUXILIARY = (
+    "kube-state-metrics",
+    "prometheus-operator",
+    "prometheus-prom-prometheus",
+    "metrics-controller-manager",
+    "dcgm-exporter",
+)
 DEPLOYMENT, DAEMON_SET, STATEFUL_SET = "Deployment", "DaemonSet", "StatefulSet"
 LOAD_BALANCER = "LoadBalancer"
 
@@ -71,11 +79,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Health:
-    """``trouble`` says what is not as it should be yet; ``codes`` are what the health check reports, worst first."""
+    """``trouble`` says what is not as it should be yet; ``codes`` are what the health check reports, worst first.
+
+    ``lesser`` is what is wrong with components that nobody's job or endpoint needs; ``starting``: one of those exists
+    and is not available, which time may mend.
+    """
 
     expected: int
     trouble: tuple[str, ...]
     codes: tuple[str, ...] = field(default=())
+    lesser: tuple[str, ...] = field(default=())
+    starting: bool = False
 
     @property
     def ready(self) -> bool:
@@ -108,23 +122,34 @@ def expected(extension: str, settings: Mapping[str, str], *, connected: bool) ->
     return [*found, (STATEFUL_SET, "prometheus-prom-prometheus")]
 
 
+def is_auxiliary(name: str) -> bool:
+    """Whether a component only gathers metrics: jobs and endpoints run without it (AML-Kubernetes issue 300)."""
+    return name.endswith(_AUXILIARY)
+
+
 def judge(seen: Seen, extension: str, settings: Mapping[str, str], *, connected: bool) -> Health:
     """Whether the components exist and are available, no pod loops, and the router has its address."""
     wanted = expected(extension, settings, connected=connected)
     there = {(w.kind, w.name): w for w in seen.workloads}
-    trouble = []
+    trouble: list[str] = []
+    lesser: list[str] = []
+    starting = False
+    auxiliary = [name for _, name in wanted if is_auxiliary(name)]
     for kind, name in wanted:
         found = there.get((kind, name))
+        which = lesser if name in auxiliary else trouble
         if found is None:
-            trouble.append(f"{kind} {name} is not there")
+            which.append(f"{kind} {name} is not there")
         elif found.available < found.wanted:
-            trouble.append(f"{kind} {name} has {found.available} of {found.wanted} available")
-    trouble += [f"pod {pod.name} is in {wait}" for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
+            which.append(f"{kind} {name} has {found.available} of {found.wanted} available")
+            starting = starting or which is lesser
+    for pod, text in _waits(seen):
+        (lesser if any(pod.startswith(f"{name}-") for name in auxiliary) else trouble).append(text)
     if is_on(settings, "enableInference"):
         trouble += _router_trouble(seen.router, settings)
     codes = reported(seen.reports)
     trouble += [f"the health check reports {code}" for code in codes if code < _FIRST_DIAGNOSTIC]
-    return Health(len(wanted), tuple(trouble), codes)
+    return Health(len(wanted), tuple(trouble), codes, tuple(lesser), starting)
 
 
 def reported(reports: Mapping[str, str] | None) -> tuple[str, ...]:
@@ -174,7 +199,12 @@ def _codes_in(text: str) -> list[Report]:
 
 def waiting_pods(seen: Seen) -> tuple[str, ...]:
     """Pods that wait for what time alone does not mend, and for what."""
-    return tuple(f"pod {pod.name} is in {wait}" for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS)
+    return tuple(text for _, text in _waits(seen))
+
+
+def _waits(seen: Seen) -> list[tuple[str, str]]:
+    waits = [(pod.name, wait) for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
+    return [(name, f"pod {name} is in {wait}") for name, wait in waits]
 
 
 def router_address(seen: Seen) -> str | None:

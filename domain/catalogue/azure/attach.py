@@ -12,8 +12,10 @@ from domain.catalogue.entry import (
     AT_WORKSPACE,
     ATTACH,
     ATTACH_GUIDE,
+    COMPUTE_MADE,
     DEPLOY_GUIDE,
     ENDPOINT,
+    EXTENSION_MADE,
     GUESS,
     JOB,
     SHOW_EXTENSION,
@@ -23,6 +25,7 @@ from domain.catalogue.entry import (
     Entry,
     Match,
     Sample,
+    Without,
     coded,
     passed,
     worded,
@@ -143,6 +146,9 @@ INTERNAL = (
         cause="Azure ML failed inside. Workspace {workspace} has a system-assigned identity, so that a missing role, "
         "the usual cause, is ruled out.",
         remedy="Detach the compute and attach again; if it fails again, open a support ticket with the correlation id.",
+        without=Without(
+            COMPUTE_MADE, "Start the attach again; if it fails again, open a support ticket with the correlation id."
+        ),
         command=_DETACH,
         on=(
             Match(text=r"internal ?server", given=("system_assigned_workspace",), unless=("cross_subscription",)),
@@ -159,6 +165,9 @@ INTERNAL = (
         cause="Azure ML failed inside. The identity of workspace {workspace} has the roles that it needs on cluster "
         "{cluster}, so that a missing role, the usual cause, is ruled out.",
         remedy="Detach the compute and attach again; if it fails again, open a support ticket with the correlation id.",
+        without=Without(
+            COMPUTE_MADE, "Start the attach again; if it fails again, open a support ticket with the correlation id."
+        ),
         command=_DETACH,
         # azure-sdk-for-python issue 33480.
         on=(
@@ -205,6 +214,7 @@ COMPUTE = (
         cause="Azure ML cannot get the compute's information from cluster {cluster}: the cluster or the extension does "
         "not answer.",
         remedy=f"See that cluster and extension are healthy. {_REATTACH}",
+        without=Without(COMPUTE_MADE, "See that the cluster is healthy, then start the attach again."),
         command=SHOW_EXTENSION,
         on=(coded("GenericComputeError"), worded(r"failed to get compute information")),
         samples=(Sample("GenericComputeError", "Failed to get compute information."),),
@@ -226,6 +236,7 @@ COMPUTE = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="What Azure ML holds about compute {compute} is not valid.",
         remedy=_REATTACH,
+        without=Without(COMPUTE_MADE, "Start the attach again, with the same name and namespace."),
         command=_DETACH,
         on=(coded("InvalidComputeInformation"), worded(r"compute information is invalid")),
         samples=(Sample("InvalidComputeInformation", "The compute information is invalid."),),
@@ -237,6 +248,7 @@ COMPUTE = (
         cause="Azure ML finds neither a relay nor an AKS configuration for compute {compute}: it does not know how to "
         "reach the cluster.",
         remedy=_REATTACH,
+        without=Without(COMPUTE_MADE, "Start the attach again, with the same name and namespace."),
         command=_DETACH,
         on=(coded("InvalidComputeNoKubernetesConfiguration"), worded(r"compute kubeconfig is invalid")),
         samples=(Sample("InvalidComputeNoKubernetesConfiguration", "The compute kubeconfig is invalid."),),
@@ -247,6 +259,7 @@ COMPUTE = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Compute {compute} is used before its attach has ended, or although its attach has failed.",
         remedy="Wait until the compute is Succeeded; one that has Failed does not recover: detach and attach again.",
+        without=Without(COMPUTE_MADE, "Start the attach again."),
         command=_SHOW_COMPUTE,
         on=(coded("ComputeResourceNotCreated"), worded(r"compute.* not in (a )?'?succeeded'? state")),
         samples=(Sample("ComputeResourceNotCreated", "The compute resource is not in Succeeded state.", quoted=False),),
@@ -289,6 +302,7 @@ COMPUTE = (
         "reach that cluster.",
         remedy="Delete the extension and install it with relayserver.enabled=true and the relay's connection string, "
         "then attach again.",
+        without=Without(EXTENSION_MADE, "Start the attach again: it installs the extension with a relay."),
         command=f"az k8s-extension delete --name {{extension}} {AT_CLUSTER}",
         # AML-Kubernetes issue 75.
         on=(worded(r"relay resource id or connection string"),),
@@ -300,6 +314,7 @@ COMPUTE = (
         cause="The extension's managed identity is not assigned to the node pools (scale sets) of cluster {cluster}, "
         "so that its pods get no token.",
         remedy="Reinstall the extension, then see that the scale sets of the node resource group list its identity.",
+        without=Without(EXTENSION_MADE, "Start the attach again: it installs the extension once more."),
         command=f"az k8s-extension show --name {{extension}} {AT_CLUSTER} --query aksAssignedIdentity",
         # azure-sdk-for-python issue 33451.
         on=(
@@ -321,6 +336,7 @@ GENERIC = Entry(
     situations=(ATTACH,),
     cause="Azure ML did not attach the cluster: {said}",
     remedy="Detach the failed compute, remove the cause, then attach again.",
+    without=Without(COMPUTE_MADE, "Remove the cause, then start the attach again."),
     command=_SHOW_COMPUTE,
     documentation=TROUBLESHOOT_COMPUTE,
 )

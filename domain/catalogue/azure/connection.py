@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from domain.catalogue.entry import (
     ATTACH,
+    COMPUTE_MADE,
     ENDPOINT,
+    EXTENSION_MADE,
     JOB,
     PODS,
     TROUBLESHOOT_COMPUTE,
@@ -17,6 +19,7 @@ from domain.catalogue.entry import (
     Entry,
     Match,
     Sample,
+    Without,
     coded,
     passed,
     worded,
@@ -109,6 +112,7 @@ ENTRIES = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Cluster {cluster} does not exist any more.",
         remedy="Detach the compute; attach a cluster that exists.",
+        without=Without(COMPUTE_MADE, "Attach a cluster that exists."),
         command=_SHOW_CLUSTER,
         on=(coded("ClusterNotFound"), worded(r"cannot f(ou|i)nd kubernetes cluster")),
         samples=(Sample("ClusterNotFound", "Cannot found Kubernetes cluster."),),
@@ -120,6 +124,7 @@ ENTRIES = (
         cause="The extension's service on cluster {cluster} has no pods behind it (azureml-ingress-nginx-controller), "
         "or the extension is not there.",
         remedy="See that the extension is Succeeded and that its pods run; if not, reinstall it, then try again.",
+        without=Without(EXTENSION_MADE, "Start the attach again: it installs the extension once more."),
         command=PODS,
         on=(coded("ClusterServiceNotFound"), worded(r"azureml extension service not found")),
         samples=(Sample("ClusterServiceNotFound", "AzureML extension service not found in cluster."),),
@@ -161,6 +166,7 @@ ENTRIES = (
         cause="Azure ML's calls do not get through to the extension on cluster {cluster}: relayserver (Arc) or gateway "
         "is down.",
         remedy=f"See that the pods relayserver and gateway run. {_REATTACH}",
+        without=Without(COMPUTE_MADE, "See that the cluster is healthy, then start the attach again."),
         command="kubectl get deployments relayserver gateway --namespace azureml --ignore-not-found",
         on=(coded("InferencingClientCallFailed"), worded(r"extension is not connectable")),
         samples=(Sample("InferencingClientCallFailed", "The k8s-extension is not connectable.", quoted=False),),

@@ -10,6 +10,7 @@ from domain.catalogue.entry import (
     AT_CLUSTER,
     DEPLOY_GUIDE,
     EXTENSION,
+    EXTENSION_MADE,
     PODS,
     SHOW_EXTENSION,
     TROUBLESHOOT_EXTENSION,
@@ -17,6 +18,7 @@ from domain.catalogue.entry import (
     Entry,
     Match,
     Sample,
+    Without,
     coded,
     worded,
 )
@@ -217,6 +219,10 @@ ENTRIES = (
         "find no node.",
         remedy="See which pods do not run and why; on Arc, upgrade the agents. Delete the failed extension, then "
         + _AGAIN,
+        without=Without(
+            EXTENSION_MADE,
+            "See that the cluster has room and can pull images; on Arc, upgrade the agents. Then attach again.",
+        ),
         command=PODS,
         on=(worded(r"timed out|status (is )?not populated"),),
         samples=(
@@ -231,6 +237,10 @@ ENTRIES = (
         situations=(EXTENSION,),
         cause="The extension's health check found a critical error on cluster {cluster} before it installed anything.",
         remedy="Read the reports: the code in them (E40001 and so on) is explained in this catalogue.",
+        without=Without(
+            EXTENSION_MADE,
+            "Start the attach again with onFailure=keep; when it fails again, read the reports, which stay then.",
+        ),
         command=REPORTS,
         on=(worded(r"pod healthcheck failed|failed pre-(install|upgrade|delete)"),),
         samples=(Sample("ExtensionOperationFailed", "failed pre-install: pod healthcheck failed"),),
@@ -317,6 +327,7 @@ GENERIC = Entry(
     situations=(EXTENSION,),
     cause="The extension is not installed: {said}",
     remedy="Remove the cause, delete the failed extension, then start the attach again.",
+    without=Without(EXTENSION_MADE, "Remove the cause, then start the attach again."),
     command=SHOW_EXTENSION,
     documentation=TROUBLESHOOT_EXTENSION,
 )

@@ -72,6 +72,19 @@ def test_errors_of_the_api_are_outcomes(error: KubernetesError, code: str | None
         assert outcome.problem.code == code
 
 
+@pytest.mark.parametrize("status", [403, 422, 400])
+def test_r31_a_policy_that_refuses_what_moor_makes_is_named(status: int) -> None:
+    text = 'admission webhook "validation.gatekeeper.sh" denied the request: [must-have-owner] label owner is missing'
+
+    @guarded
+    def work(step: StepAtWork) -> Outcome:
+        raise KubernetesError(status, "Forbidden", text)
+
+    outcome = work(at_work("ensure_namespace"))
+    assert isinstance(outcome, Stop)
+    assert (outcome.problem.code, "must-have-owner" in outcome.problem.message) == ("DeniedInCluster", True)
+
+
 def test_a_look_says_what_is_seen_or_that_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     reached(monkeypatch, PRIVATE)
     assert read_api(CLUSTER, lambda api: "seen", lambda why: why.reason) == "it is private"
