@@ -6,12 +6,13 @@ Everything here raises SlotsTaken while others are in clusters: the step asks ag
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
-from activities.runtime.slots import into
+from activities.runtime.slots import SlotsTaken, into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
 from domain.catalogue.azure import admission
@@ -25,6 +26,9 @@ from gateways.azure.arm import ArmError
 from gateways.kubernetes import connection, reader
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 from gateways.kubernetes.reader import Answer
+from gateways.kubernetes.run_command import StillRunning
+
+logger = logging.getLogger(__name__)
 
 # Preflight has seen this API: it gets a minute to answer again.
 ATTEMPTS = 4
@@ -125,6 +129,24 @@ def see_components(cluster: ArmId) -> Seen | Unreachable:
     """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError."""
     with into(cluster):
         return reader.components(cluster)
+
+
+def see_evidence(cluster: ArmId) -> Seen | Unreachable:
+    """Namespace azureml, for what it says of a failure: whatever keeps that from being seen is no other failure.
+
+    Raises StillRunning while a command in the cluster has not ended.
+    """
+    try:
+        return see_components(cluster)
+    except (SlotsTaken, StillRunning):
+        raise  # Nothing is wrong with the cluster: the step asks again.
+    except KubernetesError as error:
+        return Unreachable(f"its API answered {error}")
+    except ArmError as error:
+        return Unreachable(f"Azure answered {error}")
+    except Exception as error:  # An answer in a shape that nobody foresaw.
+        logger.warning("what is in %s was not understood", cluster.name, exc_info=True)
+        return Unreachable(f"its answer was not understood ({type(error).__name__})")
 
 
 def see_namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:

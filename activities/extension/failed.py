@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from activities.cluster.reach import LOOK_ELSEWHERE, see_components
+from activities.cluster.reach import LOOK_ELSEWHERE, see_evidence
 from activities.extension.protected_settings import without_protected
 from activities.runtime.dependents import user_of_cluster
-from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork
 from domain.catalogue import entry as catalogue
 from domain.catalogue.explain import explain, make_problem
@@ -21,11 +19,7 @@ from domain.operation.outcomes import Again, Finding, Outcome
 from domain.operation.record import Intent
 from domain.problems import AzureAnswer, Problem
 from gateways.azure import arm
-from gateways.azure.arm import ArmError
-from gateways.kubernetes.api import KubernetesError, Unreachable
-from gateways.kubernetes.run_command import StillRunning
-
-logger = logging.getLogger(__name__)
+from gateways.kubernetes.api import Unreachable
 
 # Codes of problems that say less than the cluster itself may.
 _SAY_LITTLE = frozenset({"HealthCheckFailed", "ExtensionTimedOut", "ExtensionFailed"})
@@ -64,17 +58,7 @@ def with_evidence(step: StepAtWork, problem: Problem, *, updated: bool) -> tuple
     """
     if problem.code not in _SAY_LITTLE or step.out_of_time:
         return problem, ()
-    try:
-        seen = see_components(step.operation.cluster)
-    except (SlotsTaken, StillRunning):
-        raise  # Nothing is wrong with the cluster: the step asks again.
-    except (ArmError, KubernetesError) as error:
-        seen = Unreachable(
-            f"its API answered {error}" if isinstance(error, KubernetesError) else f"Azure answered {error}"
-        )
-    except Exception as error:  # An answer in a shape that nobody foresaw: the failure itself is to be told.
-        logger.warning("%s: the cluster's components were not understood", step.call.operation, exc_info=True)
-        seen = Unreachable(f"its answer was not understood ({type(error).__name__})")
+    seen = see_evidence(step.operation.cluster)
     if isinstance(seen, Unreachable):
         message = f"What the extension's health check reports cannot be seen: {seen.reason}."
         return problem, (Finding(_CHECK, "unknown", message, seen.remedy or LOOK_ELSEWHERE, problem.command),)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from activities.cluster import reach
 from activities.extension import failed, install
 from activities.extension.failed import left_failed, may_be_replaced, why_failed, with_evidence
 from activities.extension.install import extension_ready, install_extension, outlook
@@ -68,7 +69,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[str]:
             raise answer
         return answer
 
-    monkeypatch.setattr(failed, "see_components", see)
+    monkeypatch.setattr(reach, "see_components", see)
     return looked
 
 

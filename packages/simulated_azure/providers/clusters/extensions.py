@@ -261,4 +261,6 @@ def _failed(world: World, operation: Operation, at: float, error: ArmError) -> N
         ],
         "errorInfo": script.get("errorInfo") or error.error(),
     }
+    if resource["body"]["properties"]["extensionType"].lower() == EXTENSION_TYPE and "healthcheck" in error.message:
+        kubernetes_cluster.keep_reports(world, resource["id"], at, error.message, update=verb == "Update")
     resources.save(world, resource)
