@@ -74,7 +74,7 @@ from domain.preflight.facts import ExtensionFacts
 from domain.problems import AzureAnswer, Problem
 from gateways import clock
 from gateways.azure import arm
-from gateways.azure.extensions import find_extension
+from gateways.azure.extensions import find_extension, offers_type
 from gateways.azure.long_running import WAITING, poll
 from gateways.settings import read_settings
 from gateways.storage import claims
@@ -141,6 +141,8 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     lost = protected_problem(step.operation, found, step.facts) if change is not None and found is not None else None
     if lost is not None:
         return ExtensionFacts(problem=lost), None
+    if found is None and offers_type(step.operation.cluster) is False:
+        return ExtensionFacts(problem=make_problem("ExtensionTypeNotInRegion", step.facts)), None
     waits = unready.detail if isinstance(unready, Again) else None
     if change is not None:
         done = "installed" if change.action == "create" else "changed"

@@ -8,6 +8,12 @@ from typing import Any
 from domain.arm_ids import EXTENSION, ArmId
 from domain.extension.wanted import EXTENSION_TYPE
 from gateways.azure import arm
+from gateways.azure.arm import ArmError
+
+_TYPES = "Microsoft.KubernetesConfiguration/extensionTypes"
+# The types are in preview versions only
+# (https://learn.microsoft.com/rest/api/kubernetesconfiguration/extension-types/extension-types).
+_TYPES_API = "2023-05-01-preview"
 
 
 def find_extension(cluster: ArmId) -> Mapping[str, Any] | None:
@@ -16,3 +22,16 @@ def find_extension(cluster: ArmId) -> Mapping[str, Any] | None:
         if str((item.get("properties") or {}).get("extensionType") or "").lower() == EXTENSION_TYPE.lower():
             return {**item, "id": arm.listed_id(item, EXTENSION, cluster)}
     return None
+
+
+def offers_type(cluster: ArmId) -> bool | None:
+    """Whether Azure offers the extension of our type for the cluster, in its region; None when it does not say."""
+    try:
+        names = [
+            str(each.get("name") or "").lower()
+            for each in arm.items(f"{cluster}/providers/{_TYPES}", _TYPES_API)
+            if isinstance(each, Mapping)
+        ]
+    except ArmError:
+        return None  # A preview: what it refuses, the installation tells.
+    return EXTENSION_TYPE.lower() in names if names else None

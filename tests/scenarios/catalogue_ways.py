@@ -33,7 +33,7 @@ UNMET = {
     "ComputeMissing": "a job is submitted only once the compute is seen to be there",
     "AttachAcrossSubscriptions": "a request across subscriptions is refused before it becomes an operation",
     "GroupNameEndsWithHyphen": "the job's words count only in a workspace that preflight names already",
-    "ExtensionNeedsManagedIdentity": "preflight names a service principal, and where it sees none these words are doubted",
+    "ExtensionNeedsManagedIdentity": "preflight finds it first; where it does not, these words are doubted",
     "RoleAssignmentExists": "that an assignment is there already is success",
 }
 
