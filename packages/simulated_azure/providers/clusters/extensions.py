@@ -297,6 +297,7 @@ def _failed(world: World, operation: Operation, at: float, error: ArmError) -> N
         ],
         "errorInfo": script.get("errorInfo") or error.error(),
     }
-    if resource["body"]["properties"]["extensionType"].lower() == EXTENSION_TYPE and "healthcheck" in error.message:
-        kubernetes_cluster.keep_reports(world, resource["id"], at, error.message, update=verb == "Update")
+    said = str(error.error())
+    if resource["body"]["properties"]["extensionType"].lower() == EXTENSION_TYPE and "healthcheck" in said:
+        kubernetes_cluster.keep_reports(world, resource["id"], at, said, update=verb == "Update")
     resources.save(world, resource)

@@ -9,7 +9,6 @@ import pytest
 from packages.simulated_azure.control.client import SimulatedAzure
 from packages.simulated_azure.tests.world import (
     CLUSTER,
-    CLUSTER,
     EXTENSION,
     EXTENSION_SETTINGS,
     extension_body,
@@ -81,12 +80,11 @@ def test_r23_a_region_may_lack_the_extension_type(azure: SimulatedAzure) -> None
 def test_r17_a_failed_health_check_leaves_its_reports_until_the_extension_is_deleted(azure: SimulatedAzure) -> None:
     settings = {**EXTENSION_SETTINGS, "enableInference": "True", "inferenceRouterServiceType": "LoadBalancer"}
     finished(azure, azure.arm("PUT", EXTENSION, extension_body(configurationSettings=settings)))
-    path = "/api/v1/namespaces/azureml/configmaps/arcml-healthcheck"
-    reports = azure.kubernetes(CLUSTER).get(path)
-    assert reports is not None
+    (reports,) = azure.kubernetes(CLUSTER).objects("configmaps", "azureml")
+    assert reports["metadata"]["name"] == "arcml-healthcheck"
     assert "E40007" in reports["data"]["reports-pre-install"]
     finished(azure, azure.arm("DELETE", EXTENSION))
-    assert azure.kubernetes(CLUSTER).get(path) is None
+    assert azure.kubernetes(CLUSTER).objects("configmaps", "azureml") == []
 
 
 def test_inference_without_tls_when_asked_for(azure: SimulatedAzure) -> None:
