@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from domain.arm_ids import EXTENSION, ArmId
 from domain.extension.wanted import EXTENSION_TYPE
 from gateways.azure import arm
-from gateways.azure.arm import ArmError
 
+logger = logging.getLogger(__name__)
 _TYPES = "Microsoft.KubernetesConfiguration/extensionTypes"
 # The types are in preview versions only
 # (https://learn.microsoft.com/rest/api/kubernetesconfiguration/extension-types/extension-types).
@@ -32,6 +33,7 @@ def offers_type(cluster: ArmId) -> bool | None:
             for each in arm.items(f"{cluster}/providers/{_TYPES}", _TYPES_API)
             if isinstance(each, Mapping)
         ]
-    except ArmError:
-        return None  # A preview: what it refuses, the installation tells.
+    except Exception as error:  # A preview, in whatever shape: what it does not tell, the installation does.
+        logger.info("the extension types of %s were not read: %s", cluster.name, type(error).__name__)
+        return None
     return EXTENSION_TYPE.lower() in names if names else None
