@@ -223,9 +223,8 @@ def _said(cluster: ArmId, words: Sequence[str], output: str, *, entra: bool) -> 
         if passes(error.status, error.code, error.message, error.inner):
             # Somebody is at work on the cluster: until that is over, what runs in it is unknown and not absent.
             pause = min(max(error.retry_after or 0.0, _PAUSE), _LONGEST_REFUSED)
-            raise StillRunning(
-                pause, f"no command can be run in the cluster yet ({error.code}: {error.message})"
-            ) from None
+            why = f"no command can be run in the cluster yet ({error.code}: {error.message[:_MOST_SAID]})"
+            raise StillRunning(pause, why) from None
         return _refused(error)
     if isinstance(answer, Unreachable):
         return answer
