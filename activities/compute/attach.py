@@ -116,7 +116,7 @@ def compute_ready(step: StepAtWork) -> Outcome:
     return Again(None, f"the compute is {found['properties'].get('provisioningState')}")
 
 
-def _failed(step: StepAtWork, problem: Problem) -> Back | Stop:
+def _failed(step: StepAtWork, problem: Problem) -> Outcome:
     """The end of an attach that failed; back to it, when a person asks for that or roles have yet to spread."""
     sent = _last_sent(step)
     if sent is not None and step.failed_before:
