@@ -50,7 +50,6 @@ GOOD: Mapping[str, Any] = {
         },
     },
     f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensions": {"value": []},
-    f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensionTypes": {"value": []},
     f"{CLUSTER_ID}/trustedAccessRoleBindings": {"value": []},
     f"{CLUSTER_ID}/providers/Microsoft.Authorization/permissions": EVERYTHING,
     f"{WORKSPACE_ID}/providers/Microsoft.Authorization/permissions": EVERYTHING,
@@ -71,7 +70,6 @@ LOST = {
     f"{PROVIDERS}/Microsoft.KubernetesConfiguration": {"providers"},
     f"{PROVIDERS}/Microsoft.ContainerService": {"providers"},
     f"{CLUSTER_ID}/trustedAccessRoleBindings": set(),
-    f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensionTypes": set(),
 }
 ALWAYS_UNKNOWN = {"outbound"}
 
