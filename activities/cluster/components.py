@@ -39,7 +39,7 @@ def components_healthy(step: StepAtWork) -> Outcome:
     if extension is None:
         return Again(None, "the extension does not show")
     cluster = step.operation.cluster
-    seen = see_components(cluster)
+    seen = see_components(cluster, last=step.out_of_time)
     if isinstance(seen, Unreachable):
         message = f"Whether the extension's components run cannot be seen: {seen.reason}."
         finding = Finding("components", "unknown", message, seen.remedy or LOOK_ELSEWHERE, PODS)

@@ -125,10 +125,18 @@ def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[U
         raise ArmError(error.status, error.reason, error.message) from error
 
 
-def see_components(cluster: ArmId) -> Seen | Unreachable:
-    """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError."""
-    with into(cluster):
-        return reader.components(cluster)
+def see_components(cluster: ArmId, *, last: bool = False) -> Seen | Unreachable:
+    """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError.
+
+    ``last``: nobody asks again; a command that has told nothing yet is as good as none then.
+    """
+    try:
+        with into(cluster):
+            return reader.components(cluster)
+    except StillRunning as running:
+        if not last:
+            raise
+        return Unreachable(str(running))
 
 
 def see_evidence(cluster: ArmId) -> Seen | Unreachable:
@@ -155,7 +163,15 @@ def see_namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:
         return reader.namespace(cluster, name)
 
 
-def see_work(cluster: ArmId, namespace: str) -> Answer:
-    """The workloads of a namespace, by the same ways; why they are unknown otherwise."""
-    with into(cluster):
-        return reader.work_in(cluster, namespace)
+def see_work(cluster: ArmId, namespace: str, *, last: bool = False) -> Answer:
+    """The workloads of a namespace, by the same ways; why they are unknown otherwise. ``last``: nobody asks again.
+
+    Raises ArmError when Azure has an outage.
+    """
+    try:
+        with into(cluster):
+            return reader.work_in(cluster, namespace)
+    except StillRunning as running:
+        if not last:
+            raise
+        return Answer(Unreachable(str(running)))

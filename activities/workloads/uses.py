@@ -69,7 +69,7 @@ def survey(step: StepAtWork) -> Outcome:
 
 def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
     """What is to be said of the cluster's own view: that there is none."""
-    found = _in_cluster(step.operation).found
+    found = _in_cluster(step.operation, last=_goes_on(step)).found
     if not isinstance(found, Unreachable):
         return ()
     message = f"What runs in the cluster itself cannot be seen: {found.reason}. The detach goes by what Azure ML says."
@@ -116,18 +116,23 @@ def _kept(uses: Sequence[Use]) -> Surveyed:
 
 def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
-        return uses_of(step.operation, target)
+        return uses_of(step.operation, target, _goes_on(step))
     except ArmError as error:
         if error.transient and step.tries < _ATTEMPTS:
             raise
         return _unknown(step, error)
 
 
-def uses_of(operation: Operation, target: str) -> list[Use]:
+def _goes_on(step: StepAtWork) -> bool:
+    """Whether the detach continues although a cluster that is busy has told nothing until the step's deadline."""
+    return step.out_of_time and policy_of(step.operation.request).jobs == FORCE
+
+
+def uses_of(operation: Operation, target: str, last: bool = False) -> list[Use]:
     """Everything that uses the compute, or may.
 
     Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree,
-    and when the compute's namespace can be none, in which nobody can look.
+    and when the compute's namespace can be none, in which nobody can look. ``last``: nobody asks the cluster again.
 
     Raises ArmError: a listing with a gap is none.
     """
@@ -137,7 +142,7 @@ def uses_of(operation: Operation, target: str) -> list[Use]:
     hidden = _hidden(operation)
     if hidden is not None:
         return [*uses, hidden]
-    answer = _in_cluster(operation)
+    answer = _in_cluster(operation, last=last)
     in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
     # While a command ran in a private cluster a job may have come.
     return (_listed(operation, target) if answer.late else uses) + in_cluster
@@ -172,11 +177,11 @@ def _hidden(operation: Operation) -> Use | None:
     return use_of_no_namespace(namespace) if namespace else None
 
 
-def _in_cluster(operation: Operation) -> Answer:
+def _in_cluster(operation: Operation, *, last: bool = False) -> Answer:
     namespace = operation.resolved.namespace
     if operation.cluster_id is None or not namespace or _hidden(operation) is not None:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return see_work(parse_arm_id(operation.cluster_id), namespace)
+    return see_work(parse_arm_id(operation.cluster_id), namespace, last=last)
 
 
 def _uses(workspace: str, target: str) -> Iterator[Use | None]:
@@ -223,7 +228,9 @@ def find_orphans(step: StepAtWork) -> Outcome:
     if gone is not None and gone.already_gone:
         return Done(detail="this operation detached nothing", skipped=True)
     try:
-        left = [use for use in uses_of(step.operation, step.operation.compute_id) if use.clear][:_KEPT]
+        # The compute is gone: a cluster that is busy until the deadline fails nothing.
+        found = uses_of(step.operation, step.operation.compute_id, step.out_of_time)
+        left = [use for use in found if use.clear][:_KEPT]
     except ArmError as error:
         if error.transient and step.tries < _ATTEMPTS:
             raise

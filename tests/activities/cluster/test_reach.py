@@ -17,8 +17,9 @@ from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import connection
+from gateways.kubernetes import connection, reader
 from gateways.kubernetes.api import KubernetesError, Unreachable
+from gateways.kubernetes.run_command import StillRunning
 from tests.activities.making import FakeApi, at_work, reached
 from tests.making import CLUSTER_ID
 
@@ -148,3 +149,20 @@ def test_there_is_no_other_way_into_a_cluster() -> None:
         tree = ast.parse((activities / name).read_text("utf-8"))
         used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "reader"}
         assert used <= {"legacy", "legacy_objects"}
+
+
+def test_r2_a_command_that_tells_nothing_is_waited_for_until_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: Any) -> Any:
+        raise StillRunning(10.0, "no command can be run in the cluster yet (OperationNotAllowed: Updating)")
+
+    monkeypatch.setattr(reader, "work_in", busy)
+    monkeypatch.setattr(reader, "components", busy)
+    for look in (
+        lambda last: see_work(CLUSTER, "ml", last=last).found,
+        lambda last: see_components(CLUSTER, last=last),
+    ):
+        with pytest.raises(StillRunning):
+            look(False)
+        found = look(True)
+        assert isinstance(found, Unreachable)
+        assert "OperationNotAllowed" in found.reason
