@@ -25,7 +25,7 @@ from domain.catalogue.entry import (
 
 _AGAIN = "start the operation again."
 # How Helm names an object that it finds and that is another release's.
-_KIND = r'(?<!in )\b(?P<kind>\w+) "(?P<object>[\w.:-]+)"'
+_KIND = r'(?<!in )\b(?P<kind>\w+) \\*"(?P<object>[\w.:-]+)\\*"'
 _CANNOT = r"exists and cannot be imported"
 _OWNED = (
     "Label and annotate it for Helm, delete it if nobody uses it, or set installVolcano=False or installPromOp=False "
@@ -109,7 +109,7 @@ ENTRIES = (
         "installation, which Helm does not take over.",
         remedy=_OWNED,
         command="kubectl get {resource} {object} --namespace {owner_namespace} --output yaml",
-        on=(worded(rf'{_KIND} in namespace "(?P<owner_namespace>[\w.-]+)" {_CANNOT}'),),
+        on=(worded(rf'{_KIND} in namespace \\*"(?P<owner_namespace>[\w.-]+)\\*" {_CANNOT}'),),
         samples=(
             Sample(
                 "ExtensionOperationFailed",
@@ -130,7 +130,7 @@ ENTRIES = (
         remedy=_OWNED,
         command="kubectl get {resource} {object} --output yaml",
         on=(
-            worded(rf'{_KIND}( in namespace "")? {_CANNOT}'),
+            worded(rf'{_KIND}( in namespace \\*"\\*")? {_CANNOT}'),
             worded(
                 r"existing resource conflict: namespace: ?, name: (?P<object>[\w.:-]+), existing_kind: [^,]*, "
                 r"Kind=(?P<kind>\w+)"
@@ -197,7 +197,13 @@ ENTRIES = (
         f"and that the cluster's outbound connections reach the hosts that Azure Arc needs; then {_AGAIN}",
         command="kubectl get pods --namespace azure-arc --output wide",
         # ARO-Landing-Zone-Accelerator issue 95.
-        on=(worded(r"(unable to get|did not (get|receive)|no) (a )?response from the (\w+ )?agents?\b"),),
+        on=(
+            worded(
+                r"\b(unable to (get|receive)|did not (get|receive)|failed to get|no) (a |any )?"
+                r"(response|status|heartbeat) from (the )?([\w-]+ )?agents?\b"
+                r"|\bagents? (is|are) (not (reachable|connected|responding)|offline|unresponsive)"
+            ),
+        ),
         samples=(Sample("ExtensionOperationFailed", "Unable to get response from the Agent in time", quoted=False),),
         documentation="https://learn.microsoft.com/azure/azure-arc/kubernetes/network-requirements",
     ),

@@ -234,6 +234,7 @@ HELM = "Unable to continue with install: {} exists and cannot be imported into t
     ("text", "command"),
     [
         (HELM.format('ClusterRole "x" in namespace ""'), "kubectl get clusterrole x --output yaml"),
+        (HELM.format(r"ClusterRole \"x\" in namespace \"\""), "kubectl get clusterrole x --output yaml"),
         (HELM.format('PriorityClass "high" in namespace ""'), "kubectl get priorityclass high --output yaml"),
         (
             HELM.format('ServiceAccount "volcano" in namespace "azureml"'),
@@ -256,8 +257,17 @@ def test_r21_kind_and_name_of_the_conflict_are_those_of_the_text(text: str, comm
     assert command.split()[3] in problem.message
 
 
-def test_r22_agents_that_do_not_answer_are_named_with_the_way_out() -> None:
-    problem = explain(EXTENSION, [AzureAnswer("X", "Unable to get response from the Agent in time")], FACTS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unable to get response from the Agent in time",
+        "Unable to get a response from the config agent",
+        "No heartbeat from the agents",
+        "The extension failed: agents are offline",
+    ],
+)
+def test_r22_agents_that_do_not_answer_are_named_with_the_way_out(text: str) -> None:
+    problem = explain(EXTENSION, [AzureAnswer("X", text)], FACTS)
     assert problem.code == "ArcAgentsSilent"
     assert "agents" in problem.message
     assert "outbound" in str(problem.remedy)
