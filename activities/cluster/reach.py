@@ -128,7 +128,7 @@ def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[U
 def see_components(cluster: ArmId, *, last: bool = False) -> Seen | Unreachable:
     """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError.
 
-    ``last``: nobody asks again; a command that has told nothing yet is as good as none then.
+    ``last``: nobody asks again; a command that has answered nothing yet is as good as none then.
     """
     try:
         with into(cluster):

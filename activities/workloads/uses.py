@@ -124,7 +124,7 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
 
 
 def _goes_on(step: StepAtWork) -> bool:
-    """Whether the detach continues although a cluster that is busy has told nothing until the step's deadline."""
+    """Whether the detach continues although a cluster that is busy has answered nothing until the step's deadline."""
     return step.out_of_time and policy_of(step.operation.request).jobs == FORCE
 
 
