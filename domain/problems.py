@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from domain.inner_errors import errors_in
 from domain.redaction import scrub
 
 
@@ -53,15 +55,31 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
 
 def answers_in(error: Mapping[str, Any], status: int | None = 200) -> list[AzureAnswer]:
     """An error object of Azure and the errors inside it, outermost first; empty when it says nothing."""
-    answers = []
-    if error.get("code") or error.get("message"):
-        answers.append(AzureAnswer(_text(error.get("code")), _text(error.get("message")), status))
-    inner = error.get("details")
-    for detail in [*(inner if isinstance(inner, list) else []), error.get("innererror"), error.get("innerError")]:
-        if isinstance(detail, Mapping):
-            answers += answers_in(detail, status)
-    return answers
+    return [AzureAnswer(said.code, said.message, status) for said in errors_in(error)]
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+# Wrappers: what they say is that something is wrong.
+_SAYS_NOTHING = re.compile(
+    r"\W*(?:(?:received|there was|an?|the|this|your|azure)\s+){0,3}(?:"
+    r"(?:unexpected |internal |unknown |unhandled |general |generic )?(?:internal ?)?(?:server ?)?(?:error|exception"
+    r"|failure)(?:\s+(?:has|have)?\s?(?:occurred|happened))?(?:\s+(?:while|when) processing (?:the|this|your) request)?"
+    r"|bad ?request|invalid ?request|conflict|failed|canceled|failure"
+    r"|(?:request|input|operation|deployment|resource operation)\s+(?:is|was|has|ended as|completed)\s?"
+    r"(?:an? )?(?:invalid|not valid|incorrect|failed|failure|canceled|unsuccessful|with errors?)"
+    r"|(?:one or more|multiple|some|several)\s+errors?\s+(?:(?:has|have) )?occurr?ed"
+    r"|something went wrong|no reason(?: was)? given|azure gave no reason"
+    r"|resource operation completed with terminal provisioning state '?\w{1,40}'?"
+    r"|at least one resource (?:deployment )?operation failed"
+    r"|(?:extension )?operation failed"
+    r")(?:\W+(?:please\s+)?(?:see|check|refer to|list|look at|inspect|try again|contact)\b.{0,400})?\W*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_LONGEST_WRAPPER = 600
+
+
+def says_nothing(answer: AzureAnswer) -> bool:
+    """Whether an answer only says that something failed: its words name no cause."""
+    words = (answer.message or "").strip()
+    if not words or words.lower() == (answer.code or "").lower():
+        return True
+    return len(words) <= _LONGEST_WRAPPER and _SAYS_NOTHING.match(words) is not None

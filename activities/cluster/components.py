@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,8 @@ from gateways.azure import arm
 from gateways.kubernetes.api import Unreachable
 
 _MOST_TOLD = 6
+# Seconds within which components that only gather metrics are waited for.
+_LESSER_WITHIN = 120.0
 
 
 @guarded
@@ -37,7 +39,7 @@ def components_healthy(step: StepAtWork) -> Outcome:
     if extension is None:
         return Again(None, "the extension does not show")
     cluster = step.operation.cluster
-    seen = see_components(cluster)
+    seen = see_components(cluster, last=step.out_of_time)
     if isinstance(seen, Unreachable):
         message = f"Whether the extension's components run cannot be seen: {seen.reason}."
         finding = Finding("components", "unknown", message, seen.remedy or LOOK_ELSEWHERE, PODS)
@@ -48,8 +50,10 @@ def components_healthy(step: StepAtWork) -> Outcome:
     health = judge(seen, name, settings, connected=connected)
     if not health.ready:
         return _not_ready(step, health)
+    if health.starting and _waited(step) < _LESSER_WITHIN:
+        return Again(None, _told(health.lesser))
     address = router_address(seen)
-    findings = [Finding("components", "pass", f"All {health.expected} components of the extension are available.")]
+    findings = [_components(health)]
     findings += _health_findings(step, health)
     findings += _router_findings(settings, address)
     return Done(ComponentsSeen(address or None), findings=tuple(findings))
@@ -57,13 +61,8 @@ def components_healthy(step: StepAtWork) -> Outcome:
 
 def _not_ready(step: StepAtWork, health: Health) -> Outcome:
     """Wait, and at the end say why: the health check's own explanation first, when there is one."""
-    told = [*health.trouble[:_MOST_TOLD]]
-    if len(health.trouble) > _MOST_TOLD:
-        told.append(f"{len(health.trouble) - _MOST_TOLD} more")
-    trouble = "; ".join(told)
-    started = step.record.started
-    assert started is not None
-    waited = (step.call.now - started).total_seconds()
+    trouble = _told(health.trouble)
+    waited = _waited(step)
     if waited < step.call.bound:
         return Again(None, trouble)
     words = {**step.facts, "waited": in_words(waited), "trouble": trouble}
@@ -72,6 +71,26 @@ def _not_ready(step: StepAtWork, health: Health) -> Outcome:
         known = _explained(step, health.codes[0])
         problem = replace(known, message=f"{known.message} {problem.message}", transient=True)
     return Stop(problem)
+
+
+def _components(health: Health) -> Finding:
+    """That everything runs, or all that jobs and endpoints need."""
+    if not health.lesser:
+        return Finding("components", "pass", f"All {health.expected} components of the extension are available.")
+    message = f"Components that only gather metrics are not as they should be: {_told(health.lesser)}."
+    remedy = "Jobs and endpoints run without them; metrics of the compute are missing until they are back."
+    return Finding("components", "warning", message, remedy, PODS)
+
+
+def _told(trouble: Sequence[str]) -> str:
+    more = [f"{len(trouble) - _MOST_TOLD} more"] if len(trouble) > _MOST_TOLD else []
+    return "; ".join([*trouble[:_MOST_TOLD], *more])
+
+
+def _waited(step: StepAtWork) -> float:
+    started = step.record.started
+    assert started is not None
+    return (step.call.now - started).total_seconds()
 
 
 def _health_findings(step: StepAtWork, health: Health) -> list[Finding]:

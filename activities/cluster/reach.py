@@ -6,22 +6,29 @@ Everything here raises SlotsTaken while others are in clusters: the step asks ag
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
-from activities.runtime.slots import into
+from activities.runtime.slots import SlotsTaken, into
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import ArmId
-from domain.catalogue.explain import make_problem
+from domain.catalogue.azure import admission
+from domain.catalogue.entry import REQUEST
+from domain.catalogue.explain import cause_of, make_problem, problem_of_cause
 from domain.cluster.components import Seen
 from domain.cluster.objects import Found, kubectl
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
+from domain.problems import AzureAnswer
 from gateways.azure.arm import ArmError
 from gateways.kubernetes import connection, reader
 from gateways.kubernetes.api import Api, KubernetesError, Unreachable
 from gateways.kubernetes.reader import Answer
+from gateways.kubernetes.run_command import StillRunning
+
+logger = logging.getLogger(__name__)
 
 # Preflight has seen this API: it gets a minute to answer again.
 ATTEMPTS = 4
@@ -42,6 +49,10 @@ def guarded(work: Callable[[StepAtWork], Outcome]) -> Callable[[StepAtWork], Out
         except KubernetesError as error:
             if error.transient:
                 return Again(None, f"the cluster's API does not answer ({error.reason})")
+            said = AzureAnswer(error.reason, error.message, error.status)
+            denied = cause_of(REQUEST, [said], step.facts)
+            if denied is not None and denied.entry in admission.ENTRIES:
+                return Stop(problem_of_cause(denied, step.facts))
             key = "KubernetesForbidden" if error.status in (401, 403) else "KubernetesRefused"
             return Stop(make_problem(key, {**step.facts, "said": error.message}))
 
@@ -114,10 +125,36 @@ def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[U
         raise ArmError(error.status, error.reason, error.message, by_cluster=True) from error
 
 
-def see_components(cluster: ArmId) -> Seen | Unreachable:
-    """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError."""
-    with into(cluster):
-        return reader.components(cluster)
+def see_components(cluster: ArmId, *, last: bool = False) -> Seen | Unreachable:
+    """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError.
+
+    ``last``: nobody asks again; a command that has answered nothing yet is as good as none then.
+    """
+    try:
+        with into(cluster):
+            return reader.components(cluster)
+    except StillRunning as running:
+        if not last:
+            raise
+        return Unreachable(str(running))
+
+
+def see_evidence(cluster: ArmId) -> Seen | Unreachable:
+    """Namespace azureml, for what it says of a failure: whatever keeps that from being seen is no other failure.
+
+    Raises StillRunning while a command in the cluster has not ended.
+    """
+    try:
+        return see_components(cluster)
+    except (SlotsTaken, StillRunning):
+        raise  # Nothing is wrong with the cluster: the step asks again.
+    except KubernetesError as error:
+        return Unreachable(f"its API answered {error}")
+    except ArmError as error:
+        return Unreachable(f"Azure answered {error}")
+    except Exception as error:  # An answer in a shape that nobody foresaw.
+        logger.warning("what is in %s was not understood", cluster.name, exc_info=True)
+        return Unreachable(f"its answer was not understood ({type(error).__name__})")
 
 
 def see_namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:
@@ -126,7 +163,15 @@ def see_namespace(cluster: ArmId, name: str) -> Found | Unreachable | None:
         return reader.namespace(cluster, name)
 
 
-def see_work(cluster: ArmId, namespace: str) -> Answer:
-    """The workloads of a namespace, by the same ways; why they are unknown otherwise."""
-    with into(cluster):
-        return reader.work_in(cluster, namespace)
+def see_work(cluster: ArmId, namespace: str, *, last: bool = False) -> Answer:
+    """The workloads of a namespace, by the same ways; why they are unknown otherwise. ``last``: nobody asks again.
+
+    Raises ArmError when Azure has an outage.
+    """
+    try:
+        with into(cluster):
+            return reader.work_in(cluster, namespace)
+    except StillRunning as running:
+        if not last:
+            raise
+        return Answer(Unreachable(str(running)))

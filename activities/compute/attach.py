@@ -21,7 +21,7 @@ from activities.runtime.undo import revert_in_time
 from activities.workloads.uses import refusal
 from domain.access.propagation import LACKS_ROLE, is_spreading, seconds_to_wait
 from domain.arm_ids import COMPUTE
-from domain.catalogue.entry import ATTACH
+from domain.catalogue.entry import ATTACH, WORKSPACE_ROLES, passed
 from domain.catalogue.explain import explain
 from domain.cluster import instance_types
 from domain.compute.resource import difference, provisioning_errors, state_of
@@ -46,6 +46,8 @@ from gateways.azure.long_running import WAITING, poll
 _DETACHING = "Azure ML detaches the compute that failed"
 # Seconds after which what Azure was asked for shows in the compute's state.
 _SHOWS_WITHIN = 120.0
+# What makes an attach fail and passes alone takes its time: seconds from one attach to the next, and between two looks.
+_SENT_AGAIN_AFTER, _PAUSE = 900.0, 300.0
 
 
 def remove_failed_compute(step: StepAtWork) -> Outcome:
@@ -129,17 +131,17 @@ def compute_ready(step: StepAtWork) -> Outcome:
     found = find_compute(target)
     if found is None:
         if progress.error is not None:
-            return Stop(_attach_failed(step, {}, progress.error))
+            return Stop(_attach_failed(step, {}, progress.answers))
         return Again(None, "the compute does not show yet")
     state = state_of(found)
     if state == "succeeded":
         return Done(_result(found, step.operation))
     if state in ("failed", "canceled") or progress.error is not None:
-        return _failed(step, _attach_failed(step, found, progress.error))
+        return _failed(step, _attach_failed(step, found, progress.answers))
     return Again(None, f"the compute is {found['properties'].get('provisioningState')}")
 
 
-def _failed(step: StepAtWork, problem: Problem) -> Back | Stop:
+def _failed(step: StepAtWork, problem: Problem) -> Outcome:
     """The end of an attach that failed; back to it, when a person asks for that or roles have yet to spread."""
     sent = _last_sent(step)
     if sent is not None and step.failed_before:
@@ -147,6 +149,11 @@ def _failed(step: StepAtWork, problem: Problem) -> Back | Stop:
     if sent is not None and problem.code == LACKS_ROLE and is_spreading(step.operation.granted_time, sent):
         why = f"attached again when the roles have spread, after this: {problem.message}"
         return Back(REMOVE_FAILED_COMPUTE.name, why, problem)
+    if sent is not None and problem.transient:
+        left = _SENT_AGAIN_AFTER - (clock.now() - sent).total_seconds()
+        if left > 0:
+            return Again(min(left, _PAUSE), f"to be attached again, after this: {problem.message}")
+        return Back(REMOVE_FAILED_COMPUTE.name, f"attached again, after this: {problem.message}", problem)
     return Stop(problem)
 
 
@@ -215,8 +222,16 @@ def _name_taken(compute: Mapping[str, Any], step: StepAtWork) -> Outcome | None:
     return Stop(problem)
 
 
-def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], error: AzureAnswer | None) -> Problem:
-    return explain(ATTACH, [*provisioning_errors(compute), *([error] if error else [])], step.facts)
+def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], said: list[AzureAnswer]) -> Problem:
+    return explain(ATTACH, [*said, *provisioning_errors(compute)], {**step.facts, **_roles_spread(step)})
+
+
+def _roles_spread(step: StepAtWork) -> dict[str, str]:
+    """The fact that the workspace's identity has its roles, where this operation has granted some long enough ago."""
+    granted, sent = step.operation.granted_time, _last_sent(step)
+    seen = any(each.check == WORKSPACE_ROLES and each.outcome == "pass" for each in step.operation.findings)
+    spread = granted is not None and sent is not None and not is_spreading(granted, sent)
+    return {passed(WORKSPACE_ROLES): "yes"} if seen and spread else {}
 
 
 def _wait_for_roles(step: StepAtWork) -> Again | None:

@@ -21,7 +21,8 @@ from domain.operation.outcomes import (
 )
 from domain.operation.plan import PlannedChange
 from domain.operation.results import ComputeGone, ComputeLeaving, DetachStarted
-from domain.operation.steps import SURVEY
+from domain.operation.steps import DETACH_COMPUTE, SURVEY
+from domain.problems import Problem
 from domain.times import in_words, to_text
 from domain.workloads.jobs_seen import StillReading
 from domain.workloads.policy import policy_of
@@ -33,6 +34,8 @@ from gateways.azure.long_running import WAITING, poll
 # A compute that does not show may be one that does not show yet, or that comes back: it is looked at once more after
 # so many seconds, alone and among the workspace's computes.
 _LOOK_AGAIN = 20.0
+# Seconds between two looks at a detach that Azure has failed for a cause which passes.
+_PAUSE = 300.0
 # Seconds after which what Azure was asked for shows in the compute's state.
 _SHOWS_WITHIN = 120.0
 # An operation that is under way for so long is not believed alone: the compute may be gone nevertheless.
@@ -101,8 +104,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     # An operation that has failed is believed before the compute, which may keep showing that it is being deleted.
     ended = state_of(found) != "deleting" or _age(step) > _AT_REST_AFTER
     if (progress.error is not None and ended) or failed:
-        said = [*provisioning_errors(found), *([progress.error] if progress.error else [])]
-        return Stop(explain(DETACH, said, step.facts))
+        return _failed(step, explain(DETACH, [*progress.answers, *provisioning_errors(found)], step.facts))
     back = "has come back after it was gone" if _gone_since(step) else "is still there"
     detail = f"the compute {back} ({state})"
     if progress.refused is not None:
@@ -111,6 +113,16 @@ def compute_gone(step: StepAtWork) -> Outcome:
     if progress.refused is not None and state_of(found) == "succeeded" and _age(step) > _AT_REST_AFTER:
         return _stuck(step, again)
     return _not_yet(step, again)
+
+
+def _failed(step: StepAtWork, problem: Problem) -> Outcome:
+    """The end of a detach that Azure has failed; one whose cause passes is sent again, after another look."""
+    if not problem.transient or not step.may_go_back(DETACH_COMPUTE.name):
+        return Stop(problem)
+    left = _AT_REST_AFTER - _age(step)
+    if left > 0:
+        return Again(min(left, _PAUSE), f"to be detached again, after this: {problem.message}")
+    return Back(DETACH_COMPUTE.name, f"detached again, after this: {problem.message}", problem)
 
 
 def _gone_since(step: StepAtWork) -> datetime | None:

@@ -9,6 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from activities.access.relay import relay_parts, relay_refused
+from activities.extension.failed import (
+    delete_failed,
+    has_failed,
+    is_being_replaced,
+    last_sent,
+    left_failed,
+    may_be_replaced,
+    replaced_finding,
+    state_of,
+    why_failed,
+    with_evidence,
+)
 from activities.extension.protected_settings import (
     Secrets,
     protected_problem,
@@ -16,7 +28,6 @@ from activities.extension.protected_settings import (
     references,
     references_possible,
     references_sent,
-    without_protected,
 )
 from activities.extension.update import update_extension
 from activities.runtime import locks
@@ -33,8 +44,7 @@ from activities.runtime.undo import (
     revert_in_time,
 )
 from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, ArmId, extension_id
-from domain.catalogue import entry as catalogue
-from domain.catalogue.explain import explain, make_problem
+from domain.catalogue.explain import make_problem
 from domain.extension.changes import difference, is_to_change, settings_to_change
 from domain.extension.checks import FAIL, UNKNOWN, WARNING, check_on_cluster
 from domain.extension.cluster_facts import ClusterFacts, facts
@@ -47,10 +57,10 @@ from domain.operation.record import Intent
 from domain.operation.results import ExtensionSent
 from domain.operation.steps import INSTALL_EXTENSION, REMOVE_EXTENSION
 from domain.preflight.facts import ExtensionFacts
-from domain.problems import AzureAnswer, Problem, answers_in
+from domain.problems import AzureAnswer, Problem
 from gateways import clock
 from gateways.azure import arm
-from gateways.azure.extensions import find_extension
+from gateways.azure.extensions import find_extension, offers_type
 from gateways.azure.long_running import WAITING, poll
 from gateways.settings import read_settings
 from gateways.storage import claims
@@ -77,7 +87,8 @@ def _have(step: StepAtWork, wanted: Wanted, target: str) -> Outcome:
     cluster = step.operation.cluster
     # Held before it is looked at, and both in the call that sends: nobody of ours removes what the look has found. So
     # the wait for the claim is no until of the list; calls after the fifth are one (orchestrators/run.py).
-    changing = is_to_change(wanted, find_extension(cluster))
+    before = find_extension(cluster)
+    changing = is_to_change(wanted, before) or may_be_replaced(step, wanted, before)
     hold = locks.obtain if changing else locks.reserve
     other = hold(target, step.operation.id)
     if other is not None:
@@ -87,11 +98,16 @@ def _have(step: StepAtWork, wanted: Wanted, target: str) -> Outcome:
         return Again(None, "the extension has just been removed or changed")
     if found is None:
         return _change(step, wanted, None) if changing else Stop(_missing(step, wanted))
-    if step.intent is not None and step.begins_again and _has_failed(found):
+    sent = last_sent(step)
+    if sent is not None and step.begins_again and has_failed(found):
         # Azure has failed what this operation sent; the installation itself is sent again, not a change of it.
-        return _change(step, wanted, None if step.intent.action == "create" else found)
-    if step.intent is not None and _got_through(step.intent, wanted, found):
-        return _earlier_attempt(step, wanted, found)
+        return _change(step, wanted, None if sent.action == "create" else found)
+    if sent is not None and _got_through(sent, wanted, found):
+        return _earlier_attempt(step, wanted, found, sent)
+    if changing and may_be_replaced(step, wanted, found):
+        return delete_failed(step, found)
+    if is_being_replaced(step) and is_deleting(found):
+        return Again(_REMOVAL_PAUSE, REMOVING)
     unready = _unready(step, found)
     if unready is not None:
         return unready
@@ -110,6 +126,10 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
         other = locks.changing(claims.extension_target(str(step.operation.cluster)), step.operation.id)
         found = find_extension(step.operation.cluster)  # As it is once that operation has ended.
         unready = locks.wait_for(other) if other is not None else _at_first_sight(step, wanted, found)
+    if isinstance(unready, Stop) and found is not None and may_be_replaced(step, wanted, found):
+        again = PlannedChange("install_extension", "create", str(found.get("id")), f"installs {EXTENSION_TYPE} again")
+        told = (replaced_finding(wanted, found), *_settings_findings(step, wanted))
+        return ExtensionFacts(change="installed", findings=told), again
     if isinstance(unready, Stop):
         return ExtensionFacts(problem=unready.problem), None
     foreign = relay_refused(step, found) if step.operation.cluster.resource_type == CONNECTED_CLUSTER else None
@@ -119,6 +139,8 @@ def outlook(step: StepAtWork) -> tuple[ExtensionFacts, PlannedChange | None]:
     lost = protected_problem(step.operation, found, step.facts) if change is not None and found is not None else None
     if lost is not None:
         return ExtensionFacts(problem=lost), None
+    if found is None and offers_type(step.operation.cluster) is False:
+        return ExtensionFacts(problem=make_problem("ExtensionTypeNotInRegion", step.facts)), None
     waits = unready.detail if isinstance(unready, Again) else None
     if change is not None:
         done = "installed" if change.action == "create" else "changed"
@@ -136,21 +158,21 @@ def extension_ready(step: StepAtWork) -> Outcome:
     found = arm.find(arm.path_of(sent.extension_id, EXTENSION), API)
     if found is None:
         if progress.error is not None:
-            return _failed(step, sent, {}, progress.error)
+            return _failed(step, sent, {}, progress.answers)
         return Again(None, "the extension does not show yet")
-    state = _state(found.body)
+    state = state_of(found.body)
     if state == "succeeded":
         return Done()
     if state in ("failed", "canceled") or (progress.error is not None and state not in ("creating", "updating")):
-        return _failed(step, sent, found.body, progress.error)
+        return _failed(step, sent, found.body, progress.answers)
     return Again(None, f"the extension is {found.body['properties'].get('provisioningState')}")
 
 
-def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], error: AzureAnswer | None) -> Outcome:
-    problem = _install_failed(step, sent.protected, extension, error)
+def _failed(step: StepAtWork, sent: ExtensionSent, extension: Mapping[str, Any], said: list[AzureAnswer]) -> Outcome:
+    problem = why_failed(step, sent.protected, extension, said)
     ours = sent.updated or any(c.type == EXTENSION for c in step.operation.created)
     if not ours or not (problem.transient or step.failed_before):
-        return Stop(problem)
+        return Stop(*with_evidence(step, problem, updated=sent.updated))
     left = _SENT_AGAIN_AFTER - _since_sent(step)
     if left > 0 and not step.failed_before:
         return Again(min(left, _PAUSE), f"to be sent again, after this: {problem.message}")
@@ -162,10 +184,6 @@ def _since_sent(step: StepAtWork) -> float:
     install = step.operation.step(INSTALL_EXTENSION.name)
     intents = install.intents if install is not None else ()
     return (clock.now() - intents[-1].time).total_seconds() if intents else _SENT_AGAIN_AFTER
-
-
-def _has_failed(extension: Mapping[str, Any]) -> bool:
-    return _state(extension) in ("failed", "canceled")
 
 
 def undo_extension(step: StepAtWork) -> Outcome:
@@ -209,7 +227,7 @@ def extension_gone(step: StepAtWork, cluster: ArmId) -> Outcome:
         return Done(detail="removed")
     late = (clock.now() - intent.time).total_seconds() > _SHOWS_WITHIN
     if late and not is_deleting(found.body) and step.may_go_back(REMOVE_EXTENSION.name):
-        return Back(REMOVE_EXTENSION.name, f"the extension is {_state(found.body)}")
+        return Back(REMOVE_EXTENSION.name, f"the extension is {state_of(found.body)}")
     return Again(_REMOVAL_PAUSE, REMOVING)
 
 
@@ -309,10 +327,6 @@ def _settings_refused(step: StepAtWork, failed: list[Finding]) -> Problem:
     return replace(problem, remedy=remedies or problem.remedy)
 
 
-def _state(body: Mapping[str, Any]) -> str:
-    return str(body.get("properties", {}).get("provisioningState", "")).lower()
-
-
 def _at_first_sight(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> Stop | Again | None:
     """What an attach that finds the extension so would come to at once; None when it would do something."""
     if found is not None:
@@ -321,9 +335,9 @@ def _at_first_sight(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] |
 
 
 def _unready(step: StepAtWork, found: Mapping[str, Any]) -> Stop | Again | None:
-    state = _state(found)
-    if state in ("failed", "canceled"):
-        return Stop(_install_failed(step, references_possible(step.operation), found, None))
+    if has_failed(found):
+        return Stop(left_failed(step, references_possible(step.operation), found))
+    state = state_of(found)
     if state != "succeeded":
         return Again(locks.HELD_PAUSE, f"somebody else is changing the extension ({state or 'state unknown'})")
     return None
@@ -342,9 +356,9 @@ def _got_through(intent: Intent, wanted: Wanted, found: Mapping[str, Any]) -> bo
         return False
 
 
-def _earlier_attempt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any]) -> Done:
+def _earlier_attempt(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any], sent: Intent) -> Done:
     target, detail = str(found.get("id")), "an earlier attempt of this step got through"
-    update = step.intent is not None and step.intent.action == "update"
+    update = sent.action == "update"
     value = ExtensionSent(target, references_sent(step.operation, wanted, update=update), update)
     return Done(value, detail, () if update else (Created(EXTENSION, target),))
 
@@ -383,16 +397,3 @@ def _adopted(wanted: Wanted, found: Mapping[str, Any]) -> tuple[Finding, ...]:
         remedy = f"Set manage to {UPDATE} to send the one in the vault."
         findings.append(Finding("tlsCertificate", UNKNOWN, message, remedy=remedy))
     return tuple(findings)
-
-
-def _install_failed(
-    step: StepAtWork, protected: Mapping[str, str], extension: Mapping[str, Any], error: AzureAnswer | None
-) -> Problem:
-    properties = extension.get("properties", {})
-    said = answers_in(properties.get("errorInfo") or {})
-    for status in properties.get("statuses") or []:
-        if str(status.get("level", "")).lower() == "error":
-            said += answers_in(status)
-    name = {"extension": str(extension["name"])} if extension.get("name") else {}
-    said = without_protected(protected, [*said, *([error] if error else [])])
-    return explain(catalogue.EXTENSION, said, {**step.facts, **name})

@@ -10,6 +10,9 @@ from azure.core.exceptions import AzureError
 
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE
+from domain.arm_ids import COMPUTE, EXTENSION
+from domain.catalogue.entry import COMPUTE_MADE, EXTENSION_MADE
+from domain.catalogue.reverted import after_undo
 from domain.compute.attachment import command, postable
 from domain.compute.resource import state_of
 from domain.operation.outcomes import (
@@ -71,7 +74,7 @@ def record(step: StepAtWork) -> Outcome:
         if operation.kind == "reattach" and _in_between(step):
             told, finding, result = _unfinished(operation, problem)
             return Done(findings=(finding,), ending=Ending(status, result, told))
-        return Done(ending=Ending(status, problem=problem))
+        return Done(ending=Ending(status, problem=after_undo(problem, _reverted(operation), step.facts)))
     if operation.plan_only:
         return Done(ending=Ending(SUCCEEDED, operation.needed(Plan)))
     if operation.kind in ("attach", "reattach"):
@@ -80,6 +83,13 @@ def record(step: StepAtWork) -> Outcome:
         )
         return Done(findings=finished, ending=Ending(SUCCEEDED, _attached(operation)))
     return Done(ending=Ending(SUCCEEDED, _detached(operation)))
+
+
+def _reverted(operation: Operation) -> set[str]:
+    """Which of compute and extension the operation made, and has reverted since."""
+    kinds = {COMPUTE.lower(): COMPUTE_MADE, EXTENSION.lower(): EXTENSION_MADE}
+    made = [(kinds[each.type.lower()], each.undone) for each in operation.created if each.type.lower() in kinds]
+    return {kind for kind, _ in made} - {kind for kind, undone in made if not undone}
 
 
 def _attached(operation: Operation) -> Attached:

@@ -324,7 +324,14 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         situation = situation_of(step.call.step)
         outcome = outcome_of_error(
-            error.status, error.code, error.message, error.retry_after, error.answer, situation, step.facts
+            error.status,
+            error.code,
+            error.message,
+            error.retry_after,
+            error.answer,
+            situation,
+            step.facts,
+            error.inner,
         )
         role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
         if role_missing and is_spreading(step.operation.granted_time, clock.now()):

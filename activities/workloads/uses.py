@@ -71,7 +71,7 @@ def survey(step: StepAtWork) -> Outcome:
 
 def _unseen(step: StepAtWork) -> tuple[Finding, ...]:
     """What is to be said of the cluster's own view: that there is none."""
-    found = _in_cluster(step.operation).found
+    found = _in_cluster(step.operation, last=_continues_regardless(step)).found
     if not isinstance(found, Unreachable):
         return ()
     message = f"What runs in the cluster itself cannot be seen: {found.reason}. The detach goes by what Azure ML says."
@@ -118,7 +118,7 @@ def _kept(uses: Sequence[Use]) -> Surveyed:
 
 def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     try:
-        uses = uses_of(step, target)
+        uses = uses_of(step, target, last=_continues_regardless(step))
     except ArmError as error:
         if error.outage or (error.transient and note_failure(step) < _ATTEMPTS):
             raise
@@ -128,11 +128,17 @@ def _look(step: StepAtWork, target: str) -> list[Use] | Stop:
     return uses
 
 
-def uses_of(step: StepAtWork, target: str, *, certain: bool = True) -> list[Use]:
+def _continues_regardless(step: StepAtWork) -> bool:
+    """Whether the detach continues although a cluster that is busy has answered nothing until the step's deadline."""
+    return step.out_of_time and policy_of(step.operation.request).jobs == FORCE
+
+
+def uses_of(step: StepAtWork, target: str, *, certain: bool = True, last: bool = False) -> list[Use]:
     """Everything that uses the compute, or may.
 
     Where Azure ML knows of no job there, the cluster is asked too, if it can be: it counts as busy when they disagree,
     and when the compute's namespace can be none, in which nobody can look. ``certain``: as ``jobs_on`` has it.
+    ``last``: nobody asks the cluster again.
 
     Raises ArmError: a listing with a gap is none; StillReading while that of the jobs is not at its end.
     """
@@ -142,7 +148,7 @@ def uses_of(step: StepAtWork, target: str, *, certain: bool = True) -> list[Use]
     hidden = _hidden(operation)
     if hidden is not None:
         return [*uses, hidden]
-    answer = _in_cluster(operation)
+    answer = _in_cluster(operation, last=last)
     in_cluster = [] if isinstance(answer.found, Unreachable) else _unlisted(operation, answer.found)
     # While a command ran in a private cluster a job may have come.
     return (_listed(step, target, certain) if answer.late else uses) + in_cluster
@@ -182,11 +188,11 @@ def _hidden(operation: Operation) -> Use | None:
     return use_of_no_namespace(namespace) if namespace else None
 
 
-def _in_cluster(operation: Operation) -> Answer:
+def _in_cluster(operation: Operation, *, last: bool = False) -> Answer:
     namespace = operation.resolved.namespace
     if operation.cluster_id is None or not namespace or _hidden(operation) is not None:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
-    return see_work(parse_arm_id(operation.cluster_id), namespace)
+    return see_work(parse_arm_id(operation.cluster_id), namespace, last=last)
 
 
 def served_by(workspace: ArmId, target: str) -> list[Use]:
@@ -233,7 +239,9 @@ def find_orphans(step: StepAtWork) -> Outcome:
     if gone is not None and gone.already_gone:
         return Done(detail="this operation detached nothing", skipped=True)
     try:
-        left = [use for use in uses_of(step, step.operation.compute_id, certain=False) if use.clear][:_KEPT]
+        # The compute is gone: a cluster that is busy until the deadline fails nothing.
+        found = uses_of(step, step.operation.compute_id, certain=False, last=step.out_of_time)
+        left = [use for use in found if use.clear][:_KEPT]
     except (ArmError, StillReading) as error:
         if _passes(step, error):
             raise

@@ -29,6 +29,14 @@ AT_CLUSTER = (
 SHOW_EXTENSION = f"az k8s-extension show --name {{extension}} {AT_CLUSTER}"
 PODS = "kubectl get pods --namespace azureml --output wide"
 
+# What an answer known by its words alone may still be: a guess, which words further in overrule, or a wrapper, to which
+# they are added.
+GUESS, WRAPPER = "guess", "wrapper"
+# Facts that say which checks of preflight have passed in this operation are named after them.
+_PASSED = "passed_"
+# The check after which no role of the workspace's identity is to blame.
+WORKSPACE_ROLES = "workspaceRoles"
+
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # What a command says for a fact that is not at hand but that Azure tells.
 _LOOKED_UP = {
@@ -62,7 +70,12 @@ class Match:
         if self.text is None:
             return {}
         found = re.search(self.text, answer.message or "", re.IGNORECASE | re.DOTALL)
-        return None if found is None else {k: v for k, v in found.groupdict().items() if v}
+        return None if found is None else _with_kind({k: v for k, v in found.groupdict().items() if v})
+
+
+def _with_kind(facts: dict[str, str]) -> dict[str, str]:
+    """A kind of Kubernetes also as commands write it."""
+    return {**facts, "resource": facts["kind"].lower()} if "kind" in facts else facts
 
 
 @dataclass(frozen=True)
@@ -84,12 +97,27 @@ class Sample:
         return AzureAnswer(self.code, self.message, self.status)
 
 
+COMPUTE_MADE, EXTENSION_MADE = "compute", "extension"
+
+
+@dataclass(frozen=True)
+class Without:
+    """A remedy that holds once something the operation made is reverted: ``of`` is COMPUTE_MADE or EXTENSION_MADE."""
+
+    of: str
+    remedy: str
+
+
 @dataclass(frozen=True)
 class Entry:
     """One failure. ``code`` is Moor's; entries that share a code tell themselves apart by ``variant``.
 
     Texts hold ``{placeholders}`` for facts of the operation. ``transient``: asking again later may succeed without
     anybody doing anything. An entry without ``on`` is never found by Azure's words: Moor raises it.
+
+    ``vague`` is GUESS or WRAPPER where the words may stand around a cause that is further in. ``ruled_out_by`` are
+    checks of preflight: when all of them have passed in the operation, the entry blames what was seen to be right, and
+    is not chosen. ``without`` is the remedy once the operation has reverted what it made.
     """
 
     code: str
@@ -102,6 +130,9 @@ class Entry:
     samples: tuple[Sample, ...] = ()
     transient: bool = False
     documentation: str | None = None
+    vague: str | None = None
+    ruled_out_by: tuple[str, ...] = ()
+    without: Without | None = None
 
     @property
     def key(self) -> str:
@@ -110,11 +141,18 @@ class Entry:
 
     def facts_in(self, answer: AzureAnswer, facts: Mapping[str, str]) -> dict[str, str] | None:
         """The facts that the answer's words give; None when the answer is not this entry's."""
+        if self.ruled_out_by and all(passed(check) in facts for check in self.ruled_out_by):
+            return None
         for match in self.on:
             found = match.facts_in(answer, facts)
             if found is not None:
                 return found
         return None
+
+
+def passed(check: str) -> str:
+    """Name of the fact that a check of preflight has passed in the operation."""
+    return f"{_PASSED}{check}"
 
 
 def fill_text(template: str, facts: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from domain.catalogue.azure import (
+    admission,
     attach,
     endpoints,
     extension,
@@ -31,6 +32,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Attach, and the compute afterwards", (*attach.ENTRIES, attach.GENERIC)),
     ("Extension", (*extension.ENTRIES, extension.GENERIC)),
     ("Health check of the extension", (*health.ENTRIES, health.GENERIC)),
+    ("Policies inside the cluster", admission.ENTRIES),
     ("Detach", (*jobs.DETACHING, jobs.DETACH_FAILED)),
     ("Jobs", (*jobs.JOBS, jobs.JOB_FAILED)),
     ("Online endpoints", (*endpoints.ENTRIES, endpoints.GENERIC)),
@@ -54,6 +56,10 @@ def _entry(entry: Entry) -> str:
     lines += [f"* Azure says: {_words(entry)}"] if entry.samples else []
     lines.append(f"* Do: {_escaped(fill_text(entry.remedy, {}))}")
     lines.append(f"* Command: `{fill_command(entry.command, {})}`")
+    lines += [f"* After an undo: {_escaped(entry.without.remedy)}"] if entry.without is not None else []
+    if entry.ruled_out_by:
+        checks = " and ".join(f"`{check}`" for check in entry.ruled_out_by)
+        lines.append(f"* Wrong, and not chosen, where preflight has passed {checks}")
     lines += ["* Transient"] if entry.transient else []
     lines += [f"* See <{entry.documentation}>"] if entry.documentation else []
     return "\n".join(lines) + "\n"

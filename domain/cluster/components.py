@@ -6,8 +6,9 @@ not asked for: it became a side-car with version 1.1.17 (Azure/AML-Kubernetes).
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.extension.wanted import is_on
@@ -15,6 +16,14 @@ from domain.extension.wanted import is_on
 NAMESPACE = "azureml"
 HEALTH_CHECK = "arcml-healthcheck"
 ROUTER = "azureml-fe"
+# By the ends of their names: the first part is the extension's.
+_AUXILIARY = (
+    "kube-state-metrics",
+    "prometheus-operator",
+    "prometheus-prom-prometheus",
+    "metrics-controller-manager",
+    "dcgm-exporter",
+)
 DEPLOYMENT, DAEMON_SET, STATEFUL_SET = "Deployment", "DaemonSet", "StatefulSet"
 LOAD_BALANCER = "LoadBalancer"
 
@@ -26,6 +35,10 @@ _CODE = re.compile(r"\bE4\d{4}\b")
 _FIRST_DIAGNOSTIC = "E45000"
 # Reports of attempts that are over say nothing about what exists now.
 _PRESENT_REPORTS = ("reports-pre-install", "reports-pre-upgrade", "reports-test")
+# Which reports tell of a failed installation and of a failed change (troubleshooting guide of the extension).
+INSTALLED = ("reports-pre-install", "reports-pre-delete")
+UPDATED = ("reports-pre-upgrade", "reports-pre-rollback")
+_MOST_REPORTS, _LONGEST_REPORT, _LONGEST_TEXT = 64, 65_536, 500
 
 
 @dataclass(frozen=True)
@@ -66,11 +79,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Health:
-    """``trouble`` says what is not as it should be yet; ``codes`` are what the health check reports, worst first."""
+    """``trouble`` says what is not as it should be yet; ``codes`` are what the health check reports, worst first.
+
+    ``lesser`` is what is wrong with components that nobody's job or endpoint needs; ``starting``: one of those exists
+    and is not available, which time may mend.
+    """
 
     expected: int
     trouble: tuple[str, ...]
     codes: tuple[str, ...] = field(default=())
+    lesser: tuple[str, ...] = field(default=())
+    starting: bool = False
 
     @property
     def ready(self) -> bool:
@@ -103,29 +122,89 @@ def expected(extension: str, settings: Mapping[str, str], *, connected: bool) ->
     return [*found, (STATEFUL_SET, "prometheus-prom-prometheus")]
 
 
+def is_auxiliary(name: str) -> bool:
+    """Whether a component only gathers metrics: jobs and endpoints run without it (AML-Kubernetes issue 300)."""
+    return name.endswith(_AUXILIARY)
+
+
 def judge(seen: Seen, extension: str, settings: Mapping[str, str], *, connected: bool) -> Health:
     """Whether the components exist and are available, no pod loops, and the router has its address."""
     wanted = expected(extension, settings, connected=connected)
     there = {(w.kind, w.name): w for w in seen.workloads}
-    trouble = []
+    trouble: list[str] = []
+    lesser: list[str] = []
+    starting = False
+    auxiliary = [name for _, name in wanted if is_auxiliary(name)]
     for kind, name in wanted:
         found = there.get((kind, name))
+        which = lesser if name in auxiliary else trouble
         if found is None:
-            trouble.append(f"{kind} {name} is not there")
+            which.append(f"{kind} {name} is not there")
         elif found.available < found.wanted:
-            trouble.append(f"{kind} {name} has {found.available} of {found.wanted} available")
-    trouble += [f"pod {pod.name} is in {wait}" for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
+            which.append(f"{kind} {name} has {found.available} of {found.wanted} available")
+            starting = starting or which is lesser
+    for pod, text in _waits(seen):
+        (lesser if any(pod.startswith(f"{name}-") for name in auxiliary) else trouble).append(text)
     if is_on(settings, "enableInference"):
         trouble += _router_trouble(seen.router, settings)
     codes = reported(seen.reports)
     trouble += [f"the health check reports {code}" for code in codes if code < _FIRST_DIAGNOSTIC]
-    return Health(len(wanted), tuple(trouble), codes)
+    return Health(len(wanted), tuple(trouble), codes, tuple(lesser), starting)
 
 
 def reported(reports: Mapping[str, str] | None) -> tuple[str, ...]:
     """The codes in the health check's present reports: those that stop an installation (below E45000) first."""
     text = "\n".join((reports or {}).get(key, "") for key in _PRESENT_REPORTS)
     return tuple(sorted(set(_CODE.findall(text))))
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line of the health check: its code, and its own words."""
+
+    code: str
+    text: str
+
+
+def reports_in(reports: Mapping[str, str] | None, keys: Sequence[str]) -> tuple[Report, ...]:
+    """What the health check reports under these keys, each code once, the worst (lowest) first."""
+    found: dict[str, Report] = {}
+    for key in keys:
+        text = str((reports or {}).get(key) or "")[:_LONGEST_REPORT]
+        for each in (*_listed_reports(text), *_codes_in(text)):
+            if len(found) < _MOST_REPORTS:
+                found.setdefault(each.code, each)
+    return tuple(found[code] for code in sorted(found))
+
+
+def _listed_reports(text: str) -> list[Report]:
+    """The reports of a text that is JSON: a list of objects with a code, or one of them."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    found = []
+    for each in document if isinstance(document, list) else [document]:
+        if isinstance(each, Mapping) and isinstance(each.get("code"), str):
+            words = [str(v) for k, v in each.items() if k != "code" and isinstance(v, (str, int, float)) and str(v)]
+            found.append(Report(each["code"], ": ".join(words)[:_LONGEST_TEXT]))
+    return found
+
+
+def _codes_in(text: str) -> list[Report]:
+    """The codes of a text in another shape, each with the line that it stands in."""
+    lines = text.splitlines()[:_MOST_REPORTS]
+    return [Report(code, line.strip()[:_LONGEST_TEXT]) for line in lines for code in _CODE.findall(line)]
+
+
+def waiting_pods(seen: Seen) -> tuple[str, ...]:
+    """Pods that wait for what time alone does not mend, and for what."""
+    return tuple(text for _, text in _waits(seen))
+
+
+def _waits(seen: Seen) -> list[tuple[str, str]]:
+    waits = [(pod.name, wait) for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
+    return [(name, f"pod {name} is in {wait}") for name, wait in waits]
 
 
 def router_address(seen: Seen) -> str | None:

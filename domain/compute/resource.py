@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id, same_resource
-from domain.catalogue.explain import make_problem
+from domain.catalogue.entry import ATTACH
+from domain.catalogue.explain import explain, make_problem
 from domain.problems import AzureAnswer, Problem, answers_in
 
 LEGACY_TYPE = "aks"
@@ -34,8 +36,17 @@ def difference(
     if other:
         return make_problem("ComputeNameInUse-settings", {**words, "existing": ", ".join(other)})
     if state_of(compute) in ("failed", "canceled"):
-        return make_problem("ComputeFailed", {**words, "state": state_of(compute)})
+        return _failed_before(compute, words)
     return None
+
+
+def _failed_before(compute: Mapping[str, Any], words: Mapping[str, str]) -> Problem:
+    """What is to be done about a compute that had failed before: its old cause is history."""
+    problem, said = make_problem("ComputeFailed", {**words, "state": state_of(compute)}), provisioning_errors(compute)
+    if not said:
+        return problem
+    before = explain(ATTACH, said, words)
+    return replace(problem, message=f"{problem.message} Its failure then: {before.message}", azure=before.azure)
 
 
 def _same_identity(compute: Mapping[str, Any], request: Mapping[str, Any]) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.arm_ids import ArmId, compute_id, parse_arm_id
+from domain.arm_ids import CONNECTED_CLUSTER, ArmId, compute_id, parse_arm_id
+from domain.catalogue.entry import WORKSPACE_ROLES, passed
 from domain.extension.wanted import EXTENSION_NAME
 from domain.operation.codec import CodecError
 from domain.operation.record import Operation
@@ -47,11 +48,20 @@ def facts_of(operation: Operation) -> dict[str, str]:
         }
         if workspace is not None and workspace.subscription != cluster.subscription:
             facts["cross_subscription"] = "yes"
+    if cluster is not None and cluster.resource_type == CONNECTED_CLUSTER:
+        facts["connected"] = "yes"
+    facts |= dict.fromkeys(_passed(operation), "yes")
     if found.workspace_principal:
         facts["workspace_principal"] = found.workspace_principal
     if "systemassigned" in (found.workspace_identity or "").lower():
         facts["system_assigned_workspace"] = "yes"
     return {name: value for name, value in facts.items() if value}
+
+
+def _passed(operation: Operation) -> list[str]:
+    """The checks of preflight that have passed. Roles that the operation itself granted may not have spread yet."""
+    names = [finding.check for finding in operation.findings if finding.outcome == "pass"]
+    return [passed(name) for name in names if name != WORKSPACE_ROLES or operation.granted_time is None]
 
 
 def _resolved(operation: Operation) -> Resolved:

@@ -26,7 +26,7 @@ from azure.mgmt.core import ARMPipelineClient
 
 from domain.arm_ids import CONNECTED_CLUSTER, ArmId, ArmPath, Resource, checked_path, parse_scope, resource_at
 from domain.operation.azure_errors import IDENTITY_REFUSED
-from domain.problems import AzureAnswer
+from domain.problems import AzureAnswer, answers_in
 from domain.redaction import scrub
 from gateways import bounds
 from gateways.azure import pace
@@ -88,7 +88,7 @@ class ArmError(Exception):
     """Azure refused, or did not answer (``status`` 0: the work may have been done nevertheless).
 
     Its words are without secrets: Azure, and the transport, repeat signed URLs and what they were sent. ``by_cluster``:
-    it is what a cluster's own API answered, or did not.
+    it is what a cluster's own API answered, or did not. ``inner`` are the errors inside this one, outermost first.
     """
 
     status: int
@@ -97,6 +97,7 @@ class ArmError(Exception):
     retry_after: float | None = None
     answer: AzureAnswer = field(default_factory=AzureAnswer)
     by_cluster: bool = False
+    inner: tuple[AzureAnswer, ...] = ()
 
     def __post_init__(self) -> None:
         self.code, self.message = scrub(self.code), scrub(self.message)
@@ -340,11 +341,15 @@ def _json(response: Any) -> Mapping[str, Any]:
 def _error(status: int, body: Mapping[str, Any], headers: Mapping[str, str], retry_after: float | None) -> ArmError:
     said = body.get("error")
     said = said if isinstance(said, dict) else body
-    code = str(said.get("code") or f"Http{status}")
-    message = str(said.get("message") or "Azure gave no reason.")
+    answers = answers_in(said, status)
+    outer = answers[0] if answers and (said.get("code") or said.get("message")) else AzureAnswer()
+    code = outer.code or f"Http{status}"
+    message = outer.message or "Azure gave no reason."
     request_id = headers.get("x-ms-request-id")
     correlation_id = headers.get("x-ms-correlation-request-id")
-    return ArmError(status, code, message, retry_after, AzureAnswer(code, message, status, request_id, correlation_id))
+    answer = AzureAnswer(code, message, status, request_id, correlation_id)
+    inner = tuple(answers if outer == AzureAnswer() else answers[1:])
+    return ArmError(status, code, message, retry_after, answer, inner=inner)
 
 
 def _is_own(url: str) -> bool:

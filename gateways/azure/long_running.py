@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.problems import AzureAnswer
+from domain.problems import AzureAnswer, answers_in
 from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
 
@@ -20,13 +20,20 @@ _ENDED = frozenset({"succeeded", "failed", "canceled", "cancelled"})
 class Progress:
     """``over`` means only that the operation says so: what became of the resource is for the resource to say.
 
-    ``refused`` says why the operation may not be read; the resource alone tells then.
+    ``refused`` says why the operation may not be read; the resource alone tells then. ``inner`` are the errors inside
+    its ``error``, outermost first.
     """
 
     state: str
     retry_after: float | None = None
     error: AzureAnswer | None = None
     refused: str | None = None
+    inner: tuple[AzureAnswer, ...] = ()
+
+    @property
+    def answers(self) -> list[AzureAnswer]:
+        """All that the operation says of its failure, outermost first; empty when it has not failed."""
+        return [] if self.error is None else [self.error, *self.inner]
 
 
 def poll(operation_url: str | None) -> Progress:
@@ -55,6 +62,10 @@ def poll(operation_url: str | None) -> Progress:
     if status.lower() in ("", "succeeded"):
         return Progress(OVER)
     said: Any = answer.body.get("error")
-    said = said if isinstance(said, dict) else {}
-    code, message = said.get("code") or status, said.get("message") or f"the operation ended as {status}"
-    return Progress(OVER, error=AzureAnswer(str(code), str(message), answer.status))
+    if not isinstance(said, Mapping) and isinstance(properties, Mapping):
+        said = properties.get("error")
+    said = said if isinstance(said, Mapping) else {}
+    told = answers_in(said, answer.status)
+    outer = told.pop(0) if told and (said.get("code") or said.get("message")) else AzureAnswer()
+    code, message = outer.code or status, outer.message or f"the operation ended as {status}"
+    return Progress(OVER, error=AzureAnswer(code, message, answer.status), inner=tuple(told))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from domain.arm_ids import STORAGE_ACCOUNT, WORKSPACE, ArmId, parse_arm_id, region_in, resource_at
-from domain.problems import AzureAnswer
+from domain.catalogue.explain import closest
+from domain.problems import AzureAnswer, answers_in, says_nothing
 from gateways import bounds
 from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 # As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
+# Errors beside each other in one answer that are read.
+_MOST = 16
 _LIMITS: dict[str, Any] = {"connection_timeout": bounds.CONNECT_SECONDS, "read_timeout": bounds.WRITE_SECONDS}
 
 
@@ -80,7 +83,9 @@ def _told(text: str) -> AzureAnswer | None:
     try:
         said = json.loads(text[text.index("{") : text.rindex("}") + 1])
         inner = said["error"]
-        return AzureAnswer(str(inner.get("code") or "JobFailed"), str(inner.get("message") or ""))
+        outer = AzureAnswer(str(inner.get("code") or "JobFailed"), str(inner.get("message") or ""))
+        near = closest(answers_in(inner, None))
+        return near if near is not None and says_nothing(outer) and not says_nothing(near) else outer
     except (ValueError, KeyError, TypeError, AttributeError):
         return AzureAnswer("JobFailed", text.strip()) if text.strip() else None
 
@@ -92,7 +97,13 @@ def _arm_error(error: HttpResponseError) -> ArmError:
     code = str(getattr(said, "code", None) or f"Http{error.status_code}")
     message = str(getattr(said, "message", None) or error.message)
     status = error.status_code or 0
-    return ArmError(status, code, message, seconds_told_by(error), AzureAnswer(code, message, status))
+    details = [
+        AzureAnswer(str(each.code), str(each.message), status)
+        for each in (getattr(said, "details", None) or [])[:_MOST]
+    ]
+    within: Any = getattr(said, "innererror", None)
+    inner = (*details, *(answers_in(within, status) if isinstance(within, dict) else ()))
+    return ArmError(status, code, message, seconds_told_by(error), AzureAnswer(code, message, status), inner=inner)
 
 
 def _client(workspace_id: str) -> MLClient:

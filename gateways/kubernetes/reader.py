@@ -34,13 +34,16 @@ class Answer:
 def work_in(cluster: ArmId, namespace: str) -> Answer:
     """The workloads of a namespace, whoever owns them.
 
-    A cluster that is gone, or whose API still fails after the attempts, cannot be asked.
+    A cluster that is gone, or whose API still fails after the attempts, cannot be asked. Raises ArmError when Azure's
+    own answer would pass (an outage, throttling): nothing is known then, and nothing follows from it.
     """
     attempt = 1
     while True:
         try:
             return _work_in(cluster, namespace)
         except (KubernetesError, ArmError) as error:
+            if attempt == _ATTEMPTS and error.transient and isinstance(error, ArmError):
+                raise
             if attempt == _ATTEMPTS or not error.transient:
                 who = "its API" if isinstance(error, KubernetesError) else "Azure"
                 return Answer(Unreachable(f"{who} answered {error}"))

@@ -10,6 +10,7 @@ the pod has to be scheduled within a minute, and output ends at 512 kB.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from domain.cluster.components import (
     Seen,
 )
 from domain.cluster.objects import Found
+from domain.operation.azure_errors import passes
 from domain.workloads.cluster_objects import (
     AML_JOB,
     ONLINE_ENDPOINT,
@@ -47,6 +49,23 @@ from gateways.kubernetes.objects import seen_from, work_from
 _MOST = timedelta(minutes=10)
 # Seconds between two polls. Each is an attempt of the step, which reads again what it goes by besides.
 _PAUSE, _LONGEST_PAUSE = 10.0, 30.0
+# Seconds that a refusal which passes is waited for at most before the next attempt.
+_LONGEST_REFUSED = 120.0
+# In the place of a result's URL: the command has ended without telling anything, and is to be run again.
+_TO_BE_RUN = "again"
+# What kubectl and AKS say of a cluster that is short of breath. A refused connection is none: nobody answers there.
+_OUTPUT_PASSES = re.compile(
+    r"TLS handshake timeout|\((?:ServiceUnavailable|TooManyRequests|ServerTimeout|Timeout)\)"
+    r"|currently unable to handle the request|leader changed|etcdserver: request timed out|KubernetesPerformanceError",
+    re.IGNORECASE,
+)
+_EXIT_CODES = {
+    126: "the command could not be executed",
+    127: "the command was not found",
+    137: "killed, as for want of memory",
+    143: "stopped from outside",
+}
+_MOST_SAID = 300
 # Of workloads nothing else is asked for: what an OnlineEndpoint specifies has keys in it, and Azure keeps the output.
 _FIELDS = (".kind", ".metadata.name", ".metadata.labels", ".status.phase", ".status.state")
 # The last line says that the output was not cut.
@@ -56,10 +75,10 @@ _COMPONENTS = "deployments,daemonsets,statefulsets,pods,services,configmaps"
 
 
 class StillRunning(Exception):
-    """A command in the cluster has begun and has not ended: ask again after so many seconds."""
+    """A command in the cluster has no result yet that tells anything: ask again after so many seconds, and why."""
 
-    def __init__(self, after: float) -> None:
-        super().__init__("a command in the cluster has not ended yet")
+    def __init__(self, after: float, why: str = "a command in the cluster has not ended yet") -> None:
+        super().__init__(why)
         self.after = after
 
 
@@ -201,14 +220,43 @@ def _said(cluster: ArmId, words: Sequence[str], output: str, *, entra: bool) -> 
     except ArmError as error:
         if error.transient:
             raise
+        if passes(error.status, error.code, error.message, error.inner):
+            # Somebody is at work on the cluster: until that is over, what runs in it is unknown and not absent.
+            pause = min(max(error.retry_after or 0.0, _PAUSE), _LONGEST_REFUSED)
+            why = f"no command can be run in the cluster yet ({error.code}: {error.message[:_MOST_SAID]})"
+            raise StillRunning(pause, why) from None
         return _refused(error)
     if isinstance(answer, Unreachable):
         return answer
     properties = answer.body.get("properties") or {}
-    if properties.get("exitCode") != 0:
-        said = str(properties.get("logs") or properties.get("reason") or "no reason given").strip()
-        return Unreachable(f"a command in it failed: {said[:300]}")
-    return str(properties.get("logs") or "")
+    if properties.get("exitCode") == 0:
+        return str(properties.get("logs") or "")
+    said = _end_of(properties)
+    if _OUTPUT_PASSES.search(said) or passes(200, "", said):
+        _run_once_more(command, entra=entra, said=said)
+    return Unreachable(f"a command in it failed: {said[:_MOST_SAID]}")
+
+
+def _end_of(properties: Mapping[str, Any]) -> str:
+    """What a command that did not succeed says, or else the exit code that its pod ended with."""
+    said = str(properties.get("logs") or properties.get("reason") or "").strip()
+    code = properties.get("exitCode")
+    if said or not isinstance(code, int):
+        return said or "no reason given"
+    why = _EXIT_CODES.get(code)
+    return f"it ended with exit code {code}{f' ({why})' if why else ''} and said nothing"
+
+
+def _run_once_more(asks: str, *, entra: bool, said: str) -> None:
+    """Have a command whose failure passes be run again at the next attempt: StillRunning, unless it is given up."""
+    begun, now = _begun.get() or Begun(), clock.now()
+    known = begun.find(asks)
+    since = known.begun if known is not None else now
+    if now - since > _MOST:
+        begun.forget(asks)
+        return
+    begun.keep(Command(asks, since, entra, _TO_BE_RUN))
+    raise StillRunning(_LONGEST_PAUSE, f"a command in the cluster is run once more: {said[:_MOST_SAID]}")
 
 
 def _token() -> str | Unreachable:
@@ -229,8 +277,12 @@ def _result(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachabl
     """The result of a command, which is begun unless it was. Raises StillRunning while there is none, and ArmError."""
     begun = _begun.get() or Begun()
     known, now = begun.find(asks), clock.now()
-    answer = _begin(cluster, asks, entra=entra) if known is None else arm.get_url(known.url)
-    since = now if known is None else known.begun
+    if known is not None and known.url == _TO_BE_RUN:
+        answer, since = _begin(cluster, asks, entra=entra), known.begun
+        known = None
+    else:
+        answer = _begin(cluster, asks, entra=entra) if known is None else _polled(begun, known)
+        since = now if known is None else known.begun
     if known is not None and now - since > _MOST:
         begun.forget(asks)
         if isinstance(answer, ArmAnswer) and answer.status != 200:
@@ -242,6 +294,17 @@ def _result(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachabl
         return Unreachable("a command in it has no result that could be asked for")
     begun.keep(Command(asks, since, entra, answer.operation_url))
     raise StillRunning(min(max(answer.retry_after or 0.0, _PAUSE), _LONGEST_PAUSE))
+
+
+def _polled(begun: Begun, known: Command) -> ArmAnswer:
+    """How a command is; one whose result is lost is run again. Raises StillRunning for that, and ArmError."""
+    try:
+        return arm.get_url(known.url)
+    except ArmError as error:
+        if not error.not_found:
+            raise
+        _run_once_more(known.asks, entra=known.entra, said=f"its result is lost ({error.code})")
+        raise
 
 
 def _begin(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachable:

@@ -188,11 +188,11 @@ def times_asked(evidence: Evidence, operation_id: str) -> int:
 
 
 def failed_changes(evidence: Evidence, resource: str) -> int:
-    """How often Azure failed a change of an extension, or an attach: for a reason that passes it is made again."""
+    """How often Azure failed a change of an extension, an attach or a detach: made again when the reason passes."""
     return sum(
         1
         for effect in evidence.effects
-        if effect["kind"] in ("extension.create", "extension.update", "compute.attach")
+        if effect["kind"] in ("extension.create", "extension.update", "compute.attach", "compute.detach")
         and effect["resourceId"].lower() == resource.lower()
         and effect["status"] == "Failed"
     )

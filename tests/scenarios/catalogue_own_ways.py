@@ -74,6 +74,13 @@ def _compute(**properties: Any) -> Act:
     return act
 
 
+def _failed_extension(stack: Stack, place: Place) -> None:
+    install_extension(stack, place)
+    error = {"code": "ExtensionOperationFailed", "message": "timed out waiting for the condition"}
+    properties = {"provisioningState": "Failed", "errorInfo": error}
+    stack.azure.change(extension_path(place.cluster_id), {"properties": properties})
+
+
 def _secrets(stack: Stack, place: Place) -> None:
     reads = app_roles.secret_reader(_VAULT, "off", "odd", "none")
     secrets = [{"name": "off", "value": "x", "enabled": False}, {"name": "odd", "value": "x"}]
@@ -185,6 +192,7 @@ OWN_WAYS = (
         "ExtensionDiffers", install_extension,
         {"extension": {"configurationSettings": {"enableTraining": True, "installVolcano": False}}},
     ),
+    OwnWay("ExtensionLeftFailed", _failed_extension),
     OwnWay("SecretNotFound", _secrets, _setting(f"{_URL}/none")),
     OwnWay("SecretDisabled", _secrets, _setting(f"{_URL}/off")),
     OwnWay("SecretRefused", _secrets, _setting(f"{_URL}/odd")),

@@ -343,6 +343,20 @@ def test_a_private_cluster_is_asked_by_a_command(stack: Stack, place: Place) -> 
     assert "OnlineEndpoint" not in again["error"]["message"]
 
 
+def test_r2_a_private_cluster_that_is_busy_is_asked_again_until_it_tells(stack: Stack, place: Place) -> None:
+    put_in_place(stack, place)
+    stack.azure.change(place.cluster_id, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
+    put_in_cluster(stack, place, "AmlJob", "left-1", {"ml.azure.com/compute": place.compute_name}, "Running")
+    text = "Operation is not allowed: Another operation (Updating) is in progress."
+    busy = {"error": {"code": "OperationNotAllowed", "message": text}}
+    path = f"^{place.cluster_id}/runCommand"
+    stack.azure.add_fault(method="POST", path=path, status=409, body=busy, nth=[1, 2, 3])
+    refused = ended(stack, start(stack, place))
+    assert refused["error"]["code"] == "ComputeInUse"
+    assert "clusterWork AmlJob left-1 (Running)" in refused["error"]["message"]
+    assert [status for _, status in changes(stack, f"{place.cluster_id}/runCommand")][:3] == [409, 409, 409]
+
+
 def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     stack.azure.kubernetes(place.cluster_id).change(unreachable=True)

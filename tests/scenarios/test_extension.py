@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +268,28 @@ def test_a_pinned_version_and_a_name(stack: Stack, place: Place) -> None:
     assert properties["autoUpgradeMinorVersion"] is False
     assert properties["releaseTrain"] == "preview"
     assert properties["scope"] == {"cluster": {"releaseNamespace": "azureml"}}
+
+
+def test_r17_r18_what_the_health_check_found_is_told_and_the_remedy_fits_what_is_left(
+    stack: Stack, place: Place
+) -> None:
+    reports = [{"code": "E40001", "name": "X"}, {"code": "E49990", "message": "the moon is wrong"}]
+    stack.azure.kubernetes(place.cluster_id).change(health={"reports-pre-install": json.dumps(reports)})
+    stack.azure.script_operation(
+        kind="extension.create",
+        resource=extension_path(place.cluster_id),
+        outcome="fail",
+        code="ExtensionOperationFailed",
+        message="The operation failed.",
+        innererror={"code": "X", "message": "failed pre-install: pod healthcheck failed"},
+        statuses=[{"code": "InstallationFailed", "level": None, "message": "pre-install hooks failed"}],
+    )
+    operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
+    error = operation["error"]
+    assert error["code"] == "LoadBalancerNotSupported"
+    assert "(E40001)" in error["message"]
+    assert "the moon is wrong (E49990)" in error["message"]
+    assert "pod healthcheck failed" in error["azure"]["message"]
+    # The undo has removed the extension: nobody is sent to change it.
+    assert stack.azure.resource(extension_path(place.cluster_id)) is None
+    assert error["command"].startswith("az k8s-extension list ")

@@ -6,22 +6,28 @@ how-to-troubleshoot-online-endpoints (InferencingClientCallFailed, KubernetesUna
 
 from __future__ import annotations
 
+from domain.catalogue.azure import connection
 from domain.catalogue.entry import (
     AT_CLUSTER,
     AT_WORKSPACE,
     ATTACH,
     ATTACH_GUIDE,
+    COMPUTE_MADE,
     DEPLOY_GUIDE,
     ENDPOINT,
+    EXTENSION_MADE,
+    GUESS,
     JOB,
-    PODS,
     SHOW_EXTENSION,
     TROUBLESHOOT_COMPUTE,
-    TROUBLESHOOT_ENDPOINTS,
+    WORKSPACE_ROLES,
+    WRAPPER,
     Entry,
     Match,
     Sample,
+    Without,
     coded,
+    passed,
     worded,
 )
 
@@ -32,6 +38,7 @@ _SHOW_CLUSTER = "az resource show --ids {cluster_id}"
 
 # Facts that explain an internal server error otherwise.
 _OTHER_CAUSES = ("cross_subscription", "system_assigned_workspace")
+_ROLES_SEEN = passed(WORKSPACE_ROLES)
 
 
 def grant(role: str) -> str:
@@ -47,6 +54,7 @@ ROLES = (
     Entry(
         code="WorkspaceIdentityLacksRole",
         variant="extension",
+        ruled_out_by=(WORKSPACE_ROLES,),
         situations=(ATTACH,),
         cause="The user-assigned identity of workspace {workspace} lacks the role Kubernetes Extension Contributor on "
         "cluster {cluster}: it cannot see the extension, and Azure ML then says that it is not installed.",
@@ -62,6 +70,8 @@ ROLES = (
     Entry(
         code="WorkspaceIdentityLacksRole",
         variant="cluster-admin",
+        ruled_out_by=(WORKSPACE_ROLES,),
+        vague=GUESS,
         situations=(ATTACH,),
         cause="The user-assigned identity of workspace {workspace} lacks the role Azure Kubernetes Service Cluster "
         "Admin on cluster {cluster}; Azure ML shows that as an internal server error.",
@@ -80,6 +90,7 @@ ROLES = (
     Entry(
         code="WorkspaceIdentityLacksRole",
         variant="role-check",
+        ruled_out_by=(WORKSPACE_ROLES,),
         situations=(ATTACH,),
         cause="The user-assigned identity of workspace {workspace} lacks a role on cluster {cluster}, or a role given "
         "minutes ago has not spread yet. It needs Reader, Kubernetes Extension Contributor and, on AKS, Azure "
@@ -97,6 +108,7 @@ ROLES = (
     Entry(
         code="WorkspaceIdentityLacksRole",
         variant="compute-not-accessible",
+        ruled_out_by=(WORKSPACE_ROLES,),
         situations=(ATTACH, ENDPOINT, JOB),
         cause="The identity of workspace {workspace} has no access to cluster {cluster}.",
         remedy="Give it Reader, Kubernetes Extension Contributor and Azure Kubernetes Service Cluster Admin on the "
@@ -111,6 +123,7 @@ ROLES = (
 INTERNAL = (
     Entry(
         code="AttachAcrossSubscriptions",
+        vague=GUESS,
         situations=(ATTACH,),
         cause="Cluster {cluster} is in another subscription than workspace {workspace}, which Azure ML does not "
         "support: the attach stays in Creating, often beyond an hour, and ends in an internal server error.",
@@ -128,10 +141,14 @@ INTERNAL = (
     ),
     Entry(
         code="AttachInternalError",
+        vague=GUESS,
         situations=(ATTACH,),
         cause="Azure ML failed inside. Workspace {workspace} has a system-assigned identity, so that a missing role, "
         "the usual cause, is ruled out.",
         remedy="Detach the compute and attach again; if it fails again, open a support ticket with the correlation id.",
+        without=Without(
+            COMPUTE_MADE, "Start the attach again; if it fails again, open a support ticket with the correlation id."
+        ),
         command=_DETACH,
         on=(
             Match(text=r"internal ?server", given=("system_assigned_workspace",), unless=("cross_subscription",)),
@@ -140,15 +157,64 @@ INTERNAL = (
         samples=(Sample("InternalServerError", "Internal Server Error", facts=("system_assigned_workspace",)),),
         documentation=TROUBLESHOOT_COMPUTE,
     ),
+    Entry(
+        code="AttachInternalError",
+        variant="roles-seen",
+        vague=GUESS,
+        situations=(ATTACH,),
+        cause="Azure ML failed inside. The identity of workspace {workspace} has the roles that it needs on cluster "
+        "{cluster}, so that a missing role, the usual cause, is ruled out.",
+        remedy="Detach the compute and attach again; if it fails again, open a support ticket with the correlation id.",
+        without=Without(
+            COMPUTE_MADE, "Start the attach again; if it fails again, open a support ticket with the correlation id."
+        ),
+        command=_DETACH,
+        # azure-sdk-for-python issue 33480.
+        on=(
+            Match(text=r"internal ?server", given=(_ROLES_SEEN,), unless=_OTHER_CAUSES),
+            Match(codes=("InternalServerError",), given=(_ROLES_SEEN,), unless=_OTHER_CAUSES),
+        ),
+        samples=(Sample("InternalServerError", "Received an internal server error.", facts=(_ROLES_SEEN,)),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ExtensionNotSeen",
+        situations=(ATTACH,),
+        cause="Azure ML does not find the extension on cluster {cluster}, although it is installed and the identity of "
+        "workspace {workspace} has the role to see it.",
+        remedy="Wait some minutes, then start the attach again; if it fails again, open a support ticket with the "
+        "correlation id.",
+        command=SHOW_EXTENSION,
+        on=(Match(text=r"extension (is )?not installed", given=(_ROLES_SEEN,)),),
+        samples=(Sample("BadRequest", "extension not installed", facts=(_ROLES_SEEN,)),),
+        documentation=ATTACH_GUIDE,
+    ),
+    Entry(
+        code="ClusterAccessNotSeen",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML finds cluster {cluster} not accessible, although the identity of workspace {workspace} has the "
+        "roles that it needs there.",
+        remedy="See that the cluster runs and lets Azure ML through its network; wait ten minutes for roles given of "
+        "late, then try again.",
+        command=_SHOW_CLUSTER,
+        on=(
+            Match(text=r"kubernetes compute is not accessible|role check failed", given=(_ROLES_SEEN,)),
+            Match(codes=("ComputeNotAccessible",), given=(_ROLES_SEEN,)),
+        ),
+        samples=(Sample("ComputeNotAccessible", "The Kubernetes compute is not accessible.", facts=(_ROLES_SEEN,)),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
 )
 
 COMPUTE = (
     Entry(
         code="ComputeInformationUnavailable",
+        vague=WRAPPER,
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Azure ML cannot get the compute's information from cluster {cluster}: the cluster or the extension does "
         "not answer.",
         remedy=f"See that cluster and extension are healthy. {_REATTACH}",
+        without=Without(COMPUTE_MADE, "See that the cluster is healthy, then start the attach again."),
         command=SHOW_EXTENSION,
         on=(coded("GenericComputeError"), worded(r"failed to get compute information")),
         samples=(Sample("GenericComputeError", "Failed to get compute information."),),
@@ -170,6 +236,7 @@ COMPUTE = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="What Azure ML holds about compute {compute} is not valid.",
         remedy=_REATTACH,
+        without=Without(COMPUTE_MADE, "Start the attach again, with the same name and namespace."),
         command=_DETACH,
         on=(coded("InvalidComputeInformation"), worded(r"compute information is invalid")),
         samples=(Sample("InvalidComputeInformation", "The compute information is invalid."),),
@@ -181,6 +248,7 @@ COMPUTE = (
         cause="Azure ML finds neither a relay nor an AKS configuration for compute {compute}: it does not know how to "
         "reach the cluster.",
         remedy=_REATTACH,
+        without=Without(COMPUTE_MADE, "Start the attach again, with the same name and namespace."),
         command=_DETACH,
         on=(coded("InvalidComputeNoKubernetesConfiguration"), worded(r"compute kubeconfig is invalid")),
         samples=(Sample("InvalidComputeNoKubernetesConfiguration", "The compute kubeconfig is invalid."),),
@@ -191,6 +259,7 @@ COMPUTE = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Compute {compute} is used before its attach has ended, or although its attach has failed.",
         remedy="Wait until the compute is Succeeded; one that has Failed does not recover: detach and attach again.",
+        without=Without(COMPUTE_MADE, "Start the attach again."),
         command=_SHOW_COMPUTE,
         on=(coded("ComputeResourceNotCreated"), worded(r"compute.* not in (a )?'?succeeded'? state")),
         samples=(Sample("ComputeResourceNotCreated", "The compute resource is not in Succeeded state.", quoted=False),),
@@ -233,6 +302,7 @@ COMPUTE = (
         "reach that cluster.",
         remedy="Delete the extension and install it with relayserver.enabled=true and the relay's connection string, "
         "then attach again.",
+        without=Without(EXTENSION_MADE, "Start the attach again: it installs the extension with a relay."),
         command=f"az k8s-extension delete --name {{extension}} {AT_CLUSTER}",
         # AML-Kubernetes issue 75.
         on=(worded(r"relay resource id or connection string"),),
@@ -244,6 +314,7 @@ COMPUTE = (
         cause="The extension's managed identity is not assigned to the node pools (scale sets) of cluster {cluster}, "
         "so that its pods get no token.",
         remedy="Reinstall the extension, then see that the scale sets of the node resource group list its identity.",
+        without=Without(EXTENSION_MADE, "Start the attach again: it installs the extension once more."),
         command=f"az k8s-extension show --name {{extension}} {AT_CLUSTER} --query aksAssignedIdentity",
         # azure-sdk-for-python issue 33451.
         on=(
@@ -260,136 +331,14 @@ COMPUTE = (
     ),
 )
 
-CLUSTER = (
-    Entry(
-        code="ClusterStopped",
-        variant="azure",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="Cluster {cluster} is stopped: Azure ML cannot connect to it.",
-        remedy="Start the cluster, then try again.",
-        command="az aks start --ids {cluster_id}",
-        on=(Match(codes=("GenericClusterError",), text=r"not running|stopped|deallocated"),),
-        samples=(
-            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: the cluster is not running."),
-        ),
-        documentation=TROUBLESHOOT_COMPUTE,
-    ),
-    Entry(
-        code="ClusterConnectionFailed",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="Azure ML cannot connect to the API server of cluster {cluster}: the cluster is stopped, its authorised "
-        "IP ranges leave out Azure ML, or the network blocks it.",
-        remedy="Start the cluster if it is stopped; if it has authorised IP ranges, add those of Azure Machine "
-        "Learning for both paired regions.",
-        command="az aks show --ids {cluster_id} --query '{power: powerState.code, ranges: "
-        "apiServerAccessProfile.authorizedIpRanges}'",
-        on=(
-            Match(codes=("GenericClusterError",), text=r"^(?!.*(not running|stopped|deallocated))"),
-            worded(r"failed to connect to kubernetes cluster: (?!.*(not running|stopped|deallocated))"),
-        ),
-        samples=(
-            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: i/o timeout"),
-            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: <message>"),
-        ),
-        documentation=TROUBLESHOOT_COMPUTE,
-    ),
-    Entry(
-        code="ClusterNotReachable",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="The API server of cluster {cluster} cannot be reached: the cluster does not run, an Arc cluster is not "
-        "connected, or the network blocks it.",
-        remedy="See that the cluster runs (Arc: is Connected) and that its API server can be reached, then try again.",
-        command=_SHOW_CLUSTER,
-        on=(coded("ClusterNotReachable"), worded(r"kubernetes cluster is not reachable")),
-        samples=(Sample("ClusterNotReachable", "The Kubernetes cluster is not reachable."),),
-        documentation=TROUBLESHOOT_COMPUTE,
-    ),
-    Entry(
-        code="ClusterNotFound",
-        variant="azure",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="Cluster {cluster} does not exist any more.",
-        remedy="Detach the compute; attach a cluster that exists.",
-        command=_SHOW_CLUSTER,
-        on=(coded("ClusterNotFound"), worded(r"cannot f(ou|i)nd kubernetes cluster")),
-        samples=(Sample("ClusterNotFound", "Cannot found Kubernetes cluster."),),
-        documentation=TROUBLESHOOT_COMPUTE,
-    ),
-    Entry(
-        code="ExtensionServiceMissing",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="The extension's service on cluster {cluster} has no pods behind it (azureml-ingress-nginx-controller), "
-        "or the extension is not there.",
-        remedy="See that the extension is Succeeded and that its pods run; if not, reinstall it, then try again.",
-        command=PODS,
-        on=(coded("ClusterServiceNotFound"), worded(r"azureml extension service not found")),
-        samples=(Sample("ClusterServiceNotFound", "AzureML extension service not found in cluster."),),
-        documentation=TROUBLESHOOT_COMPUTE,
-    ),
-    Entry(
-        code="ClusterRefusedToken",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="Cluster {cluster} did not accept Azure ML's token: it has expired and is being renewed (clusters that "
-        "grant Trusted Access).",
-        remedy="Try again in a few minutes.",
-        command="az aks trustedaccess rolebinding list --cluster-name {cluster} --resource-group {cluster_group} "
-        "--subscription {cluster_subscription}",
-        on=(coded("ClusterUnauthorized"), worded(r"request to kubernetes cluster unauthorized")),
-        samples=(Sample("ClusterUnauthorized", "Request to Kubernetes cluster unauthorized."),),
-        transient=True,
-        documentation=TROUBLESHOOT_COMPUTE,
-    ),
-    Entry(
-        code="KubernetesVersionUnsupported",
-        situations=(ATTACH,),
-        cause="Cluster {cluster} runs a version of Kubernetes that AKS no longer supports; Azure ML attaches supported "
-        "ones only.",
-        remedy="Upgrade the cluster to a version that Azure lists, then start the attach again.",
-        command="az aks get-upgrades --name {cluster} --resource-group {cluster_group} --subscription "
-        "{cluster_subscription} --output table",
-        on=(worded(r"(unsupported|not supported).*version|version.*(unsupported|not supported)"),),
-        samples=(
-            Sample(
-                "BadRequest",
-                "The Kubernetes version 1.15.11 is not supported. Supported versions: 1.33.1, 1.34.0.",
-                quoted=False,
-            ),
-        ),
-    ),
-    Entry(
-        code="RelayNotConnectable",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="Azure ML's calls do not get through to the extension on cluster {cluster}: relayserver (Arc) or gateway "
-        "is down.",
-        remedy=f"See that the pods relayserver and gateway run. {_REATTACH}",
-        command="kubectl get deployments relayserver gateway --namespace azureml --ignore-not-found",
-        on=(coded("InferencingClientCallFailed"), worded(r"extension is not connectable")),
-        samples=(Sample("InferencingClientCallFailed", "The k8s-extension is not connectable.", quoted=False),),
-        documentation=TROUBLESHOOT_ENDPOINTS,
-    ),
-    Entry(
-        code="ClusterCertificateRotated",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="The certificates of cluster {cluster} were rotated; Azure ML still holds the old ones and renews them "
-        "within about five hours.",
-        remedy="Wait five hours, then try again; endpoints are to be deployed again.",
-        command="az aks show --ids {cluster_id} --query provisioningState",
-        on=(coded("KubernetesUnaccessible"), worded(r"authenticationexception.*invalidcertificate")),
-        samples=(
-            Sample("KubernetesUnaccessible", "Kubernetes error: AuthenticationException. Reason: InvalidCertificate"),
-        ),
-        transient=True,
-        documentation=TROUBLESHOOT_ENDPOINTS,
-    ),
-)
-
 GENERIC = Entry(
     code="AttachFailed",
     situations=(ATTACH,),
     cause="Azure ML did not attach the cluster: {said}",
     remedy="Detach the failed compute, remove the cause, then attach again.",
+    without=Without(COMPUTE_MADE, "Remove the cause, then start the attach again."),
     command=_SHOW_COMPUTE,
     documentation=TROUBLESHOOT_COMPUTE,
 )
 
-ENTRIES = (*ROLES, *INTERNAL, *COMPUTE, *CLUSTER)
+ENTRIES = (*ROLES, *INTERNAL, *COMPUTE, *connection.ENTRIES)

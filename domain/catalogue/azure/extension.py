@@ -8,17 +8,29 @@ from __future__ import annotations
 from domain.catalogue.azure.health import LEGACY_ROUTER, REPORTS
 from domain.catalogue.entry import (
     AT_CLUSTER,
+    DEPLOY_GUIDE,
     EXTENSION,
+    EXTENSION_MADE,
     PODS,
     SHOW_EXTENSION,
     TROUBLESHOOT_EXTENSION,
+    WRAPPER,
     Entry,
     Match,
     Sample,
+    Without,
+    coded,
     worded,
 )
 
 _AGAIN = "start the operation again."
+# How Helm names an object that it finds and that is another release's.
+_KIND = r'(?<!in )\b(?P<kind>\w+) \\*"(?P<object>[\w.:-]+)\\*"'
+_CANNOT = r"exists and cannot be imported"
+_OWNED = (
+    "Label and annotate it for Helm, delete it if nobody uses it, or set installVolcano=False or installPromOp=False "
+    f"to use a Volcano or Prometheus that exists; then {_AGAIN}"
+)
 
 ENTRIES = (
     Entry(
@@ -41,10 +53,19 @@ ENTRIES = (
         cause="An earlier operation on this extension of cluster {cluster} has not ended, or is stuck.",
         remedy=f"Wait about an hour until it is given up; then {_AGAIN}",
         command=SHOW_EXTENSION,
-        on=(worded(r"earlier operation for the .*in progress"),),
+        on=(
+            worded(
+                r"earlier operation for the .*in progress"
+                r"|(another|other|conflicting|previous|earlier) operation[^.]{0,100} (in progress|has not ended)"
+            ),
+        ),
         samples=(
             Sample("ExtensionOperationFailed", "an earlier operation for the same extension still in progress"),
             Sample("ExtensionOperationFailed", "earlier operation for the helm chart is still in progress"),
+            # AKS issue 3283.
+            Sample(
+                "ExtensionOperationFailed", "conflicting operation in progress. Please try after sometime", quoted=False
+            ),
         ),
         transient=True,
         documentation=TROUBLESHOOT_EXTENSION,
@@ -82,13 +103,40 @@ ENTRIES = (
     ),
     Entry(
         code="ExtensionObjectsOwnedByOthers",
+        variant="in-namespace",
         situations=(EXTENSION,),
-        cause="Cluster {cluster} has objects of an earlier or another installation (Volcano, Prometheus, custom "
-        "resource definitions), which Helm does not take over.",
-        remedy="Label and annotate them for Helm, delete them if nobody uses them, or set installVolcano=False or "
-        f"installPromOp=False to use what exists; then {_AGAIN}",
-        command="kubectl get customresourcedefinitions --output name",
-        on=(worded(r"invalid ownership metadata|label validation error"),),
+        cause="Cluster {cluster} has a {kind} {object} in namespace {owner_namespace} of an earlier or another "
+        "installation, which Helm does not take over.",
+        remedy=_OWNED,
+        command="kubectl get {resource} {object} --namespace {owner_namespace} --output yaml",
+        on=(worded(rf'{_KIND} in namespace \\*"(?P<owner_namespace>[\w.-]+)\\*" {_CANNOT}'),),
+        samples=(
+            Sample(
+                "ExtensionOperationFailed",
+                'Unable to continue with install: ServiceAccount "prom" in namespace "azureml" exists and cannot be '
+                "imported into the current release: invalid ownership metadata; annotation validation error: missing "
+                'key "meta.helm.sh/release-name": must be set to "azureml"',
+                quoted=False,
+            ),
+        ),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionObjectsOwnedByOthers",
+        variant="named",
+        situations=(EXTENSION,),
+        cause="Cluster {cluster} has a {kind} {object} of an earlier or another installation, which Helm does not take "
+        "over.",
+        remedy=_OWNED,
+        command="kubectl get {resource} {object} --output yaml",
+        on=(
+            worded(rf'{_KIND}( in namespace \\*"\\*")? {_CANNOT}'),
+            worded(
+                r"existing resource conflict: namespace: ?, name: (?P<object>[\w.:-]+), existing_kind: [^,]*, "
+                r"Kind=(?P<kind>\w+)"
+            ),
+            worded(r'(?<!azureml-fe")\b(?P<kind>[a-z]+\.[a-z0-9.]*k8s\.io) "(?P<object>[\w.:-]+)" already exists'),
+        ),
         samples=(
             Sample(
                 "ExtensionOperationFailed",
@@ -96,8 +144,68 @@ ENTRIES = (
                 "the current release: invalid ownership metadata; label validation error: missing key "
                 '"app.kubernetes.io/managed-by": must be set to "Helm"',
             ),
+            # AML-Kubernetes issue 162.
+            Sample(
+                "ExtensionOperationFailed",
+                "Unable to continue with install: ClusterRole "
+                '"x" in namespace "" exists and cannot be imported into the current release: invalid ownership',
+                quoted=False,
+            ),
+            Sample(None, 'clusterroles.rbac.authorization.k8s.io "x" already exists', quoted=False),
         ),
         documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionObjectsOwnedByOthers",
+        situations=(EXTENSION,),
+        cause="Cluster {cluster} has objects of an earlier or another installation (Volcano, Prometheus, custom "
+        "resource definitions), which Helm does not take over.",
+        remedy=_OWNED,
+        command="kubectl get customresourcedefinitions --output name",
+        on=(worded(rf"\A(?!.*{_CANNOT}).*(invalid ownership metadata|label validation error)"),),
+        samples=(Sample("ExtensionOperationFailed", "invalid ownership metadata; label validation error"),),
+        documentation=TROUBLESHOOT_EXTENSION,
+    ),
+    Entry(
+        code="ExtensionTypeNotInRegion",
+        situations=(EXTENSION,),
+        cause="Azure does not offer the extension Microsoft.AzureML.Kubernetes in the region of cluster {cluster}.",
+        remedy="Use a cluster in a region that has the extension type (Azure's words list them); the workspace may "
+        "stay where it is.",
+        command=f"az k8s-extension extension-types list-by-cluster {AT_CLUSTER} --output table",
+        # azure-docs issue 119687, AML-Kubernetes issue 274.
+        on=(
+            coded("ExtensionTypeRegistrationGetFailed", "ExtensionTypeNotFound"),
+            worded(r"extension type '?[\w.-]+'? is not (registered|supported|available) in (the )?region"),
+        ),
+        samples=(
+            Sample(
+                "ExtensionTypeRegistrationGetFailed",
+                "Extension type microsoft.azureml.kubernetes is not registered in region ukwest. Extension is "
+                "available in eastus2euap, westcentralus, northeurope. Please try to install in these regions.",
+                400,
+            ),
+        ),
+        documentation=DEPLOY_GUIDE,
+    ),
+    Entry(
+        code="ArcAgentsSilent",
+        situations=(EXTENSION,),
+        cause="The agents of Azure Arc on cluster {cluster} did not answer in time: they are down, or cannot reach "
+        "Azure through the cluster's firewall or proxy (outbound).",
+        remedy="See that the pods of namespace azure-arc run (config-agent, extension-manager, clusterconnect-agent), "
+        f"and that the cluster's outbound connections reach the hosts that Azure Arc needs; then {_AGAIN}",
+        command="kubectl get pods --namespace azure-arc --output wide",
+        # ARO-Landing-Zone-Accelerator issue 95.
+        on=(
+            worded(
+                r"\b(unable to (get|receive)|did not (get|receive)|failed to get|no) (a |any )?"
+                r"(response|status|heartbeat) from (the )?([\w-]+ )?agents?\b"
+                r"|\bagents? (is|are) (not (reachable|connected|responding)|offline|unresponsive)"
+            ),
+        ),
+        samples=(Sample("ExtensionOperationFailed", "Unable to get response from the Agent in time", quoted=False),),
+        documentation="https://learn.microsoft.com/azure/azure-arc/kubernetes/network-requirements",
     ),
     Entry(
         code="ExtensionInsufficientCapacity",
@@ -111,11 +219,16 @@ ENTRIES = (
     ),
     Entry(
         code="ExtensionTimedOut",
+        vague=WRAPPER,
         situations=(EXTENSION,),
         cause="The extension did not get ready within 15 minutes: an agent is down, an image cannot be pulled, or pods "
         "find no node.",
         remedy="See which pods do not run and why; on Arc, upgrade the agents. Delete the failed extension, then "
         + _AGAIN,
+        without=Without(
+            EXTENSION_MADE,
+            "See that the cluster has room and can pull images; on Arc, upgrade the agents. Then attach again.",
+        ),
         command=PODS,
         on=(worded(r"timed out|status (is )?not populated"),),
         samples=(
@@ -126,9 +239,14 @@ ENTRIES = (
     ),
     Entry(
         code="HealthCheckFailed",
+        vague=WRAPPER,
         situations=(EXTENSION,),
         cause="The extension's health check found a critical error on cluster {cluster} before it installed anything.",
         remedy="Read the reports: the code in them (E40001 and so on) is explained in this catalogue.",
+        without=Without(
+            EXTENSION_MADE,
+            "Start the attach again with onFailure=keep; when it fails again, read the reports, which stay then.",
+        ),
         command=REPORTS,
         on=(worded(r"pod healthcheck failed|failed pre-(install|upgrade|delete)"),),
         samples=(Sample("ExtensionOperationFailed", "failed pre-install: pod healthcheck failed"),),
@@ -178,6 +296,7 @@ ENTRIES = (
     ),
     Entry(
         code="ExtensionNeedsManagedIdentity",
+        ruled_out_by=("clusterIdentity",),
         situations=(EXTENSION,),
         cause="Cluster {cluster} uses a service principal; cluster extensions need a managed identity.",
         remedy="Convert the cluster to a managed identity and recreate its node pools, then " + _AGAIN,
@@ -214,6 +333,7 @@ GENERIC = Entry(
     situations=(EXTENSION,),
     cause="The extension is not installed: {said}",
     remedy="Remove the cause, delete the failed extension, then start the attach again.",
+    without=Without(EXTENSION_MADE, "Remove the cause, then start the attach again."),
     command=SHOW_EXTENSION,
     documentation=TROUBLESHOOT_EXTENSION,
 )

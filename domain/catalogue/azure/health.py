@@ -9,11 +9,13 @@ from __future__ import annotations
 from domain.catalogue.entry import (
     AT_CLUSTER,
     EXTENSION,
+    EXTENSION_MADE,
     HEALTH,
     PODS,
     TROUBLESHOOT_EXTENSION,
     Entry,
     Sample,
+    Without,
     coded,
     worded,
 )
@@ -29,13 +31,21 @@ LEGACY_ROUTER = (
 _UPDATE = f"az k8s-extension update --name {{extension}} {AT_CLUSTER} --configuration-settings "
 
 
-def _entry(number: str, name: str, code: str, cause: str, remedy: str, command: str) -> Entry:
+_KEPT = (
+    "Start the attach again with onFailure=keep; when it fails again, read the reports and the log, which stay then."
+)
+
+
+def _entry(
+    number: str, name: str, code: str, cause: str, remedy: str, command: str, without: str | None = None
+) -> Entry:
     return Entry(
         code=code,
         situations=(HEALTH, EXTENSION),
         cause=cause,
         remedy=remedy,
         command=command,
+        without=None if without is None else Without(EXTENSION_MADE, without),
         on=(coded(number), worded(rf"\b{number}\b|\b{name}\b")),
         samples=(Sample(number, name),),
         documentation=TROUBLESHOOT_EXTENSION,
@@ -50,6 +60,7 @@ ENTRIES = (
         "The extension's health check met an error that it does not know.",
         "Read the reports and the log of the health check.",
         REPORTS,
+        _KEPT,
     ),
     _entry(
         "E40001",
@@ -83,6 +94,7 @@ ENTRIES = (
         "The deployment of the inference router (azureml-fe, azureml-fe-v2) is not in the cluster.",
         "Reinstall the extension, or update it with enableInference=True.",
         "kubectl get deployments --namespace azureml",
+        "Start the attach again with enableInference=True.",
     ),
     _entry(
         "E40005",
@@ -115,6 +127,7 @@ ENTRIES = (
         "Resources of the extension are not healthy (Pod, Job, Deployment, DaemonSet or StatefulSet).",
         "The report names them: look at their events.",
         PODS,
+        _KEPT,
     ),
     _entry(
         "E45002",
@@ -155,6 +168,7 @@ ENTRIES = (
         "The extension's health check itself crashed.",
         "Read its log; ask for the operation again.",
         _LOGS,
+        _KEPT,
     ),
 )
 GENERIC = Entry(
@@ -162,6 +176,7 @@ GENERIC = Entry(
     situations=(HEALTH,),
     cause="The extension's health check reports what this catalogue does not know: {said}",
     remedy="Read the reports in the ConfigMap arcml-healthcheck.",
+    without=Without(EXTENSION_MADE, _KEPT),
     command=REPORTS,
     documentation=TROUBLESHOOT_EXTENSION,
 )

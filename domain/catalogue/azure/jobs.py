@@ -11,6 +11,7 @@ from domain.catalogue.entry import (
     AT_WORKSPACE,
     DETACH,
     ENDPOINT,
+    GUESS,
     INSTANCE_TYPES_GUIDE,
     JOB,
     TROUBLESHOOT_COMPUTE,
@@ -171,6 +172,7 @@ JOBS = (
     ),
     Entry(
         code="GroupNameEndsWithHyphen",
+        vague=GUESS,
         situations=(JOB, ENDPOINT),
         cause="The name of workspace {workspace} or of its resource group ends with a hyphen; Azure ML then fails "
         "inside.",

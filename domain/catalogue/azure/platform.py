@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from domain.catalogue.azure import access
 from domain.catalogue.azure.access import ASSIGNMENTS, RBAC_GUIDE
-from domain.catalogue.entry import REQUEST, Entry, Match, Sample, coded, worded
+from domain.catalogue.entry import REQUEST, WRAPPER, Entry, Match, Sample, coded, worded
 
 _ERRORS = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors"
 
@@ -135,6 +135,20 @@ RESOURCES = (
     ),
 )
 
+# Statuses of a refusal in which words decide; 200 is that of an operation which was accepted and failed.
+_REFUSED = (200, 400, 403, 404, 409, 412, 422, 423, 424, 425)
+_AT_WORK = (
+    r"\b(another|other|conflicting|earlier|previous|concurrent|ongoing) [\w ()/'-]{0,60}"
+    r"(operation|request|update|upgrade|deployment)\b[^.]{0,80}(in progress|under way|running|not (ended|finished))"
+    r"|\b(operation|update|upgrade)\b[^.]{0,60} is (already |still |currently )?in progress"
+)
+_LATER = (
+    r"\b(re)?try (again |(the|your|this) (request|operation|command) |again the \w+ )?"
+    r"(later|after ?(some|a few|a while|\d+)|in (some|a few|a moment|a while|\d+)|shortly)"
+    r"|retry may help|temporarily (unavailable|overloaded|unable)|too many requests|being throttled"
+    r"|(server|service) is (currently )?(too )?(busy|unavailable)|etcdserver: (request timed out|leader changed)"
+)
+
 BUSY = (
     Entry(
         code="ResourceBusy",
@@ -159,10 +173,9 @@ BUSY = (
                     "RetryableError",
                 ),
             ),
-            Match(
-                statuses=(409,),
-                text=r"in progress|being (created|updated|deleted|terminated)|try again later|still in use",
-            ),
+            Match(statuses=(409,), text=r"in progress|being (created|updated|deleted|terminated)|still in use"),
+            # The same in a refusal of another status, or inside an operation that was accepted.
+            Match(statuses=_REFUSED, text=_AT_WORK),
         ),
         samples=(
             Sample(
@@ -175,12 +188,29 @@ BUSY = (
         transient=True,
         documentation=_ERRORS,
     ),
+    Entry(
+        code="ResourceBusy",
+        variant="later",
+        vague=WRAPPER,
+        situations=(REQUEST,),
+        cause="Azure asks to try again later: {said}",
+        remedy="Wait some minutes; Moor asks again. If it lasts, look at Azure's service health.",
+        command="az rest --method get --url /subscriptions/{subscription}/providers/Microsoft.ResourceHealth/events "
+        "--url-parameters api-version=2022-10-01",
+        on=(Match(statuses=_REFUSED, text=_LATER),),
+        samples=(
+            Sample("BadRequest", "The service is temporarily unavailable. Please try again later.", 400, quoted=False),
+        ),
+        transient=True,
+        documentation=_ERRORS,
+    ),
 )
 
 # Known by the status alone, when nothing above fits.
 BY_STATUS = (
     Entry(
         code="AzureRefusedToken",
+        vague=WRAPPER,
         situations=(REQUEST,),
         cause="Azure Resource Manager did not accept the app's token.",
         remedy="Check the app's managed identity and AZURE_CLIENT_ID.",
@@ -191,6 +221,7 @@ BY_STATUS = (
     Entry(
         code="MoorIdentityLacksRole",
         variant="unnamed",
+        vague=WRAPPER,
         situations=(REQUEST,),
         cause="The app's identity may not do this: {said}",
         remedy="Grant the app's identity the roles that docs/roles.md lists.",

@@ -40,6 +40,16 @@ ENTRIES = (
         documentation=DEPLOY_GUIDE,
     ),
     Entry(
+        code="ExtensionLeftFailed",
+        situations=(MOOR,),
+        cause="Cluster {cluster} has an extension {extension} that had failed before this operation, and a failed "
+        "extension does not recover. Its failure then: {history}",
+        remedy="Delete the failed extension, then start the attach again; with manage=update Moor does both while "
+        "nothing relies on it.",
+        command=f"az k8s-extension delete --name {{extension}} {AT_CLUSTER} --yes",
+        documentation=DEPLOY_GUIDE,
+    ),
+    Entry(
         code="ExtensionSettingsRefused",
         situations=(MOOR,),
         cause="The extension's settings do not go with cluster {cluster}: {reasons}",

@@ -9,7 +9,8 @@ from typing import Any
 class ArmError(Exception):
     """An answer that is not a success.
 
-    ``status`` is the HTTP status; ``code``, ``message`` and ``details`` fill the body; ``gateway`` says that ARM itself
+    ``status`` is the HTTP status; ``code``, ``message``, ``details`` and what ``more`` holds (``innererror``,
+    ``additionalInfo``) fill the body; ``gateway`` says that ARM itself
     answered and not a resource provider (header ``x-ms-failure-cause``).
     """
 
@@ -20,6 +21,7 @@ class ArmError(Exception):
         message: str,
         *,
         details: Sequence[Mapping[str, Any]] = (),
+        more: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         gateway: bool = False,
     ) -> None:
@@ -28,16 +30,17 @@ class ArmError(Exception):
         self.code = code
         self.message = message
         self.details = [dict(detail) for detail in details]
+        self.more = dict(more or {})
         self.headers = dict(headers or {})
         if gateway:
             self.headers.setdefault("x-ms-failure-cause", "gateway")
 
     def error(self) -> dict[str, Any]:
-        """The inner error object: code, message and, when there are any, details."""
+        """The inner error object: code, message and, when there are any, details and the rest."""
         inner: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.details:
             inner["details"] = self.details
-        return inner
+        return inner | self.more
 
     def body(self) -> dict[str, Any]:
         """The error envelope."""

@@ -247,12 +247,17 @@ def _end(world: World, operation: Operation, status: str, at: float) -> None:
     world.store.put("operation", operation["id"], operation)
 
 
+# What errors hold besides code, message and details.
+_MORE = ("innererror", "additionalInfo")
+
+
 def _scripted_error(script: dict[str, Any]) -> dict[str, Any] | None:
     if script.get("outcome") != "fail":
         return None
     error = {"code": script.get("code", "InternalServerError"), "message": script.get("message", "An error occurred.")}
-    return error | ({"details": script["details"]} if script.get("details") else {})
+    return error | {name: script[name] for name in ("details", *_MORE) if script.get(name)}
 
 
 def _error(inner: dict[str, Any]) -> ArmError:
-    return ArmError(400, inner["code"], inner["message"], details=inner.get("details", ()))
+    more = {name: inner[name] for name in _MORE if name in inner}
+    return ArmError(400, inner["code"], inner["message"], details=inner.get("details", ()), more=more)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 FIELDS = {
     "id", "kind", "resource", "nth", "every", "seen", "durationSeconds", "outcome", "code", "message", "details",
-    "provisioningErrors", "statuses", "errorInfo", "lagSeconds", "statusGone", "reappearAfterSeconds",
-    "retryAfterSeconds", "leaves", "held",
+    "innererror", "additionalInfo", "provisioningErrors", "statuses", "errorInfo", "lagSeconds", "statusGone",
+    "reappearAfterSeconds", "retryAfterSeconds", "leaves", "held",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def state_of(world: World, cluster_id: str) -> State:
         "removed": [],
         "broken": {},
         "health": {},
+        "checkedAt": None,
         "loadBalancer": True,
         "routerAddress": None,
         "unreachable": False,
@@ -76,9 +78,22 @@ def install(world: World, extension: resources.Resource, at: float, *, settled: 
     save(world, state)
 
 
+def keep_reports(world: World, extension_id: str, at: float, message: str, *, update: bool) -> None:
+    """The health check has failed an installation: what it found stays in the cluster until that is deleted."""
+    state = state_of(world, resources.parent_of(extension_id))
+    state["checkedAt"] = at
+    codes = sorted(set(re.findall(r"\bE4\d{4}\b", message)))
+    if codes:
+        key = "reports-pre-upgrade" if update else "reports-pre-install"
+        state["health"] = {**state["health"], key: json.dumps([{"code": code} for code in codes])}
+    save(world, state)
+
+
 def uninstall(world: World, extension_id: str) -> None:
     """An extension was deleted: its workloads go; definitions, their objects and the namespace stay."""
     state = state_of(world, resources.parent_of(extension_id))
+    state["checkedAt"] = None
+    save(world, state)
     if state["extension"] is None:
         return
     state["extension"] = None
@@ -188,6 +203,8 @@ def _given(state: State, now: float) -> Iterator[tuple[Kind, Object]]:
         yield NAMESPACES, _namespace(name)
     if state["extension"] is not None:
         yield from components.installed(state, now)
+    elif state.get("checkedAt") is not None:
+        yield from components.checked(state)
     yield from components.definitions(state, now)
 
 

@@ -45,6 +45,15 @@ def _run(call: Call) -> Reply:
         raise bad_request("BadRequest", "Run command is disabled on this cluster.")
     if (properties.get("powerState") or {}).get("code", "Running") != "Running":
         raise bad_request("BadRequest", "Run command cannot be invoked on a cluster that is stopped.")
+    provisioning = str(properties.get("provisioningState") or "Succeeded")
+    if provisioning.lower() not in ("succeeded", "failed", "canceled"):
+        # As the service refuses every change of a cluster that it is at work on.
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Operation is not allowed: Another operation ({provisioning}) is in progress, please wait for it to "
+            "finish before starting a new operation.",
+        )
     if not body.get("command"):
         raise bad_request("BadRequest", "The command is required.")
     user = User("clusterAdmin")

@@ -87,6 +87,14 @@ def installed(state: Mapping[str, Any], now: float) -> Iterator[tuple[Kind, Obje
     yield CONFIG_MAPS, _object(CONFIG_MAPS, HEALTH, NAMESPACE, since, data=dict(data))
 
 
+def checked(state: Mapping[str, Any]) -> Iterator[tuple[Kind, Object]]:
+    """What an installation leaves that its health check has failed: the namespace, and the reports in it."""
+    since = iso(state["checkedAt"], digits=0)
+    yield NAMESPACES, _object(NAMESPACES, NAMESPACE, None, since, spec={}, status={"phase": "Active"})
+    data = state["health"] or {"reports-pre-install": "[]"}
+    yield CONFIG_MAPS, _object(CONFIG_MAPS, HEALTH, NAMESPACE, since, data=dict(data))
+
+
 def definitions(state: Mapping[str, Any], now: float) -> Iterator[tuple[Kind, Object]]:
     """The custom resource definitions, which come later than the extension and stay when it goes."""
     since = state["definitionsFrom"]

@@ -82,3 +82,24 @@ def test_the_routers_name_must_lead_to_it(
         "routerName": outcome,
     }
     assert done.value == ComponentsSeen("10.0.0.4")
+
+
+@pytest.mark.parametrize(
+    ("lesser", "starting", "waited", "waits"),
+    [
+        ("Deployment azureml-kube-state-metrics is not there", False, 0, False),
+        ("Deployment azureml-kube-state-metrics has 0 of 1 available", True, 60, True),
+        ("Deployment azureml-kube-state-metrics has 0 of 1 available", True, 121, False),
+    ],
+)
+def test_r20_what_only_gathers_metrics_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, azure: FakeArm, lesser: str, starting: bool, waited: float, waits: bool
+) -> None:
+    judged(monkeypatch, Health(8, (), (), (lesser,), starting))
+    outcome = components_healthy(waiting(waited))
+    if waits:
+        assert outcome == Again(None, lesser)
+        return
+    assert isinstance(outcome, Done)
+    (finding,) = outcome.findings
+    assert (finding.check, finding.outcome, lesser in finding.message) == ("components", "warning", True)

@@ -17,8 +17,9 @@ from activities.runtime.step import StepAtWork
 from domain.arm_ids import parse_arm_id
 from domain.operation.outcomes import Again, Done, Outcome, Stop
 from gateways.azure.arm import ArmError
-from gateways.kubernetes import connection
+from gateways.kubernetes import connection, reader
 from gateways.kubernetes.api import KubernetesError, Unreachable
+from gateways.kubernetes.run_command import StillRunning
 from tests.activities.making import FakeApi, at_work, reached
 from tests.making import CLUSTER_ID
 
@@ -70,6 +71,19 @@ def test_errors_of_the_api_are_outcomes(error: KubernetesError, code: str | None
     else:
         assert isinstance(outcome, Stop)
         assert outcome.problem.code == code
+
+
+@pytest.mark.parametrize("status", [403, 422, 400])
+def test_r31_a_policy_that_refuses_what_moor_makes_is_named(status: int) -> None:
+    text = 'admission webhook "validation.gatekeeper.sh" denied the request: [must-have-owner] label owner is missing'
+
+    @guarded
+    def work(step: StepAtWork) -> Outcome:
+        raise KubernetesError(status, "Forbidden", text)
+
+    outcome = work(at_work("ensure_namespace"))
+    assert isinstance(outcome, Stop)
+    assert (outcome.problem.code, "must-have-owner" in outcome.problem.message) == ("DeniedInCluster", True)
 
 
 def test_a_look_says_what_is_seen_or_that_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +149,20 @@ def test_there_is_no_other_way_into_a_cluster() -> None:
         tree = ast.parse((activities / name).read_text("utf-8"))
         used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "reader"}
         assert used <= {"legacy", "legacy_objects"}
+
+
+def test_r2_a_command_that_tells_nothing_is_waited_for_until_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: Any) -> Any:
+        raise StillRunning(10.0, "no command can be run in the cluster yet (OperationNotAllowed: Updating)")
+
+    monkeypatch.setattr(reader, "work_in", busy)
+    monkeypatch.setattr(reader, "components", busy)
+    for look in (
+        lambda last: see_work(CLUSTER, "ml", last=last).found,
+        lambda last: see_components(CLUSTER, last=last),
+    ):
+        with pytest.raises(StillRunning):
+            look(False)
+        found = look(True)
+        assert isinstance(found, Unreachable)
+        assert "OperationNotAllowed" in found.reason

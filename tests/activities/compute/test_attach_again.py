@@ -13,7 +13,7 @@ from activities.compute import attach
 from activities.compute.attach import compute_ready, failed_compute_gone, remove_failed_compute
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
-from domain.operation.outcomes import Again, Back, Done, Outcome, Stop
+from domain.operation.outcomes import Again, Back, Done, Finding, Outcome, Stop
 from domain.operation.record import Intent, Operation, StepRecord
 from domain.problems import AzureAnswer
 from gateways import clock
@@ -91,6 +91,35 @@ def test_a_failure_for_good_stops(seen: Callable[..., Outcome], granted: float |
 
 def test_a_failure_of_what_this_operation_did_not_attach_stops(seen: Callable[..., Outcome]) -> None:
     assert isinstance(seen(operation(sent=False, granted=SENT + 300), "Failed", LACKS_ROLE), Stop)
+
+
+PASSES = AzureAnswer("Conflict", "conflicting operation in progress. Please try after sometime", 200)
+
+
+def test_r15_an_attach_that_failed_for_what_passes_is_made_again(seen: Callable[..., Outcome]) -> None:
+    soon = seen(operation(), "Failed", PASSES)
+    assert isinstance(soon, Again)
+    assert (soon.after, "to be attached again" in soon.detail) == (300.0, True)
+    given = operation()
+    attached = given.step("attach_compute")
+    assert attached is not None
+    late = seen(given.with_step(replace(attached, intents=(Intent("create", "/c", ago(901)),))), "Failed", PASSES)
+    assert isinstance(late, Back)
+    assert late.step == "remove_failed_compute"
+    assert isinstance(seen(operation(sent=False), "Failed", PASSES), Stop)
+
+
+@pytest.mark.parametrize(("granted", "code"), [(SENT + 1000, "AttachInternalError"), (SENT + 300, None)])
+def test_r12_a_role_that_has_spread_is_not_to_blame(
+    seen: Callable[..., Outcome], granted: float, code: str | None
+) -> None:
+    given = replace(operation(granted=granted), findings=(Finding("workspaceRoles", "pass", "To be granted."),))
+    told = seen(given, "Failed", AzureAnswer("InternalServerError", "Received an internal server error.", 200))
+    if code is None:
+        assert isinstance(told, Back)
+    else:
+        assert isinstance(told, Stop)
+        assert told.problem.code == code
 
 
 def test_a_person_who_retries_has_it_attached_again(seen: Callable[..., Outcome]) -> None:

@@ -13,6 +13,7 @@ from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
 from domain.operation.outcomes import (
     Again,
+    Back,
     Done,
     Outcome,
     Stop,
@@ -58,6 +59,19 @@ def test_a_detach_that_azure_refuses_tells_its_cause(see: Any, state: str, after
     told = see(FAILED, state, after)
     assert isinstance(told, Stop)
     assert told.problem.azure == SAID
+
+
+PASSING = AzureAnswer("Conflict", "Another operation (Updating) is in progress. Please try after sometime", 200)
+
+
+@pytest.mark.parametrize(("after", "expected"), [(5.0, Again), (899.0, Again), (901.0, Back)])
+def test_r15_a_detach_that_failed_for_what_passes_is_sent_again(see: Any, after: float, expected: type) -> None:
+    told = see(Progress(OVER, error=AzureAnswer("X", "An error occurred.", 200), inner=(PASSING,)), "Succeeded", after)
+    assert isinstance(told, expected)
+    if isinstance(told, Back):
+        assert told.step == "detach_compute"
+        assert told.problem is not None
+        assert told.problem.transient
 
 
 def test_a_compute_may_show_its_deletion_a_while_after_that_has_failed(see: Any) -> None:

@@ -210,3 +210,18 @@ def test_clean_up_leaves_what_another_operation_has_in_hand(
     kept = remove_extension(at_work("remove_extension", request={"cleanUp": {"extension": True}}))
     assert isinstance(kept, Done)
     assert (kept.detail, arm.calls) == ("kept. Operation other relies on it.", [])
+
+
+def test_r23_a_region_without_the_extension_type_is_told_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, held: list[str]
+) -> None:
+    arm = azure(monkeypatch, None)
+    arm.lists[f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensionTypes"] = [{"name": "microsoft.flux"}]
+    facts, change = outlook(installing())
+    assert change is None
+    assert facts.problem is not None
+    assert facts.problem.code == "ExtensionTypeNotInRegion"
+    assert arm.calls == []
+    # One that exists already is not asked about.
+    arm.lists[PLACE] = [extension()]
+    assert outlook(installing())[0].problem is None

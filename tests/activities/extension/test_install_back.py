@@ -108,6 +108,27 @@ def test_what_passes_is_gone_back_from_a_quarter_of_an_hour_after_it_was_sent(wo
     assert told.problem.transient
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conflicting operation in progress. Please try after sometime",
+        'failed calling webhook: no endpoints available for service "azureml-ingress-nginx-controller-admission"',
+        "an earlier operation for the helm chart is still in progress",
+        "etcdserver: leader changed",
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_r15_r16_what_passes_inside_a_failed_installation_is_sent_again(
+    world: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, text: str, nested: bool
+) -> None:
+    said, outer = AzureAnswer("X", text, 200), AzureAnswer("ExtensionOperationFailed", "The operation failed.", 200)
+    for sent, expected in ((100, Again), (1000, Back)):
+        world("Failed")
+        progress = Progress(OVER, error=outer, inner=(said,)) if nested else Progress(OVER, error=said)
+        monkeypatch.setattr(install, "poll", lambda _, progress=progress: progress)
+        assert isinstance(extension_ready(at("extension_ready", attach(sent=sent))), expected)
+
+
 def test_until_then_it_is_waited(world: Callable[..., list[str]]) -> None:
     told = ready(world, attach(sent=800))
     assert isinstance(told, Again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,16 +12,21 @@ from activities.lifecycle import ending
 from activities.lifecycle.ending import notify, publish, read_by_sdk, record
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE, Call
+from domain.arm_ids import COMPUTE
+from domain.catalogue.entry import ATTACH
+from domain.catalogue.explain import explain
 from domain.operation.codec import encode
-from domain.operation.outcomes import Done
+from domain.operation.facts import facts_of
+from domain.operation.outcomes import Created, Done
 from domain.operation.record import Intent, Operation, StepRecord
 from domain.operation.results import HalfReattached, Resolved
-from domain.problems import Problem
+from domain.problems import AzureAnswer, Problem
 from gateways.azure import event_topic, machine_learning
 from gateways.azure.arm import ArmError
 from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, make_operation
 
 TOPIC = "https://topic.westeurope-1.eventgrid.azure.net/api/events"
+COMPUTE_ID = f"{WORKSPACE_ID}/computes/gpu"
 FIRST = Problem("ComputeFailed", "The first one.")
 
 
@@ -172,3 +178,21 @@ def test_an_event_says_where_its_operation_is_read(
     without, with_url = (event[4] for event in sent)
     assert "operationLocation" not in without
     assert with_url["operationLocation"] == "https://moor.example.net/api/operations/op"
+
+
+@pytest.mark.parametrize(
+    ("undone", "remedy"),
+    [
+        (True, "Remove the cause, then start the attach again."),
+        (False, "Detach the failed compute, remove the cause, then attach again."),
+    ],
+)
+def test_r18_the_remedy_is_for_what_is_left(undone: bool, remedy: str) -> None:
+    given = make_operation(created=(Created(COMPUTE, COMPUTE_ID, undone),))
+    problem = explain(ATTACH, [AzureAnswer("X", "odd")], facts_of(given))
+    told = record(at("record", replace(given, problem=problem)))
+    assert isinstance(told, Done)
+    assert told.ending is not None
+    assert told.ending.problem is not None
+    assert told.ending.problem.remedy == remedy
+    assert str(told.ending.problem.command).startswith("az ml compute list" if undone else "az ml compute show")

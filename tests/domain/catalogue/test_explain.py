@@ -11,10 +11,11 @@ from domain.catalogue.entry import ATTACH, DETACH, EXTENSION, HEALTH, JOB, REQUE
 from domain.catalogue.explain import ENTRIES, GENERIC, explain, make_problem
 from domain.operation.codec import encode
 from domain.operation.facts import facts_of
-from domain.operation.record import StepRecord
+from domain.operation.outcomes import Finding
+from domain.operation.record import Intent, StepRecord
 from domain.operation.results import Resolved
 from domain.problems import AzureAnswer, answers_in
-from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
+from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID, make_operation
 
 ROOT = Path(__file__).parents[3]
 FACTS = facts_of(make_operation())
@@ -112,6 +113,173 @@ def test_who_is_refused_depends_on_where() -> None:
     )
     assert explain(REQUEST, [AzureAnswer("AuthorizationFailed", text, 403)], FACTS).code == "MoorIdentityLacksRole"
     assert explain(DETACH, [AzureAnswer("AuthorizationFailed", text, 200)], FACTS).code == "AzureIdentityLacksRole"
+
+
+CAUSE = "The virtual network link of zone privatelink.api.azureml.ms is missing"
+WRAPPERS = ["InternalServerError", "Received an internal server error.", "The request is invalid.", "Bad Request", ""]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("code", ["InternalServerError", "BadRequest", "Failed"])
+@pytest.mark.parametrize("key", ["details", "innererror"])
+def test_r10_the_inner_cause_is_told(wrapper: str, code: str, key: str) -> None:
+    for said, expected in [
+        ({"code": "ClusterNotReachable", "message": "no"}, "ClusterNotReachable"),
+        ({"code": "Unheard", "message": CAUSE}, "AttachFailed"),
+    ]:
+        problem = explain(
+            ATTACH,
+            answers_in(
+                {"code": code, "message": wrapper, key: [said]}
+                if key == "details"
+                else {"code": code, "message": wrapper, key: said}
+            ),
+            FACTS,
+        )
+        assert problem.code == expected
+        assert problem.azure == AzureAnswer(said["code"], said["message"], 200)
+        assert expected != "AttachFailed" or CAUSE in problem.message
+
+
+def test_r10_words_under_a_code_that_means_anything_are_the_cause() -> None:
+    problem = explain(ATTACH, [AzureAnswer("InternalServerError", CAUSE)], FACTS)
+    assert (problem.code, CAUSE in problem.message) == ("AttachFailed", True)
+
+
+def test_r10_json_in_a_text_is_repeated_as_what_it_says() -> None:
+    inner = '{"error": {"code": "X", "message": "' + CAUSE + '"}}'
+    problem = explain(ATTACH, answers_in({"code": "BadRequest", "message": f"Response: {inner}"}), FACTS)
+    assert problem.message == f"Azure ML did not attach the cluster: {CAUSE}"
+
+
+def test_r10_a_wrapper_that_is_known_keeps_its_remedy_and_adds_what_is_inside() -> None:
+    error = {
+        "code": "GenericComputeError",
+        "message": "Failed to get compute information.",
+        "details": [{"code": "X", "message": CAUSE}],
+    }
+    problem = explain(ATTACH, answers_in(error), FACTS)
+    assert problem.code == "ComputeInformationUnavailable"
+    assert problem.message.endswith(f"Azure adds: {CAUSE}")
+    error["details"] = [{"code": "ClusterNotFound", "message": "Cannot found Kubernetes cluster."}]
+    assert explain(ATTACH, answers_in(error), FACTS).code == "ClusterNotFound"
+
+
+def test_r10_the_ids_of_the_request_stay_with_the_cause() -> None:
+    outer = AzureAnswer("InternalServerError", "", 200, "request", "correlation")
+    problem = explain(ATTACH, [outer, AzureAnswer("X", CAUSE, 200)], FACTS)
+    assert problem.azure == AzureAnswer("X", CAUSE, 200, "request", "correlation")
+
+
+def test_r10_several_causes_are_told_within_bounds() -> None:
+    said = [AzureAnswer("X", f"cause {n} " + "x" * 5000) for n in range(50)]
+    problem = explain(ATTACH, said, FACTS)
+    assert "cause 0" in problem.message
+    assert "cause 49" in problem.message
+    assert len(problem.message) < 7000
+
+
+def checked(*names: str, outcome: str = "pass", **fields: object) -> dict[str, str]:
+    findings = tuple(Finding(name, outcome, "seen") for name in names)
+    return facts_of(make_operation(findings=findings, **fields))
+
+
+GRANTED = StepRecord(
+    "grant_workspace_roles",
+    "do",
+    intents=(Intent("create", f"{CLUSTER_ID}/providers/Microsoft.Authorization/roleAssignments/1", NOW),),
+)
+
+
+@pytest.mark.parametrize("text", ["Received an internal server error.", "internal server error", None])
+def test_r12_a_role_that_preflight_has_seen_is_not_to_blame(text: str | None) -> None:
+    said = [AzureAnswer("InternalServerError", text)]
+    problem = explain(ATTACH, said, checked("workspaceRoles"))
+    assert problem.code == "AttachInternalError"
+    assert "a missing role, the usual cause, is ruled out" in problem.message
+    assert "role assignment create" not in str(problem.command)
+    for facts in (checked("workspaceRoles", outcome="unknown"), checked("providers"), FACTS):
+        assert explain(ATTACH, said, facts).code == "WorkspaceIdentityLacksRole"
+    # Granted by the operation itself: it may not have spread yet.
+    assert explain(ATTACH, said, checked("workspaceRoles", steps=(GRANTED,))).code == "WorkspaceIdentityLacksRole"
+
+
+ROLES_SEEN = [
+    ("extension not installed", "ExtensionNotSeen"),
+    ("AKS role check failed for user assigned identity.", "ClusterAccessNotSeen"),
+    ("The Kubernetes compute is not accessible.", "ClusterAccessNotSeen"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), ROLES_SEEN)
+def test_an_entry_that_blames_what_was_seen_right_is_not_chosen(text: str, code: str) -> None:
+    assert explain(ATTACH, [AzureAnswer("BadRequest", text)], FACTS).code == "WorkspaceIdentityLacksRole"
+    assert explain(ATTACH, [AzureAnswer("BadRequest", text)], checked("workspaceRoles")).code == code
+
+
+def test_a_setting_that_was_seen_right_is_not_to_blame() -> None:
+    lost = AzureAnswer("GenericClusterError", "Failed to connect to Kubernetes cluster: i/o timeout")
+    assert "authorised IP ranges leave out Azure ML" in explain(ATTACH, [lost], checked("clusterPower")).message
+    seen = explain(ATTACH, [lost], checked("clusterPower", "authorizedIpRanges"))
+    assert (seen.code, "the network between them blocks it" in seen.message) == ("ClusterConnectionFailed", True)
+    identity = AzureAnswer("BadRequest", "cluster extensions require managed identity.", 400)
+    assert explain(EXTENSION, [identity], FACTS).code == "ExtensionNeedsManagedIdentity"
+    assert explain(EXTENSION, [identity], checked("clusterIdentity")).code == "ExtensionFailed"
+
+
+HELM = "Unable to continue with install: {} exists and cannot be imported into the current release"
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        (HELM.format('ClusterRole "x" in namespace ""'), "kubectl get clusterrole x --output yaml"),
+        (HELM.format(r"ClusterRole \"x\" in namespace \"\""), "kubectl get clusterrole x --output yaml"),
+        (HELM.format('PriorityClass "high" in namespace ""'), "kubectl get priorityclass high --output yaml"),
+        (
+            HELM.format('ServiceAccount "volcano" in namespace "azureml"'),
+            "kubectl get serviceaccount volcano --namespace azureml --output yaml",
+        ),
+        (
+            "existing resource conflict: namespace: , name: y, existing_kind: rbac.authorization.k8s.io/v1, "
+            "Kind=ClusterRole, new_kind: rbac.authorization.k8s.io/v1, Kind=ClusterRole",
+            "kubectl get clusterrole y --output yaml",
+        ),
+        (
+            'customresourcedefinitions.apiextensions.k8s.io "jobs.batch.volcano.sh" already exists',
+            "kubectl get customresourcedefinitions.apiextensions.k8s.io jobs.batch.volcano.sh --output yaml",
+        ),
+    ],
+)
+def test_r21_kind_and_name_of_the_conflict_are_those_of_the_text(text: str, command: str) -> None:
+    problem = explain(EXTENSION, [AzureAnswer("ExtensionOperationFailed", text)], FACTS)
+    assert (problem.code, problem.command) == ("ExtensionObjectsOwnedByOthers", command)
+    assert command.split()[3] in problem.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unable to get response from the Agent in time",
+        "Unable to get a response from the config agent",
+        "No heartbeat from the agents",
+        "The extension failed: agents are offline",
+    ],
+)
+def test_r22_agents_that_do_not_answer_are_named_with_the_way_out(text: str) -> None:
+    problem = explain(EXTENSION, [AzureAnswer("X", text)], FACTS)
+    assert problem.code == "ArcAgentsSilent"
+    assert "agents" in problem.message
+    assert "outbound" in str(problem.remedy)
+    assert problem.command == "kubectl get pods --namespace azure-arc --output wide"
+
+
+@pytest.mark.parametrize("code", ["ExtensionTypeRegistrationGetFailed", "BadRequest"])
+def test_r23_an_extension_type_that_the_region_lacks_has_its_own_entry(code: str) -> None:
+    text = (
+        "Extension type microsoft.azureml.kubernetes is not registered in region ukwest. Extension is available in x."
+    )
+    assert explain(EXTENSION, [AzureAnswer(code, text, 400)], FACTS).code == "ExtensionTypeNotInRegion"
 
 
 def calls_of(name: str) -> list[tuple[Path, ast.Call]]:

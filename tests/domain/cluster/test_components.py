@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.cluster.components import (
+    INSTALLED,
+    UPDATED,
     PodState,
+    Report,
     Router,
     Seen,
     Workload,
     expected,
     judge,
     reported,
+    reports_in,
     router_address,
 )
 
@@ -114,3 +119,54 @@ def test_codes_of_the_health_check() -> None:
     assert diagnostic.codes == ("E45003",)
     assert reported({"reports-pre-delete": "E40001", "reports-pre-rollback": "E40002"}) == ()
     assert reported(None) == ()
+
+
+AUXILIARY = ["azureml-kube-state-metrics", "azureml-prometheus-operator", "metrics-controller-manager"]
+
+
+@pytest.mark.parametrize("name", AUXILIARY)
+@pytest.mark.parametrize("way", ["gone", "down", "looping"])
+def test_r20_a_component_that_only_gathers_metrics_is_no_trouble(name: str, way: str) -> None:
+    running = [Workload(kind, each, 1, 1) for kind, each in expected("azureml", {}, connected=False)]
+    others = [each for each in running if each.name != name]
+    pods: tuple[PodState, ...] = ()
+    if way == "down":
+        others.append(Workload("Deployment", name, 1, 0))
+    if way == "looping":
+        others.append(Workload("Deployment", name, 1, 1))
+        pods = (PodState(f"{name}-7d9f-x", ("CrashLoopBackOff",)),)
+    health = judge(Seen(tuple(others), pods, None, None), "azureml", {}, connected=False)
+    assert (health.ready, health.starting, len(health.lesser)) == (True, way == "down", 1)
+    assert name in health.lesser[0]
+
+
+@pytest.mark.parametrize("name", ["gateway", "volcano-scheduler", "aml-operator"])
+def test_a_component_that_jobs_need_is(name: str) -> None:
+    settings = {"enableTraining": "True"}
+    running = [Workload(kind, each, 1, 1) for kind, each in expected("azureml", settings, connected=False)]
+    seen = Seen(tuple(each for each in running if each.name != name), (), None, None)
+    health = judge(seen, "azureml", settings, connected=False)
+    assert (health.ready, health.lesser) == (False, ())
+
+
+def test_r17_reports_are_read_with_their_own_text() -> None:
+    listed = '[{"code": "E40003", "name": "X"}, {"code": "E49990", "message": "the moon is wrong"}, 5, {"code": 7}]'
+    reports = {
+        "reports-pre-install": listed,
+        "reports-pre-delete": "found E40001: no balancer",
+        "reports-test": "E45001",
+    }
+    assert reports_in(reports, INSTALLED) == (
+        Report("E40001", "found E40001: no balancer"),
+        Report("E40003", "X"),
+        Report("E49990", "the moon is wrong"),
+    )
+    assert reports_in(reports, UPDATED) == ()
+    assert reports_in(None, INSTALLED) == ()
+
+
+def test_reports_without_measure_are_cut() -> None:
+    text = json.dumps([{"code": f"E{n}", "message": "x" * 5000} for n in range(10)])
+    assert all(len(each.text) <= 500 for each in reports_in({"reports-pre-install": text}, INSTALLED))
+    assert len(reports_in({"reports-pre-install": "\n".join(f"E4{n:04}" for n in range(9999))}, INSTALLED)) <= 64
+    assert reports_in({"reports-pre-install": "[" * 500_000}, INSTALLED) == ()

@@ -102,3 +102,19 @@ def test_its_own_errors_are_read_with_those_inside_them() -> None:
     errors = [{"error": {"code": "Outer", "message": "it failed", "details": [inner]}}, {"error": "odd"}, "odd"]
     assert [answer.code for answer in provisioning_errors(compute(provisioningErrors=errors))] == ["Outer", "Inner"]
     assert provisioning_errors(compute(provisioningErrors=None)) == []
+
+
+def test_r14_a_compute_that_failed_before_is_told_with_its_history() -> None:
+    errors = [{"error": {"code": "ClusterNotReachable", "message": "The Kubernetes cluster is not reachable."}}]
+    properties = {
+        "computeType": "Kubernetes",
+        "resourceId": CLUSTER_ID,
+        "provisioningState": "Failed",
+        "provisioningErrors": errors,
+        "properties": {"namespace": "ml"},
+    }
+    problem = difference({"properties": properties}, CLUSTER_ID, {"namespace": "ml"}, {"compute": "gpu"})
+    assert problem is not None
+    assert problem.code == "ComputeFailed"
+    assert "Its failure then: The API server of cluster" in problem.message
+    assert str(problem.remedy).startswith("Detach it, then attach again")

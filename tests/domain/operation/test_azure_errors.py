@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.operation.azure_errors import outcome_of_error
+from domain.operation.azure_errors import outcome_of_error, passes
 from domain.operation.outcomes import Again, Stop
 from domain.problems import AzureAnswer
 
@@ -88,3 +88,53 @@ def test_a_refusal_by_policy_is_not_a_missing_role() -> None:
     outcome = outcome_of_error(403, "RequestDisallowedByPolicy", "Resource 'x' was disallowed by policy.", None, ANSWER)
     assert isinstance(outcome, Stop)
     assert outcome.problem.code == "DisallowedByPolicy"
+
+
+CAUSE = "The virtual network link of zone privatelink.api.azureml.ms is missing"
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 500])
+@pytest.mark.parametrize("wrapper", ["The request is invalid.", "Internal Server Error", ""])
+def test_r10_a_refusal_at_once_names_its_inner_cause(status: int, wrapper: str) -> None:
+    inner = (AzureAnswer("Outer", "An error occurred.", status), AzureAnswer("ClusterNotReachable", "no", status))
+    outcome = outcome_of_error(status, "BadRequest", wrapper, None, ANSWER, "attach", {"cluster": "aks"}, inner)
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "ClusterNotReachable"
+    assert outcome.problem.azure == AzureAnswer("ClusterNotReachable", "no", 403, "r", "k")
+
+
+def test_r10_an_inner_cause_that_nobody_knows_is_repeated() -> None:
+    inner = (AzureAnswer("Unheard", CAUSE, 400),)
+    outcome = outcome_of_error(400, "BadRequest", "The request is invalid.", None, ANSWER, "attach", {}, inner)
+    assert isinstance(outcome, Stop)
+    assert (outcome.problem.code, CAUSE in outcome.problem.message) == ("AzureRefused", True)
+    assert outcome.problem.azure == AzureAnswer("Unheard", CAUSE, 403, "r", "k")
+    waits = outcome_of_error(503, "ServerBusy", "busy", None, ANSWER, "attach", {}, inner)
+    assert waits == Again(None, f"Azure answered 503 (ServerBusy): {CAUSE}")
+
+
+@pytest.mark.parametrize("status", [400, 409, 412, 422])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conflicting operation in progress. Please try after sometime",
+        "Operation is not allowed: another operation (Updating) is in progress.",
+        "The service is temporarily unavailable.",
+        "Another update request is still running on the cluster.",
+        "Please retry after some time.",
+    ],
+)
+@pytest.mark.parametrize("situation", ["extension", "attach", "detach", "request"])
+def test_r15_words_that_pass_are_waited_out_whatever_the_status(status: int, text: str, situation: str) -> None:
+    assert isinstance(outcome_of_error(status, "BadRequest", text, None, ANSWER, situation), Again)
+    assert passes(status, "BadRequest", text)
+    inner = (AzureAnswer("X", text, status),)
+    assert isinstance(outcome_of_error(status, "BadRequest", "Bad Request", None, ANSWER, situation, {}, inner), Again)
+
+
+@pytest.mark.parametrize(
+    "text", ["Remove the lock and try again.", "Please try another size.", "Try again with a valid name.", "no"]
+)
+def test_words_that_only_sound_like_it_are_not(text: str) -> None:
+    assert isinstance(outcome_of_error(400, "BadRequest", text, None, ANSWER), Stop)
+    assert not passes(400, "BadRequest", text)

@@ -6,7 +6,7 @@ import pytest
 
 from domain.arm_ids import EXTENSION, parse_arm_id
 from gateways.azure.arm import UNUSABLE_ID, ArmError
-from gateways.azure.extensions import find_extension
+from gateways.azure.extensions import find_extension, offers_type
 from tests.activities.making import FakeArm
 from tests.making import CLUSTER_ID
 
@@ -43,3 +43,25 @@ def test_one_whose_id_is_not_the_clusters_cannot_be_told(monkeypatch: pytest.Mon
     with pytest.raises(ArmError) as refused:
         find_extension(parse_arm_id(CLUSTER_ID))
     assert (refused.value.code, refused.value.transient) == (UNUSABLE_ID, False)
+
+
+TYPES = f"{CLUSTER_ID}/providers/Microsoft.KubernetesConfiguration/extensionTypes"
+
+
+@pytest.mark.parametrize(
+    ("listed", "offered"),
+    [
+        ([{"name": "microsoft.flux"}, {"name": "Microsoft.AzureML.Kubernetes"}], True),
+        ([{"name": "microsoft.flux"}], False),
+        ([], None),
+        (["odd", None], None),
+        (403, None),
+        (404, None),
+        (503, None),
+    ],
+)
+def test_r23_whether_the_region_has_the_extension_type(
+    monkeypatch: pytest.MonkeyPatch, listed: Any, offered: bool | None
+) -> None:
+    FakeArm(lists={TYPES: listed}).install(monkeypatch)
+    assert offers_type(parse_arm_id(CLUSTER_ID)) is offered

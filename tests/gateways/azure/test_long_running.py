@@ -86,3 +86,16 @@ def test_without_a_url_and_after_its_end_the_resource_tells(monkeypatch: pytest.
     assert poll(None) == Progress(OVER)
     assert asked == []
     assert poll(URL) == Progress(OVER)
+
+
+def test_r10_the_errors_inside_that_of_an_operation_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = {"code": "ClusterNotReachable", "message": f"no: {URL}"}
+    error = {"code": "InternalServerError", "message": "An error occurred.", "details": [{"innererror": inner}]}
+    for body in ({"status": "Failed", "error": error}, {"properties": {"provisioningState": "Failed", "error": error}}):
+        answering(monkeypatch, ArmAnswer(200, body))
+        progress = poll(URL)
+        assert [each.code for each in progress.answers] == ["InternalServerError", "ClusterNotReachable"]
+        assert "secret" not in str(progress)
+    answering(monkeypatch, ArmAnswer(200, {"status": "Failed", "error": {"details": [inner]}}))
+    assert [each.code for each in poll(URL).answers] == ["Failed", "ClusterNotReachable"]
+    assert Progress(OVER).answers == []

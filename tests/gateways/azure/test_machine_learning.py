@@ -111,6 +111,11 @@ def test_a_job_is_sent_under_its_name_to_the_compute(monkeypatch: pytest.MonkeyP
         ),
         ('{"error": {"message": "no code"}}', AzureAnswer("JobFailed", "no code")),
         ('{"error": {"code": "UserError"}}', AzureAnswer("UserError", "")),
+        (
+            '{"error": {"code": "ServiceError", "message": "InternalServerError", "innerError": {"code": "X", '
+            '"message": "An error occurred.", "innerError": {"code": "Quota", "message": "no cores left"}}}}',
+            AzureAnswer("Quota", "no cores left"),
+        ),
         (" It failed.\n", AzureAnswer("JobFailed", "It failed.")),
         ('{"error": null}', AzureAnswer("JobFailed", '{"error": null}')),
         ("{broken}", AzureAnswer("JobFailed", "{broken}")),

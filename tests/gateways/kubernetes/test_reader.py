@@ -10,6 +10,8 @@ from domain.arm_ids import parse_arm_id
 from domain.cluster.legacy_objects import LEGACY_OBJECTS
 from domain.cluster.objects import Found
 from domain.preflight.facts import Legacy, Unread
+from gateways import clock
+from gateways.azure.arm import ArmError
 from gateways.kubernetes import connection, reader, run_command
 from gateways.kubernetes.api import KubernetesError, Unreachable
 from tests.activities.making import FakeApi, reached
@@ -79,3 +81,19 @@ def test_leftovers_that_may_not_be_seen() -> None:
     api = FakeApi(refused=KubernetesError(503, "ServiceUnavailable", "down"))
     with pytest.raises(KubernetesError):
         reader.legacy(api)
+
+
+@pytest.mark.parametrize(("status", "told"), [(429, False), (503, False), (0, False), (404, True), (403, True)])
+def test_r2_an_outage_of_azure_says_nothing_of_what_runs(
+    monkeypatch: pytest.MonkeyPatch, status: int, told: bool
+) -> None:
+    def connect(cluster: Any) -> Any:
+        raise ArmError(status, "Down", "no")
+
+    monkeypatch.setattr(connection, "connect", connect)
+    monkeypatch.setattr(clock, "pause", lambda seconds: None)
+    if told:
+        assert isinstance(reader.work_in(CLUSTER, "ml").found, Unreachable)
+    else:
+        with pytest.raises(ArmError):
+            reader.work_in(CLUSTER, "ml")

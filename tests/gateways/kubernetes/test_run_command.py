@@ -17,6 +17,7 @@ from azure.identity import CredentialUnavailableError
 from domain.arm_ids import parse_arm_id
 from domain.cluster.components import Router
 from domain.cluster.objects import Found
+from domain.problems import AzureAnswer
 from domain.workloads.cluster_objects import ClusterObject
 from gateways import clock
 from gateways.azure import arm, identity
@@ -188,7 +189,7 @@ def test_a_command_that_cannot_be_followed_is_given_up_at_once(commands: Command
     [
         (ran(" error: no such host\n", 1), "a command in it failed: error: no such host"),
         (ran("", None, "pod not scheduled"), "a command in it failed: pod not scheduled"),
-        (ran("", 2), "a command in it failed: no reason given"),
+        (ran("", 2), "a command in it failed: it ended with exit code 2 and said nothing"),
         (ran("x" * 500, 1), "a command in it failed: " + "x" * 300),
         (ran("not json"), "the output of a command in it is no list of objects"),
         (ran('{"items": [{"kind": "Pod"}]}'), "the output of a command in it is no list of objects"),
@@ -291,3 +292,89 @@ def test_another_failure_is_no_reason_to_leave_a_kind_out(commands: Commands) ->
     commands.answers = [ran("error: Forbidden", 1)]
     assert run_command.work_in(CLUSTER, "ml", entra=False) == Unreachable("a command in it failed: error: Forbidden")
     assert len(commands.bodies) == 1
+
+
+BUSY = ArmError(409, "OperationNotAllowed", "Operation is not allowed: Another operation (Updating) is in progress.")
+PASSING = [
+    BUSY,
+    ArmError(400, "BadRequest", "Another operation (Upgrading) is in progress, please retry later."),
+    ArmError(409, "Conflict", "x", inner=(AzureAnswer("AnotherOperationInProgress", "", 409),)),
+    ArmError(
+        412, "PreconditionFailed", "The cluster has a conflicting operation in progress. Please try after sometime"
+    ),
+]
+
+
+@pytest.mark.parametrize("refusal", PASSING)
+def test_r2_a_refusal_that_passes_is_asked_again_until_it_is_told(commands: Commands, refusal: ArmError) -> None:
+    begun = Begun()
+    with run_command.of_step(begun):
+        commands.answers = [refusal]
+        for _ in range(3):
+            with pytest.raises(StillRunning, match="no command can be run in the cluster yet"):
+                run_command.work_in(CLUSTER, "ml", entra=False)
+        assert begun.commands == ()
+        commands.answers = [ArmAnswer(202, {}, RESULT), refusal, ran(f"{LINES}end of output")]
+        for _ in range(2):  # Begun; then the result is refused.
+            with pytest.raises(StillRunning):
+                run_command.work_in(CLUSTER, "ml", entra=False)
+        assert len(begun.commands) == 1
+        found = run_command.work_in(CLUSTER, "ml", entra=False)
+    assert not isinstance(found, Unreachable)
+    assert [each.name for each in found] == ["train-1", "score"]
+
+
+RESULTS = [
+    ran("Error from server (ServiceUnavailable): the server is currently unable to handle the request", 1),
+    ran("Unable to connect to the server: net/http: TLS handshake timeout", 1),
+    ran("", None, "KubernetesPerformanceError: the pod did not start within 30s on your cluster, retry may helps."),
+    ran("", 1, "another operation (Scaling) is in progress"),
+]
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_r2_a_result_that_passes_is_asked_for_again_and_given_up_after_a_while(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch, result: ArmAnswer
+) -> None:
+    begun, now = Begun(), clock.now()
+    with run_command.of_step(begun):
+        commands.answers = [result]
+        for minutes in (0, 5):
+            monkeypatch.setattr(clock, "now", lambda minutes=minutes: now + timedelta(minutes=minutes))
+            with pytest.raises(StillRunning, match="is run once more"):
+                run_command.work_in(CLUSTER, "ml", entra=False)
+        assert [each.begun for each in begun.commands] == [now]
+        monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=11))
+        found = run_command.work_in(CLUSTER, "ml", entra=False)
+    assert isinstance(found, Unreachable)
+    assert (len(commands.bodies), commands.polled, begun.commands) == (3, [], ())
+
+
+def test_r2_a_result_that_is_lost_is_asked_for_again(commands: Commands) -> None:
+    begun = Begun()
+    with run_command.of_step(begun):
+        commands.answers = [
+            ArmAnswer(202, {}, RESULT),
+            ArmError(404, "NotFound", "The command was not found."),
+            ran(f"{LINES}end of output"),
+        ]
+        for _ in range(2):
+            with pytest.raises(StillRunning):
+                run_command.work_in(CLUSTER, "ml", entra=False)
+        assert not isinstance(run_command.work_in(CLUSTER, "ml", entra=False), Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (137, "it ended with exit code 137 (killed, as for want of memory) and said nothing"),
+        (143, "it ended with exit code 143 (stopped from outside) and said nothing"),
+        (3, "it ended with exit code 3 and said nothing"),
+    ],
+)
+@pytest.mark.parametrize("logs", ["", " \n"])
+def test_r30_a_command_that_said_nothing_is_told_by_its_exit_code(
+    commands: Commands, code: int, words: str, logs: str
+) -> None:
+    commands.answers = [ran(logs, code)]
+    assert run_command.work_in(CLUSTER, "ml", entra=False) == Unreachable(f"a command in it failed: {words}")

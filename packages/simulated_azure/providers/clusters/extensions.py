@@ -22,6 +22,12 @@ _CLUSTERS = tuple(
     f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{kind}/{{cluster}}"
     for kind in ("Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters")
 )
+_TYPES = "Microsoft.KubernetesConfiguration/extensionTypes"
+_TYPES_TAIL = f"/providers/{_TYPES}"
+# Regions without the Azure ML extension (azure-docs issue 119687, AML-Kubernetes issue 274 before them).
+_WITHOUT_AZUREML = frozenset({"ukwest"})
+_ELSEWHERE = "westeurope, northeurope, uksouth, eastus"
+_OTHER_TYPES = ("microsoft.flux", "microsoft.azurekeyvaultsecretsprovider")
 _WRITABLE = ("autoUpgradeMinorVersion", "autoUpgradeMode", "releaseTrain", "version")
 
 
@@ -32,6 +38,7 @@ def routes() -> list[Route]:
         one = cluster + _TAIL + "/{name}"
         found += crud(one, TYPE, get=_get, put=_put, patch=_patch, delete=_delete)
         found.append(Route("GET", cluster + _TAIL, TYPE, _list, f"{TYPE}/read", cluster))
+        found.append(Route("GET", cluster + _TYPES_TAIL, _TYPES, _types, f"{_TYPES}/read", cluster))
         found.append(Route("GET", one + "/operations/{operation}", TYPE, _status, f"{TYPE}/operations/read", one))
     return found
 
@@ -73,12 +80,41 @@ def _list(call: Call) -> Reply:
     )
 
 
+def _types(call: Call) -> Reply:
+    """The extension types that are offered for a cluster, in its region."""
+    target = call.path[: call.path.lower().index(_TYPES_TAIL.lower())]
+    cluster = resources.find(call.world, target)
+    if cluster is None:
+        raise resource_not_found(target)
+    names = [*_OTHER_TYPES, *([] if _lacks_azureml(cluster) else [EXTENSION_TYPE])]
+    found = [
+        {
+            "id": f"{cluster['id']}{_TYPES_TAIL}/{name}",
+            "name": name,
+            "type": _TYPES,
+            "properties": {"isManagedIdentityRequired": False, "isSystemExtension": False, "publisher": "Microsoft"},
+        }
+        for name in names
+    ]
+    return lists.page(call, found, call.world.page_size("extensions"), null_link=True)
+
+
+def _lacks_azureml(cluster: resources.Resource) -> bool:
+    return str(cluster["body"].get("location") or "").replace(" ", "").lower() in _WITHOUT_AZUREML
+
+
 def _put(call: Call) -> Reply:
     cluster = _cluster(call)
     body = call.object_body()
     wanted = body.get("properties") or {}
     if not wanted.get("extensionType"):
         raise bad_request("InvalidRequestContent", "The property 'extensionType' is required.")
+    if wanted["extensionType"].lower() == EXTENSION_TYPE and _lacks_azureml(cluster):
+        raise bad_request(
+            "ExtensionTypeRegistrationGetFailed",
+            f"Extension type {EXTENSION_TYPE} is not registered in region {cluster['body']['location']}. Extension is "
+            f"available in {_ELSEWHERE}. Please try to install in these regions.",
+        )
     _check_version(wanted)
     existing = resources.find(call.world, resource_id(call))
     _check_idle(call, cluster, "Update" if existing else "Create")
@@ -261,4 +297,7 @@ def _failed(world: World, operation: Operation, at: float, error: ArmError) -> N
         ],
         "errorInfo": script.get("errorInfo") or error.error(),
     }
+    said = str(error.error())
+    if resource["body"]["properties"]["extensionType"].lower() == EXTENSION_TYPE and "healthcheck" in said:
+        kubernetes_cluster.keep_reports(world, resource["id"], at, said, update=verb == "Update")
     resources.save(world, resource)

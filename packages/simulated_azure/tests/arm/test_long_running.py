@@ -100,6 +100,16 @@ def test_failure_with_provisioning_errors(azure: SimulatedAzure) -> None:
     assert (properties["provisioningState"], properties["provisioningErrors"]) == ("Failed", errors)
 
 
+def test_failure_with_errors_inside(azure: SimulatedAzure) -> None:
+    inside = {
+        "innererror": {"code": "Inner", "message": "why"},
+        "additionalInfo": [{"type": "PolicyViolation", "info": {"policyAssignmentName": "p"}}],
+    }
+    azure.script_operation(kind="extension.create", outcome="fail", code="X", message="y", **inside)
+    status = finished(azure, azure.arm("PUT", EXTENSION, extension_body()))
+    assert status["error"] == {"code": "X", "message": "y", **inside}
+
+
 def test_failure_with_extension_statuses(azure: SimulatedAzure) -> None:
     scripted = {
         "statuses": [{"code": "InstallationFailed", "level": "Error", "message": "timed out"}],

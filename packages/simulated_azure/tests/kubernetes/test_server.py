@@ -291,6 +291,15 @@ def test_a_cluster_that_answers_nobody_fails_its_commands(azure: SimulatedAzure)
     assert run(azure, "kubectl get namespaces -o json")["exitCode"] == 0
 
 
+def test_r2_no_command_runs_while_the_service_is_at_work_on_the_cluster(azure: SimulatedAzure) -> None:
+    azure.change(CLUSTER, {"properties": {"provisioningState": "Updating"}})
+    refused = azure.arm("POST", f"{CLUSTER}/runCommand", {"command": "kubectl get ns -o json"})
+    assert (refused.status, refused.body["error"]["code"]) == (409, "OperationNotAllowed")
+    assert "Another operation (Updating) is in progress" in refused.body["error"]["message"]
+    azure.change(CLUSTER, {"properties": {"provisioningState": "Succeeded"}})
+    assert run(azure, "kubectl get namespaces -o json")["exitCode"] == 0
+
+
 def test_commands_in_a_private_cluster(azure: SimulatedAzure) -> None:
     azure.change(CLUSTER, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
     azure.seed({"extensions": [seeded_extension()]})

@@ -52,7 +52,7 @@ def test_a_literal_of_azure_is_explained(code: str, message: str, status: int, e
     ("code", "message", "status"),
     [
         ("Conflict", "The compute exists already.", 409),
-        ("AnotherOperationInProgress", "Another operation is in progress.", 400),
+        ("AnotherOperationInProgress", "The operation is of another kind.", 400),
         ("BadRequest", "The request is not valid.", 400),
         ("NotFound", "There is no such thing.", 404),
         ("MissingSubscriptionRegistrations", "", 409),

@@ -65,6 +65,28 @@ def test_bad_settings_fail_late(azure: SimulatedAzure, changes: dict[str, str], 
     assert reason in status["error"]["message"]
 
 
+def test_r23_a_region_may_lack_the_extension_type(azure: SimulatedAzure) -> None:
+    types = f"{CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensionTypes"
+    offered = {each["name"] for each in azure.arm("GET", types).body["value"]}
+    assert "microsoft.azureml.kubernetes" in offered
+    azure.change(CLUSTER, {"location": "UK West"})
+    lacking = {each["name"] for each in azure.arm("GET", types).body["value"]}
+    assert offered - lacking == {"microsoft.azureml.kubernetes"}
+    refused = azure.arm("PUT", EXTENSION, extension_body())
+    assert (refused.status, refused.body["error"]["code"]) == (400, "ExtensionTypeRegistrationGetFailed")
+    assert "is not registered in region UK West" in refused.body["error"]["message"]
+
+
+def test_r17_a_failed_health_check_leaves_its_reports_until_the_extension_is_deleted(azure: SimulatedAzure) -> None:
+    settings = {**EXTENSION_SETTINGS, "enableInference": "True", "inferenceRouterServiceType": "LoadBalancer"}
+    finished(azure, azure.arm("PUT", EXTENSION, extension_body(configurationSettings=settings)))
+    (reports,) = azure.kubernetes(CLUSTER).objects("configmaps", "azureml")
+    assert reports["metadata"]["name"] == "arcml-healthcheck"
+    assert "E40007" in reports["data"]["reports-pre-install"]
+    finished(azure, azure.arm("DELETE", EXTENSION))
+    assert azure.kubernetes(CLUSTER).objects("configmaps", "azureml") == []
+
+
 def test_inference_without_tls_when_asked_for(azure: SimulatedAzure) -> None:
     settings = {
         **EXTENSION_SETTINGS,

@@ -1,0 +1,189 @@
+"""Azure ML and the cluster's API server: what keeps the one from the other.
+
+Sources: how-to-troubleshoot-kubernetes-compute, how-to-troubleshoot-online-endpoints (InferencingClientCallFailed,
+KubernetesUnaccessible).
+"""
+
+from __future__ import annotations
+
+from domain.catalogue.entry import (
+    ATTACH,
+    COMPUTE_MADE,
+    ENDPOINT,
+    EXTENSION_MADE,
+    JOB,
+    PODS,
+    TROUBLESHOOT_COMPUTE,
+    TROUBLESHOOT_ENDPOINTS,
+    WRAPPER,
+    Entry,
+    Match,
+    Sample,
+    Without,
+    coded,
+    passed,
+    worded,
+)
+
+_SHOW_CLUSTER = "az resource show --ids {cluster_id}"
+_REATTACH = "Detach the compute and attach it again, with the same name and namespace."
+# Checks that have seen right what keeps Azure ML's calls out.
+_REACHABLE = ("clusterPower", "authorizedIpRanges")
+
+ENTRIES = (
+    Entry(
+        code="ClusterStopped",
+        variant="azure",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Cluster {cluster} is stopped: Azure ML cannot connect to it.",
+        remedy="Start the cluster, then try again.",
+        command="az aks start --ids {cluster_id}",
+        on=(Match(codes=("GenericClusterError",), text=r"not running|stopped|deallocated"),),
+        samples=(
+            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: the cluster is not running."),
+        ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterConnectionFailed",
+        vague=WRAPPER,
+        ruled_out_by=_REACHABLE,
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML cannot connect to the API server of cluster {cluster}: the cluster is stopped, its authorised "
+        "IP ranges leave out Azure ML, or the network blocks it.",
+        remedy="Start the cluster if it is stopped; if it has authorised IP ranges, add those of Azure Machine "
+        "Learning for both paired regions.",
+        command="az aks show --ids {cluster_id} --query '{power: powerState.code, ranges: "
+        "apiServerAccessProfile.authorizedIpRanges}'",
+        on=(
+            Match(codes=("GenericClusterError",), text=r"^(?!.*(not running|stopped|deallocated))"),
+            worded(r"failed to connect to kubernetes cluster: (?!.*(not running|stopped|deallocated))"),
+        ),
+        samples=(
+            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: i/o timeout"),
+            Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: <message>"),
+        ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterConnectionFailed",
+        variant="network",
+        vague=WRAPPER,
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML cannot connect to the API server of cluster {cluster}, which ran when this "
+        "operation looked and has no authorised IP ranges that keep Azure ML out: the network between them blocks it.",
+        remedy="See what stands in front of the API server (private endpoint, firewall, name system), then try again.",
+        command="az aks show --ids {cluster_id} --query '{power: powerState.code, private: "
+        "apiServerAccessProfile.enablePrivateCluster, fqdn: fqdn}'",
+        on=(
+            Match(
+                text=r"^(?!.*(not running|stopped|deallocated))",
+                codes=("GenericClusterError",),
+                given=tuple(passed(check) for check in _REACHABLE),
+            ),
+            Match(
+                text=r"failed to connect to kubernetes cluster: (?!.*(not running|stopped|deallocated))",
+                given=tuple(passed(check) for check in _REACHABLE),
+            ),
+        ),
+        samples=(
+            Sample(
+                "GenericClusterError",
+                "Failed to connect to Kubernetes cluster: i/o timeout",
+                facts=tuple(passed(check) for check in _REACHABLE),
+            ),
+        ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterNotReachable",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The API server of cluster {cluster} cannot be reached: the cluster does not run, an Arc cluster is not "
+        "connected, or the network blocks it.",
+        remedy="See that the cluster runs (Arc: is Connected) and that its API server can be reached, then try again.",
+        command=_SHOW_CLUSTER,
+        on=(coded("ClusterNotReachable"), worded(r"kubernetes cluster is not reachable")),
+        samples=(Sample("ClusterNotReachable", "The Kubernetes cluster is not reachable."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterNotFound",
+        variant="azure",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Cluster {cluster} does not exist any more.",
+        remedy="Detach the compute; attach a cluster that exists.",
+        without=Without(COMPUTE_MADE, "Attach a cluster that exists."),
+        command=_SHOW_CLUSTER,
+        on=(coded("ClusterNotFound"), worded(r"cannot f(ou|i)nd kubernetes cluster")),
+        samples=(Sample("ClusterNotFound", "Cannot found Kubernetes cluster."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ExtensionServiceMissing",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The extension's service on cluster {cluster} has no pods behind it (azureml-ingress-nginx-controller), "
+        "or the extension is not there.",
+        remedy="See that the extension is Succeeded and that its pods run; if not, reinstall it, then try again.",
+        without=Without(EXTENSION_MADE, "Start the attach again: it installs the extension once more."),
+        command=PODS,
+        on=(coded("ClusterServiceNotFound"), worded(r"azureml extension service not found")),
+        samples=(Sample("ClusterServiceNotFound", "AzureML extension service not found in cluster."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterRefusedToken",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Cluster {cluster} did not accept Azure ML's token: it has expired and is being renewed (clusters that "
+        "grant Trusted Access).",
+        remedy="Try again in a few minutes.",
+        command="az aks trustedaccess rolebinding list --cluster-name {cluster} --resource-group {cluster_group} "
+        "--subscription {cluster_subscription}",
+        on=(coded("ClusterUnauthorized"), worded(r"request to kubernetes cluster unauthorized")),
+        samples=(Sample("ClusterUnauthorized", "Request to Kubernetes cluster unauthorized."),),
+        transient=True,
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="KubernetesVersionUnsupported",
+        situations=(ATTACH,),
+        cause="Cluster {cluster} runs a version of Kubernetes that AKS no longer supports; Azure ML attaches supported "
+        "ones only.",
+        remedy="Upgrade the cluster to a version that Azure lists, then start the attach again.",
+        command="az aks get-upgrades --name {cluster} --resource-group {cluster_group} --subscription "
+        "{cluster_subscription} --output table",
+        on=(worded(r"(unsupported|not supported).*version|version.*(unsupported|not supported)"),),
+        samples=(
+            Sample(
+                "BadRequest",
+                "The Kubernetes version 1.15.11 is not supported. Supported versions: 1.33.1, 1.34.0.",
+                quoted=False,
+            ),
+        ),
+    ),
+    Entry(
+        code="RelayNotConnectable",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="Azure ML's calls do not get through to the extension on cluster {cluster}: relayserver (Arc) or gateway "
+        "is down.",
+        remedy=f"See that the pods relayserver and gateway run. {_REATTACH}",
+        without=Without(COMPUTE_MADE, "See that the cluster is healthy, then start the attach again."),
+        command="kubectl get deployments relayserver gateway --namespace azureml --ignore-not-found",
+        on=(coded("InferencingClientCallFailed"), worded(r"extension is not connectable")),
+        samples=(Sample("InferencingClientCallFailed", "The k8s-extension is not connectable.", quoted=False),),
+        documentation=TROUBLESHOOT_ENDPOINTS,
+    ),
+    Entry(
+        code="ClusterCertificateRotated",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The certificates of cluster {cluster} were rotated; Azure ML still holds the old ones and renews them "
+        "within about five hours.",
+        remedy="Wait five hours, then try again; endpoints are to be deployed again.",
+        command="az aks show --ids {cluster_id} --query provisioningState",
+        on=(coded("KubernetesUnaccessible"), worded(r"authenticationexception.*invalidcertificate")),
+        samples=(
+            Sample("KubernetesUnaccessible", "Kubernetes error: AuthenticationException. Reason: InvalidCertificate"),
+        ),
+        transient=True,
+        documentation=TROUBLESHOOT_ENDPOINTS,
+    ),
+)
