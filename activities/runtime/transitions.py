@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,8 +44,14 @@ from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage.records import Change
 
-# A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long.
+# A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long. A
+# pause that is longer is recorded, by the minute, so that the watch gives it more time.
 _SIGN_OF_LIFE = timedelta(minutes=10)
+_PASSING = re.compile(
+    r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])"
+    r"|(?<!since )\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?",
+    re.IGNORECASE,
+)
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 
 
@@ -99,7 +107,9 @@ def begin(operation: Operation, call: Call) -> Change | None:
         begun = replace(begun, version=orchestration_version())
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
-    return Change(after, [journal_entry(call.step, event, moment, attempt)])
+    # One that asked to be called again is called again: the journal tells of changes.
+    told = step.status != WAITING
+    return Change(after, [journal_entry(call.step, event, moment, attempt)] if told else [])
 
 
 def is_next(operation: Operation, name: str) -> bool:
@@ -191,11 +201,14 @@ def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, mom
 def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
     polls = step.attempts + (0 if step.kind == "do" else 1)
     seen = step.progress if outcome.progress is None else encode(outcome.progress)
-    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, progress=seen, errors=0)
+    detail = step.detail if _same_words(step.detail, outcome.detail) else outcome.detail
+    waiting = replace(step, status=WAITING, attempts=polls, detail=detail, progress=seen, errors=0)
+    waiting = replace(waiting, pause_seconds=_long_pause(outcome.after))
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:
-        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)])
+        told = step.kind != "do" or step.detail != detail
+        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)] if told else [])
     asked = operation.question(call.step)
     if asked is not None and asked.answer is not None:
         return Change(after, [journal_entry(step.name, event, moment, polls, "has been answered meanwhile")])
@@ -207,6 +220,17 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     )
 
 
+def _same_words(one: str | None, other: str | None) -> bool:
+    """Whether two details say the same, but for the ids of requests and the times that Azure puts into its answers."""
+    return one is not None and other is not None and _PASSING.sub("", one) == _PASSING.sub("", other)
+
+
+def _long_pause(seconds: float | None) -> float | None:
+    if seconds is None or seconds <= _SIGN_OF_LIFE.total_seconds():
+        return None
+    return 60.0 * math.ceil(seconds / 60)
+
+
 def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> bool:
     """Whether a poll has found what the one before it found, but for being one more."""
     polled = after.step(step.name)
@@ -215,8 +239,13 @@ def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> boo
 
 
 def _sign_of_life(operation: Operation, moment: datetime) -> Change | None:
-    """What a poll writes that has nothing to tell: now and then that the run is alive, for the watch."""
-    return Change(operation, []) if moment - operation.updated_time >= _SIGN_OF_LIFE else None
+    """What a poll writes that has nothing to tell: now and then that the run is alive, for the watch.
+
+    A run that lives so long after it was resumed has got further than the one before it.
+    """
+    if moment - operation.updated_time < _SIGN_OF_LIFE:
+        return None
+    return Change(replace(operation, pick_ups=0) if operation.pick_ups else operation, [])
 
 
 def _question(step: str, ask: Ask, moment: datetime) -> Question:

@@ -16,6 +16,8 @@ from typing import Any
 
 from domain.operation.codec import CodecError, decode, encode
 from domain.operation.record import JournalEntry, Operation
+from domain.times import to_text
+from domain.version import is_newer
 from gateways.storage import rows_of_0_2
 from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, unpack_text
 
@@ -28,6 +30,7 @@ _JSON = frozenset(
         *("questions", OPERATION_URLS, "left_out", "retried_by", "data"),
     }
 )
+_BY_STATUS = "status;"
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.
 _FAR = 253_402_300_799_000
 
@@ -82,15 +85,40 @@ def entry_from_row(row: Mapping[str, Any]) -> JournalEntry:
     return decode(JournalEntry, columns_of(row))
 
 
-def index_row(operation_id: str) -> dict[str, Any]:
-    """The columns of an index row; release 0.2.0 wrote the same, without the schema."""
-    return {SCHEMA_COLUMN: SCHEMA, "operation": operation_id}
+def index_row(operation: Operation, key: str) -> dict[str, Any]:
+    """The columns of an index row. Release 0.2.0 wrote the id alone.
+
+    The row by status says of a live operation what the watch needs to know (``live_index``); what has ended needs none.
+    """
+    columns = {SCHEMA_COLUMN: SCHEMA, "operation": operation.id}
+    if not key.startswith(_BY_STATUS) or operation.final:
+        return columns
+    step = operation.current_step
+    waiting = step.version if step is not None else None
+    told = {
+        "status": operation.status,
+        "run": operation.run,
+        "due": to_text(operation.due_time),
+        "waiter": operation.waiter,
+        "version": waiting if is_newer(waiting, operation.version) else operation.version,
+        "held_up": operation.held_up is not None or None,
+    }
+    return {**columns, **{name: value for name, value in told.items() if value is not None}}
+
+
+def status_key(operation: Operation) -> str:
+    """Row key of the index row by status."""
+    return f"{_BY_STATUS}{operation.status};{_age(operation)}"
+
+
+def _age(operation: Operation) -> str:
+    return f"{_FAR - round(operation.created_time.timestamp() * 1000):015d};{operation.id}"
 
 
 def index_keys(operation: Operation) -> list[str]:
     """Row keys of the index rows that an operation in this state has."""
-    age = f"{_FAR - round(operation.created_time.timestamp() * 1000):015d};{operation.id}"
-    keys = [f"recent;;{age}", f"status;{operation.status};{age}", f"kind;{operation.kind};{age}"]
+    age = _age(operation)
+    keys = [f"recent;;{age}", status_key(operation), f"kind;{operation.kind};{age}"]
     if operation.workspace_id:
         keys.append(f"workspace;{hashed(operation.workspace_id)};{age}")
         if operation.compute_name:

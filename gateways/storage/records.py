@@ -17,7 +17,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 
-from domain.operation.codec import CodecError
+from domain.operation.codec import CodecError, encode
 from domain.operation.record import JournalEntry, Operation
 from domain.operation.scrubbed import scrubbed, scrubbed_entry
 from gateways.storage.record_rows import (
@@ -27,8 +27,9 @@ from gateways.storage.record_rows import (
     index_row,
     journal_row,
     operation_from_row,
+    status_key,
 )
-from gateways.storage.tables import MAX_TRANSACTION, hashed, table
+from gateways.storage.tables import MAX_TRANSACTION, SCHEMA, SCHEMA_COLUMN, hashed, table
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +61,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Stored:
-    """An operation as read, with the ETag of its head row."""
+    """An operation as read, with the ETag of its head row. ``in_form``: the row has the columns of this release."""
 
     operation: Operation
     etag: str
+    in_form: bool = False
 
 
 def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
@@ -74,7 +76,7 @@ def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
     operation = scrubbed(replace(operation, journal_length=len(entries)))
     entries = [scrubbed_entry(entry) for entry in entries]
     rows: list[_Row] = [("create", _entity(_head_key(operation.id), head_row(operation)))]
-    rows += [("create", _entity(key, index_row(operation.id))) for key in index_keys(operation)]
+    rows += [("create", _entity(key, index_row(operation, key))) for key in index_keys(operation)]
     rows += [("create", _journal_entity(operation.id, n, e)) for n, e in enumerate(entries, start=1)]
     try:
         _submit(rows)
@@ -91,7 +93,7 @@ def read(operation_id: str) -> Stored | None:
         row = table(TABLE).get_entity(PARTITION, _head_key(operation_id))
     except ResourceNotFoundError:
         return None
-    return Stored(operation_from_row(row), str(row.metadata["etag"]))
+    return Stored(operation_from_row(row), str(row.metadata["etag"]), row.get(SCHEMA_COLUMN) == SCHEMA)
 
 
 def read_if_sound(operation_id: str) -> Stored | None:
@@ -137,19 +139,26 @@ def change(
         )
         etag = _replace(stored, after, entries)
         if etag is not None:
-            return Stored(after, etag)
+            return Stored(after, etag, in_form=True)
     raise TooManyWriters(operation_id)
 
 
 def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) -> str | None:
     """The head's new ETag; None when somebody else has written."""
     before = stored.operation
-    head = _entity(_head_key(after.id), head_row(after))
-    condition = {"mode": UpdateMode.REPLACE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
+    # A sign of life is one field; a row of an older form is written whole.
+    alive = stored.in_form and not entries and replace(after, updated_time=before.updated_time) == before
+    columns = {"updated_time": encode(after.updated_time)} if alive else head_row(after)
+    head = _entity(_head_key(after.id), columns)
+    mode = UpdateMode.MERGE if alive else UpdateMode.REPLACE
+    condition = {"mode": mode, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
     rows: list[_Row] = [("update", head, condition)]
     gone, come = set(index_keys(before)), set(index_keys(after))
     rows += [("delete", _entity(key, {})) for key in sorted(gone - come)]
-    rows += [("create", _entity(key, index_row(after.id))) for key in sorted(come - gone)]
+    rows += [("create", _entity(key, index_row(after, key))) for key in sorted(come - gone)]
+    standing = status_key(after)
+    if standing not in come and not after.final:  # A row of before may lack the columns of today: it gets them.
+        rows.append(("upsert", _entity(standing, index_row(after, standing)), {"mode": UpdateMode.REPLACE}))
     first = before.journal_length + 1
     rows += [("create", _journal_entity(after.id, n, e)) for n, e in enumerate(entries, start=first)]
     try:
@@ -190,7 +199,8 @@ def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str,
     start = prefix + (after or "")
     query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{start}' and RowKey lt '{prefix}~'"
     for row in table(TABLE).query_entities(query, results_per_page=200):
-        yield str(row["RowKey"]).removeprefix(prefix), str(row["operation"])
+        position = str(row["RowKey"]).removeprefix(prefix)
+        yield position, position.rpartition(";")[2]  # The id, whatever else the row holds: ids hold no semicolon.
 
 
 def _submit(rows: list[_Row]) -> Sequence[Mapping[str, Any]]:
