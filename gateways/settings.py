@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
 from domain.preflight.table import CHECK_NAMES
@@ -15,6 +16,10 @@ _PUBLIC_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)",
 )
+_APPROVAL_WORKSPACES, _APPROVAL_FOR_FORCE = "MOOR_APPROVAL_WORKSPACES", "MOOR_APPROVAL_FOR_FORCE"
+_KEPT = re.compile(r"P([0-9]{1,5})([DWY])")
+_DAYS = {"D": 1, "W": 7, "Y": 365}
+_MOST_DAYS = 100 * 365
 _OWN_MACHINE = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -37,20 +42,79 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read the settings that begin with ``MOOR_``.
+    """Read the settings that begin with ``MOOR_``, all of them: to see whether they can be used, not to work by them.
 
-    Raises SettingError naming the setting that cannot be used.
+    Whoever works by one reads that one alone: a mistake in a setting stops nothing but what needs it. Raises
+    SettingError naming the setting that cannot be used.
     """
     return Settings(
-        event_workspaces=_workspaces("MOOR_EVENT_WORKSPACES"),
-        events_topic_endpoint=os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None,
-        history_days=_whole_number("MOOR_HISTORY_DAYS", default=30, least=1),
+        event_workspaces=read_event_workspaces(),
+        events_topic_endpoint=read_events_topic(),
+        history_days=read_history_days(),
         stack_clock=os.environ.get("MOOR_CLOCK") or None,
-        hard_checks=_checks("MOOR_HARD_CHECKS"),
-        approval_workspaces=_workspaces("MOOR_APPROVAL_WORKSPACES"),
-        approval_for_force=_yes_or_no("MOOR_APPROVAL_FOR_FORCE"),
+        hard_checks=read_hard_checks(),
+        approval_workspaces=_workspaces(_APPROVAL_WORKSPACES),
+        approval_for_force=_yes_or_no(_APPROVAL_FOR_FORCE),
         public_url=read_public_url(),
     )
+
+
+def check_settings() -> None:
+    """Read every setting that any part of the app reads through this module. Raises SettingError."""
+    read_settings()
+    read_limits()
+    read_retention()
+
+
+def read_event_workspaces() -> tuple[ArmId, ...]:
+    """The workspaces of ``MOOR_EVENT_WORKSPACES``. Raises SettingError."""
+    return _workspaces("MOOR_EVENT_WORKSPACES")
+
+
+def read_events_topic() -> str | None:
+    """The topic to which operations are told; None when they are told to none."""
+    return os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None
+
+
+def read_history_days() -> int:
+    """Days after which the engine's histories are purged. Raises SettingError."""
+    return _whole_number("MOOR_HISTORY_DAYS", default=30, least=1)
+
+
+def read_hard_checks() -> frozenset[str]:
+    """Names of the checks whose warnings are failures here. Raises SettingError."""
+    return _checks("MOOR_HARD_CHECKS")
+
+
+def read_approval_settings() -> Settings:
+    """What the settings say of approvals, and nothing of the others. Raises SettingError."""
+    return Settings(
+        *((), None, 0, None),
+        approval_workspaces=_workspaces(_APPROVAL_WORKSPACES),
+        approval_for_force=_yes_or_no(_APPROVAL_FOR_FORCE),
+    )
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long records of operations that have ended are kept; ``period`` None: without limit.
+
+    ``removes`` False: the timer only says which it would remove.
+    """
+
+    period: timedelta | None
+    removes: bool = False
+
+
+def read_retention() -> Retention:
+    """Read the settings about old records. Raises SettingError naming the one that cannot be used."""
+    name = "MOOR_RECORDS_KEPT"
+    text = os.environ.get(name, "").strip()
+    found = _KEPT.fullmatch(text) if text else None
+    if text and (found is None or not 1 <= int(found[1]) * _DAYS[found[2]] <= _MOST_DAYS):
+        raise SettingError(f"{name}: '{text}' is not a duration of whole days, weeks or years, such as P90D or P2Y")
+    period = timedelta(days=int(found[1]) * _DAYS[found[2]]) if found is not None else None
+    return Retention(period, _yes_or_no("MOOR_RECORDS_REMOVE"))
 
 
 @dataclass(frozen=True)
@@ -64,9 +128,19 @@ class Limits:
 def read_limits() -> Limits:
     """Read the settings that limit a caller. Raises SettingError naming the one that cannot be used."""
     return Limits(
-        operations=_whole_number("MOOR_OPERATIONS_PER_CALLER", default=200, least=1),
-        requests=_whole_number("MOOR_REQUESTS_PER_MINUTE", default=600, least=1),
+        operations=read_most_operations(),
+        requests=read_most_requests(),
     )
+
+
+def read_most_operations() -> int:
+    """How many operations of one caller may be under way. Raises SettingError."""
+    return _whole_number("MOOR_OPERATIONS_PER_CALLER", default=200, least=1)
+
+
+def read_most_requests() -> int:
+    """How many requests one caller may send within a minute. Raises SettingError."""
+    return _whole_number("MOOR_REQUESTS_PER_MINUTE", default=600, least=1)
 
 
 def read_public_url() -> str | None:

@@ -14,7 +14,7 @@ import azure.functions as func
 from domain.operation.record import Operation
 from gateways import clock, durable
 from gateways.durable import start_recorded
-from gateways.settings import read_settings
+from gateways.settings import read_history_days
 from gateways.storage import cluster_events
 from operations import finish_undo, stuck_detaches, watch
 from operations.retry import Retried
@@ -114,5 +114,5 @@ async def purge_histories(timer: func.TimerRequest, client: df.DurableOrchestrat
 
 
 async def _purge(client: df.DurableOrchestrationClient) -> None:
-    until = clock.now() - timedelta(days=read_settings().history_days)
+    until = clock.now() - timedelta(days=read_history_days())
     logger.info("purged the histories of %d instances", await durable.purge_finished(client, _EVER, until))

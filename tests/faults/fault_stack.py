@@ -54,7 +54,10 @@ class Loop:
         self._loop.close()
 
 
-TIMERS = ("watch_operations", "purge_histories", "resume_stuck_detaches", "finish_undos")
+TIMERS = (
+    *("watch_operations", "free_claims", "look_at_clusters"),
+    *("purge_histories", "resume_stuck_detaches", "finish_undos", "remove_records"),
+)
 
 
 @dataclass
