@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
 from domain.preflight.table import CHECK_NAMES
+from domain.requests.durations import duration
 
 # A scheme, a host name, a port and a path: no user, no query, no dot segments, nothing to be escaped.
 _PUBLIC_URL = re.compile(
@@ -17,9 +18,8 @@ _PUBLIC_URL = re.compile(
     r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)",
 )
 _APPROVAL_WORKSPACES, _APPROVAL_FOR_FORCE = "MOOR_APPROVAL_WORKSPACES", "MOOR_APPROVAL_FOR_FORCE"
-_KEPT = re.compile(r"P([0-9]{1,5})([DWY])")
-_DAYS = {"D": 1, "W": 7, "Y": 365}
-_MOST_DAYS = 100 * 365
+# A record that is removed while somebody still sends its request again would be an operation again.
+_LEAST_KEPT, _MOST_KEPT = timedelta(days=1), timedelta(days=36_500)
 _OWN_MACHINE = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -110,10 +110,14 @@ def read_retention() -> Retention:
     """Read the settings about old records. Raises SettingError naming the one that cannot be used."""
     name = "MOOR_RECORDS_KEPT"
     text = os.environ.get(name, "").strip()
-    found = _KEPT.fullmatch(text) if text else None
-    if text and (found is None or not 1 <= int(found[1]) * _DAYS[found[2]] <= _MOST_DAYS):
-        raise SettingError(f"{name}: '{text}' is not a duration of whole days, weeks or years, such as P90D or P2Y")
-    period = timedelta(days=int(found[1]) * _DAYS[found[2]]) if found is not None else None
+    period = None
+    if text:
+        try:
+            period = duration(text)
+        except ValueError:
+            raise SettingError(f"{name}: '{text}' is not an ISO 8601 duration such as P90D or P2Y") from None
+        if not _LEAST_KEPT <= period <= _MOST_KEPT:
+            raise SettingError(f"{name}: '{text}' is not between one day and a hundred years")
     return Retention(period, _yes_or_no("MOOR_RECORDS_REMOVE"))
 
 

@@ -19,6 +19,7 @@ from gateways.storage import cluster_events
 from operations import finish_undo, stuck_detaches, watch
 from operations.retry import Retried
 from operations.upkeep.live_round import look_at_live
+from operations.upkeep.retention import remove_old
 from operations.upkeep.rounds import Round
 from triggers.events import react
 from triggers.failures import without_words
@@ -116,3 +117,13 @@ async def purge_histories(timer: func.TimerRequest, client: df.DurableOrchestrat
 async def _purge(client: df.DurableOrchestrationClient) -> None:
     until = clock.now() - timedelta(days=read_history_days())
     logger.info("purged the histories of %d instances", await durable.purge_finished(client, _EVER, until))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 0 4 * * *")
+async def remove_records(timer: func.TimerRequest) -> None:
+    """Remove the records of operations that ended longer ago than MOOR_RECORDS_KEPT; without it all records stay."""
+    await _take("remove_records", _remove)
+
+
+async def _remove(of: Round) -> None:
+    await asyncio.to_thread(remove_old, of)

@@ -59,7 +59,7 @@ from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError
 from gateways.storage import records
 from gateways.storage.records import Change, Stored, Superseded
-from gateways.storage.tables import is_outage
+from gateways.storage.tables import RecordTooLarge, is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -188,9 +188,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         at_work = StepAtWork(call, begun.operation, begun, Begun(commands_of(begun.operation, call.step)))
         with opened(partial(_ways, begun.operation)):
             outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
-        after = records.change(
-            call.operation, call.run, lambda o: _finished(o, at_work, outcome), clock.now(), at_work.latest
-        ).operation
+        after = _kept(at_work, outcome)
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
         return SUPERSEDED
@@ -266,6 +264,26 @@ def _canceled(step: StepAtWork) -> Stop | None:
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
 
+def _kept(step: StepAtWork, outcome: Outcome) -> Operation:
+    """The operation with what a step has come to. What the record cannot hold ends the step, and says so."""
+    call = step.call
+    try:
+        return records.change(
+            call.operation, call.run, lambda o: _finished(o, step, outcome), clock.now(), step.latest
+        ).operation
+    except RecordTooLarge as error:
+        logger.error("%s: %s: its record is too large: %s", call.operation, call.step, error)
+        end = _too_large(step, error)
+        # Findings only tell: they make room for the end.
+        return records.change(
+            *(call.operation, call.run, lambda o: _finished(replace(o, findings=()), step, end), clock.now())
+        ).operation
+
+
+def _too_large(step: StepAtWork, error: RecordTooLarge) -> Stop:
+    return Stop(make_problem("RecordTooLarge", {**step.facts, "step": step.call.step, "said": str(error)}))
+
+
 def _finished(operation: Operation, step: StepAtWork, outcome: Outcome) -> Change | None:
     change, its = finish(operation, step.call, outcome), operation.step(step.call.step)
     if change is None and (its is None or its.over):
@@ -300,6 +318,8 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         if role_missing and is_spreading(step.operation.granted_time, clock.now()):
             return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
         return outcome
+    except RecordTooLarge as error:
+        return _too_large(step, error)
     except SettingError as error:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 

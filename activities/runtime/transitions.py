@@ -22,6 +22,8 @@ from domain.operation.outcomes import (
     Finding,
     Outcome,
     Stop,
+    brief,
+    capped,
 )
 from domain.operation.record import (
     CANCELED,
@@ -39,7 +41,7 @@ from domain.operation.record import (
     Question,
     StepRecord,
 )
-from domain.operation.steps import Step, bound_of
+from domain.operation.steps import RECORD, Step, bound_of
 from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage.records import Change
@@ -52,6 +54,7 @@ _PASSING = re.compile(
     r"|(?<!since )\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?",
     re.IGNORECASE,
 )
+MOST_TOLD = 200  # Of what one step made or undid, in the journal.
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 
 
@@ -161,6 +164,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     question = operation.question(call.step)
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
         outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
+    if not isinstance(outcome, Stop):
+        outcome = replace(outcome, detail=brief(outcome.detail))
     if isinstance(outcome, Back):
         return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
@@ -177,7 +182,11 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
             findings=_findings(operation, outcome),
             counts={},
         )
-        return Change(after, [entry])
+        if call.step != RECORD.name or operation.final:
+            return Change(after, [entry])
+        # The step that writes the end has failed: what it found is the end, or nothing would ever end the operation.
+        ended = replace(after, status=FAILED, finished_time=moment)
+        return Change(ended, [entry, journal_entry("operation", "failed", moment, message=problem.message)])
     return _done(operation, step, call, outcome, moment)
 
 
@@ -268,9 +277,12 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
         findings=_findings(operation, outcome),
         counts={},
     )
-    data: dict[str, Any] = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}
+    # The head has all of them: the journal tells of the first, and counts.
+    data: dict[str, Any] = {"created": [vars(c) for c in outcome.created[:MOST_TOLD]]} if outcome.created else {}
     if outcome.undone:
-        data["undone"] = list(outcome.undone)
+        data["undone"] = list(outcome.undone[:MOST_TOLD])
+    if max(len(outcome.created), len(outcome.undone)) > MOST_TOLD:
+        data["counts"] = {"created": len(outcome.created), "undone": len(outcome.undone)}
     entries = [journal_entry(step.name, status.lower(), moment, step.attempts, outcome.detail, data)]
     # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
     if outcome.ending is not None and not operation.final:
@@ -287,7 +299,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
 def _findings(operation: Operation, outcome: Done | Stop) -> tuple[Finding, ...]:
     """What was found so far; a check that looked again has the last word."""
     again = {finding.check for finding in outcome.findings}
-    return (*(finding for finding in operation.findings if finding.check not in again), *outcome.findings)
+    return capped((*(finding for finding in operation.findings if finding.check not in again), *outcome.findings))
 
 
 def _status(operation: Operation, call: Call, wanted: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from domain.operation.codec import CodecError, decode, encode
@@ -19,6 +20,7 @@ from domain.operation.record import JournalEntry, Operation
 from domain.times import to_text
 from domain.version import is_newer
 from gateways.storage import rows_of_0_2
+from gateways.storage.long_lists import COLUMN, ListRows, Lists
 from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, unpack_text
 
 # The internal column: signed URLs of Azure's operations, which no answer, journal entry, event or log ever holds.
@@ -35,16 +37,26 @@ _BY_STATUS = "status;"
 _FAR = 253_402_300_799_000
 
 
-def head_row(operation: Operation) -> dict[str, Any]:
-    """The columns of the head row. Raises RecordTooLarge, and CodecError when a value is not of its type."""
+def head_row(operation: Operation, lists: Lists | None = None) -> dict[str, Any]:
+    """The columns of the head row; ``lists`` takes those that are too long for it.
+
+    Raises RecordTooLarge, and CodecError when a value is not of its type.
+    """
     columns = encode(operation)
+    if lists is not None:
+        columns = lists.apart(columns)
     return pack({SCHEMA_COLUMN: SCHEMA, **columns, OPERATION_URLS: columns[OPERATION_URLS] or None})
 
 
-def operation_from_row(row: Mapping[str, Any]) -> Operation:
-    """The inverse of ``head_row``, for rows of every release. Raises CodecError when the row cannot be understood."""
+def operation_from_row(row: Mapping[str, Any], lists: ListRows | None = None) -> Operation:
+    """The inverse of ``head_row``, for rows of every release; ``lists`` are its list rows.
+
+    Raises CodecError when the row cannot be understood, and ListRowMissing when it names a row that is not given.
+    """
     columns = columns_of(row)
     now = columns if SCHEMA_COLUMN in columns else rows_of_0_2.operation(columns)
+    if COLUMN in columns:
+        now = (lists or ListRows()).together(now)
     return decode(Operation, {**now, "questions": _with_ids(now.get("questions"))})
 
 
@@ -111,8 +123,13 @@ def status_key(operation: Operation) -> str:
     return f"{_BY_STATUS}{operation.status};{_age(operation)}"
 
 
+def age_of(created: datetime) -> str:
+    """What index rows are ordered by: the newest come first."""
+    return f"{_FAR - round(created.timestamp() * 1000):015d}"
+
+
 def _age(operation: Operation) -> str:
-    return f"{_FAR - round(operation.created_time.timestamp() * 1000):015d};{operation.id}"
+    return f"{age_of(operation.created_time)};{operation.id}"
 
 
 def index_keys(operation: Operation) -> list[str]:
