@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from azure.core.exceptions import AzureError
 from azure.durable_functions import DurableOrchestrationClient
 
 from domain.operation.record import Operation
@@ -32,7 +33,7 @@ async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> Non
         start = await asyncio.to_thread(cursors.read, DUTY)
     position, last = start, None
     while True:
-        rows, following = await asyncio.to_thread(live_index.page, position, _PAGE)
+        rows, following = await _page(position)
         if last is not None:  # Behind the end it begins at the front, up to where it started.
             rows = [row for row in rows if row.position <= last]
         begun = await round_.each(rows, lambda row: _look_at(client, row), lambda row: row.operation_id)
@@ -50,6 +51,15 @@ async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> Non
     if position != start:
         with round_.looking_at("the position for the next run"):
             await asyncio.to_thread(cursors.write, DUTY, position)
+
+
+async def _page(position: str) -> tuple[list[LiveRow], str | None]:
+    """The next rows, asked for once more when storage does not answer: all that follow depend on them."""
+    try:
+        return await asyncio.to_thread(live_index.page, position, _PAGE)
+    except AzureError as error:
+        logger.info("%s: the index is asked again: %s", DUTY, type(error).__name__)
+        return await asyncio.to_thread(live_index.page, position, _PAGE)
 
 
 async def _look_at(client: DurableOrchestrationClient, row: LiveRow) -> None:

@@ -170,7 +170,7 @@ async def test_what_gives_no_sign_of_life_is_resumed_before_its_steps_bound(afte
     after(timedelta(minutes=29))
     await fire("watch_operations", engine)
     assert engine.started == []
-    after(timedelta(minutes=2))
+    after(timedelta(minutes=31))
     await fire("watch_operations", engine)
     assert engine.started == [f"{operation.id}-2"]
 
