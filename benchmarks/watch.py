@@ -53,15 +53,18 @@ class Engine:
     resumed: set[str] = field(default_factory=set)
 
     async def get_status(self, instance_id: str) -> Any:
+        """How it stands with an instance, after a while."""
         await asyncio.sleep(self.answers)
         gone = instance_id.endswith(f"-1:{_STEP}") and instance_id.partition("-1:")[0] in self.dead
         return SimpleNamespace(runtime_status=None if gone else df.OrchestrationRuntimeStatus.Running)
 
     async def start_new(self, _: str, *, instance_id: str, client_input: Any, **_more: Any) -> str:
+        """Note that an operation has been resumed."""
         self.resumed.add(client_input["operation"])
         return instance_id
 
     async def terminate(self, *_: str) -> None:
+        """Take as long as for an answer."""
         await asyncio.sleep(self.answers)
 
 

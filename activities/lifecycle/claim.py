@@ -23,7 +23,8 @@ def claim(step: StepAtWork) -> Outcome:
 def release(step: StepAtWork) -> Outcome:
     """Give back the claims of an operation that has ended: of one that has not, or lives again, it frees nothing."""
     stored = records.read(step.operation.id)
-    if stored is None or not stored.operation.final or stored.operation.run != step.operation.run:
+    lives_again = stored is not None and stored.operation.run != step.operation.run
+    if not step.operation.final or lives_again:
         return Again(None, "the operation has not ended: it keeps what it holds")
     for target in _own_targets(step.operation):
         locks.give_back(target, step.operation.id)
