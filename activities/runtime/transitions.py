@@ -110,9 +110,7 @@ def begin(operation: Operation, call: Call) -> Change | None:
         begun = replace(begun, version=orchestration_version())
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
-    # One that asked to be called again is called again: the journal tells of changes.
-    told = step.status != WAITING
-    return Change(after, [journal_entry(call.step, event, moment, attempt)] if told else [])
+    return Change(after, [journal_entry(call.step, event, moment, attempt)])
 
 
 def is_next(operation: Operation, name: str) -> bool:
@@ -216,8 +214,7 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:
-        told = step.kind != "do" or step.detail != detail
-        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)] if told else [])
+        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)])
     asked = operation.question(call.step)
     if asked is not None and asked.answer is not None:
         return Change(after, [journal_entry(step.name, event, moment, polls, "has been answered meanwhile")])

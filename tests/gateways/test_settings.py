@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_how_long_records_are_kept(monkeypatch: pytest.MonkeyPatch, text: str, d
 def test_a_period_that_is_none_names_its_setting(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("MOOR_RECORDS_KEPT", text)
     for reads in (read_retention, check_settings):
-        with pytest.raises(SettingError, match="^MOOR_RECORDS_KEPT: "):
+        with pytest.raises(SettingError, match="MOOR_RECORDS_KEPT: "):
             reads()
 
 
@@ -187,8 +188,7 @@ def test_a_mistake_in_one_setting_stops_what_needs_it_and_nothing_else(
         try:
             getattr(settings, name)()
         except SettingError as error:
-            stopped.append(name)
-            assert wrong in str(error)
-    assert stopped == [alone]
+            stopped.append((name, wrong in str(error)))
+    assert stopped == [(alone, True)]
     with pytest.raises(SettingError, match=wrong):
         check_settings()

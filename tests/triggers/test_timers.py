@@ -110,6 +110,7 @@ def test_each_has_its_own_time() -> None:
         "resume_stuck_detaches": "0 15 * * * *",
         "finish_undos": "0 45 * * * *",
         "purge_histories": "0 30 3 * * *",
+        "remove_records": "0 0 4 * * *",
     }
 
 

@@ -412,24 +412,6 @@ def test_a_long_pause_is_recorded_for_the_watch(pause: float, kept: float | None
     assert change.operation.due_time == change.operation.updated_time + timedelta(minutes=minutes)
 
 
-def test_a_do_that_is_called_again_for_the_same_reason_adds_no_line() -> None:
-    waits = finish(running(FIRST), call(), Again(5.0, "busy"))
-    assert waits is not None
-    assert [entry.event for entry in waits.entries] == ["waiting"]
-    again = begin(waits.operation, call())
-    assert again is not None
-    assert again.entries == []
-    same = finish(again.operation, call(), Again(5.0, "busy"))
-    assert same is not None
-    assert same.entries == []
-    step = same.operation.step("first")
-    assert step is not None
-    assert step.attempts == 2
-    other = finish(again.operation, call(), Again(5.0, "gone"))
-    assert other is not None
-    assert [entry.message for entry in other.entries] == ["gone"]
-
-
 def test_findings_beyond_two_hundred_are_counted_and_the_worst_stay() -> None:
     found = tuple(Finding(f"check{n}", "fail" if n == 299 else "pass", "said " + "x" * 5_000) for n in range(300))
     change = finish(running(FIRST), call(), Done(findings=found))
