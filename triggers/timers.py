@@ -16,6 +16,7 @@ from gateways import clock, durable
 from gateways.durable import start_recorded
 from gateways.settings import read_history_days
 from gateways.storage import cluster_events
+from gateways.storage.cluster_events import Reaction
 from operations import finish_undo, stuck_detaches, watch
 from operations.retry import Retried
 from operations.upkeep.live_round import look_at_live
@@ -27,6 +28,7 @@ from triggers.failures import without_words
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
 
+_DEAD = frozenset({"Failed", "Terminated", "Canceled"})
 # Durable Functions did not exist before; as the start of a time range it means "whenever".
 _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 
@@ -68,7 +70,18 @@ async def look_at_clusters(timer: func.TimerRequest, client: df.DurableOrchestra
 
 async def _react_to_each(client: df.DurableOrchestrationClient, of: Round) -> None:
     pending = await asyncio.to_thread(lambda: list(cluster_events.pending(of.miss)))
-    await of.each(pending, partial(react, client), lambda reaction: reaction.cluster_id)
+    await of.each(pending, partial(_look_again, client), lambda reaction: reaction.cluster_id)
+
+
+async def _look_again(client: df.DurableOrchestrationClient, reaction: Reaction) -> None:
+    """Start the look, or wake it. One whose wait has died under it never ends: it is stopped, and the next run starts."""
+    waiter = await durable.status(client, f"{reaction.instance_id}:look_at_cluster")
+    if waiter in _DEAD and durable.is_live(await durable.status(client, reaction.instance_id)):
+        logger.warning(
+            "%s: its look waits in vain: the instance of its wait is %s", reaction.cluster_id, waiter.lower()
+        )
+        await durable.stop(client, reaction.instance_id, "its wait has died")
+    await react(client, reaction)
 
 
 async def _take(duty: str, work: Callable[[Round], Awaitable[None]]) -> None:

@@ -416,7 +416,58 @@ async def test_clusters_that_nobody_has_looked_at_are_looked_at(tables: Tables) 
     assert engine.woken == [f"{reaction.instance_id}:look_at_cluster"]
 
 
+@pytest.mark.parametrize(
+    ("look", "wait", "stopped"),
+    [
+        *(("Running", "Failed", True), ("Running", "Terminated", True), ("Running", "Completed", False)),
+        *(("Running", "Running", False), ("Running", "", False), ("Completed", "Failed", False)),
+    ],
+)
+async def test_a_look_whose_wait_has_died_is_stopped_so_that_the_next_run_starts_another(
+    tables: Tables, look: str, wait: str, stopped: bool
+) -> None:
+    reaction = cluster_events.note(CLUSTER_ID, deleted=False)
+    engine = Engine({reaction.instance_id: look, f"{reaction.instance_id}:look_at_cluster": wait})
+    await fire("look_at_clusters", engine)
+    assert engine.terminated == ([reaction.instance_id] if stopped else [])
+
+
 # --- resume_stuck_detaches
+
+
+@pytest.mark.parametrize("timer", ["resume_stuck_detaches", "finish_undos"])
+async def test_an_ended_operation_that_cannot_be_seen_to_stops_no_other(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, timer: str
+) -> None:
+    undo = timer == "finish_undos"
+    moment = clock.now() - timedelta(hours=2)
+    for name in ("a-odd", "b-refused", "c-sound"):
+        ended = make_operation(
+            id=name,
+            kind="attach" if undo else "detach",
+            status="Failed",
+            compute_name=name,
+            problem=Problem("RunTerminated" if undo else "DetachStuck", "It ended."),
+            created=(Created(COMPUTE, make_operation(compute_name=name).compute_id),) if undo else (),
+            created_time=moment,
+            updated_time=moment,
+            finished_time=moment,
+        )
+        records.insert(ended, [JournalEntry("operation", "accepted", moment)])
+    spoil(tables, "operations", "operation;a-odd", steps="[5]")
+    monkeypatch.setattr(arm, "find", lambda *_: None)
+    read = claims.read
+
+    def refused(target: str) -> Any:
+        if target.endswith("/b-refused"):
+            raise ServiceRequestError("timed out")
+        return read(target)
+
+    monkeypatch.setattr(claims, "read", refused)
+    engine = Engine()
+    await fire(timer, engine)
+    assert engine.started == ["c-sound-2"]
+    assert "b-refused (ServiceRequestError)" in caplog.text
 
 
 async def test_a_stuck_detach_resumes_once_its_compute_is_gone(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:

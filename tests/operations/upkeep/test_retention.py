@@ -46,10 +46,10 @@ def azure(monkeypatch: pytest.MonkeyPatch, answer: ArmAnswer | Exception | None)
     monkeypatch.setattr(arm, "find", find)
 
 
-def put(operation_id: str, created: datetime = OLD, **fields: Any) -> Operation:
-    given = {"kind": "detach", "status": "Succeeded", "finished_time": created, **fields}
-    operation = make_operation(id=operation_id, created_time=created, updated_time=created, **given)
-    return records.insert(operation, [JournalEntry("operation", "accepted", created)] * 3)
+def put(operation_id: str, when: datetime = OLD, **fields: Any) -> Operation:
+    given = {"kind": "detach", "status": "Succeeded", "finished_time": when, **fields}
+    operation = make_operation(id=operation_id, **{"created_time": when, "updated_time": when, **given})
+    return records.insert(operation, [JournalEntry("operation", "accepted", when)] * 3)
 
 
 def passes() -> list[list[str]]:
