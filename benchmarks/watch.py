@@ -30,7 +30,7 @@ from azure.core.exceptions import AzureError
 from domain.operation.record import WAITING, StepRecord
 from gateways import clock
 from gateways.storage import live_index, records
-from gateways.storage.record_rows import head_row, index_keys, index_row
+from gateways.storage.record_rows import head_row, index_row, status_key
 from gateways.storage.settings import HOST_STORAGE
 from gateways.storage.tables import table
 from local.processes import free_port
@@ -40,7 +40,7 @@ from tests.conftest import AZURITE_KEY, TABLE_SERVICE, wait_for
 from tests.making import make_operation
 
 _SMALL, _LARGE = 200, 10_000
-_MOST_RUNS, _PUTS, _TOGETHER = 2, 10, 12
+_MOST_RUNS, _PUTS, _TOGETHER = 2, 10, 50
 _STEP = "compute_ready"
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     ids = [f"bench-{number:06d}" for number in range(_SMALL if given.small else given.operations)]
     engine = Engine(given.answers, frozenset(ids[::100]))
     with _azurite():
-        with ThreadPoolExecutor(max_workers=4) as threads:
+        with ThreadPoolExecutor(max_workers=2) as threads:
             list(threads.map(_put, [ids[start : start + _TOGETHER] for start in range(0, len(ids), _TOGETHER)]))
         runs, seconds, calls = asyncio.run(_watch(engine))
     baseline = asyncio.run(_baseline(engine, ids))
@@ -126,7 +126,7 @@ async def _baseline(engine: Engine, ids: list[str]) -> float:
 
 
 def _put(ids: list[str]) -> None:
-    """Record operations as ``records.insert`` does, so many in one transaction."""
+    """Record operations, so many in one transaction: of their rows those that the watch reads."""
     rows = [("upsert", {"PartitionKey": records.PARTITION, **row}) for each in ids for row in _rows(each)]
     for _ in range(_PUTS):
         try:
@@ -144,7 +144,8 @@ def _rows(operation_id: str) -> Iterator[dict[str, Any]]:
     made = make_operation(id=operation_id, status=WAITING, steps=(step,), created_time=moment, updated_time=moment)
     operation = replace(made, compute_name=operation_id)
     yield {"RowKey": f"operation;{operation_id}", **head_row(operation)}
-    yield from ({"RowKey": key, **index_row(operation, key)} for key in index_keys(operation))
+    key = status_key(operation)
+    yield {"RowKey": key, **index_row(operation, key)}
 
 
 @contextmanager

@@ -74,7 +74,7 @@ async def _react_to_each(client: df.DurableOrchestrationClient, of: Round) -> No
 
 
 async def _look_again(client: df.DurableOrchestrationClient, reaction: Reaction) -> None:
-    """Start the look, or wake it. One whose wait has died never ends: it is stopped, and the next run starts another."""
+    """Start the look, or wake it. One whose wait has died never ends: it is stopped; the next run starts another."""
     waiter = await durable.status(client, f"{reaction.instance_id}:look_at_cluster")
     if waiter in _DEAD and durable.is_live(await durable.status(client, reaction.instance_id)):
         logger.warning(

@@ -20,7 +20,7 @@ from operations.upkeep.rounds import Round
 logger = logging.getLogger(__name__)
 
 DUTY = "watch_operations"
-_PAGE = 64
+_PAGE = 200
 
 
 async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> None:
