@@ -40,7 +40,7 @@ from tests.conftest import AZURITE_KEY, TABLE_SERVICE, wait_for
 from tests.making import make_operation
 
 _SMALL, _LARGE = 200, 10_000
-_MOST_RUNS, _PUTS, _TOGETHER = 2, 10, 50
+_MOST_RUNS, _PUTS, _TOGETHER = 2, 10, 10
 _STEP = "compute_ready"
 
 

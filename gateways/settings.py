@@ -72,7 +72,7 @@ def read_event_workspaces() -> tuple[ArmId, ...]:
 
 
 def read_events_topic() -> str | None:
-    """The topic to which operations are told; None when they are told to none."""
+    """The topic to which the start and end of operations are published; None when there is none."""
     return os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None
 
 

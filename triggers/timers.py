@@ -64,7 +64,7 @@ async def _close_abandoned(client: df.DurableOrchestrationClient, operation: Ope
 @bp.timer_trigger(arg_name="timer", schedule="0 2-59/5 * * * *")
 @bp.durable_client_input(client_name="client")
 async def look_at_clusters(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """See that every cluster whose events nobody has covered is looked at."""
+    """Begin the looks at clusters that are due: something happened there that no look has covered."""
     await _take("look_at_clusters", partial(_react_to_each, client))
 
 

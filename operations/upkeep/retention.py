@@ -91,7 +91,7 @@ def _take(operation_id: str, oldest: datetime, *, removes: bool) -> bool:
 
 
 def needed(operation: Operation, oldest: datetime) -> str | None:
-    """Why a record stays, for a person; None when it may go. What cannot be told keeps it.
+    """Why a record stays, for a person; None when it may go. What is unknown keeps it.
 
     Raises azure.core.exceptions.AzureError.
     """
