@@ -141,7 +141,7 @@ def test_a_record_that_is_too_large_is_an_outcome_of_its_own(full: bool) -> None
     if full:
         told = tuple(Finding(f"check{n}", "warning", "x" * 3_000) for n in range(150))
         records.change("op", 1, lambda o: Change(replace(o, findings=told)), NOW)
-    answer = run_step(lambda step: Done(Attached("/c", "Succeeded", "x" * 600_000, None)), call())
+    answer = run_step(lambda step: Done(SmokeTestStarted("x" * 600_000)), call())
     assert (answer["kind"], answer["problem"]["code"]) == ("stop", "RecordTooLarge")
     assert "storage works" in answer["problem"]["remedy"]
     step = stored().step("first")

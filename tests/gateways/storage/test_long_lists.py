@@ -10,7 +10,7 @@ import pytest
 from domain.arm_ids import COMPUTE
 from domain.operation.outcomes import Created
 from domain.operation.record import Intent, JournalEntry, Operation, StepRecord
-from gateways.storage import records
+from gateways.storage import long_lists, records
 from gateways.storage.records import Change, Stored
 from gateways.storage.tables import RecordTooLarge
 from tests.conftest import Tables
@@ -97,14 +97,14 @@ def test_a_reader_between_head_and_rows_reads_again(
     tables: Tables, recorded: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(replace(recorded, created=made(450)))
-    read, left = records.long_lists.read, [1]
+    read, left = long_lists.read, [1]
 
     def slow(*given: Any) -> Any:
         if left.pop() if left else 0:
             write(replace(recorded, created=made(700)))
         return read(*given)
 
-    monkeypatch.setattr(records.long_lists, "read", slow)
+    monkeypatch.setattr(long_lists, "read", slow)
     left[:] = []
     expected = len(stored().created)
     assert expected == 450

@@ -16,6 +16,7 @@ from domain.problems import Problem
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.settings import read_retention
 from gateways.storage import claims, records
 from gateways.storage.tables import table
 from operations.upkeep import retention
@@ -185,13 +186,17 @@ def test_a_removal_that_was_cut_short_is_finished(tables: Tables, monkeypatch: p
     put("old")
     remove_old(Round("a test"))
     with monkeypatch.context() as dies:
-        dies.setattr(records, "_delete_rest", lambda _: (_ for _ in ()).throw(ConnectionError("died")))
+        dies.setattr(records, "_delete_rest", _die)
         remove_old(Round("a test"))
     assert left(tables) == set()
     assert [row["RowKey"] for row in tables.rows("operations") if row["RowKey"][:8] == "removed;"] == ["removed;old"]
     assert records.journal("old", 0, 10) != []
     remove_old(Round("a test"))
     assert [row for row in tables.rows("operations") if "old" in row["RowKey"]] == []
+
+
+def _die(operation_id: str) -> None:
+    raise ConnectionError(operation_id)
 
 
 def test_a_pass_that_has_no_time_left_continues_in_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,4 +208,4 @@ def test_a_pass_that_has_no_time_left_continues_in_the_next_run(monkeypatch: pyt
         monkeypatch.setattr(Round, "out_of_time", property(lambda _, left=looks: next(left, True)))
         found.append(remove_old(Round("a test")))
     assert found[:2] == [["op-0", "op-1"], ["op-2", "op-3"]]
-    assert retention._begun(retention.read_retention()).phase == "reported"
+    assert retention._begun(read_retention()).phase == "reported"
