@@ -162,7 +162,7 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     question = operation.question(call.step)
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
         outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
-    if isinstance(outcome, Done) or isinstance(outcome, Again | Back):
+    if not isinstance(outcome, Stop) and outcome.detail is not None:
         outcome = replace(outcome, detail=brief(outcome.detail))
     if isinstance(outcome, Back):
         return _back(operation, step, call, outcome, moment)
