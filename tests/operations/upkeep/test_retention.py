@@ -199,13 +199,17 @@ def _die(operation_id: str) -> None:
     raise ConnectionError(operation_id)
 
 
+def _end_after(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([False] * looks)
+    monkeypatch.setattr(Round, "out_of_time", property(lambda _: next(left, True)))
+
+
 def test_a_pass_that_has_no_time_left_continues_in_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         put(f"op-{number}", OLD - timedelta(days=number))
     found = []
     for _ in range(3):
-        looks = iter([False, False])
-        monkeypatch.setattr(Round, "out_of_time", property(lambda _, left=looks: next(left, True)))
+        _end_after(2, monkeypatch)
         found.append(remove_old(Round("a test")))
     assert found[:2] == [["op-0", "op-1"], ["op-2", "op-3"]]
     assert retention._begun(read_retention()).phase == "reported"
