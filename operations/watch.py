@@ -106,11 +106,14 @@ def is_at_work(runtime_status: str) -> bool:
 def _waits_in_vain(operation: Operation, runtime_status: str, waiter_status: str | None, now: datetime) -> bool:
     """Whether nobody polls for a run that waits.
 
-    A new run takes a while to come to its wait, longer on a busy engine: each time it gets twice as long.
+    A run that was resumed takes a while to come to its wait, longer on a busy engine: until it has given a sign of life
+    no wait is missed.
     """
     if waiter_status is None or durable.is_live(waiter_status) or not is_at_work(runtime_status):
         return False
-    return now - operation.updated_time >= _START_GRACE * 2.0 ** min(operation.pick_ups, _MOST_PICK_UPS)
+    if waiter_status == durable.MISSING and operation.pick_ups:
+        return False
+    return now - operation.updated_time >= _START_GRACE
 
 
 def _pick_up(operation: Operation, what: str) -> Verdict:

@@ -94,14 +94,15 @@ def test_a_wait_that_lives_is_left_alone(status: str | None) -> None:
     assert watching.judge(running(), "Running", LATER, "2.0", status) == watching.NONE
 
 
-def test_a_new_run_gets_time_to_come_to_its_wait_and_more_each_time() -> None:
-    def missing(minutes: float, pick_ups: int) -> str:
+def test_a_run_that_was_resumed_gets_time_to_come_to_its_wait() -> None:
+    def judged(minutes: float, pick_ups: int, status: str, run: str = "Running") -> str:
         now = NOW + timedelta(minutes=minutes)
-        return watching.judge(running(pick_ups=pick_ups), "Running", now, "2.0", "Missing").action
+        return watching.judge(running(pick_ups=pick_ups), run, now, "2.0", status).action
 
-    assert [missing(1, 0), missing(2, 0)] == ["none", "pick_up"]
-    assert [missing(7, 2), missing(8, 2)] == ["none", "pick_up"]
-    assert watching.judge(running(), "Pending", LATER, "2.0", "Missing").action == "none", "it has not begun"
+    assert [judged(1, 0, "Missing"), judged(2, 0, "Missing")] == ["none", "pick_up"]
+    assert [judged(30, 1, "Missing"), judged(31, 1, "Missing")] == ["none", "pick_up"]
+    assert [judged(1, 1, "Failed"), judged(2, 1, "Failed")] == ["none", "pick_up"], "it had come to its wait"
+    assert judged(5, 0, "Missing", "Pending") == "none", "it has not begun"
 
 
 def test_a_run_that_hangs_between_two_steps_is_picked_up() -> None:
