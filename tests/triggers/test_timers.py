@@ -258,13 +258,17 @@ async def test_a_run_that_is_out_of_time_continues_in_the_next_and_comes_to_all(
     engine = Engine()
     after(LATER)
     for _ in range(3):
-        looks = iter([False, False, True])
-        monkeypatch.setattr(rounds.Round, "out_of_time", property(lambda _, left=looks: next(left, True)))
+        _end_after(2, monkeypatch)
         await fire("watch_operations", engine)
     assert sorted(engine.started) == sorted(
         [f"{operations[0].id}-2", *(operation.instance_id for operation in operations[1:])]
     )
     assert len(engine.started) == 5, "none twice before all were seen to"
+
+
+def _end_after(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([False] * looks)
+    monkeypatch.setattr(rounds.Round, "out_of_time", property(lambda _: next(left, True)))
 
 
 async def test_a_position_that_is_none_begins_at_the_beginning(after: Any) -> None:

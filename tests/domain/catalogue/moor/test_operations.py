@@ -32,7 +32,7 @@ def test_a_name_that_is_taken_is_told_apart_by_who_has_it() -> None:
 def test_what_may_pass_alone_is_transient_and_nothing_else() -> None:
     assert {entry.code for entry in OWN if entry.transient} == {
         *("SmokeTestTimedOut", "DetachStuck", "OperationConflict", "DeadlineExceeded"),
-        *("StepKeepsFailing", "RecordTooLarge", "RunTerminated", "RunKeepsStopping", "RunLost"),
+        *("StepKeepsFailing", "RunTerminated", "RunKeepsStopping", "RunLost"),
     }
 
 
