@@ -10,7 +10,7 @@
 # make roles         runs all scenarios and shows what of the custom role they used
 # make lock          makes requirements.txt and requirements-dev.txt, with hashes, from the .in files; needs the network
 # make sbom          writes what is deployed as a CycloneDX file, .run/sbom.cdx.json
-# make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench      one thing each
+# make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench, bench-watch      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
 # Tests start hosts and workers by the hundred: they compile nothing twice, whatever the environment says.
@@ -20,7 +20,7 @@ PY := .venv/bin/python
 FACTOR ?= 60
 ENGINE ?= own
 
-.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench lock sbom setup tools clean
+.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench bench-watch lock sbom setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -93,6 +93,10 @@ prove-restart: setup
 # Calls and time of an attach and a detach; ARGS=--small shows only that it works.
 bench: setup
 	@$(PY) -m benchmarks.operations $(ARGS)
+
+# How long the watch takes over 10,000 live operations; ARGS=--small shows only that it works.
+bench-watch: setup
+	@$(PY) -m benchmarks.watch $(ARGS)
 
 # ARGS go to uv, for example: make lock ARGS="--upgrade-package cryptography"
 lock:

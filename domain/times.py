@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, overload
 
@@ -50,3 +51,21 @@ def in_words(seconds: float) -> str:
             rest = whole % size // small
             return f"{whole // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
     return f"{whole} s"
+
+
+_SINCE = re.compile(r"\bsince (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")
+
+
+def aged(text: str | None, now: datetime) -> str | None:
+    """A text with ages in the place of moments: "since 2026-11-20T10:00:00.000Z" becomes "for 2 h".
+
+    What is stored names the moment, so that it changes only when something has happened.
+    """
+
+    def age(found: re.Match[str]) -> str:
+        try:
+            return f"for {in_words(max(0.0, (now - from_text(found[1])).total_seconds()))}"
+        except ValueError:  # The 31st of February: somebody else's words.
+            return found[0]
+
+    return None if text is None else _SINCE.sub(age, text)

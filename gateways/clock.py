@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
+from math import isfinite
 
 
 def pause(seconds: float) -> None:
     """Sleep so many seconds of the time that ``now`` tells."""
-    scale = os.environ.get("MOOR_CLOCK")
-    time.sleep(seconds / float(scale.split(",")[1]) if scale else seconds)
+    time.sleep(seconds / _scale()[1])
 
 
 def now() -> datetime:
@@ -18,9 +18,17 @@ def now() -> datetime:
 
     ``MOOR_CLOCK`` ("origin,factor"; never set on Azure) scales it as the local stack scales its own clock.
     """
-    seconds = time.time()
-    scale = os.environ.get("MOOR_CLOCK")
-    if scale:
-        origin, factor = (float(part) for part in scale.split(","))
-        seconds = origin + (seconds - origin) * factor
-    return datetime.fromtimestamp(seconds, UTC)
+    origin, factor = _scale()
+    return datetime.fromtimestamp(origin + (time.time() - origin) * factor, UTC)
+
+
+def _scale() -> tuple[float, float]:
+    """Origin and factor; those of real time where the setting is not set, or is none: every part of the app asks."""
+    text = os.environ.get("MOOR_CLOCK")
+    if not text:
+        return 0.0, 1.0
+    try:
+        origin, factor = (float(part) for part in text.split(","))
+    except ValueError:
+        return 0.0, 1.0
+    return (origin, factor) if isfinite(origin) and isfinite(factor) and factor > 0 else (0.0, 1.0)

@@ -26,7 +26,7 @@ from domain.access.policy import LARGEST, Entry, Policy, parse_policy
 from domain.arm_ids import ArmId, same_resource
 from domain.violations import Refused
 from gateways.azure.identity import cloud, credential
-from gateways.settings import read_settings
+from gateways.settings import read_event_workspaces
 from gateways.transport import BoundedTransport
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def takes_events(entry: Entry, workspace_id: str) -> bool:
     """
     if entry.events:
         return True
-    if not any(same_resource(str(listed), workspace_id) for listed in read_settings().event_workspaces):
+    if not any(same_resource(str(listed), workspace_id) for listed in read_event_workspaces()):
         return False
     logger.warning(
         "MOOR_EVENT_WORKSPACES lists %s: set events to true in its entry of the policy; the next release does not read "
@@ -122,7 +122,7 @@ def any_events() -> bool:
         workspaces = current().workspaces
     except PolicyUnavailable:
         return True
-    return any(entry.events for entry in workspaces) or (bool(workspaces) and bool(read_settings().event_workspaces))
+    return any(entry.events for entry in workspaces) or (bool(workspaces) and bool(read_event_workspaces()))
 
 
 def forget() -> None:

@@ -6,15 +6,20 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from domain.arm_ids import WORKSPACE, ArmId, parse_arm_id
 from domain.preflight.table import CHECK_NAMES
+from domain.requests.durations import duration
 
 # A scheme, a host name, a port and a path: no user, no query, no dot segments, nothing to be escaped.
 _PUBLIC_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)",
 )
+_APPROVAL_WORKSPACES, _APPROVAL_FOR_FORCE = "MOOR_APPROVAL_WORKSPACES", "MOOR_APPROVAL_FOR_FORCE"
+# A record that is removed while somebody still sends its request again would be an operation again.
+_LEAST_KEPT, _MOST_KEPT = timedelta(days=1), timedelta(days=36_500)
 _OWN_MACHINE = frozenset({"localhost", "127.0.0.1"})
 # What MOOR_PAUSED may say: new operations wait, or everything that begins a run.
 STARTS, ALL = "starts", "all"
@@ -40,21 +45,84 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read the settings that begin with ``MOOR_``.
+    """Read the settings that begin with ``MOOR_``, all of them: to see whether they can be used, not to work by them.
 
-    Raises SettingError naming the setting that cannot be used.
+    Whoever works by one reads that one alone: a mistake in a setting stops nothing but what needs it. Raises
+    SettingError naming the setting that cannot be used.
     """
     return Settings(
-        event_workspaces=_workspaces("MOOR_EVENT_WORKSPACES"),
-        events_topic_endpoint=os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None,
-        history_days=_whole_number("MOOR_HISTORY_DAYS", default=30, least=1),
+        event_workspaces=read_event_workspaces(),
+        events_topic_endpoint=read_events_topic(),
+        history_days=read_history_days(),
         stack_clock=os.environ.get("MOOR_CLOCK") or None,
-        hard_checks=_checks("MOOR_HARD_CHECKS"),
-        approval_workspaces=_workspaces("MOOR_APPROVAL_WORKSPACES"),
-        approval_for_force=_yes_or_no("MOOR_APPROVAL_FOR_FORCE"),
+        hard_checks=read_hard_checks(),
+        approval_workspaces=_workspaces(_APPROVAL_WORKSPACES),
+        approval_for_force=_yes_or_no(_APPROVAL_FOR_FORCE),
         public_url=read_public_url(),
         paused=read_paused(),
     )
+
+
+def check_settings() -> None:
+    """Read every setting that any part of the app reads through this module. Raises SettingError."""
+    read_settings()
+    read_limits()
+    read_retention()
+
+
+def read_event_workspaces() -> tuple[ArmId, ...]:
+    """The workspaces of ``MOOR_EVENT_WORKSPACES``. Raises SettingError."""
+    return _workspaces("MOOR_EVENT_WORKSPACES")
+
+
+def read_events_topic() -> str | None:
+    """The topic to which the start and end of operations are published; None when there is none."""
+    return os.environ.get("MOOR_EVENTS_TOPIC_ENDPOINT") or None
+
+
+def read_history_days() -> int:
+    """Days after which the engine's histories are purged. Raises SettingError."""
+    return _whole_number("MOOR_HISTORY_DAYS", default=30, least=1)
+
+
+def read_hard_checks() -> frozenset[str]:
+    """Names of the checks whose warnings are failures here. Raises SettingError."""
+    return _checks("MOOR_HARD_CHECKS")
+
+
+def read_approval_settings() -> Settings:
+    """What the settings say of approvals, and nothing of the others. Raises SettingError."""
+    return Settings(
+        *((), None, 0, None),
+        approval_workspaces=_workspaces(_APPROVAL_WORKSPACES),
+        approval_for_force=_yes_or_no(_APPROVAL_FOR_FORCE),
+    )
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long records of operations that have ended are kept; ``period`` None: without limit.
+
+    ``removes`` False: the timer only says which it would remove.
+    """
+
+    period: timedelta | None
+    removes: bool = False
+
+
+def read_retention() -> Retention:
+    """Read the settings about old records. Raises SettingError naming the one that cannot be used."""
+    name = "MOOR_RECORDS_KEPT"
+    text = os.environ.get(name, "").strip()
+    period = None
+    if text:
+        try:
+            period = duration(text)
+        except ValueError:
+            raise SettingError(f"{name}: '{text}' is not an ISO 8601 duration such as P90D or P2Y") from None
+        if not _LEAST_KEPT <= period <= _MOST_KEPT:
+            raise SettingError(f"{name}: '{text}' is not between one day and a hundred years")
+    return Retention(period, _yes_or_no("MOOR_RECORDS_REMOVE"))
 
 
 @dataclass(frozen=True)
@@ -68,9 +136,19 @@ class Limits:
 def read_limits() -> Limits:
     """Read the settings that limit a caller. Raises SettingError naming the one that cannot be used."""
     return Limits(
-        operations=_whole_number("MOOR_OPERATIONS_PER_CALLER", default=200, least=1),
-        requests=_whole_number("MOOR_REQUESTS_PER_MINUTE", default=600, least=1),
+        operations=read_most_operations(),
+        requests=read_most_requests(),
     )
+
+
+def read_most_operations() -> int:
+    """How many operations of one caller may be under way. Raises SettingError."""
+    return _whole_number("MOOR_OPERATIONS_PER_CALLER", default=200, least=1)
+
+
+def read_most_requests() -> int:
+    """How many requests one caller may send within a minute. Raises SettingError."""
+    return _whole_number("MOOR_REQUESTS_PER_MINUTE", default=600, least=1)
 
 
 def read_public_url() -> str | None:

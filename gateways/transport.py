@@ -82,6 +82,10 @@ class _SecurePool(HTTPSConnectionPool):
 _POOLS = {"http": _PlainPool, "https": _SecurePool}
 
 
+# Connections to one host that are kept: of eight activities, and of sixteen heads of a list beside them.
+_KEPT_OPEN = 32
+
+
 class BoundedAdapter(HTTPAdapter):
     """Sends requests within the bounds. Raises OverBound besides what requests raises.
 
@@ -90,7 +94,7 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, *, counted: bool = False) -> None:
         self._counted = counted
-        super().__init__(max_retries=0)
+        super().__init__(max_retries=0, pool_maxsize=_KEPT_OPEN)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make connections that the watch knows."""

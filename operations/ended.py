@@ -9,17 +9,21 @@ from domain.operation.record import Operation
 from gateways import clock
 from gateways.storage import claims, record_list
 from gateways.storage.record_list import Filter
+from operations.upkeep.rounds import Round
 
 _LOOKED_AT_FOR = timedelta(days=30)
 _PAGE = 100
 
 
-def recent(wanted: Filter) -> Iterator[Operation]:
-    """The operations that fit, newest first, of the last thirty days. Raises azure.core.exceptions.AzureError."""
+def recent(wanted: Filter, of: Round) -> Iterator[Operation]:
+    """The operations that fit, newest first, of the last thirty days; one that cannot be read stops no other.
+
+    Raises azure.core.exceptions.AzureError when they cannot be listed.
+    """
     oldest = clock.now() - _LOOKED_AT_FOR
     position: str | None = ""
-    while position is not None:
-        page = record_list.page(wanted, _PAGE, position)
+    while position is not None and not of.out_of_time:
+        page = record_list.page(wanted, _PAGE, position, unread=of.miss)
         found = [operation for operation in page.operations if operation.created_time >= oldest]
         yield from found
         position = page.next_position if len(found) == len(page.operations) else None

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from azure.core.exceptions import AzureError
-
-from domain.operation.codec import CodecError
 from domain.operation.record import (
     CANCELED,
     FAILED,
@@ -29,8 +24,7 @@ from gateways.storage.record_list import Filter
 from gateways.storage.records import Change
 from operations.ended import is_free, recent
 from operations.retry import Retried, with_principal
-
-logger = logging.getLogger(__name__)
+from operations.upkeep.rounds import Round
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(hours=24)
 
@@ -70,26 +64,23 @@ def finish_undo(operation_id: str, asked_by: RequestedBy, of_run: int | None = N
     return Retried(operation, run)
 
 
-def finish_what_was_cut_short() -> list[Retried]:
+def finish_what_was_cut_short(of: Round | None = None) -> list[Retried]:
     """New runs, to be started by the caller, of operations whose undo was cut short: hourly first, then less often.
 
-    Raises azure.core.exceptions.AzureError.
+    Each is looked at on its own. Raises azure.core.exceptions.AzureError when the operations cannot be listed.
     """
+    of, found = of or Round("undos"), []
     now, asked_by = clock.now(), RequestedBy("timer", reason="its undo was cut short")
-    found = []
-    for operation in _cut_short(now):
-        try:
-            found.append(finish_undo(operation.id, asked_by, operation.run))
-        except (AzureError, CodecError, KeyError, records.TooManyWriters) as error:  # The others need not wait for it.
-            logger.warning("%s: its undo is not continued yet: %s", operation.id, type(error).__name__)
+    for operation in recent(Filter((FAILED, CANCELED)), of):
+        with of.looking_at(operation.id):
+            if _is_cut_short(operation, now):
+                found.append(finish_undo(operation.id, asked_by, operation.run))
     return [retried for retried in found if retried.run is not None]
 
 
-def _cut_short(now: datetime) -> Iterator[Operation]:
-    for operation in recent(Filter((FAILED, CANCELED))):
-        undo = undo_of(operation)
-        if undo is not None and undo.status == INCOMPLETE and _is_due(operation, now) and is_free(operation):
-            yield operation
+def _is_cut_short(operation: Operation, now: datetime) -> bool:
+    undo = undo_of(operation)
+    return undo is not None and undo.status == INCOMPLETE and _is_due(operation, now) and is_free(operation)
 
 
 def _is_due(operation: Operation, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from domain.access.principal import Caller
 from domain.operation.record import LIVE, Operation, RequestedBy
-from gateways.settings import read_limits
+from gateways.settings import read_most_operations, read_most_requests
 from gateways.storage import records
 from operations.allowed import name_of
 
@@ -47,7 +47,7 @@ def owner_of(requested_by: RequestedBy) -> tuple[str, str | None]:
 
 def count_request(caller: Caller) -> None:
     """Take note of a request. Raises TooMany when its caller has sent as many as it may within a minute."""
-    most, now = read_limits().requests, time.monotonic()
+    most, now = read_most_requests(), time.monotonic()
     who = name_of(caller) or "the holder of a key"
     with _lock:
         times = _asked.setdefault(who, deque())
@@ -67,7 +67,7 @@ def count_request(caller: Caller) -> None:
 
 def check_operations(requested_by: RequestedBy) -> None:
     """See that whoever asks has room for one more operation. Raises TooMany or azure.core.exceptions.AzureError."""
-    most = read_limits().operations
+    most = read_most_operations()
     live = _live(most)
     if len(live) < most:
         return  # Of all callers together: nobody's records have to be read.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 from domain.arm_ids import WORKSPACE, compute_id, parse_arm_id
 from domain.operation.record import FAILED, Operation, RequestedBy
@@ -12,25 +11,30 @@ from gateways.azure.arm import ArmError
 from gateways.storage.record_list import Filter
 from operations.ended import is_free, recent
 from operations.retry import Retried, retry
+from operations.upkeep.rounds import Round
 
 logger = logging.getLogger(__name__)
 
 CODE = "DetachStuck"
 
 
-def go_on_with_what_is_gone() -> list[Retried]:
-    """New runs, to be started by the caller, of stuck detaches whose compute is gone.
+def go_on_with_what_is_gone(of: Round | None = None) -> list[Retried]:
+    """New runs, to be started by the caller, of stuck detaches whose compute is gone; each is looked at on its own.
 
-    Raises azure.core.exceptions.AzureError.
+    Raises azure.core.exceptions.AzureError when the operations cannot be listed.
     """
+    of, found = of or Round("stuck detaches"), []
     reason = RequestedBy("timer", reason="the compute is gone")
-    found = [operation for operation in _stuck() if _is_gone(operation) and is_free(operation)]
-    return [retry(operation.id, reason, operation.run) for operation in found]
+    for operation in _stuck(of):
+        with of.looking_at(operation.id):
+            if _is_gone(operation) and is_free(operation):
+                found.append(retry(operation.id, reason, operation.run))
+    return found
 
 
-def _stuck() -> Iterator[Operation]:
-    for kind in ("detach", "reattach"):
-        yield from (o for o in recent(Filter((FAILED,), kind)) if o.problem is not None and o.problem.code == CODE)
+def _stuck(of: Round) -> list[Operation]:
+    failed = [o for kind in ("detach", "reattach") for o in recent(Filter((FAILED,), kind), of)]
+    return [o for o in failed if o.problem is not None and o.problem.code == CODE]
 
 
 def _is_gone(operation: Operation) -> bool:

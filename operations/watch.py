@@ -6,7 +6,6 @@ its finished steps answer from the record, and a step that was cut short looks b
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,14 +13,14 @@ from datetime import datetime, timedelta
 from activities.lifecycle.ending import publish
 from activities.runtime import locks
 from domain.catalogue.explain import make_problem
-from domain.operation.codec import CodecError
 from domain.operation.facts import facts_of
 from domain.operation.record import (
     FAILED,
-    LIVE,
     NOT_STARTED,
     RUNNING,
+    SILENCE,
     SUCCEEDED,
+    WAITING,
     JournalEntry,
     Operation,
     StepRecord,
@@ -29,17 +28,13 @@ from domain.operation.record import (
 from domain.problems import Problem
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
-from gateways.storage import claims, records
+from gateways.storage import claims, live_index, records
 from gateways.storage.records import Change
 from operations import held_up
-
-logger = logging.getLogger(__name__)
+from operations.upkeep.rounds import Round
 
 # A start that is under way somewhere else gets this long before the timer steps in.
 _START_GRACE = timedelta(minutes=2)
-# A run that writes nothing for so long, past the deadline of the step it is at, is stuck: an activity may still be at
-# work then, and a new run passes every finished step before it writes.
-_STUCK_AFTER = timedelta(minutes=30)
 _MOST_PICK_UPS = 5
 
 
@@ -59,26 +54,38 @@ NONE = Verdict("none")
 
 
 def live_operations() -> Iterator[Operation]:
-    """Every operation that has not ended. Raises azure.core.exceptions.AzureError."""
-    for status in LIVE:
-        for _, operation_id in list(records.ids("status", status)):
-            stored = records.read_if_sound(operation_id)
+    """Every operation that has not ended and whose record can be read. Raises azure.core.exceptions.AzureError."""
+    position: str | None = ""
+    while position is not None:
+        rows, position = live_index.page(position, 200)
+        for row in rows:
+            stored = records.read_if_sound(row.operation_id)
             if stored is not None and not stored.operation.final:
                 yield stored.operation
 
 
-def judge(operation: Operation, runtime_status: str, now: datetime, version: str | None) -> Verdict:
-    """What an engine status means for an operation that its record says is live.
+def judge(
+    operation: Operation,
+    runtime_status: str,
+    now: datetime,
+    version: str | None,
+    waiter_status: str | None = None,
+) -> Verdict:
+    """What engine statuses mean for an operation that its record says is live: of its run, and of its step's wait.
 
-    ``version`` is the orchestration version of the app that is deployed. What a newer release began is left to a newer
-    one: this one would continue with steps of its own.
+    ``waiter_status`` None: its step has no wait of its own, or nobody has asked. ``version`` is the orchestration
+    version of the app that is deployed. What a newer release began is left to a newer one: this one would continue with
+    steps of its own.
     """
     newer = held_up.newer_release(operation, version)
     if newer is not None and runtime_status != "Terminated":
         return Verdict("none", held_up=newer)
     if durable.is_live(runtime_status):
-        if _overdue(operation, now):
-            return _pick_up(operation, "makes no progress")
+        if now > operation.due_time:
+            return _pick_up(operation, "gives no sign of life")
+        if _waits_in_vain(operation, runtime_status, waiter_status, now):
+            what = f"waits in vain: the instance of its step {operation.waiter} is {str(waiter_status).lower()}"
+            return _pick_up(operation, what)
         return Verdict("none", held_up=held_up.pending(operation, runtime_status, now))
     if runtime_status == "Terminated":
         # Somebody did that on purpose, past this product: a timer does not act against that. No grace: the
@@ -91,12 +98,22 @@ def judge(operation: Operation, runtime_status: str, now: datetime, version: str
     return _pick_up(operation, f"is {runtime_status.lower()} although the operation has not ended")
 
 
-def _overdue(operation: Operation, now: datetime) -> bool:
-    step = operation.current_step
-    if step is not None and step.deadline is not None:
-        # A new run gets the grace too: the deadline it takes over may have passed long before it began.
-        return now > max(step.deadline, operation.updated_time) + _STUCK_AFTER
-    return now > operation.updated_time + _STUCK_AFTER
+def is_at_work(runtime_status: str) -> bool:
+    """Whether the engine has begun an instance and it has not ended."""
+    return durable.is_live(runtime_status) and runtime_status != "Pending"
+
+
+def _waits_in_vain(operation: Operation, runtime_status: str, waiter_status: str | None, now: datetime) -> bool:
+    """Whether nobody polls for a run that waits.
+
+    A run that was resumed takes a while to come to its wait, longer on a busy engine: until it has given a sign of life
+    no wait is missed.
+    """
+    if waiter_status is None or durable.is_live(waiter_status) or not is_at_work(runtime_status):
+        return False
+    if waiter_status == durable.MISSING and operation.pick_ups:
+        return False
+    return now - operation.updated_time >= _START_GRACE
 
 
 def _pick_up(operation: Operation, what: str) -> Verdict:
@@ -135,7 +152,10 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
 
 
 def end(operation: Operation, problem: Problem) -> Operation:
-    """End an operation as failed, unless it has moved: the final state first, then its last steps."""
+    """End an operation as failed, unless it has moved: the final state first, then its last steps.
+
+    The step that it stood at has failed with it; what that had set out to change stays known.
+    """
     moment = clock.now()
     taken = False
 
@@ -144,26 +164,35 @@ def end(operation: Operation, problem: Problem) -> Operation:
         taken = not _has_moved(seen, operation)
         if not taken:
             return None
+        given_up = [step for step in seen.steps if step.status in (RUNNING, WAITING)]
         ended = replace(seen, status=FAILED, problem=seen.problem or problem, finished_time=moment)
-        return Change(ended, [JournalEntry("operation", "failed", moment, message=problem.message)])
+        for step in given_up:
+            told = replace(problem, step=step.name)
+            ended = ended.with_step(replace(step, status=FAILED, finished=moment, detail=None, problem=told))
+        entries = [JournalEntry(s.name, "failed", moment, s.attempts, problem.message) for s in given_up]
+        return Change(ended, [*entries, JournalEntry("operation", "failed", moment, message=problem.message)])
 
     after = records.change(operation.id, None, decide, moment).operation
     return close(after) if taken else after
 
 
-def cut_off(now: datetime) -> list[Operation]:
+def cut_off(now: datetime, of: Round | None = None) -> list[Operation]:
     """Operations that ended a while ago and hold claims still: their last steps have not been taken.
 
-    Raises azure.core.exceptions.AzureError.
+    Raises azure.core.exceptions.AzureError when the claims cannot be listed.
     """
-    holders = {claim.operation_id for claim in claims.held()}
-    stored = [found for found in map(records.read_if_sound, sorted(holders)) if found is not None]
-    return [s.operation for s in stored if _last_steps(s.operation) and now - s.operation.updated_time >= _START_GRACE]
+    of, found = of or Round("claims"), []
+    for holder in sorted({claim.operation_id for claim in claims.held(of.miss)}):
+        with of.looking_at(holder):
+            stored = records.read(holder)
+            if stored and _last_steps(stored.operation) and now - stored.operation.updated_time >= _START_GRACE:
+                found.append(stored.operation)
+    return found
 
 
 def abandoned(operation: Operation, runtime_status: str, now: datetime) -> bool:
     """Whether the run of an operation that has ended will not take its last steps any more."""
-    return not durable.is_live(runtime_status) or now > operation.updated_time + _STUCK_AFTER
+    return not durable.is_live(runtime_status) or now > operation.updated_time + SILENCE
 
 
 def close(operation: Operation) -> Operation:
@@ -204,14 +233,17 @@ def _has_moved(seen: Operation, judged: Operation) -> bool:
     return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
 
 
-def free() -> list[Operation]:
+def free(of: Round | None = None) -> list[Operation]:
     """Release stale claims; the answer is operations found unrecorded and recorded now.
 
-    What a run holds that has its last steps before it is left to the run, or to ``close``.
+    What a run holds that has its last steps before it is left to the run, or to ``close``. A claim that cannot be
+    understood holds its target until somebody has looked.
+
+    Raises azure.core.exceptions.AzureError when the claims cannot be listed.
     """
-    recorded = []
-    for claim in claims.held():
-        try:
+    of, recorded = of or Round("claims"), []
+    for claim in claims.held(of.miss):
+        with of.looking_at(f"what holds {claim.target}"):
             found = locks.complete(claim)
             if found is None:
                 claims.release(claim)
@@ -219,27 +251,26 @@ def free() -> list[Operation]:
                 recorded.append(found.operation)
             elif locks.left_over(claim, found.operation) and not _last_steps(found.operation):
                 claims.release(claim)
-        except CodecError as error:  # It holds its target until somebody has looked; the others need not wait for it.
-            logger.error("%s: what holds %s cannot be read: %s", claim.operation_id, claim.target, error)
-    _unreserve(None)
+    _unreserve(None, of)
     return recorded
 
 
 def _give_back(operation_id: str) -> None:
     """Release all that an operation holds, when it has ended."""
-    for claim in claims.held():
-        if claim.operation_id == operation_id and locks.is_stale(claim):
+    of = Round("claims")
+    for claim in claims.held(of.miss, operation_id):
+        if locks.is_stale(claim):
             claims.release(claim)
-    _unreserve(operation_id)
+    _unreserve(operation_id, of)
 
 
-def _unreserve(operation_id: str | None) -> None:
-    """Delete the reservations of operations that are not live, of one or of all."""
-    for target, user in list(claims.reserved()):
-        if operation_id in (None, user):
-            try:
-                stored = records.read(user)
-            except CodecError:  # Whether it has ended is unknown: that counts as live.
-                continue
+def _unreserve(operation_id: str | None, of: Round) -> None:
+    """Delete the reservations of operations that are not live, of one or of all.
+
+    Where it is unknown whether one has ended, that counts as live.
+    """
+    for target, user in list(claims.reserved(of.miss, operation_id)):
+        with of.looking_at(f"who relies on {target}"):
+            stored = records.read(user)
             if stored is None or stored.operation.final:
                 claims.unreserve(target, user)

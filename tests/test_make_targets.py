@@ -102,6 +102,15 @@ def test_bench() -> None:
         assert float(ratio) >= 1
 
 
+def test_bench_watch() -> None:
+    said = dict(line.split(maxsplit=1) for line in said_by("bench-watch", "--small").splitlines())
+    assert said["operations"] == "200 live, 2 of them with a wait that has died"
+    assert said["runs"].startswith("1 until all that had died were resumed")
+    # What is well costs no reading of its record: those that died are read once, and once more to be changed.
+    assert said["storage"].endswith(", 4 heads read")
+    assert float(said["ratio"]) > 0
+
+
 def test_faults() -> None:
     said = said_by("faults", "--operation detach --fault error-before --call 1 --verbose")
     assert re.search(r"^ok     detach, error-before at call 1 \(.+\), ", said, re.MULTILINE), said

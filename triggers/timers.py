@@ -1,4 +1,4 @@
-"""Timers: nothing live without an engine behind it, no claim without an operation, no history without an end."""
+"""Timers, one for each duty: nothing live without an engine behind it, no claim without an operation, and so on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ import azure.functions as func
 
 from domain.operation.record import Operation
 from gateways import clock, durable
-from gateways.durable import EngineError, start_recorded
-from gateways.host_json import orchestration_version
-from gateways.settings import read_settings
+from gateways.durable import start_recorded
+from gateways.settings import read_history_days
 from gateways.storage import cluster_events
-from operations import finish_undo, held_up, stuck_detaches, watch
+from gateways.storage.cluster_events import Reaction
+from operations import finish_undo, stuck_detaches, watch
 from operations.pausing import timers_wait
+from operations.retry import Retried
+from operations.upkeep.live_round import look_at_live
+from operations.upkeep.retention import remove_old
+from operations.upkeep.rounds import Round
 from triggers.events import react
 from triggers.failures import without_words
 
 logger = logging.getLogger(__name__)
 bp = df.Blueprint()
 
+_DEAD = frozenset({"Failed", "Terminated", "Canceled"})
 # Durable Functions did not exist before; as the start of a time range it means "whenever".
 _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 
@@ -32,27 +37,23 @@ _EVER = datetime(2017, 1, 1, tzinfo=UTC)
 @bp.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 @bp.durable_client_input(client_name="client")
 async def watch_operations(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """See that every live operation has an engine instance at work, and free what nobody holds any more."""
-    await without_words("watch_operations", _watch(client))
-
-
-async def _watch(client: df.DurableOrchestrationClient) -> None:
+    """See that every live operation has an engine instance at work, and one for the wait of its step."""
     if not timers_wait():
-        live = await asyncio.to_thread(lambda: list(watch.live_operations()))
-        await _for_each(live, partial(_look_at, client))
-    await _for_each(await asyncio.to_thread(watch.cut_off, clock.now()), partial(_close_abandoned, client))
-    await _for_each(await asyncio.to_thread(watch.free), partial(durable.start_operation, client))
-    for reaction in await asyncio.to_thread(lambda: list(cluster_events.pending())):
-        await react(client, reaction)
+        await _take("watch_operations", partial(look_at_live, client))
 
 
-async def _for_each(operations: Sequence[Operation], look: Callable[[Operation], Awaitable[None]]) -> None:
-    """Look at each. One that the engine says nothing of stops none of the others: the next look tries again."""
-    for operation in operations:
-        try:
-            await look(operation)
-        except EngineError as error:
-            logger.warning("%s: %s", operation.id, error)
+@bp.timer_trigger(arg_name="timer", schedule="0 1-59/5 * * * *")
+@bp.durable_client_input(client_name="client")
+async def free_claims(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Take the last steps that nobody takes any more, and free what nobody holds any more."""
+    await _take("free_claims", partial(_free, client))
+
+
+async def _free(client: df.DurableOrchestrationClient, of: Round) -> None:
+    cut_off = await asyncio.to_thread(watch.cut_off, clock.now(), of)
+    await of.each(cut_off, partial(_close_abandoned, client), _id_of)
+    recorded = await asyncio.to_thread(watch.free, of)
+    await of.each(recorded, partial(durable.start_operation, client), _id_of)
 
 
 async def _close_abandoned(client: df.DurableOrchestrationClient, operation: Operation) -> None:
@@ -62,49 +63,66 @@ async def _close_abandoned(client: df.DurableOrchestrationClient, operation: Ope
         await asyncio.to_thread(watch.close, operation)
 
 
-async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) -> None:
-    runtime_status = await durable.status(client, operation.instance_id)
-    verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version())
-    if verdict.action == "start":
-        await durable.start_operation(client, operation)
-    if verdict.problem is None:
-        await asyncio.to_thread(held_up.tell, operation, verdict.held_up)
-        return
-    logger.warning("%s: %s: %s", operation.id, verdict.action, verdict.problem.message)
-    if verdict.action == "end":
-        await asyncio.to_thread(watch.end, operation, verdict.problem)
-        return
-    resumed = await asyncio.to_thread(watch.pick_up, operation, verdict.problem.message)
-    if resumed is not None:
-        await durable.start_operation(client, resumed)
-        await durable.stop(client, operation.instance_id, f"run {resumed.run} has taken over")
+@bp.timer_trigger(arg_name="timer", schedule="0 2-59/5 * * * *")
+@bp.durable_client_input(client_name="client")
+async def look_at_clusters(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Begin the looks at clusters that are due: something happened there that no look has covered."""
+    await _take("look_at_clusters", partial(_react_to_each, client))
+
+
+async def _react_to_each(client: df.DurableOrchestrationClient, of: Round) -> None:
+    pending = await asyncio.to_thread(lambda: list(cluster_events.pending(of.miss)))
+    await of.each(pending, partial(_look_again, client), lambda reaction: reaction.cluster_id)
+
+
+async def _look_again(client: df.DurableOrchestrationClient, reaction: Reaction) -> None:
+    """Start the look, or wake it. One whose wait has died never ends: it is stopped; the next run starts another."""
+    waiter = await durable.status(client, f"{reaction.instance_id}:look_at_cluster")
+    if waiter in _DEAD and durable.is_live(await durable.status(client, reaction.instance_id)):
+        logger.warning(
+            "%s: its look waits in vain: the instance of its wait is %s", reaction.cluster_id, waiter.lower()
+        )
+        await durable.stop(client, reaction.instance_id, "its wait has died")
+    await react(client, reaction)
+
+
+async def _take(duty: str, work: Callable[[Round], Awaitable[None]]) -> None:
+    """One run of a duty: what it could not look at is named, whatever else happens. Raises FunctionFailed."""
+    of = Round(duty)
+    try:
+        await without_words(duty, work(of))
+    finally:
+        of.tell()
+
+
+def _id_of(operation: Operation) -> str:
+    return operation.id
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 15 * * * *")
 @bp.durable_client_input(client_name="client")
 async def resume_stuck_detaches(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Resume detaches that ended as DetachStuck and whose compute is gone by now."""
-    await without_words("resume_stuck_detaches", _resume(client))
-
-
-async def _resume(client: df.DurableOrchestrationClient) -> None:
-    if timers_wait():
-        return
-    for retried in await asyncio.to_thread(stuck_detaches.go_on_with_what_is_gone):
-        if retried.run is not None:
-            logger.info("%s: resumes: the compute is gone", retried.operation.id)
-            await start_recorded(client, retried.operation)
+    if not timers_wait():
+        find = stuck_detaches.go_on_with_what_is_gone
+        await _take("resume_stuck_detaches", partial(_start_what_resumes, client, find))
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 45 * * * *")
 @bp.durable_client_input(client_name="client")
 async def finish_undos(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Finish what operations that have failed have left: their undo was cut short."""
-    if timers_wait():
-        return
-    for retried in await asyncio.to_thread(finish_undo.finish_what_was_cut_short):
-        logger.info("%s: its undo is continued", retried.operation.id)
-        await start_recorded(client, retried.operation)
+    if not timers_wait():
+        await _take("finish_undos", partial(_start_what_resumes, client, finish_undo.finish_what_was_cut_short))
+
+
+async def _start_what_resumes(
+    client: df.DurableOrchestrationClient, find: Callable[[Round], Sequence[Retried]], of: Round
+) -> None:
+    found = [retried.operation for retried in await asyncio.to_thread(find, of) if retried.run is not None]
+    for operation in found:
+        logger.info("%s: run %d continues it", operation.id, operation.run)
+    await of.each(found, partial(start_recorded, client), _id_of)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")
@@ -115,5 +133,15 @@ async def purge_histories(timer: func.TimerRequest, client: df.DurableOrchestrat
 
 
 async def _purge(client: df.DurableOrchestrationClient) -> None:
-    until = clock.now() - timedelta(days=read_settings().history_days)
+    until = clock.now() - timedelta(days=read_history_days())
     logger.info("purged the histories of %d instances", await durable.purge_finished(client, _EVER, until))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 0 4 * * *")
+async def remove_records(timer: func.TimerRequest) -> None:
+    """Remove the records of operations that ended longer ago than MOOR_RECORDS_KEPT; without it all records stay."""
+    await _take("remove_records", _remove)
+
+
+async def _remove(of: Round) -> None:
+    await asyncio.to_thread(remove_old, of)

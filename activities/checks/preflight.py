@@ -43,7 +43,7 @@ from gateways.azure.subscription import kubernetes_versions, registration_state,
 from gateways.kubernetes import reader
 from gateways.kubernetes.api import Api, Unreachable
 from gateways.policy import PolicyUnavailable
-from gateways.settings import read_settings
+from gateways.settings import read_hard_checks
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def preflight(step: StepAtWork) -> Outcome:
         before = _before_detach(step)
     except PolicyUnavailable as error:
         return Again(_PAUSE, f"the policy cannot be read ({error})", outage=True)
-    findings = (*before, *run_checks(gathered.facts, read_settings().hard_checks))
+    findings = (*before, *run_checks(gathered.facts, read_hard_checks()))
     problem = refusal(findings, step.facts, _known(gathered.facts))
     if problem is not None and not step.operation.plan_only:
         return Stop(problem, findings)

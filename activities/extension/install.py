@@ -62,7 +62,7 @@ from gateways import clock
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension, offers_type
 from gateways.azure.long_running import WAITING, poll
-from gateways.settings import read_settings
+from gateways.settings import read_hard_checks
 from gateways.storage import claims
 
 API = arm.EXTENSIONS_API
@@ -265,7 +265,7 @@ def _settings_findings(step: StepAtWork, wanted: Wanted) -> list[Finding]:
     operation = step.operation
     asked = (operation.request.get("extension") or {}).get("configurationSettings") or {}
     there = {*wanted.settings} - {*asked} if operation.kind == "reattach" else ()
-    return check_on_cluster(wanted, _facts(step), read_settings().hard_checks, there)
+    return check_on_cluster(wanted, _facts(step), read_hard_checks(), there)
 
 
 def _change(step: StepAtWork, wanted: Wanted, found: Mapping[str, Any] | None) -> Outcome:

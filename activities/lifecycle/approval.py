@@ -28,7 +28,7 @@ from domain.requests.durations import approval_timeout
 from domain.times import to_text
 from gateways import clock, policy
 from gateways.policy import PolicyUnavailable
-from gateways.settings import Settings, read_settings
+from gateways.settings import Settings, read_approval_settings
 
 # What a lost event costs at most; an answer whose event arrives is seen at once.
 _POLL = 300.0
@@ -46,7 +46,7 @@ def approval(step: StepAtWork) -> Outcome:
     except PolicyUnavailable as error:
         return Again(_POLICY_PAUSE, f"whether an approval is asked for is unknown: {error}", outage=True)
     # Where the policy does not name the workspace any more, nothing is done there without somebody's yes.
-    why = required_by(operation, read_settings(), ALWAYS if entry is None else entry.approval)
+    why = required_by(operation, read_approval_settings(), ALWAYS if entry is None else entry.approval)
     if why is None:
         return Done(detail="neither the request nor the policy nor a setting asks for one", skipped=True)
     return ask(step, _text(operation, why), approval_timeout(operation.request))

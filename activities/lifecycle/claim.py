@@ -6,9 +6,9 @@ from activities.lifecycle.ending import publish
 from activities.runtime import locks
 from activities.runtime.step import StepAtWork
 from domain.catalogue.explain import make_problem
-from domain.operation.outcomes import Done, Outcome, Stop
+from domain.operation.outcomes import Again, Done, Outcome, Stop
 from domain.operation.record import Operation
-from gateways.storage import claims
+from gateways.storage import claims, records
 
 
 def claim(step: StepAtWork) -> Outcome:
@@ -21,7 +21,11 @@ def claim(step: StepAtWork) -> Outcome:
 
 
 def release(step: StepAtWork) -> Outcome:
-    """Give back the claims of an operation that has ended."""
+    """Give back the claims of an operation that has ended: of one that has not, or lives again, it frees nothing."""
+    stored = records.read(step.operation.id)
+    lives_again = stored is not None and stored.operation.run != step.operation.run
+    if not step.operation.final or lives_again:
+        return Again(None, "the operation has not ended: it keeps what it holds")
     for target in _own_targets(step.operation):
         locks.give_back(target, step.operation.id)
     return Done()

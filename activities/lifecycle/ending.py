@@ -43,7 +43,7 @@ from domain.workloads.uses import Workload
 from gateways.azure import event_topic, machine_learning
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
-from gateways.settings import read_settings
+from gateways.settings import SettingError, read_events_topic, read_public_url
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Findin
 
 def notify(step: StepAtWork) -> Outcome:
     """Tell subscribers how the operation ended. A topic that does not answer is noted and fails nothing."""
-    if read_settings().events_topic_endpoint is None:
+    if read_events_topic() is None:
         return Done(detail="MOOR_EVENTS_TOPIC_ENDPOINT is not set", skipped=True)
     return Done(findings=publish(step.operation, step.operation.status))
 
@@ -168,8 +168,7 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
 
     ``of`` tells events of one sort apart that one run publishes: the step, where several may ask.
     """
-    settings = read_settings()
-    endpoint = settings.events_topic_endpoint
+    endpoint = read_events_topic()
     if endpoint is None or operation.plan_only:
         return ()
     data: dict[str, Any] = {
@@ -180,18 +179,29 @@ def publish(operation: Operation, what: str, of: str = "") -> tuple[Finding, ...
         "clusterId": operation.cluster_id,
         "computeName": operation.compute_name,
     }
-    if settings.public_url is not None:
-        data["operationLocation"] = f"{settings.public_url}/operations/{operation.id}"
+    location = _location(operation)
+    if location is not None:
+        data["operationLocation"] = location
     if operation.problem is not None:
         # The code alone: the message repeats Azure's words, and subscribers are people whom Moor does not know.
         data["error"] = {"code": operation.problem.code}
     event_id = f"{operation.instance_id}-{what.lower()}{of and '-' + of}"
     try:
         event_topic.send(endpoint, event_id, f"Moor.Operation{what}", f"operations/{operation.id}", data)
-    except AzureError as error:
+    except (AzureError, ValueError) as error:  # Or the setting is no address.
         logger.warning("%s: event %s was not published: %s", operation.id, event_id, type(error).__name__)
         message = f"The event Moor.Operation{what} was not published ({type(error).__name__})."
         # Two checks: of one that is made again the record keeps the last word only.
         check = "startPublished" if what == "Started" else "endPublished"
         return (Finding(check, "warning", message, remedy="Check MOOR_EVENTS_TOPIC_ENDPOINT."),)
     return ()
+
+
+def _location(operation: Operation) -> str | None:
+    """Where an operation is seen from outside; a mistake in that setting costs an event its link, and nothing else."""
+    try:
+        url = read_public_url()
+    except SettingError as error:
+        logger.warning("%s: its events have no link: %s", operation.id, error)
+        return None
+    return None if url is None else f"{url}/operations/{operation.id}"

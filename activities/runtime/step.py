@@ -7,7 +7,6 @@ resumed from the record - answers from there and does nothing.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from activities.runtime import slots
+from activities.runtime.pauses import FIRST_PAUSE, back_off, outage_pause
 from activities.runtime.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
@@ -63,12 +63,11 @@ from gateways.settings import SettingError
 from gateways.storage import records
 from gateways.storage.claims import ClaimContested
 from gateways.storage.records import Change, Stored, Superseded
-from gateways.storage.tables import is_outage
+from gateways.storage.tables import RecordTooLarge, is_outage
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-_OUTAGE_PAUSE, _MOST_SPREAD = 15.0, 30.0
+_OUTAGE_PAUSE = 15.0
 # Before the next activity reads on in a list that one alone does not get through.
 _NEXT_PAGES = 1.0
 # What cancel_jobs sets out to do with a job: that begins nothing which would have to be seen through.
@@ -212,9 +211,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         at_work = StepAtWork(call, begun.operation, begun, Begun(commands_of(begun.operation, call.step)))
         with opened(partial(_ways, begun.operation)):
             outcome = _canceled(at_work) or _limit(_outcome(work, at_work), at_work)
-        after = records.change(
-            call.operation, call.run, lambda o: _finished(o, at_work, outcome), clock.now(), at_work.latest
-        ).operation
+        after = _kept(at_work, outcome)
     except Superseded as fence:
         logger.warning("%s: %s changes nothing: %s", call.operation, call.step, fence)
         return SUPERSEDED
@@ -229,7 +226,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(outcome, Back) and finished.status == NOT_STARTED:
         return back(outcome.step)
     if not finished.over:
-        return again((outcome.after if isinstance(outcome, Again) else None) or _FIRST_PAUSE)
+        return again((outcome.after if isinstance(outcome, Again) else None) or FIRST_PAUSE)
     return _answer(call, after)
 
 
@@ -292,6 +289,26 @@ def _canceled(step: StepAtWork) -> Stop | None:
     return Stop(make_problem(CANCELED_CODE, step.facts))
 
 
+def _kept(step: StepAtWork, outcome: Outcome) -> Operation:
+    """The operation with what a step has come to. What the record cannot hold ends the step, and says so."""
+    call = step.call
+    try:
+        return records.change(
+            call.operation, call.run, lambda o: _finished(o, step, outcome), clock.now(), step.latest
+        ).operation
+    except RecordTooLarge as error:
+        logger.error("%s: %s: its record is too large: %s", call.operation, call.step, error)
+        end = _too_large(step, error)
+        # Findings only tell: they make room for the end.
+        return records.change(
+            *(call.operation, call.run, lambda o: _finished(replace(o, findings=()), step, end), clock.now())
+        ).operation
+
+
+def _too_large(step: StepAtWork, error: RecordTooLarge) -> Stop:
+    return Stop(make_problem("RecordTooLarge", {**step.facts, "step": step.call.step, "said": str(error)}))
+
+
 def _finished(operation: Operation, step: StepAtWork, outcome: Outcome) -> Change | None:
     change, its = finish(operation, step.call, outcome), operation.step(step.call.step)
     if change is None and (its is None or its.over):
@@ -313,7 +330,7 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
         step.begun.clear()  # What has looked is done with its commands: the next attempt looks again.
         return outcome
     except OvertakenByDelivery:
-        return Again(_FIRST_PAUSE, "another delivery of this step is at work")
+        return Again(FIRST_PAUSE, "another delivery of this step is at work")
     except SlotsTaken as taken:
         return Again(slots.PAUSE, str(taken), progress=TurnedAway(step.turned_away + 1))
     except StillReading as reading:
@@ -323,22 +340,16 @@ def _outcome(work: Work, step: StepAtWork) -> Outcome:
     except ArmError as error:
         logger.warning("%s: %s: Azure answered %s", step.call.operation, step.call.step, error)
         situation = situation_of(step.call.step)
-        outcome = outcome_of_error(
-            error.status,
-            error.code,
-            error.message,
-            error.retry_after,
-            error.answer,
-            situation,
-            step.facts,
-            error.inner,
-        )
+        said = (error.status, error.code, error.message, error.retry_after, error.answer)
+        outcome = outcome_of_error(*said, situation, step.facts, error.inner)
         role_missing = isinstance(outcome, Stop) and (error.status == 403 or outcome.problem.code == LACKS_ROLE)
         if role_missing and is_spreading(step.operation.granted_time, clock.now()):
             return Again(error.retry_after, f"a role granted minutes ago may not have spread yet: {error.code}")
         return replace(outcome, outage=True) if isinstance(outcome, Again) and error.outage else outcome
+    except RecordTooLarge as error:
+        return _too_large(step, error)
     except ClaimContested as contested:
-        return Again(_FIRST_PAUSE, f"others are taking the same claim ({contested})")
+        return Again(FIRST_PAUSE, f"others are taking the same claim ({contested})")
     except SettingError as error:
         return Stop(make_problem("SettingInvalid", {**step.facts, "said": str(error)}))
 
@@ -362,7 +373,7 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
     if not isinstance(outcome, Again):
         return outcome
     if outcome.outage:
-        return replace(outcome, after=_outage_pause(outcome.after, step.in_outage))
+        return replace(outcome, after=outage_pause(outcome.after, step.in_outage))
     call = step.call
     waited = step.waited_since(step.record.started)
     bound = step.record.bound_seconds or call.bound
@@ -373,21 +384,8 @@ def _limit(outcome: Outcome, step: StepAtWork) -> Outcome:
                 {**step.facts, "step": call.step, "waited": in_words(waited), "detail": outcome.detail},
             )
         )
-    pause = outcome.after if outcome.after is not None else _back_off(waited)
+    pause = outcome.after if outcome.after is not None else back_off(waited)
     return replace(outcome, after=max(1.0, min(pause, bound - waited)))
-
-
-def _outage_pause(told: float | None, lasted: float) -> float:
-    """As long as Azure says, and the longer it lasts the more at random on top: many that wait come back spread."""
-    if told is None:
-        return _back_off(lasted)
-    return max(1.0, told) + random.uniform(0.0, min(_MOST_SPREAD, lasted / 4))  # noqa: S311 - no secret
-
-
-def _back_off(waited: float) -> float:
-    # Half as long again each time. By the time, because a poll that has nothing new to tell is not counted.
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE + max(0.0, waited) / 2)
-    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads callers over time, keeps no secret
 
 
 def wait_for_earlier_attempt(step: StepAtWork) -> Again | None:

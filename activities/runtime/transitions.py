@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +23,8 @@ from domain.operation.outcomes import (
     Finding,
     Outcome,
     Stop,
+    brief,
+    capped,
 )
 from domain.operation.record import (
     CANCELED,
@@ -38,13 +42,20 @@ from domain.operation.record import (
     Question,
     StepRecord,
 )
-from domain.operation.steps import Step, bound_of
+from domain.operation.steps import RECORD, Step, bound_of
 from gateways import clock
 from gateways.host_json import orchestration_version
 from gateways.storage.records import Change
 
-# A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long.
+# A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long. A
+# pause that is longer is recorded, by the minute, so that the watch gives it more time.
 _SIGN_OF_LIFE = timedelta(minutes=10)
+_PASSING = re.compile(
+    r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])"
+    r"|(?<!since )\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?",
+    re.IGNORECASE,
+)
+MOST_TOLD = 200  # Of what one step made or undid, in the journal.
 CANCELED_CODE, NO_ANSWER_CODE = "OperationCanceled", "ApprovalTimedOut"
 
 
@@ -179,6 +190,8 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
     question = operation.question(call.step)
     if isinstance(outcome, Stop) and outcome.problem.code == NO_ANSWER_CODE and question and question.answer:
         outcome = Again(None, "was answered at the last moment")  # After the step had looked: the record decides.
+    if not isinstance(outcome, Stop) and outcome.detail is not None:
+        outcome = replace(outcome, detail=brief(outcome.detail))
     if isinstance(outcome, Back):
         return _back(operation, step, call, outcome, moment)
     if isinstance(outcome, Again):
@@ -195,7 +208,11 @@ def finish(operation: Operation, call: Call, outcome: Outcome) -> Change | None:
             findings=_findings(operation, outcome),
             counts={},
         )
-        return Change(after, [entry])
+        if call.step != RECORD.name or operation.final:
+            return Change(after, [entry])
+        # The step that writes the end has failed: what it found is the end, or nothing would ever end the operation.
+        ended = replace(after, status=FAILED, finished_time=moment)
+        return Change(ended, [entry, journal_entry("operation", "failed", moment, message=problem.message)])
     return _done(operation, step, call, outcome, moment)
 
 
@@ -219,7 +236,9 @@ def _back(operation: Operation, step: StepRecord, call: Call, outcome: Back, mom
 def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again, moment: datetime) -> Change:
     polls = step.attempts + (0 if step.kind == "do" else 1)
     seen = step.progress if outcome.progress is None else encode(outcome.progress)
-    waiting = replace(step, status=WAITING, attempts=polls, detail=outcome.detail, progress=seen, errors=0)
+    detail = step.detail if _same_words(step.detail, outcome.detail) else outcome.detail
+    waiting = replace(step, status=WAITING, attempts=polls, detail=detail, progress=seen, errors=0)
+    waiting = replace(waiting, pause_seconds=_long_pause(outcome.after))
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:
@@ -235,6 +254,17 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     )
 
 
+def _same_words(one: str | None, other: str | None) -> bool:
+    """Whether two details say the same, but for the ids of requests and the times that Azure puts into its answers."""
+    return one is not None and other is not None and _PASSING.sub("", one) == _PASSING.sub("", other)
+
+
+def _long_pause(seconds: float | None) -> float | None:
+    if seconds is None or seconds <= _SIGN_OF_LIFE.total_seconds():
+        return None
+    return 60.0 * math.ceil(seconds / 60)
+
+
 def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> bool:
     """Whether a poll has found what the one before it found, but for being one more."""
     polled = after.step(step.name)
@@ -243,8 +273,13 @@ def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> boo
 
 
 def _sign_of_life(operation: Operation, moment: datetime) -> Change | None:
-    """What a poll writes that has nothing to tell: now and then that the run is alive, for the watch."""
-    return Change(operation, []) if moment - operation.updated_time >= _SIGN_OF_LIFE else None
+    """What a poll writes that has nothing to tell: now and then that the run is alive, for the watch.
+
+    A run that lives so long after it was resumed has got further than the one before it.
+    """
+    if moment - operation.updated_time < _SIGN_OF_LIFE:
+        return None
+    return Change(replace(operation, pick_ups=0) if operation.pick_ups else operation, [])
 
 
 def _question(step: str, ask: Ask, moment: datetime) -> Question:
@@ -267,9 +302,12 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
         findings=_findings(operation, outcome),
         counts={},
     )
-    data: dict[str, Any] = {"created": [vars(c) for c in outcome.created]} if outcome.created else {}
+    # The head has all of them: the journal tells of the first, and counts.
+    data: dict[str, Any] = {"created": [vars(c) for c in outcome.created[:MOST_TOLD]]} if outcome.created else {}
     if outcome.undone:
-        data["undone"] = list(outcome.undone)
+        data["undone"] = list(outcome.undone[:MOST_TOLD])
+    if max(len(outcome.created), len(outcome.undone)) > MOST_TOLD:
+        data["counts"] = {"created": len(outcome.created), "undone": len(outcome.undone)}
     entries = [journal_entry(step.name, status.lower(), moment, step.attempts, outcome.detail, data)]
     # An end that the watch has written meanwhile stays: this run was slow, and came to its own too late.
     if outcome.ending is not None and not operation.final:
@@ -286,7 +324,7 @@ def _done(operation: Operation, step: StepRecord, call: Call, outcome: Done, mom
 def _findings(operation: Operation, outcome: Done | Stop) -> tuple[Finding, ...]:
     """What was found so far; a check that looked again has the last word."""
     again = {finding.check for finding in outcome.findings}
-    return (*(finding for finding in operation.findings if finding.check not in again), *outcome.findings)
+    return capped((*(finding for finding in operation.findings if finding.check not in again), *outcome.findings))
 
 
 def _status(operation: Operation, call: Call, wanted: str) -> str:

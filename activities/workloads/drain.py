@@ -167,7 +167,7 @@ def _held_back(step: StepAtWork, policy: Policy) -> Outcome | None:
     if new and step.may_go_back(CANCEL_JOBS.name):
         return Back(CANCEL_JOBS.name, f"{listed(new)} came since")
     pause = _WHILE_CANCELING if policy.jobs == "cancel" else _WHILE_WAITING
-    return Again(max(1.0, min(pause, deadline - waited)), progress(left, clock.now()), counts(left))
+    return Again(max(1.0, min(pause, deadline - waited)), progress(left), counts(left))
 
 
 def _not_canceled(step: StepAtWork, left: Sequence[Use], policy: Policy) -> list[Use]:

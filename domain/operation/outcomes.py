@@ -5,10 +5,10 @@ Expected failures are values; an exception is answered as raised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 from domain.problems import Problem, problem_to_json
 
@@ -40,6 +40,36 @@ class Finding:
     message: str
     remedy: str | None = None
     command: str | None = None
+
+
+# Findings only tell: so many are kept of an operation, and how many more there were.
+MOST_FINDINGS, LONGEST_TEXT, FURTHER_FINDINGS = 200, 4_000, "furtherFindings"
+_RANK = {"fail": 0, "unknown": 1, "warning": 2}
+
+
+def capped(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """At most 200 findings in their order, the worst of them, and a count of the others; long words are cut."""
+    told = [f for f in findings if f.check != FURTHER_FINDINGS]
+    left_out = sum(int(f.message.split(" ")[0]) for f in findings if f.check == FURTHER_FINDINGS)
+    if len(told) + bool(left_out) > MOST_FINDINGS:
+        worst = sorted(range(len(told)), key=lambda n: _RANK.get(told[n].outcome, 3))[: MOST_FINDINGS - 1]
+        left_out += len(told) - len(worst)
+        told = [told[n] for n in sorted(worst)]
+    told = [replace(f, message=brief(f.message)) for f in told]
+    if left_out:
+        told.append(Finding(FURTHER_FINDINGS, "unknown", f"{left_out} further findings are left out."))
+    return tuple(told)
+
+
+@overload
+def brief(text: str) -> str: ...
+@overload
+def brief(text: str | None) -> str | None: ...
+def brief(text: str | None) -> str | None:
+    """A text that only tells, cut where it is very long; how much is left out stands at its end."""
+    if text is None or len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT]}... and {len(text) - LONGEST_TEXT} more characters"
 
 
 @dataclass(frozen=True)

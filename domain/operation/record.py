@@ -22,6 +22,8 @@ SUCCEEDED, FAILED, CANCELED, SKIPPED = "Succeeded", "Failed", "Canceled", "Skipp
 LIVE = (NOT_STARTED, RUNNING, WAITING, NEEDS_APPROVAL, CANCELING, UNDOING)
 FINAL = (SUCCEEDED, FAILED, CANCELED)
 STATUSES = LIVE + FINAL
+# A run that gives no sign of life for so long is stuck; longer where its last pause was long.
+SILENCE, SILENT_PAUSES = timedelta(minutes=30), 3
 Left = TypeVar("Left", bound=StepResult)
 # Where the link of the next page of jobs stands among the operation URLs: no step has this name.
 _JOBS_PAGE = "jobs"
@@ -94,6 +96,7 @@ class StepRecord:
     its work has raised in a row. ``cut_short``: an undo that was skipped because it could not be done from here.
     ``outage_since``: since when its attempts cannot look, because Azure, or storage, has an outage or asks to slow
     down. ``outage_seconds``: how long such times took that are over. None of that uses up the step's deadline.
+    ``pause_seconds``: how long it pauses, where that is long: the watch gives it more time then.
     """
 
     name: str
@@ -116,6 +119,7 @@ class StepRecord:
     cut_short: bool = False
     outage_since: Moment | None = None
     outage_seconds: float = 0.0
+    pause_seconds: float | None = None
 
     @property
     def intent(self) -> Intent | None:
@@ -353,3 +357,24 @@ class Operation:
     def current_step(self) -> StepRecord | None:
         """The step under way: the last one that was started and is not over."""
         return next((s for s in reversed(self.steps) if s.status in (RUNNING, WAITING)), None)
+
+    @property
+    def waiter(self) -> str | None:
+        """The step whose wait is an engine instance of its own, while it is under way; None when there is none."""
+        step = self.current_step
+        return step.name if step is not None and step.kind != "do" else None
+
+    @property
+    def waiter_id(self) -> str | None:
+        """Id of that instance."""
+        return f"{self.instance_id}:{self.waiter}" if self.waiter is not None else None
+
+    @property
+    def due_time(self) -> datetime:
+        """When a live operation has to have given a sign of life: half an hour, or three of its pauses, after the last.
+
+        A pause of months counts as one of thirty days.
+        """
+        step = self.current_step
+        pause = 0.0 if step is None else min(step.pause_seconds or 0.0, 30 * 86400.0)
+        return self.updated_time + max(SILENCE, SILENT_PAUSES * timedelta(seconds=pause))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.times import from_text, in_words
+from domain.times import from_text, to_text
 from domain.workloads.uses import (
     BATCH_DEPLOYMENT,
     CLUSTER_WORK,
@@ -74,8 +74,11 @@ def counts(uses: Sequence[Use]) -> dict[str, int]:
     return {**found, **({"canceling": canceling} if canceling else {})}
 
 
-def progress(uses: Sequence[Use], now: datetime) -> str:
-    """The jobs that are waited for, for a person: "3 jobs left, 1 cancelling, oldest train-42 for 2 h"."""
+def progress(uses: Sequence[Use]) -> str:
+    """The jobs that are waited for: "3 jobs left, 1 cancelling, oldest train-42 since 2026-11-20T10:00:00.000Z".
+
+    A person reads the age (``domain.times.aged``): what only ages is no change of the record.
+    """
     jobs = jobs_left(uses)
     canceling = sum(1 for job in jobs if job.canceling)
     unclear = sum(1 for job in jobs if not job.clear)
@@ -85,7 +88,7 @@ def progress(uses: Sequence[Use], now: datetime) -> str:
     aged = [(began, job) for job in jobs if (began := _began(job)) is not None]
     if aged:
         began, oldest = min(aged, key=lambda pair: pair[0])
-        parts.append(f"oldest {oldest.name} for {in_words(max(0.0, (now - began).total_seconds()))}")
+        parts.append(f"oldest {oldest.name} since {to_text(began)}")
     return ", ".join(parts)
 
 

@@ -8,7 +8,7 @@ A reservation is the weaker form: many operations may rely on a target as it is,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,14 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import UpdateMode
 
 from domain.operation.acceptance import Acceptance
-from domain.operation.codec import decode, encode
+from domain.operation.codec import CodecError, decode, encode
 from gateways.storage import rows_of_0_2
 from gateways.storage.tables import (
     SCHEMA,
     SCHEMA_COLUMN,
     hashed,
     pack,
+    quoted,
     table,
     unpack_json,
 )
@@ -31,6 +32,9 @@ from gateways.storage.tables import (
 TABLE = "claims"
 _ROW = "claim"
 _USE = "use;"
+_ALL_USES = f"RowKey gt '{_USE}' and RowKey lt '{_USE}~'"
+# Is given what cannot be understood, and why.
+Unread = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,22 @@ def release(claim: Claim) -> bool:
     return True
 
 
-def held() -> Iterator[Claim]:
-    """Every claim there is: one for each live operation and those that were left behind."""
-    for row in table(TABLE).query_entities(f"RowKey eq '{_ROW}'"):
-        yield _claim(row)
+def held(unread: Unread | None = None, operation_id: str | None = None) -> Iterator[Claim]:
+    """Every claim there is, or those of one operation: one for each live operation and those that were left behind.
+
+    A row that cannot be understood is handed to ``unread``, and stops no other; without it CodecError is raised. Raises
+    azure.core.exceptions.AzureError.
+    """
+    of = f" and operation eq '{quoted(operation_id)}'" if operation_id is not None else ""
+    for row in table(TABLE).query_entities(f"RowKey eq '{_ROW}'{of}"):
+        try:
+            claim = _claim(row)
+        except CodecError as error:
+            if unread is None:
+                raise
+            unread(f"claim {row['PartitionKey']}", error)
+            continue
+        yield claim
 
 
 def reserve(target: str, operation_id: str) -> None:
@@ -133,10 +149,21 @@ def reservations(target: str) -> list[str]:
     return [str(row["operation"]) for row in table(TABLE).query_entities(query)]
 
 
-def reserved() -> Iterator[tuple[str, str]]:
-    """(target, operation id) of every reservation there is."""
-    for row in table(TABLE).query_entities(f"RowKey gt '{_USE}' and RowKey lt '{_USE}~'"):
-        yield str(row["target"]), str(row["operation"])
+def reserved(unread: Unread | None = None, operation_id: str | None = None) -> Iterator[tuple[str, str]]:
+    """(target, operation id) of every reservation there is, or of those of one operation.
+
+    Rows that cannot be understood as with ``held``.
+    """
+    row_key = f"RowKey eq '{_USE}{quoted(operation_id)}'" if operation_id is not None else _ALL_USES
+    for row in table(TABLE).query_entities(row_key):
+        target, user = row.get("target"), row.get("operation")
+        if not isinstance(target, str) or not isinstance(user, str):
+            error = CodecError("a reservation without target or operation")
+            if unread is None:
+                raise error
+            unread(f"reservation {row['PartitionKey']} {row['RowKey']}", error)
+            continue
+        yield target, user
 
 
 def _read(key: str) -> Claim | None:
@@ -147,11 +174,19 @@ def _read(key: str) -> Claim | None:
 
 
 def _claim(row: Any) -> Claim:
+    """Raises CodecError for a row that is no claim."""
+    target, operation_id = row.get("target"), row.get("operation")
+    if not isinstance(target, str) or not isinstance(operation_id, str):
+        raise CodecError("a claim without target or operation")
+    try:
+        accepted = unpack_json(row, "accepted")
+    except ValueError as error:
+        raise CodecError(f"a claim whose accepted request is no JSON ({type(error).__name__})") from None
     return Claim(
         key=row["PartitionKey"],
-        target=row["target"],
-        operation_id=row["operation"],
-        accepted=unpack_json(row, "accepted"),
+        target=target,
+        operation_id=operation_id,
+        accepted=accepted,
         etag=str(row.metadata["etag"]),
         schema=row.get(SCHEMA_COLUMN),
     )

@@ -6,7 +6,7 @@ event that comes while a look is under way: the look is taken again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
+from domain.operation.codec import CodecError
 from domain.times import from_text, to_text
 from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, table
 
@@ -122,10 +123,21 @@ def set_gone(cluster_id: str, moment: datetime | None) -> None:
     raise ReactionContested(cluster_id)
 
 
-def pending() -> Iterator[Reaction]:
-    """Clusters that are due a look."""
+def pending(unread: Callable[[str, Exception], None] | None = None) -> Iterator[Reaction]:
+    """Clusters that are due a look.
+
+    A row that cannot be understood is handed to ``unread``, and stops no other; without it CodecError is raised. Raises
+    azure.core.exceptions.AzureError.
+    """
     for row in table(TABLE).query_entities("pending eq true"):
-        yield _reaction(row)
+        try:
+            reaction = _reaction(row)
+        except CodecError as error:
+            if unread is None:
+                raise
+            unread(f"cluster {row['PartitionKey']}", error)
+            continue
+        yield reaction
 
 
 def _row(cluster_id: str) -> Any | None:
@@ -136,8 +148,15 @@ def _row(cluster_id: str) -> Any | None:
 
 
 def _reaction(row: Any) -> Reaction:
-    times = [from_text(row[name]) if row.get(name) else None for name in _TIMES]
-    return Reaction(row["cluster"], row["seen"], row["handled"], row["deleted"], *times)
+    """Raises CodecError for a row that is none."""
+    cluster, seen, handled = row.get("cluster"), row.get("seen"), row.get("handled")
+    if not isinstance(cluster, str) or not isinstance(seen, int) or not isinstance(handled, int):
+        raise CodecError("a row of events without cluster, seen or handled")
+    try:
+        times = [from_text(row[name]) if row.get(name) else None for name in _TIMES]
+    except (TypeError, ValueError) as error:
+        raise CodecError(f"a row of events whose times cannot be read ({type(error).__name__})") from None
+    return Reaction(cluster, seen, handled, row.get("deleted") is True, *times)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

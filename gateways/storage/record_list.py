@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
+from itertools import islice
+
+from azure.core.exceptions import AzureError
 
 from domain.operation.record import Operation
 from gateways.storage import records
@@ -13,6 +18,7 @@ from gateways.storage.record_rows import compute_key
 # What no index answers is filtered after reading. So many records are read for one page; then it ends short, with a
 # position to continue from, instead of reading through everything in one request.
 MOST_READ = 500
+_SIDE_BY_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -49,22 +55,48 @@ class Page:
     next_position: str | None
 
 
-def page(wanted: Filter, top: int, after: str = "", most_read: int = MOST_READ) -> Page:
-    """At most ``top`` operations after a position. Raises azure.core.exceptions.AzureError."""
+def page(
+    wanted: Filter,
+    top: int,
+    after: str = "",
+    most_read: int = MOST_READ,
+    unread: Callable[[str, Exception], None] | None = None,
+) -> Page:
+    """At most ``top`` operations after a position: one query of an index, and the heads that it names, 16 at a time.
+
+    A head that storage does not give is handed to ``unread``, and stops no other; without it the page fails. Raises
+    azure.core.exceptions.AzureError.
+    """
     found: list[Operation] = []
     read = 0
     last = after
-    for position, operation_id in _candidates(wanted, after):
-        if position == last:
-            continue  # It changed its status while two indexes were read.
-        if len(found) == top or read == most_read:
-            return Page(tuple(found), last)
+    candidates = _each_once(_candidates(wanted, after), after)
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE, thread_name_prefix="heads") as threads:
+        while batch := list(islice(candidates, min(_SIDE_BY_SIDE, top - len(found), most_read - read))):
+            heads = threads.map(partial(_head, unread), [operation_id for _, operation_id in batch])
+            found += [operation for operation in heads if operation is not None and wanted.admits(operation)]
+            read += len(batch)
+            last = batch[-1][0]
+    return Page(tuple(found), last if next(candidates, None) is not None else None)
+
+
+def _head(unread: Callable[[str, Exception], None] | None, operation_id: str) -> Operation | None:
+    try:
         stored = records.read_if_sound(operation_id)
-        read += 1
+    except AzureError as error:
+        if unread is None:
+            raise
+        unread(operation_id, error)
+        return None
+    return stored.operation if stored is not None else None
+
+
+def _each_once(candidates: Iterator[tuple[str, str]], last: str) -> Iterator[tuple[str, str]]:
+    """Without the second of two rows of one operation: it changed its status while two indexes were read."""
+    for position, operation_id in candidates:
+        if position != last:
+            yield position, operation_id
         last = position
-        if stored is not None and wanted.admits(stored.operation):
-            found.append(stored.operation)
-    return Page(tuple(found), None)
 
 
 def _candidates(wanted: Filter, after: str) -> Iterator[tuple[str, str]]:

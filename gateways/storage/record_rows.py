@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from domain.operation.codec import CodecError, decode, encode
 from domain.operation.record import JournalEntry, Operation
+from domain.times import to_text
+from domain.version import is_newer
 from gateways.storage import rows_of_0_2
+from gateways.storage.long_lists import COLUMN, ListRows, Lists
 from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, unpack_text
 
 # The internal column: signed URLs of Azure's operations, which no answer, journal entry, event or log ever holds.
@@ -28,20 +32,31 @@ _JSON = frozenset(
         *("questions", OPERATION_URLS, "left_out", "retried_by", "jobs_seen", "data"),
     }
 )
+_BY_STATUS = "status;"
 # Row keys sort upwards; the distance to a far year in milliseconds makes the newest come first.
 _FAR = 253_402_300_799_000
 
 
-def head_row(operation: Operation) -> dict[str, Any]:
-    """The columns of the head row. Raises RecordTooLarge, and CodecError when a value is not of its type."""
+def head_row(operation: Operation, lists: Lists | None = None) -> dict[str, Any]:
+    """The columns of the head row; ``lists`` takes those that are too long for it.
+
+    Raises RecordTooLarge, and CodecError when a value is not of its type.
+    """
     columns = encode(operation)
+    if lists is not None:
+        columns = lists.apart(columns)
     return pack({SCHEMA_COLUMN: SCHEMA, **columns, OPERATION_URLS: columns[OPERATION_URLS] or None})
 
 
-def operation_from_row(row: Mapping[str, Any]) -> Operation:
-    """The inverse of ``head_row``, for rows of every release. Raises CodecError when the row cannot be understood."""
+def operation_from_row(row: Mapping[str, Any], lists: ListRows | None = None) -> Operation:
+    """The inverse of ``head_row``, for rows of every release; ``lists`` are its list rows.
+
+    Raises CodecError when the row cannot be understood, and ListRowMissing when it names a row that is not given.
+    """
     columns = columns_of(row)
     now = columns if SCHEMA_COLUMN in columns else rows_of_0_2.operation(columns)
+    if COLUMN in columns:
+        now = (lists or ListRows()).together(now)
     return decode(Operation, {**now, "questions": _with_ids(now.get("questions"))})
 
 
@@ -82,15 +97,45 @@ def entry_from_row(row: Mapping[str, Any]) -> JournalEntry:
     return decode(JournalEntry, columns_of(row))
 
 
-def index_row(operation_id: str) -> dict[str, Any]:
-    """The columns of an index row; release 0.2.0 wrote the same, without the schema."""
-    return {SCHEMA_COLUMN: SCHEMA, "operation": operation_id}
+def index_row(operation: Operation, key: str) -> dict[str, Any]:
+    """The columns of an index row. Release 0.2.0 wrote the id alone.
+
+    The row by status says of a live operation what the watch needs to know (``live_index``); what has ended needs none.
+    """
+    columns = {SCHEMA_COLUMN: SCHEMA, "operation": operation.id}
+    if not key.startswith(_BY_STATUS) or operation.final:
+        return columns
+    step = operation.current_step
+    waiting = step.version if step is not None else None
+    told = {
+        "status": operation.status,
+        "run": operation.run,
+        "due": to_text(operation.due_time),
+        "waiter": operation.waiter,
+        "version": waiting if is_newer(waiting, operation.version) else operation.version,
+        "held_up": operation.held_up is not None or None,
+    }
+    return {**columns, **{name: value for name, value in told.items() if value is not None}}
+
+
+def status_key(operation: Operation) -> str:
+    """Row key of the index row by status."""
+    return f"{_BY_STATUS}{operation.status};{_age(operation)}"
+
+
+def age_of(created: datetime) -> str:
+    """What index rows are ordered by: the newest come first."""
+    return f"{_FAR - round(created.timestamp() * 1000):015d}"
+
+
+def _age(operation: Operation) -> str:
+    return f"{age_of(operation.created_time)};{operation.id}"
 
 
 def index_keys(operation: Operation) -> list[str]:
     """Row keys of the index rows that an operation in this state has."""
-    age = f"{_FAR - round(operation.created_time.timestamp() * 1000):015d};{operation.id}"
-    keys = [f"recent;;{age}", f"status;{operation.status};{age}", f"kind;{operation.kind};{age}"]
+    age = _age(operation)
+    keys = [f"recent;;{age}", status_key(operation), f"kind;{operation.kind};{age}"]
     if operation.workspace_id:
         keys.append(f"workspace;{hashed(operation.workspace_id)};{age}")
         if operation.compute_name:

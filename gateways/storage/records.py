@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +17,11 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 
-from domain.operation.codec import CodecError
+from domain.operation.codec import CodecError, encode
 from domain.operation.record import JournalEntry, Operation
 from domain.operation.scrubbed import scrubbed, scrubbed_entry
+from gateways.storage import long_lists
+from gateways.storage.long_lists import COLUMN, ListRowMissing, Lists
 from gateways.storage.record_rows import (
     entry_from_row,
     head_row,
@@ -27,14 +29,16 @@ from gateways.storage.record_rows import (
     index_row,
     journal_row,
     operation_from_row,
+    status_key,
 )
-from gateways.storage.tables import MAX_TRANSACTION, hashed, table
+from gateways.storage.tables import MAX_TRANSACTION, SCHEMA, SCHEMA_COLUMN, hashed, table
 
 logger = logging.getLogger(__name__)
 
 TABLE = "operations"
 PARTITION = "operations"
-_WRITE_ATTEMPTS = 20
+_REMOVED = "removed;"
+_WRITE_ATTEMPTS, _READ_ATTEMPTS = 20, 10
 _Row = tuple[str, dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any]]
 
 
@@ -60,10 +64,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Stored:
-    """An operation as read, with the ETag of its head row."""
+    """An operation as read, with the ETag of its head row. ``in_form``: the row has the columns of this release.
+
+    ``lists`` are the keys of the rows of its long lists, by what is in them.
+    """
 
     operation: Operation
     etag: str
+    in_form: bool = False
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
@@ -74,7 +83,7 @@ def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
     operation = scrubbed(replace(operation, journal_length=len(entries)))
     entries = [scrubbed_entry(entry) for entry in entries]
     rows: list[_Row] = [("create", _entity(_head_key(operation.id), head_row(operation)))]
-    rows += [("create", _entity(key, index_row(operation.id))) for key in index_keys(operation)]
+    rows += [("create", _entity(key, index_row(operation, key))) for key in index_keys(operation)]
     rows += [("create", _journal_entity(operation.id, n, e)) for n, e in enumerate(entries, start=1)]
     try:
         _submit(rows)
@@ -87,11 +96,20 @@ def insert(operation: Operation, entries: Sequence[JournalEntry]) -> Operation:
 
 def read(operation_id: str) -> Stored | None:
     """The operation of that id, or None. Raises CodecError or azure.core.exceptions.AzureError."""
-    try:
-        row = table(TABLE).get_entity(PARTITION, _head_key(operation_id))
-    except ResourceNotFoundError:
-        return None
-    return Stored(operation_from_row(row), str(row.metadata["etag"]))
+    for _ in range(_READ_ATTEMPTS):
+        try:
+            row = table(TABLE).get_entity(PARTITION, _head_key(operation_id))
+        except ResourceNotFoundError:
+            return None
+        etag, in_form = str(row.metadata["etag"]), row.get(SCHEMA_COLUMN) == SCHEMA
+        if COLUMN not in row:
+            return Stored(operation_from_row(row), etag, in_form)
+        rows = long_lists.read(TABLE, PARTITION, operation_id)
+        try:
+            return Stored(operation_from_row(row, rows), etag, in_form, rows.known)
+        except ListRowMissing:
+            continue  # Somebody has written since: the head names other rows now.
+    raise CodecError("Operation: rows of its long lists are missing")
 
 
 def read_if_sound(operation_id: str) -> Stored | None:
@@ -135,31 +153,82 @@ def change(
             updated_time=max(now, least, *(entry.time for entry in entries)),
             journal_length=stored.operation.journal_length + len(entries),
         )
-        etag = _replace(stored, after, entries)
-        if etag is not None:
-            return Stored(after, etag)
+        written = _replace(stored, after, entries)
+        if written is not None:
+            return written
     raise TooManyWriters(operation_id)
 
 
-def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) -> str | None:
-    """The head's new ETag; None when somebody else has written."""
+def _replace(stored: Stored, after: Operation, entries: Sequence[JournalEntry]) -> Stored | None:
+    """The operation as it then stands; None when somebody else has written."""
     before = stored.operation
-    head = _entity(_head_key(after.id), head_row(after))
-    condition = {"mode": UpdateMode.REPLACE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
-    rows: list[_Row] = [("update", head, condition)]
+    # A sign of life is one field; a row of an older form is written whole.
+    alive = stored.in_form and not entries and replace(after, updated_time=before.updated_time) == before
+    lists = Lists(after.id, stored.lists)
+    columns = {"updated_time": encode(after.updated_time)} if alive else head_row(after, lists)
+    mode = UpdateMode.MERGE if alive else UpdateMode.REPLACE
+    condition = {"mode": mode, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
+    rows: list[_Row] = [("update", _entity(_head_key(after.id), columns), condition)]
     gone, come = set(index_keys(before)), set(index_keys(after))
     rows += [("delete", _entity(key, {})) for key in sorted(gone - come)]
-    rows += [("create", _entity(key, index_row(after.id))) for key in sorted(come - gone)]
+    rows += [("create", _entity(key, index_row(after, key))) for key in sorted(come - gone)]
+    standing = status_key(after)
+    if standing not in come - gone and not after.final:  # A row of before may lack the columns of today: it gets them.
+        rows.append(("upsert", _entity(standing, index_row(after, standing)), {"mode": UpdateMode.REPLACE}))
     first = before.journal_length + 1
     rows += [("create", _journal_entity(after.id, n, e)) for n, e in enumerate(entries, start=first)]
     try:
-        written = _submit(rows)
+        lists.write(TABLE, PARTITION)
+        etag = str(_submit(rows)[0]["etag"])
     except TableTransactionError as error:
         # 412: the head has another ETag. 404 and 409: so has an index or journal row, by the same other writer.
         if error.status_code in (404, 409, 412):
+            long_lists.delete(TABLE, PARTITION, lists.fresh)
             return None
+        raise  # Whether it was written is unknown: its list rows stay.
+    if alive:
+        return Stored(after, etag, in_form=True, lists=stored.lists)
+    long_lists.delete(TABLE, PARTITION, set(stored.lists.values()) - set(lists.used.values()))
+    return Stored(after, etag, in_form=True, lists=lists.used)
+
+
+def remove(stored: Stored) -> bool:
+    """Delete an operation: its head and index rows at once, then its journal and lists; False when it has changed.
+
+    A row ``removed;{operation}`` stands for what is left to be deleted: ``finish_removals`` continues one that was cut
+    short. Raises azure.core.exceptions.AzureError.
+    """
+    operation = stored.operation
+    condition = {"etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
+    rows: list[_Row] = [("delete", _entity(_head_key(operation.id), {}), condition)]
+    rows += [("delete", _entity(key, {})) for key in index_keys(operation)]
+    rows.append(("upsert", _entity(f"{_REMOVED}{operation.id}", {SCHEMA_COLUMN: SCHEMA})))
+    try:
+        _submit(rows)
+    except TableTransactionError as error:
+        if error.status_code == 412:
+            return False
         raise
-    return str(written[0]["etag"])
+    _delete_rest(operation.id)
+    return True
+
+
+def finish_removals() -> None:
+    """Delete what removals that were cut short have left. Raises azure.core.exceptions.AzureError."""
+    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{_REMOVED}' and RowKey lt '{_REMOVED}~'"
+    for row in table(TABLE).query_entities(query):
+        _delete_rest(str(row["RowKey"]).removeprefix(_REMOVED))
+
+
+def _delete_rest(operation_id: str) -> None:
+    """Delete the journal and the list rows of an operation that has no head; one that has a head keeps them."""
+    if read(operation_id) is None:
+        for prefix in (f"journal;{operation_id};", f"list;{operation_id};"):
+            query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{prefix}' and RowKey lt '{prefix}~'"
+            keys = [str(row["RowKey"]) for row in table(TABLE).query_entities(query, select=["RowKey"])]
+            for start in range(0, len(keys), MAX_TRANSACTION):
+                _submit([("delete", _entity(key, {})) for key in keys[start : start + MAX_TRANSACTION]])
+    table(TABLE).delete_entity(PARTITION, f"{_REMOVED}{operation_id}")
 
 
 def journal(operation_id: str, after: int, top: int) -> list[JournalEntry]:
@@ -190,7 +259,8 @@ def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str,
     start = prefix + (after or "")
     query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{start}' and RowKey lt '{prefix}~'"
     for row in table(TABLE).query_entities(query, results_per_page=200):
-        yield str(row["RowKey"]).removeprefix(prefix), str(row["operation"])
+        position = str(row["RowKey"]).removeprefix(prefix)
+        yield position, position.rpartition(";")[2]  # The id, whatever else the row holds: ids hold no semicolon.
 
 
 def _submit(rows: list[_Row]) -> Sequence[Mapping[str, Any]]:

@@ -54,7 +54,10 @@ class Loop:
         self._loop.close()
 
 
-TIMERS = ("watch_operations", "purge_histories", "resume_stuck_detaches", "finish_undos")
+TIMERS = (
+    *("watch_operations", "free_claims", "look_at_clusters"),
+    *("purge_histories", "resume_stuck_detaches", "finish_undos", "remove_records"),
+)
 
 
 @dataclass
@@ -68,14 +71,15 @@ class FaultStack:
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     def watch(self) -> None:
-        """Fire the watch timer now. A host that is down is passed over."""
-        url = f"{self.stack.url}/admin/functions/watch_operations"
+        """Fire the timers of the watch now. A host that is down is passed over."""
         headers = {"x-functions-key": self.stack.keys["master"], "Content-Type": "application/json"}
-        request = urllib.request.Request(url, data=b"{}", headers=headers, method="POST")
-        try:
-            _OPENER.open(request, timeout=10).close()
-        except OSError:
-            return
+        for duty in TIMERS[:3]:
+            url = f"{self.stack.url}/admin/functions/{duty}"
+            request = urllib.request.Request(url, data=b"{}", headers=headers, method="POST")
+            try:
+                _OPENER.open(request, timeout=10).close()
+            except OSError:
+                return
 
     def storage_away(self) -> None:
         """Storage refuses connections from now on."""

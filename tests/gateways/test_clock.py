@@ -36,3 +36,13 @@ def test_a_scaled_clock_runs_from_its_origin_and_a_pause_is_as_much_shorter(
     assert clock.now() == datetime.fromtimestamp(ORIGIN + 60 * 30, UTC)
     clock.pause(3)
     assert slept == [0.1]
+
+
+@pytest.mark.parametrize("text", ["soon", "1,2,3", "1", f"{ORIGIN},0", f"{ORIGIN},-1", "nan,nan"])
+def test_a_scale_that_is_none_leaves_the_time_as_it_is(
+    slept: list[float], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("MOOR_CLOCK", text)
+    assert clock.now() == datetime.fromtimestamp(ORIGIN + 60, UTC)
+    clock.pause(3)
+    assert slept == [3]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import pytest
 
 from domain.arm_ids import parse_arm_id
 from domain.preflight.table import CHECK_NAMES
-from gateways.settings import SettingError, Settings, read_public_url, read_settings
+from gateways import settings
+from gateways.settings import (
+    Retention,
+    SettingError,
+    Settings,
+    check_settings,
+    read_public_url,
+    read_retention,
+    read_settings,
+)
 from tests.making import WORKSPACE_ID
 
 OTHER_ID = WORKSPACE_ID + "2"
@@ -131,3 +141,54 @@ def test_what_is_no_public_url_is_refused_by_name(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MOOR_PUBLIC_URL", text)
     with pytest.raises(SettingError, match="MOOR_PUBLIC_URL"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "days"), [("P90D", 90), ("P2Y", 730), ("P6M", 180), ("P12W", 84), ("P1DT12H", 1.5), ("", None)]
+)
+def test_how_long_records_are_kept(monkeypatch: pytest.MonkeyPatch, text: str, days: float | None) -> None:
+    monkeypatch.setenv("MOOR_RECORDS_KEPT", text)
+    assert read_retention() == Retention(None if days is None else timedelta(days=days), removes=False)
+    monkeypatch.setenv("MOOR_RECORDS_REMOVE", "true")
+    assert read_retention().removes
+
+
+@pytest.mark.parametrize("text", ["90", "90 days", "PT1H", "P0D", "-P90D", "P200Y", "P", "P9D or so"])
+def test_a_period_that_is_none_names_its_setting(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MOOR_RECORDS_KEPT", text)
+    for reads in (read_retention, check_settings):
+        with pytest.raises(SettingError, match="MOOR_RECORDS_KEPT: "):
+            reads()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "alone"),
+    [
+        ("MOOR_HARD_CHECKS", "read_hard_checks"),
+        ("MOOR_HISTORY_DAYS", "read_history_days"),
+        ("MOOR_EVENT_WORKSPACES", "read_event_workspaces"),
+        ("MOOR_APPROVAL_WORKSPACES", "read_approval_settings"),
+        ("MOOR_APPROVAL_FOR_FORCE", "read_approval_settings"),
+        ("MOOR_PUBLIC_URL", "read_public_url"),
+        ("MOOR_OPERATIONS_PER_CALLER", "read_most_operations"),
+        ("MOOR_REQUESTS_PER_MINUTE", "read_most_requests"),
+        ("MOOR_RECORDS_KEPT", "read_retention"),
+        ("MOOR_RECORDS_REMOVE", "read_retention"),
+    ],
+)
+def test_a_mistake_in_one_setting_stops_what_needs_it_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, alone: str
+) -> None:
+    monkeypatch.setenv(wrong, "a typo")
+    stopped = []
+    for name in (
+        *("read_hard_checks", "read_history_days", "read_event_workspaces", "read_approval_settings"),
+        *("read_public_url", "read_most_operations", "read_most_requests", "read_retention", "read_events_topic"),
+    ):
+        try:
+            getattr(settings, name)()
+        except SettingError as error:
+            stopped.append((name, wrong in str(error)))
+    assert stopped == [(alone, True)]
+    with pytest.raises(SettingError, match=wrong):
+        check_settings()

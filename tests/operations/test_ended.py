@@ -12,6 +12,7 @@ from gateways.storage import claims, records
 from gateways.storage.record_list import Filter
 from operations import ended
 from operations.ended import is_free, recent
+from operations.upkeep.rounds import Round
 from tests.conftest import Tables
 from tests.making import NOW, WORKSPACE_ID, make_operation
 
@@ -31,7 +32,12 @@ def test_those_of_thirty_days_over_several_pages_newest_first(monkeypatch: pytes
     for days in (0, 5, 10, 29, 31, 40):
         put(f"op-{days}", NOW - timedelta(days=days))
     put("going", NOW, "Running")
-    assert [operation.id for operation in recent(Filter(("Failed",)))] == ["op-0", "op-5", "op-10", "op-29"]
+    assert [operation.id for operation in recent(Filter(("Failed",)), Round("a test"))] == [
+        "op-0",
+        "op-5",
+        "op-10",
+        "op-29",
+    ]
 
 
 def test_a_compute_is_free_while_nobody_claims_it() -> None:

@@ -71,7 +71,7 @@ def test_what_somebody_terminated_ends_all_the_same() -> None:
 def test_what_this_release_or_an_older_one_began_is_watched_as_ever(version: str | None) -> None:
     assert judged(waiting(version), "Running") == watching.NONE
     assert judged(waiting(version), "Failed").action == "pick_up"
-    assert judged(waiting(version), "Running", NOW + timedelta(minutes=95)).action == "pick_up"
+    assert judged(waiting(version), "Running", NOW + timedelta(minutes=31)).action == "pick_up"
 
 
 def test_a_wait_that_a_newer_release_began_for_an_older_run() -> None:

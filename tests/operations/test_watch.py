@@ -68,15 +68,63 @@ def test_what_somebody_terminated_is_ended_and_not_taken_up_again() -> None:
     assert verdict.problem.code == "RunTerminated"
 
 
-def test_a_run_beyond_its_steps_bound_is_picked_up_although_it_is_running() -> None:
-    assert judge(running(), "Running", NOW + timedelta(minutes=85)).action == "none"
-    assert judge(running(), "Running", NOW + timedelta(minutes=95)).action == "pick_up"
+def test_a_run_without_a_sign_of_life_for_half_an_hour_is_picked_up_whatever_its_steps_bound() -> None:
+    assert judge(running(), "Running", NOW + timedelta(minutes=30)).action == "none"
+    assert judge(running(), "Running", NOW + timedelta(minutes=31)).action == "pick_up"
+
+
+def test_three_long_pauses_without_a_sign_of_life_are_too_many() -> None:
+    hourly = running(steps=(replace(AT_WORK, pause_seconds=3600.0),))
+    assert judge(hourly, "Running", NOW + timedelta(hours=3)).action == "none"
+    assert judge(hourly, "Running", NOW + timedelta(hours=3, minutes=1)).action == "pick_up"
+    hurried = running(steps=(replace(AT_WORK, pause_seconds=300.0),))
+    assert judge(hurried, "Running", NOW + timedelta(minutes=29)).action == "none"
+
+
+@pytest.mark.parametrize("status", ["Failed", "Terminated", "Canceled", "Completed", "Missing"])
+def test_a_wait_that_died_is_no_sign_of_life(status: str) -> None:
+    verdict = watching.judge(running(), "Running", LATER, "2.0", status)
+    assert verdict.action == "pick_up"
+    assert verdict.problem is not None
+    assert f"the instance of its step compute_ready is {status.lower()}" in verdict.problem.message
+
+
+@pytest.mark.parametrize("status", ["Running", "Pending", "Suspended", "ContinuedAsNew", None])
+def test_a_wait_that_lives_is_left_alone(status: str | None) -> None:
+    assert watching.judge(running(), "Running", LATER, "2.0", status) == watching.NONE
+
+
+def test_a_run_that_was_resumed_gets_time_to_come_to_its_wait() -> None:
+    def judged(minutes: float, pick_ups: int, status: str, run: str = "Running") -> str:
+        now = NOW + timedelta(minutes=minutes)
+        return watching.judge(running(pick_ups=pick_ups), run, now, "2.0", status).action
+
+    assert [judged(1, 0, "Missing"), judged(2, 0, "Missing")] == ["none", "pick_up"]
+    assert [judged(30, 1, "Missing"), judged(31, 1, "Missing")] == ["none", "pick_up"]
+    assert [judged(1, 1, "Failed"), judged(2, 1, "Failed")] == ["none", "pick_up"], "it had come to its wait"
+    assert judged(5, 0, "Missing", "Pending") == "none", "it has not begun"
 
 
 def test_a_run_that_hangs_between_two_steps_is_picked_up() -> None:
     between = running(steps=(replace(AT_WORK, status="Succeeded"),))
     assert judge(between, "Running", NOW + timedelta(minutes=20)).action == "none"
     assert judge(between, "Running", NOW + timedelta(minutes=40)).action == "pick_up"
+
+
+@pytest.mark.parametrize("status", ["Running", "Waiting"])
+def test_the_step_at_which_an_operation_was_given_up_has_failed(tables: Tables, status: str) -> None:
+    operation = accepted()
+    at_work = replace(running(), id=operation.id, steps=(replace(AT_WORK, status=status),), journal_length=1)
+    before = records.change(operation.id, None, lambda o: Change(at_work), NOW).operation
+    problem = judge(before, "Terminated", LATER).problem
+    assert problem is not None
+    ended = watching.end(before, problem)
+    (step,) = ended.steps
+    assert (ended.status, step.status, step.detail) == ("Failed", "Failed", None)
+    assert step.finished == ended.finished_time
+    assert step.problem == replace(problem, step="compute_ready")
+    told = [(entry.step, entry.event) for entry in records.journal(operation.id, 1, 10)]
+    assert told == [("compute_ready", "failed"), ("operation", "failed")]
 
 
 def test_after_five_pick_ups_without_progress_it_fails_with_what_is_known() -> None:
@@ -226,4 +274,4 @@ def test_a_record_and_a_claim_that_cannot_be_read_stop_nobody_else(
     assert {claim.operation_id for claim in claims.held()} == {bad.id, good.id, "lost", "no-such"}
     assert list(claims.reserved()) == [("x", bad.id)]
     assert f"{bad.id}: its record cannot be read: Operation: steps" in caplog.text
-    assert "no-such: what holds" in caplog.text
+    assert f"what holds {row['target']} could not be looked at: CodecError" in caplog.text

@@ -229,5 +229,6 @@ OWN_UNMET = {
     "ExtensionSettingsRefused": "preflight tells the same first; it is for what changes between the two steps",
     "RunLost": "for an engine that has lost its instance; tests/operations/test_watch.py",
     "RunKeepsStopping": "for an engine that stops five times over; tests/operations/test_watch.py",
+    "RecordTooLarge": "for a record over the limit of a row; tests/activities/runtime/test_step.py",
     "StepKeepsFailing": "for a bug that raises in every attempt; tests/orchestrators/test_run.py",
 }

@@ -188,12 +188,17 @@ def run_now(stack: Stack, function: str) -> None:
     assert answer.status == 202, answer
 
 
+# The timers of the watch: live operations, claims, clusters.
+WATCHES = ("watch_operations", "free_claims", "look_at_clusters")
+
+
 def watch_until(stack: Stack, find: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Run the watch timer, which is off in this stack, until it has brought something about."""
+    """Run the timers of the watch, which are off in this stack, until it has brought something about."""
     deadline = time.monotonic() + seconds
     while not find():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} seconds for {what}"
-        run_now(stack, "watch_operations")
+        for duty in WATCHES:
+            run_now(stack, duty)
         turn = time.monotonic() + 1
         while not find() and time.monotonic() < turn:
             time.sleep(0.05)

@@ -106,7 +106,7 @@ def idle_hour(lines: list[str]) -> list[str] | None:
 
     Without what is done once a day, which may or may not fall into the hour.
     """
-    lines = [line for line in lines if function_of(line) != "purge_histories"]
+    lines = [line for line in lines if function_of(line) not in ("purge_histories", "remove_records")]
     ends = [number for number, line in enumerate(lines) if WATCH_ENDED in line]
     return lines[ends[0] + 1 : ends[AN_HOUR] + 1] if len(ends) > AN_HOUR else None
 

@@ -18,9 +18,10 @@ from domain.operation.record import SKIPPED, SUCCEEDED, JournalEntry, Operation,
 from domain.operation.results import Attached, Detached, EndResult, HalfReattached, Snapshot
 from domain.operation.undo import Undo, undo_of
 from domain.problems import problem_to_json
-from domain.times import to_text
+from domain.times import aged, to_text
 from domain.violations import INVALID, Refused, Violation
 from domain.workloads.uses import Workload
+from gateways import clock
 from gateways.policy import PolicyUnavailable
 from gateways.settings import SettingError, read_public_url
 from gateways.storage.claims import ClaimContested
@@ -142,7 +143,7 @@ def _detail(operation: Operation, current: StepRecord | None) -> str | None:
     """What an operation waits for. What holds up all of it goes before what its step was waiting for."""
     if operation.held_up is not None and not operation.final:
         return operation.held_up
-    return current.detail if current else None
+    return aged(current.detail, clock.now()) if current else None
 
 
 def _requested_by(who: RequestedBy) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def _step_to_json(step: StepRecord) -> dict[str, Any]:
         "attempts": step.attempts,
         "startedDateTime": to_text(step.started),
         "finishedDateTime": to_text(step.finished),
-        "detail": step.detail,
+        "detail": step.detail if step.over else aged(step.detail, clock.now()),
         "error": problem_to_json(step.problem) if step.problem else None,
     }
 

@@ -14,7 +14,7 @@ from domain.version import VERSION
 from gateways import durable
 from gateways.azure.identity import cloud, credential
 from gateways.policy import current
-from gateways.settings import SettingError, read_paused, read_settings
+from gateways.settings import SettingError, check_settings, read_paused
 from gateways.storage import records
 from triggers.http.answers import base_url, json_answer
 from triggers.http.gate import admitted
@@ -72,7 +72,7 @@ def _check_identity() -> None:
 
 
 CHECKS: dict[str, Callable[[], object]] = {
-    "settings": read_settings,
+    "settings": check_settings,
     "policy": current,
     "tables": _check_tables,
     "identity": _check_identity,

@@ -191,6 +191,14 @@ ENTRIES = (
         transient=True,
     ),
     Entry(
+        code="RecordTooLarge",
+        situations=(MOOR,),
+        cause="What the step {step} has to keep does not fit into the record of the operation: {said}",
+        remedy="Read the journal for what was done. Retry with a smaller request, or report it: storage works.",
+        command="az monitor app-insights query --app {app} "
+        "--analytics-query \"traces | where message has '{operation}'\"",
+    ),
+    Entry(
         code="RunTerminated",
         situations=(MOOR,),
         cause="The engine instance of this operation was terminated in the engine",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from activities.lifecycle.claim import claim, release
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import Call
-from domain.operation.outcomes import Done, Stop
+from domain.operation.outcomes import Again, Done, Stop
 from domain.operation.record import Operation, StepRecord
-from gateways.storage import claims
+from gateways.storage import claims, records
+from gateways.storage.records import Change
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, accepted, make_operation
 
@@ -44,13 +49,28 @@ def test_the_end_gives_back_the_compute_and_the_extension(tables: Tables) -> Non
     operation = accepted()
     claims.take(EXTENSION, operation.id)
     claims.reserve(EXTENSION, operation.id)
-    assert isinstance(release(at("release", operation)), Done)
+    assert isinstance(release(at("release", replace(operation, status="Succeeded"))), Done)
     assert (holder(COMPUTE), holder(EXTENSION), claims.reservations(EXTENSION)) == (None, None, [])
+
+
+@pytest.mark.parametrize("status", ["NotStarted", "Running", "Waiting", "Canceling", "Undoing"])
+def test_an_operation_that_has_not_ended_keeps_what_it_holds(tables: Tables, status: str) -> None:
+    operation = accepted()
+    claims.take(EXTENSION, operation.id)
+    assert isinstance(release(at("release", replace(operation, status=status))), Again)
+    assert (holder(COMPUTE), holder(EXTENSION)) == (operation.id, operation.id)
+
+
+def test_one_that_lives_again_since_keeps_them_too(tables: Tables) -> None:
+    operation = accepted()
+    records.change(operation.id, None, lambda seen: Change(replace(seen, run=2, status="Running")), NOW)
+    assert isinstance(release(at("release", replace(operation, status="Failed"))), Again)
+    assert holder(COMPUTE) == operation.id
 
 
 def test_the_end_gives_back_what_is_its_own_only(tables: Tables) -> None:
     accepted()
     claims.take(EXTENSION, "another")
-    release(at("release", make_operation(id="second")))
+    release(at("release", make_operation(id="second", status="Failed")))
     assert holder(COMPUTE) is not None
     assert holder(EXTENSION) == "another"

@@ -136,6 +136,31 @@ def test_a_refusal_of_storage_is_raised() -> None:
         run_step(work, call())
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["a small record", "a record that is nearly full"])
+def test_a_record_that_is_too_large_is_an_outcome_of_its_own(full: bool) -> None:
+    if full:
+        told = tuple(Finding(f"check{n}", "warning", "x" * 3_000) for n in range(150))
+        records.change("op", 1, lambda o: Change(replace(o, findings=told)), NOW)
+    answer = run_step(lambda step: Done(SmokeTestStarted("x" * 600_000)), call())
+    assert (answer["kind"], answer["problem"]["code"]) == ("stop", "RecordTooLarge")
+    assert "storage works" in answer["problem"]["remedy"]
+    step = stored().step("first")
+    assert step is not None
+    assert (step.status, stored().problem is not None) == ("Failed", True)
+
+
+def test_an_intent_that_no_record_holds_is_none_and_nothing_is_changed() -> None:
+    changed = []
+
+    def work(step: StepAtWork) -> Outcome:
+        step.intend("create", "x" * 600_000)
+        changed.append("something")
+        return Done()
+
+    assert run_step(work, call())["problem"]["code"] == "RecordTooLarge"
+    assert changed == []
+
+
 def test_an_intent_is_there_when_the_step_is_asked_again() -> None:
     def cut_short(step: StepAtWork) -> Outcome:
         assert step.intent is None

@@ -352,3 +352,96 @@ def test_back_to_itself_or_to_what_comes_later_is_a_bug() -> None:
     for step in ("ready", "last"):
         with pytest.raises(ValueError, match="does not come before it"):
             finish(running(READY), call("ready", "until"), Back(step, "x"))
+
+
+# --- what is written, and what only tells
+
+
+def polled(operation: Operation, detail: str, after: float = 60.0) -> Change | None:
+    return finish(operation, call("ready", "until"), Again(after, detail))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("at work", "at work"),
+        ("busy (11111111-2222-3333-4444-555555555555)", "busy (AAAAAAAA-2222-3333-4444-555555555555)"),
+        ("no answer, 2026-11-20T10:00:00.123Z", "no answer, 2026-11-20T10:02:00Z"),
+        ("no answer at 2026-11-20 10:00:00+00:00", "no answer at 2026-11-21 09:00:00+00:00"),
+    ],
+)
+def test_a_poll_that_finds_the_same_writes_nothing_whatever_ids_and_times_azure_adds(one: str, other: str) -> None:
+    first = polled(running(READY, updated_time=clock.now()), one)
+    assert first is not None
+    assert polled(first.operation, other) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("3 jobs left", "2 jobs left"),
+        ("oldest a since 2026-11-20T10:00:00.000Z", "oldest a since 2026-11-20T11:00:00.000Z"),
+        ("it is /a/1", "it is /a/2"),
+    ],
+)
+def test_a_poll_that_finds_something_else_is_told(one: str, other: str) -> None:
+    first = polled(running(READY, updated_time=clock.now()), one)
+    assert first is not None
+    second = polled(first.operation, other)
+    assert second is not None
+    assert [entry.message for entry in second.entries] == [other]
+
+
+def test_a_sign_of_life_begins_the_count_of_runs_again() -> None:
+    first = polled(running(READY, updated_time=clock.now()), "at work")
+    assert first is not None
+    silent = replace(first.operation, updated_time=clock.now() - timedelta(minutes=11), pick_ups=4)
+    second = polled(silent, "at work")
+    assert second is not None
+    assert (second.operation.pick_ups, second.entries) == (0, [])
+
+
+@pytest.mark.parametrize(("pause", "kept"), [(60.0, None), (600.0, None), (601.0, 660.0), (3600.0, 3600.0)])
+def test_a_long_pause_is_recorded_for_the_watch(pause: float, kept: float | None) -> None:
+    change = polled(running(READY, updated_time=clock.now()), "at work", pause)
+    assert change is not None
+    step = change.operation.step("ready")
+    assert step is not None
+    assert step.pause_seconds == kept
+    minutes = 30.0 if kept is None else max(30.0, 3 * kept / 60)
+    assert change.operation.due_time == change.operation.updated_time + timedelta(minutes=minutes)
+
+
+def test_findings_beyond_two_hundred_are_counted_and_the_worst_stay() -> None:
+    found = tuple(Finding(f"check{n}", "fail" if n == 299 else "pass", "said " + "x" * 5_000) for n in range(300))
+    change = finish(running(FIRST), call(), Done(findings=found))
+    assert change is not None
+    kept = change.operation.findings
+    assert len(kept) == 200
+    assert (kept[-2].check, kept[-2].outcome) == ("check299", "fail")
+    assert kept[-1].message == "101 further findings are left out."
+    assert kept[0].message.endswith("... and 1005 more characters")
+    more = (Finding("one", "warning", "said"), Finding("two", "warning", "said"))
+    once_more = finish(replace(running(FIRST), findings=kept), call(), Done(findings=more))
+    assert once_more is not None
+    assert len(once_more.operation.findings) == 200
+    assert once_more.operation.findings[-1].message == "103 further findings are left out."
+
+
+def test_the_journal_tells_of_the_first_that_a_step_made_and_the_record_keeps_all() -> None:
+    change = finish(running(FIRST), call(), Done(created=tuple(Created("t", f"/{n}") for n in range(250))))
+    assert change is not None
+    assert len(change.operation.created) == 250
+    (entry,) = change.entries
+    assert (len(entry.data["created"]), entry.data["counts"]) == (200, {"created": 250, "undone": 0})
+
+
+def test_the_step_that_writes_the_end_ends_the_operation_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = do("record", within=600.0, always=True)
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": (last,)})
+    operation = make_operation(status="Running", steps=(StepRecord("record", "do", "Running", 1, started=NOW),))
+    change = finish(operation, call("record", always=True), Stop(PROBLEM))
+    assert change is not None
+    assert change.operation.status == "Failed"
+    assert change.operation.finished_time is not None
+    assert [(entry.step, entry.event) for entry in change.entries] == [("record", "failed"), ("operation", "failed")]

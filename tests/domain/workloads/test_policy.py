@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from domain.times import aged
 from domain.workloads.policy import (
     Policy,
     counts,
@@ -51,11 +52,11 @@ def test_only_jobs_that_clearly_use_the_compute_are_cancelled_and_only_once() ->
 
 
 def test_a_person_reads_how_far_it_is() -> None:
-    assert progress([RUNNING, CANCELING, UNCLEAR], NOW) == (
+    assert aged(progress([RUNNING, CANCELING, UNCLEAR]), NOW) == (
         "3 jobs left, 1 cancelling, 1 of which nobody knows where, oldest train-42 for 2 h"
     )
-    assert progress([CANCELING], NOW) == "1 job left, 1 cancelling, oldest train-43 for 30 min"
-    assert progress([Use(JOB, "a", "Queued", since="yesterday")], NOW) == "1 job left"
+    assert aged(progress([CANCELING]), NOW) == "1 job left, 1 cancelling, oldest train-43 for 30 min"
+    assert progress([Use(JOB, "a", "Queued", since="yesterday")]) == "1 job left"
 
 
 def test_a_program_reads_counts() -> None:

@@ -74,7 +74,7 @@ def everything() -> Operation:
         status="Failed",
         requested_by=who,
         run=2,
-        steps=(replace(step, failed_before=True, version="3.0", backs=1, since=NOW, errors=2),),
+        steps=(replace(step, failed_before=True, version="3.0", backs=1, since=NOW, errors=2, pause_seconds=900.0),),
         operation_urls={"attach_compute": "https://management.azure.com/subscriptions/s/x?s=3"},
         created=(Created("t", "/id", True),),
         findings=(Finding("c", "warning", "m", "r", "x"),),

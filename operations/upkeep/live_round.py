@@ -1,0 +1,120 @@
+"""The watch over live operations: one scan of their index rows, which continues in the next run where it had to end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from azure.core.exceptions import AzureError
+from azure.durable_functions import DurableOrchestrationClient
+
+from domain.operation.record import Operation
+from domain.version import is_newer
+from gateways import clock, durable
+from gateways.host_json import orchestration_version
+from gateways.storage import cursors, live_index, records
+from gateways.storage.live_index import LiveRow
+from operations import held_up, watch
+from operations.upkeep.rounds import Round
+
+logger = logging.getLogger(__name__)
+
+DUTY = "watch_operations"
+_PAGE = 200
+
+
+async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> None:
+    """Look at every live operation, or at as many as there is time for; the next run begins behind the last of them.
+
+    Raises azure.core.exceptions.AzureError when the rows cannot be listed.
+    """
+    start = ""
+    with round_.looking_at("the position of the run before"):
+        start = await asyncio.to_thread(cursors.read, DUTY)
+    position, last = start, None
+    while True:
+        rows, following = await _page(position)
+        if last is not None:  # Behind the end it begins at the front, up to where it started.
+            rows = [row for row in rows if row.position <= last]
+        begun = await round_.each(rows, lambda row: _look_at(client, row), lambda row: row.operation_id)
+        if begun < len(rows) or round_.out_of_time:
+            position = rows[begun - 1].position if begun else position
+            logger.warning("%s: the time is over after %d operations; the next run continues", DUTY, round_.looked_at)
+            break
+        if following is not None and (last is None or following < last):
+            position = following
+        elif following is None and last is None and start:
+            position, last = "", start
+        else:
+            position = ""
+            break
+    if position != start:
+        with round_.looking_at("the position for the next run"):
+            await asyncio.to_thread(cursors.write, DUTY, position)
+
+
+async def _page(position: str) -> tuple[list[LiveRow], str | None]:
+    """The next rows, asked for once more when storage does not answer: all that follow depend on them."""
+    try:
+        return await asyncio.to_thread(live_index.page, position, _PAGE)
+    except AzureError as error:
+        logger.info("%s: the index is asked again: %s", DUTY, type(error).__name__)
+        return await asyncio.to_thread(live_index.page, position, _PAGE)
+
+
+async def _look_at(client: DurableOrchestrationClient, row: LiveRow) -> None:
+    """See that a live operation has an engine instance at work, and an instance for the wait of its step.
+
+    Raises CodecError, EngineError, azure.core.exceptions.AzureError and what else a look meets.
+    """
+    if row.run is not None:
+        runtime_status = await durable.status(client, row.instance_id)
+        waiter_status = await _waiter_status(client, runtime_status, row.waiter_id)
+        if _is_well(row, runtime_status, waiter_status):
+            return
+    stored = await asyncio.to_thread(records.read, row.operation_id)
+    if stored is None or stored.operation.final:
+        return
+    operation = stored.operation
+    if row.run is None or (row.run, row.waiter) != (operation.run, operation.waiter):
+        runtime_status = await durable.status(client, operation.instance_id)
+        waiter_status = await _waiter_status(client, runtime_status, operation.waiter_id)
+    await _see_to(client, operation, runtime_status, waiter_status)
+
+
+async def _waiter_status(client: DurableOrchestrationClient, runtime_status: str, waiter_id: str | None) -> str | None:
+    """How it stands with the wait of a step; None where there is none, or its parent has not begun or has ended."""
+    if waiter_id is None or not watch.is_at_work(runtime_status):
+        return None
+    return await durable.status(client, waiter_id)
+
+
+def _is_well(row: LiveRow, runtime_status: str, waiter_status: str | None) -> bool:
+    """Whether the row alone says that nothing is to be done; the head is not read then."""
+    return (
+        watch.is_at_work(runtime_status)
+        and (waiter_status is None or durable.is_live(waiter_status))
+        and row.due is not None
+        and clock.now() <= row.due
+        and not row.held_up
+        and not is_newer(row.version, orchestration_version())
+    )
+
+
+async def _see_to(
+    client: DurableOrchestrationClient, operation: Operation, runtime_status: str, waiter_status: str | None
+) -> None:
+    verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version(), waiter_status)
+    if verdict.action == "start":
+        await durable.start_operation(client, operation)
+    if verdict.problem is None:
+        await asyncio.to_thread(held_up.tell, operation, verdict.held_up)
+        return
+    logger.warning("%s: %s: %s", operation.id, verdict.action, verdict.problem.message)
+    if verdict.action == "end":
+        await asyncio.to_thread(watch.end, operation, verdict.problem)
+        return
+    resumed = await asyncio.to_thread(watch.pick_up, operation, verdict.problem.message)
+    if resumed is not None:
+        await durable.start_operation(client, resumed)
+        await durable.stop(client, operation.instance_id, f"run {resumed.run} has taken over")

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from activities.runtime.pauses import back_off, outage_pause
+
+
+@pytest.mark.parametrize(("waited", "least", "most"), [(-5, 4.5, 5.5), (0, 4.5, 5.5), (20, 13.5, 16.5), (9e9, 54, 66)])
+def test_pauses_grow_with_the_time_waited_up_to_a_minute(waited: float, least: float, most: float) -> None:
+    assert all(least <= back_off(waited) <= most for _ in range(50))
+
+
+@pytest.mark.parametrize(("told", "lasted", "least", "most"), [(0, 0, 1, 1), (10, 40, 10, 20), (600, 9e9, 600, 630)])
+def test_in_an_outage_azure_says_how_long_at_least(told: float, lasted: float, least: float, most: float) -> None:
+    pauses = [outage_pause(told, lasted) for _ in range(50)]
+    assert all(least <= pause <= most for pause in pauses)
+    assert (len(set(pauses)) > 1) == (least < most)
+
+
+def test_where_azure_does_not_say_it_is_backed_off() -> None:
+    assert all(4.5 <= outage_pause(None, 0) <= 5.5 for _ in range(50))
