@@ -143,8 +143,9 @@ def test_r17_a_cause_that_is_clear_needs_no_look(monkeypatch: pytest.MonkeyPatch
 def unused(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     found: list[str | None] = [None]
     monkeypatch.setattr(failed, "user_of_cluster", lambda operation: found[0])
-    for name in ("obtain", "reserve"):
+    for name in ("obtain", "reserve", "changing"):
         monkeypatch.setattr(locks, name, lambda target, operation_id: None)
+    monkeypatch.setattr("gateways.storage.claims.unreserve", lambda target, operation_id: None)
     return found
 
 

@@ -43,7 +43,7 @@ def test_what_a_request_makes_again_is_not_lost(azure: FakeArm) -> None:
 
 
 def test_an_extension_that_cannot_be_read_is_asked_for_again_and_then_left_aside(azure: FakeArm) -> None:
-    azure.lists[PLACE] = 503
+    azure.lists[PLACE] = 500
     with pytest.raises(ArmError):
         lost_with_it(at_work("preflight", 1))
     assert lost_with_it(at_work("preflight", 4)) == ()

@@ -81,7 +81,7 @@ async def test_a_hanging_check_is_bounded_and_not_piled_up(app: App, checks: dic
     assert {answer.status for answer in answers} == {503}
     assert answers[0].json["checks"] == {**ALL_OK, "tables": "failing"}
     waiting = [thread for thread in threading.enumerate() if thread.name.startswith("health")]
-    assert len(waiting) <= 2
+    assert len(waiting) <= http_service._threads._max_workers < 20
 
 
 @pytest.fixture
