@@ -73,7 +73,13 @@ def test_each_function_once() -> None:
     names = Counter(name.lower() for name, _, _ in indexed())
     assert [name for name, count in names.items() if count > 1] == []
     assert {function.name for function in http_functions()} == functions("httpTrigger")
-    assert functions("timerTrigger") == {"watch_operations", "purge_histories", "resume_stuck_detaches", "finish_undos"}
+    assert functions("timerTrigger") == {
+        "watch_operations",
+        "list_clusters",
+        "purge_histories",
+        "resume_stuck_detaches",
+        "finish_undos",
+    }
     assert functions("eventGridTrigger") == {"cluster_event"}
 
 

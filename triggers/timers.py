@@ -17,8 +17,8 @@ from gateways.durable import EngineError, start_recorded
 from gateways.host_json import orchestration_version
 from gateways.settings import read_settings
 from gateways.storage import cluster_events
-from operations import finish_undo, held_up, stuck_detaches, watch
-from operations.pausing import timers_wait
+from operations import finish_undo, held_up, stuck_detaches, tagged_clusters, watch
+from operations.pausing import starts_wait, timers_wait
 from triggers.events import react
 from triggers.failures import without_words
 
@@ -78,6 +78,24 @@ async def _look_at(client: df.DurableOrchestrationClient, operation: Operation) 
     if resumed is not None:
         await durable.start_operation(client, resumed)
         await durable.stop(client, operation.instance_id, f"run {resumed.run} has taken over")
+
+
+@bp.timer_trigger(arg_name="timer", schedule="30 */5 * * * *")
+@bp.durable_client_input(client_name="client")
+async def list_clusters(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Look at clusters whose tags call for something that no event has reported, or that are due another look."""
+    await without_words("list_clusters", _list_clusters(client))
+
+
+async def _list_clusters(client: df.DurableOrchestrationClient) -> None:
+    if starts_wait():
+        return
+    found = await asyncio.to_thread(lambda: list(tagged_clusters.changed()))
+    for reaction in found:
+        try:
+            await react(client, reaction)
+        except EngineError as error:  # It is noted: the watch starts the look.
+            logger.warning("cluster %s: %s", reaction.cluster_id, error)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 15 * * * *")

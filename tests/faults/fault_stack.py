@@ -54,7 +54,7 @@ class Loop:
         self._loop.close()
 
 
-TIMERS = ("watch_operations", "purge_histories", "resume_stuck_detaches", "finish_undos")
+TIMERS = ("watch_operations", "list_clusters", "purge_histories", "resume_stuck_detaches", "finish_undos")
 
 
 @dataclass

@@ -17,10 +17,11 @@ from domain.operation.record import JournalEntry, Operation, StepRecord
 from domain.problems import Problem
 from gateways import clock
 from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer
 from gateways.storage import claims, cluster_events, records
 from gateways.storage.records import Change
 from tests.conftest import Tables
-from tests.making import CLUSTER_ID, NOW, accepted, make_operation
+from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, accepted, make_operation
 from triggers import timers
 
 # A moment at which what was accepted has had the time that an engine needs to start it.
@@ -98,6 +99,7 @@ def test_each_has_its_own_time() -> None:
     schedules = {name: function.get_trigger().schedule for name, function in functions().items()}
     assert schedules == {
         "watch_operations": "0 */5 * * * *",
+        "list_clusters": "30 */5 * * * *",
         "resume_stuck_detaches": "0 15 * * * *",
         "finish_undos": "0 45 * * * *",
         "purge_histories": "0 30 3 * * *",
@@ -249,6 +251,33 @@ async def test_what_has_stopped_is_left_alone_in_a_pause_of_all(after: Any, monk
     for timer in everything:
         await fire(timer, engine)
     assert sorted(engine.started) == [f"{lost.id}-2", "left-2"]
+
+
+# --- list_clusters
+
+
+async def test_clusters_that_no_event_told_of_are_looked_at_when_no_pause_holds_them(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = {"moor-workspace": WORKSPACE_ID, "moor-compute": "gpu"}
+    listed = {"id": CLUSTER_ID, "tags": tags, "properties": {"provisioningState": "Succeeded"}}
+    read: list[str] = []
+
+    def lists(path: str, *_: Any) -> ArmAnswer:
+        read.append(path)
+        return ArmAnswer(200, {"value": [listed] if path.endswith("managedClusters") else []})
+
+    monkeypatch.setattr(arm, "get", lists)
+    engine = Engine()
+    for setting in ("starts", "all", "nonsense"):
+        monkeypatch.setenv("MOOR_PAUSED", setting)
+        await fire("list_clusters", engine)
+    assert (read, engine.started) == ([], [])
+    monkeypatch.delenv("MOOR_PAUSED")
+    await fire("list_clusters", engine)
+    reaction = cluster_events.read(CLUSTER_ID)
+    assert reaction is not None
+    assert engine.started == [reaction.instance_id]
 
 
 # --- resume_stuck_detaches
