@@ -97,7 +97,7 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     if state == tagged.SETTLING:
         return again(_PAUSE)
     if state != tagged.READY:
-        logger.info("event: cluster %s does not run, or has failed: nothing to attach", cluster_id)
+        logger.info("event: cluster %s is %s: nothing to attach", cluster_id, ", ".join(tagged.states_of(found.body)))
     return _done(alive=True, requests=tagged.called_for(cluster_id, found.body, ready=state == tagged.READY))
 
 

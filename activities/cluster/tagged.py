@@ -37,8 +37,8 @@ _SETTLING = frozenset(
 _OPERATIONS = 50
 
 
-def readiness(cluster: Mapping[str, Any]) -> str:
-    """Whether a cluster, as Azure answers it, is SETTLING, READY, or OFF: stopped, disconnected or failed.
+def states_of(cluster: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What Azure answers of a cluster: its provisioning state in lower case, its power, and whether it is connected.
 
     An AKS cluster runs or not; one of Azure Arc is connected or not.
     """
@@ -46,11 +46,17 @@ def readiness(cluster: Mapping[str, Any]) -> str:
     properties: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
     power = properties.get("powerState")
     code = str(power.get("code", "Running")) if isinstance(power, Mapping) else "Running"
-    state = str(properties.get("provisioningState", "")).lower()
-    connected = str(properties.get("connectivityStatus") or "Connected").lower()
-    if state in _SETTLING or connected == "connecting":
+    connected = str(properties.get("connectivityStatus") or "Connected")
+    return str(properties.get("provisioningState", "")).lower(), code, connected
+
+
+def readiness(cluster: Mapping[str, Any]) -> str:
+    """Whether a cluster, as Azure answers it, is SETTLING, READY, or OFF: stopped, disconnected or failed."""
+    state, power, connected = states_of(cluster)
+    if state in _SETTLING or connected.lower() == "connecting":
         return SETTLING
-    return READY if state == "succeeded" and code.lower() == "running" and connected == "connected" else OFF
+    works = (state, power.lower(), connected.lower()) == ("succeeded", "running", "connected")
+    return READY if works else OFF
 
 
 def refusal(request: AttachRequest) -> str | None:
@@ -162,11 +168,11 @@ class _Look:
         if self.removing:
             self._look_again(self.now + UNTAGGED_FOR)
             return
-        newest = self._newest(wish)
-        if newest is not None and not newest.final:
+        operations = _operations(wish.workspace_id, wish.compute_name)
+        if operations and not operations[0].final:
             self._look_again(self.now + UNDER_WAY)
             return
-        if wish.declined or wishes.is_declined(wish, newest):
+        if wish.declined or wishes.is_declined(wish, operations):
             logger.info("event: cluster %s keeps its tag; a person has detached %s", self.cluster_id, wish.compute_name)
             self.known = wishes.with_wish(self.known, replace(wish, declined=True))
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.operation.record import CANCELED, SUCCEEDED, Operation
+from domain.operation.record import CANCELED, FAILED, SUCCEEDED, Operation
 from domain.requests.models import AttachRequest
 from domain.requests.parsing import request_to_json
 from domain.requests.tags import COMPUTE_TAG, NAMESPACE_TAG, WORKSPACE_TAG
@@ -123,19 +123,20 @@ def with_wish(known: Wishes, wish: Wish) -> Wishes:
     return replace(known, wishes=tuple(wish if w.key == wish.key else w for w in known.wishes))
 
 
-def is_declined(wish: Wish, newest: Operation | None) -> bool:
+def is_declined(wish: Wish, operations: Iterable[Operation]) -> bool:
     """Whether a person does not want an attachment that tags ask for, and that is gone.
 
-    ``newest`` is the newest operation on its compute, which has ended. What ended before the tag was set says nothing:
-    the tag is the later word. What was attached and is gone, though Moor has detached nothing, was detached elsewhere.
+    ``operations`` are those on its compute, newest first, all of which have ended; a failed attach says nothing,
+    nor does what was asked before the tag was set: the tag is the later word. What was attached and is gone though Moor
+    has detached nothing was detached elsewhere.
     """
-    if newest is None or newest.created_time < wish.since:
+    telling = (each for each in operations if not (each.kind == "attach" and each.status == FAILED))
+    last = next(telling, None)
+    if last is None or last.created_time < wish.since:
         return wish.attached
-    if newest.status == CANCELED:
+    if last.status == CANCELED or last.kind == "attach":
         return True
-    if newest.kind == "attach":
-        return newest.status == SUCCEEDED
-    return newest.requested_by.source not in _AUTOMATIC
+    return last.requested_by.source not in _AUTOMATIC
 
 
 def attached_by_tag(wish: Wish, cluster_id: str, operations: Iterable[Operation]) -> bool:

@@ -200,6 +200,12 @@ def test_what_a_person_has_detached_stays_so_while_the_tag_stays(
     assert by_tag.due is None
 
 
+def test_an_attach_by_hand_that_failed_does_not_undo_a_detach_by_hand(by_tag: World) -> None:
+    by_tag.record("detach", SUCCEEDED, "http")
+    by_tag.record("attach", FAILED, "http")
+    assert [by_tag.look(after=each) for each in (QUARTER, DAY)] == [[], []]
+
+
 def test_what_was_detached_elsewhere_stays_so(by_tag: World) -> None:
     by_tag.computes.clear()
     assert [by_tag.look(after=each) for each in (QUARTER, DAY)] == [[], []]
