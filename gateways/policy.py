@@ -22,6 +22,7 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy, HeadersPol
 from azure.core.rest import HttpRequest
 
 from domain.access.decisions import relay_allowed
+from domain.access.patterns import fits_id
 from domain.access.policy import LARGEST, Entry, Policy, parse_policy
 from domain.arm_ids import ArmId, same_resource
 from domain.violations import Refused
@@ -103,6 +104,18 @@ def entry_for_events(workspace_id: str) -> Entry | None:
     """
     entry = current().entry_of(workspace_id)
     return entry if entry is not None and takes_events(entry, workspace_id) else None
+
+
+def subscriptions_for_events() -> frozenset[str]:
+    """The subscriptions of the workspaces where tags and events may begin operations, and so of their clusters.
+
+    A cluster is attached only to workspaces of its own subscription. Raises PolicyUnavailable or SettingError.
+    """
+    entries = current().workspaces
+    listed = [str(workspace) for workspace in read_event_workspaces()] if entries else []
+    found = [entry.match for entry in entries if entry.events]
+    found += [each for each in listed if any(fits_id(entry.match, each) for entry in entries)]
+    return frozenset(each.split("/")[2].lower() for each in found)
 
 
 def relays_of(workspace_id: str) -> Callable[[ArmId], bool]:

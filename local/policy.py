@@ -52,8 +52,11 @@ def policy_of(
 ) -> str:
     """The policy as the setting MOOR_POLICY holds it; ``changes`` are to every entry.
 
-    ``events_at`` are workspaces where tags and events may begin operations.
+    ``events_at`` are workspaces where tags and events may begin operations, and a removed tag a detach.
     """
-    entries = [entry(each.split("/")[2], match=each, **{**changes, "events": True}) for each in events_at]
+    entries = [
+        entry(each.split("/")[2], match=each, **{"onUntag": {"action": "detach"}, **changes, "events": True})
+        for each in events_at
+    ]
     entries += [entry(subscription, **changes) for subscription in subscriptions]
     return json.dumps({"version": 1, "workspaces": entries}, separators=(",", ":"))

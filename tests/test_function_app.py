@@ -74,7 +74,7 @@ def test_each_function_once() -> None:
     assert [name for name, count in names.items() if count > 1] == []
     assert {function.name for function in http_functions()} == functions("httpTrigger")
     assert functions("timerTrigger") == {
-        *("watch_operations", "free_claims", "look_at_clusters"),
+        *("watch_operations", "free_claims", "look_at_clusters", "list_clusters"),
         *("purge_histories", "resume_stuck_detaches", "finish_undos", "remove_records"),
     }
     assert functions("eventGridTrigger") == {"cluster_event"}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from domain.access.decisions import refusals
+from activities.cluster import tagged
 from domain.arm_ids import (
     CONNECTED_CLUSTER,
     MANAGED_CLUSTER,
     WORKSPACE,
     ArmId,
-    compute_id,
     group_path,
     parse_arm_id,
     resource_at,
@@ -23,16 +21,11 @@ from domain.arm_ids import (
 )
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.outcomes import Again, again
-from domain.preflight.cluster import is_busy
-from domain.requests.models import Request
-from domain.requests.parsing import parse_request, request_to_json
-from domain.requests.tags import request_of_tags
+from domain.requests.parsing import parse_request
 from domain.times import from_text
-from domain.violations import Refused
 from gateways import clock, policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
-from gateways.azure.computes import find_compute
 from gateways.policy import PolicyUnavailable
 from gateways.storage import called_for, cluster_events
 
@@ -63,6 +56,7 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
         outcome = outcome_of_error(error.status, error.code, error.message, error.retry_after, error.answer)
         if not isinstance(outcome, Again):
             logger.warning("event: cluster %s cannot be looked at: %s", cluster_id, error)
+            tagged.put_off(cluster_id)
             return _done(alive=False)
         answer = again(outcome.after or _PAUSE)
         if error.outage:
@@ -71,7 +65,8 @@ def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
         return _called_for(call["cluster"], answer)
     waited = clock.now() - from_text(call["since"])
     if waited >= timedelta(seconds=call["bound"]):
-        logger.warning("event: cluster %s did not get ready within an hour; the next event looks again", cluster_id)
+        logger.warning("event: cluster %s did not get ready within an hour; it is looked at again later", cluster_id)
+        tagged.put_off(cluster_id)
         return _done(alive=False)
     return answer
 
@@ -102,19 +97,12 @@ def _look(cluster_id: ArmId, call: Mapping[str, Any]) -> dict[str, Any]:
     spelt = resource_at(found.body.get("id"), *_KINDS)
     if spelt is not None and spelt.key == cluster_id.key:
         cluster_id = parse_arm_id(str(spelt), *_KINDS)
-    properties = found.body.get("properties")
-    properties = properties if isinstance(properties, Mapping) else {}
-    state = str(properties.get("provisioningState", "")).lower()
-    # An AKS cluster runs or not; one of Azure Arc is connected or not.
-    powered = properties.get("powerState")
-    power = str(powered.get("code", "Running")) if isinstance(powered, Mapping) else "Running"
-    connected = str(properties.get("connectivityStatus") or "Connected")
-    if is_busy(state) or connected.lower() == "connecting":
+    state = tagged.readiness(found.body)
+    if state == tagged.SETTLING:
         return again(_PAUSE)
-    if state != "succeeded" or power.lower() != "running" or connected.lower() != "connected":
-        logger.info("event: cluster %s is %s, %s, %s: nothing to attach", cluster_id, state, power, connected)
-        return _done(alive=True)
-    return _done(alive=True, requests=_attach_tagged(cluster_id, found.body))
+    if state != tagged.READY:
+        logger.info("event: cluster %s is %s: nothing to attach", cluster_id, ", ".join(tagged.states_of(found.body)))
+    return _done(alive=True, requests=tagged.called_for(cluster_id, found.body, ready=state == tagged.READY))
 
 
 def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[str, Any]:
@@ -133,7 +121,9 @@ def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[st
     if reaction.gone_time is None or now - reaction.gone_time < _APART:
         cluster_events.set_gone(cluster_id.key, reaction.gone_time or now)
         return again(_PAUSE)
-    return _done(alive=False, requests=_detach_all(cluster_id))
+    requests = _detach_all(cluster_id)
+    tagged.is_gone(cluster_id, detaching=bool(requests))
+    return _done(alive=False, requests=requests)
 
 
 def _is_gone(cluster_id: ArmId, code: str) -> bool:
@@ -160,27 +150,6 @@ def _done(*, alive: bool, requests: list[dict[str, Any]] | None = None) -> dict[
     return {"kind": "done", "alive": alive, "requests": requests or []}
 
 
-def _attach_tagged(cluster_id: ArmId, cluster: Mapping[str, Any]) -> list[dict[str, Any]]:
-    try:
-        request = request_of_tags(cluster_id, {str(k): str(v) for k, v in (cluster.get("tags") or {}).items()})
-    except Refused as refused:
-        logger.warning("event: cluster %s has tags that make no attach request: %s", cluster_id, refused)
-        return []
-    if request is None:
-        return []
-    entry = policy.entry_for_events(request.workspaceId)
-    if entry is None:
-        logger.warning("event: cluster %s asks for a workspace where the policy gives events nothing", cluster_id)
-        return []
-    against = refusals(entry, "attach", request_to_json(request), None)
-    if against:
-        logger.warning("event: cluster %s asks for what the policy does not give: %s", cluster_id, against[0].message)
-        return []
-    if find_compute(compute_id(parse_arm_id(request.workspaceId), request.computeName)) is not None:
-        return []  # Attached, or taken by another cluster: an attach by hand says which.
-    return [_asked("attach", request)]
-
-
 def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
     """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone."""
     requests: list[dict[str, Any]] = []
@@ -196,7 +165,9 @@ def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
                 "computeName": str(compute["name"]).rsplit("/", 1)[-1],
                 "reason": f"the cluster {cluster_id} was deleted",
             }
-            requests.append(_asked("detach", parse_request("detach", body)))
+            if tagged.was_stopped(body):
+                continue
+            requests.append(tagged.asked("detach", parse_request("detach", body)))
     return requests
 
 
@@ -213,8 +184,3 @@ def _workspaces_for_events(subscription: str) -> list[ArmId]:
         except ValueError as error:
             logger.warning("event: Azure lists a workspace whose id cannot be used: %s", error)
     return [workspace for workspace in found if policy.entry_for_events(str(workspace)) is not None]
-
-
-def _asked(kind: str, request: Request) -> dict[str, Any]:
-    """A request as start_operations takes it. With an id of its own it is accepted once, however often it is sent."""
-    return {"id": str(uuid.uuid4()), "kind": kind, "request": request_to_json(request)}

@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from domain.access.patterns import arm_pattern, fits_id, secret_pattern
+from domain.access.privileges import privileges_of
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, RELAY, WORKSPACE
 from domain.requests.fields import NOT_YET_TEXT, NOT_YET_TYPE, USER_ASSIGNED_IDENTITY, Model, printable
 from domain.requests.models import Workloads
@@ -125,10 +126,21 @@ class Roles(_Part):
 
 
 class OnUntag(_Part):
-    """What becomes of an attachment whose cluster loses its tag."""
+    """What becomes of an attachment by a tag whose cluster loses it. Nobody asks: nothing privileged is done."""
 
-    action: Annotated[Literal["keep", "detach"], _later("detach")] = "keep"
+    action: Literal["keep", "detach"] = "keep"
     workloads: Workloads = Field(default_factory=Workloads)
+
+    @field_validator("workloads")
+    @classmethod
+    def _not_privileged(cls, workloads: Workloads) -> Workloads:
+        privileged = privileges_of({"workloads": workloads.model_dump(mode="json")})
+        for name, place in privileged.items():
+            field = place.rsplit("/", 1)[-1]
+            raise PydanticCustomError(
+                "privileged", "asks for {name}, which is not for what tags begin", {"name": name, "field": field}
+            )
+        return workloads
 
 
 class Create(_Part):

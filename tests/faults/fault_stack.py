@@ -55,7 +55,7 @@ class Loop:
 
 
 TIMERS = (
-    *("watch_operations", "free_claims", "look_at_clusters"),
+    *("watch_operations", "free_claims", "look_at_clusters", "list_clusters"),
     *("purge_histories", "resume_stuck_detaches", "finish_undos", "remove_records"),
 )
 

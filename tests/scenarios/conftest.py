@@ -26,7 +26,10 @@ FACTOR = 300.0
 # At this pace the watch takes an operation for stuck when a busy machine stands still for some seconds, and every hour
 # is over in twelve: these timers are run by hand, by the tests that are about them, and by themselves in stacks of
 # their own (test_restarts.py).
-TIMERS_BY_HAND = ("watch_operations", "free_claims", "look_at_clusters", "resume_stuck_detaches", "finish_undos")
+TIMERS_BY_HAND = (
+    *("watch_operations", "free_claims", "look_at_clusters", "list_clusters"),
+    *("resume_stuck_detaches", "finish_undos"),
+)
 BY_HAND = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in TIMERS_BY_HAND}
 # What takes Azure minutes takes the stack less than a second; whoever looks at something meanwhile has Azure held.
 DURATIONS = {

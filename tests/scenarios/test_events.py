@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.scenarios.helpers import (
     operations_on,
     put_in_place,
     rows,
+    run_now,
     succeeded,
 )
 
@@ -82,6 +84,31 @@ def test_attached_when_it_is_ready(stack: Stack, event_place: Place) -> None:
     accepted = datetime.fromisoformat(operation["createdDateTime"]).timestamp()
     assert accepted >= made["endedAt"]
     assert quiet(stack, event_place)["seen"] == 1
+
+
+def test_a_tag_that_no_event_told_of_is_followed_when_it_comes_and_when_it_goes(
+    stack: Stack, event_place: Place
+) -> None:
+    tags = {"moor-workspace": event_place.workspace_id, "moor-compute": event_place.compute_name}
+    have_cluster(stack, event_place, **tags)
+    run_now(stack, "list_clusters")
+    operation = succeeded(stack, started_by_event(stack, event_place))
+    assert (operation["kind"], operation["requestedBy"]["source"]) == ("attach", "event")
+
+    stack.azure.change(event_place.cluster_id, {"tags": None})
+
+    def goes() -> bool:
+        run_now(stack, "list_clusters")
+        time.sleep(0.5)
+        return stack.azure.resource(event_place.compute_id) is None
+
+    eventually(goes, "the detach of what its tag asks for no longer")
+    (detach,) = {each["id"] for each in operations_of_compute(stack, event_place)} - {operation["id"]}
+    detached = succeeded(stack, detach)
+    assert (detached["kind"], detached["requestedBy"]["source"]) == ("detach", "event")
+    assert "no longer carries the tag" in detached["requestedBy"]["reason"]
+    began, first = (datetime.fromisoformat(each["createdDateTime"]) for each in (detached, operation))
+    assert began - first >= timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("subject", ["resource", "tags"])

@@ -20,12 +20,13 @@ from domain.operation.record import JournalEntry, Operation, StepRecord
 from domain.problems import Problem
 from gateways import clock
 from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer
 from gateways.storage import claims, cluster_events, cursors, records
 from gateways.storage.records import Change
 from gateways.storage.tables import table
 from operations.upkeep import live_round, rounds
 from tests.conftest import Tables
-from tests.making import CLUSTER_ID, NOW, accepted, make_operation
+from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, accepted, make_operation
 from triggers import timers
 
 # A moment at which what was accepted has had the time that an engine needs to start it.
@@ -107,6 +108,7 @@ def test_each_has_its_own_time() -> None:
         "watch_operations": "0 */5 * * * *",
         "free_claims": "0 1-59/5 * * * *",
         "look_at_clusters": "0 2-59/5 * * * *",
+        "list_clusters": "30 */5 * * * *",
         "resume_stuck_detaches": "0 15 * * * *",
         "finish_undos": "0 45 * * * *",
         "purge_histories": "0 30 3 * * *",
@@ -470,6 +472,33 @@ async def test_a_look_whose_wait_has_died_is_stopped_so_that_the_next_run_starts
     engine = Engine({reaction.instance_id: look, f"{reaction.instance_id}:look_at_cluster": wait})
     await fire("look_at_clusters", engine)
     assert engine.terminated == ([reaction.instance_id] if stopped else [])
+
+
+# --- list_clusters
+
+
+async def test_clusters_that_no_event_told_of_are_looked_at_when_no_pause_holds_them(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = {"moor-workspace": WORKSPACE_ID, "moor-compute": "gpu"}
+    listed = {"id": CLUSTER_ID, "tags": tags, "properties": {"provisioningState": "Succeeded"}}
+    read: list[str] = []
+
+    def lists(path: str, *_: Any) -> ArmAnswer:
+        read.append(path)
+        return ArmAnswer(200, {"value": [listed] if path.endswith("managedClusters") else []})
+
+    monkeypatch.setattr(arm, "get", lists)
+    engine = Engine()
+    for setting in ("starts", "all", "nonsense"):
+        monkeypatch.setenv("MOOR_PAUSED", setting)
+        await fire("list_clusters", engine)
+    assert (read, engine.started) == ([], [])
+    monkeypatch.delenv("MOOR_PAUSED")
+    await fire("list_clusters", engine)
+    reaction = cluster_events.read(CLUSTER_ID)
+    assert reaction is not None
+    assert engine.started == [reaction.instance_id]
 
 
 # --- resume_stuck_detaches

@@ -41,9 +41,29 @@ def test_the_schema_takes_the_example_and_what_comes_later() -> None:
     body = json.loads(EXAMPLE.read_bytes())
     body["workspaces"][0].update(privateScoring=True, onUntag={"action": "detach"})
     Draft202012Validator(schema()).validate(body)
-    assert refused(body) == dict.fromkeys(
-        ("/workspaces/0/create", "/workspaces/0/onUntag/action", "/workspaces/0/privateScoring"), NOT_YET
-    )
+    assert refused(body) == dict.fromkeys(("/workspaces/0/create", "/workspaces/0/privateScoring"), NOT_YET)
+
+
+def test_an_attachment_may_go_with_its_tag() -> None:
+    workloads = {"policy": "wait", "deadline": "PT24H", "onDeadline": "approve"}
+    (entry,) = parsed(document(onUntag={"action": "detach", "workloads": workloads})).workspaces
+    assert (entry.onUntag.action, entry.onUntag.workloads.policy) == ("detach", "wait")
+    (default,) = parsed(document()).workspaces
+    assert (default.onUntag.action, default.onUntag.workloads.policy) == ("keep", "refuse")
+
+
+@pytest.mark.parametrize(
+    ("workloads", "field"),
+    [
+        ({"policy": "force"}, "policy"),
+        ({"policy": "wait", "onDeadline": "force"}, "onDeadline"),
+        ({"endpoints": "delete"}, "endpoints"),
+    ],
+)
+def test_a_tag_may_ask_for_nothing_privileged(workloads: dict[str, str], field: str) -> None:
+    for action in ("keep", "detach"):
+        body = document(onUntag={"action": action, "workloads": workloads})
+        assert refused(body) == {f"/workspaces/0/onUntag/workloads/{field}": INVALID}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""The wishes of clusters (domain/requests/wishes.py), a row each beside their events, and how far the list was read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import UpdateMode
+
+from domain.arm_ids import parse_arm_id
+from domain.operation.codec import CodecError, decode, encode
+from domain.requests.wishes import Wishes
+from domain.times import to_text
+from gateways.storage.cluster_events import TABLE
+from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, quoted, table, unpack_json, unpack_text
+
+logger = logging.getLogger(__name__)
+
+_ROW = "wishes"
+_CURSOR = ("cursor", "clusters")
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next run continues: the list, the link of its next page, and how many pages of it were read."""
+
+    place: str = ""
+    link: str = ""
+    pages: int = 0
+
+
+def read(cluster_id: str) -> Wishes | None:
+    """The wishes of a cluster; None when no look has put any down. Raises CodecError or AzureError."""
+    try:
+        return _wishes(table(TABLE).get_entity(hashed(cluster_id), _ROW))
+    except ResourceNotFoundError:
+        return None
+
+
+def put(wishes: Wishes) -> None:
+    """Keep them. One look at a time is taken at a cluster, so nobody else writes. Raises AzureError."""
+    columns = {
+        SCHEMA_COLUMN: SCHEMA,
+        "subscription": parse_arm_id(wishes.cluster_id).subscription,
+        "due": to_text(wishes.due),
+        "wishes": encode(wishes),
+    }
+    entity = {"PartitionKey": hashed(wishes.cluster_id), "RowKey": _ROW, **pack(columns)}
+    table(TABLE).upsert_entity(entity, UpdateMode.REPLACE)
+
+
+def of_subscription(subscription: str) -> Iterator[Wishes]:
+    """Those of the clusters of a subscription; a row that cannot be read is passed over. Raises AzureError."""
+    return _found(f"RowKey eq '{_ROW}' and subscription eq '{quoted(subscription)}'")
+
+
+def due(now: datetime) -> Iterator[Wishes]:
+    """Those whose next look is due; the same of rows. Raises AzureError."""
+    return _found(f"RowKey eq '{_ROW}' and due le '{to_text(now)}'")
+
+
+def read_cursor() -> Cursor:
+    """Where the run before has ended. Raises AzureError."""
+    try:
+        row = table(TABLE).get_entity(*_CURSOR)
+    except ResourceNotFoundError:
+        return Cursor()
+    return Cursor(str(row.get("place", "")), unpack_text(row, "link") or "", int(row.get("pages", 0)))
+
+
+def put_cursor(cursor: Cursor) -> None:
+    """Keep where the next run continues. Raises RecordTooLarge or AzureError."""
+    partition, row = _CURSOR
+    columns = pack({SCHEMA_COLUMN: SCHEMA, "place": cursor.place, "link": cursor.link, "pages": cursor.pages})
+    table(TABLE).upsert_entity({"PartitionKey": partition, "RowKey": row, **columns}, UpdateMode.REPLACE)
+
+
+def _found(query: str) -> Iterator[Wishes]:
+    for row in table(TABLE).query_entities(query):
+        try:
+            yield _wishes(row)
+        except CodecError as error:
+            logger.error("%s: the wishes of a cluster cannot be read: %s", row["PartitionKey"], error)
+
+
+def _wishes(row: Any) -> Wishes:
+    return decode(Wishes, unpack_json(row, "wishes"))
