@@ -14,7 +14,7 @@ import pytest
 
 from activities.access import relay, roles
 from activities.checks import preflight
-from activities.cluster import look_at_cluster
+from activities.cluster import look_at_cluster, tagged
 from activities.compute import attach, resolve
 from activities.runtime import dependents, locks
 from activities.runtime.step import StepAtWork
@@ -25,7 +25,7 @@ from domain.operation.record import StepRecord
 from domain.operation.results import Resolved
 from gateways import clock, policy
 from gateways.kubernetes import connection
-from gateways.storage import cluster_events, record_list
+from gateways.storage import cluster_events, cluster_wishes, record_list
 from gateways.storage.record_list import Page
 from tests.activities.hostile_azure import ARC_ID, FQDN, HOSTILE, MANAGER, HostileAzure, forged, honest, install
 from tests.activities.making import at_work
@@ -87,7 +87,9 @@ def quieten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clock, "pause", lambda seconds: None)
     # A policy that gives events everything, so that tags are read to their end.
     patch.setattr(policy, "entry_for_events", lambda workspace: object())
-    patch.setattr(look_at_cluster, "refusals", lambda *_: [])
+    patch.setattr(tagged, "refusals", lambda *_: [])
+    patch.setattr(cluster_wishes, "read", lambda *_: None)
+    patch.setattr(cluster_wishes, "put", lambda *_: None)
 
 
 @contextmanager

@@ -252,7 +252,7 @@ def test_entra_clusters_take_the_app_s_own_token(stack: Stack, place: Place) -> 
 
 
 def test_violations_name_the_place(stack: Stack, place: Place) -> None:
-    wrong = [SMALL, {**SMALL, "resources": {"requests": {"cpu": 1.5}, "limits": {"cpu": "x", "memory": "1Gi"}}}]
+    wrong = [SMALL, {**SMALL, "resources": {"requests": {"cpu": "much"}, "limits": {"cpu": "x", "memory": "1Gi"}}}]
     answer: Answer = stack.app.call("POST", "/attach", place.attach_body(instanceTypes=wrong))
     assert answer.status == 400
     assert {detail["target"] for detail in answer.body["error"]["details"]} == {

@@ -76,7 +76,8 @@ def test_reads_wait_as_told(stack: Stack, place: Place) -> None:
     # For the survey, right before the call, and for what was left behind.
     assert [request["status"] for request in listed] == [429, 200, 200, 200]
     assert seconds_between(listed[0], listed[1]) >= TOLD
-    assert [entry["event"] for entry in stack.app.journal(operation["id"])].count("waiting") == 1
+    polls = [entry["event"] for entry in stack.app.journal(operation["id"]) if entry["step"] == "survey"]
+    assert polls.count("polled") == 1
     assert long_operations(stack, place.compute_id) == ["compute.detach"]
 
 

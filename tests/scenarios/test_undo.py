@@ -58,8 +58,9 @@ def test_a_failed_attach_takes_back_what_it_made(stack: Stack, place: Place) -> 
 
     assert operation["status"] == "Failed"
     assert operation["error"]["step"] == "compute_ready"
-    assert [(s["name"], s["status"]) for s in operation["steps"]][-6:] == [
+    assert [(s["name"], s["status"]) for s in operation["steps"]][-7:] == [
         ("compute_ready", "Failed"),
+        ("read_by_sdk", "NotStarted"),
         ("undo_compute", "Succeeded"),
         ("undo_extension", "Succeeded"),
         ("record", "Succeeded"),

@@ -73,7 +73,8 @@ def test_terminated_in_the_engine(stack: Stack, place: Place) -> None:
     journal = stack.app.journal(operation_id)
     assert [e["sequence"] for e in journal] == list(range(1, len(journal) + 1))
     # A poll that was under way may still be told of.
-    assert [(e["step"], e["event"]) for e in journal if e["event"] == "failed"] == [("operation", "failed")]
+    failed = [(e["step"], e["event"]) for e in journal if e["event"] == "failed"]
+    assert failed == [("compute_gone", "failed"), ("operation", "failed")]
     eventually(lambda: claims_of(stack, operation_id) == [], "the claims to be given back")
     eventually(lambda: nobody_at_work(stack, operation_id), "its waiter to end")
 

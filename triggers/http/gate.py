@@ -89,7 +89,8 @@ def _audit(req: func.HttpRequest, function: str, answer: func.HttpResponse) -> N
     if not 400 <= status < 500:
         return
     named = req.route_params.get("id", "")
-    operation = named if re.fullmatch(OPERATION_ID, named) else "-"
+    # Where there is no such operation, what stands for its id may be anything, a secret pasted by mistake included.
+    operation = named if status != 404 and re.fullmatch(OPERATION_ID, named) else "-"
     level = logging.WARNING if status in _MAY_NOT else logging.INFO
     code = answer.headers.get("x-ms-error-code")
     logger.log(level, "audit: refused %d %s %s %s by %s", status, code, function, operation, _asking.get())

@@ -135,7 +135,7 @@ REFUSED: Mapping[str, tuple[tuple[str, str, Any], dict[str, Any] | None, str]] =
     "no such operation": (
         ("POST", "/operations/op-1/approve", {"questionId": "q"}),
         None,
-        f"404 OperationNotFound http_approve_operation op-1 by {TENANT}:{GRACE}",
+        f"404 OperationNotFound http_approve_operation - by {TENANT}:{GRACE}",
     ),
     "an id that is none": (
         ("GET", "/operations/op%0A1/journal", None),
