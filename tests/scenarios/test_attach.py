@@ -17,8 +17,8 @@ from tests.scenarios.helpers import (
 
 STEPS = [
     *("claim", "resolve", "preflight", "grant_workspace_roles", "install_extension", "extension_ready"),
-    *("components_healthy", "ensure_namespace", "remove_failed_compute", "attach_compute"),
-    *("compute_ready", "record", "notify", "release"),
+    *("components_healthy", "ensure_namespace", "remove_failed_compute", "failed_compute_gone"),
+    *("attach_compute", "compute_ready", "read_by_sdk", "record", "notify", "release"),
 ]
 
 
