@@ -112,7 +112,8 @@ async def serve(options: Options) -> None:
     identity_app = web.Application()
     identity_app.add_routes(Identity(world, kept["identityHeader"], hook).routes())
     control_app = web.Application(middlewares=[explain_errors], client_max_size=MAX_BODY * 8)
-    control_app.add_routes(Control(world, lambda: about).routes())
+    refused_names: set[str] = set()
+    control_app.add_routes(Control(world, lambda: {**about, "refusedNames": sorted(refused_names)}).routes())
     control_app.add_routes(EventControl(world, deliverer).routes())
     control_app.add_routes(DirectoryControl(world).routes())
     control_app.add_routes(KubernetesControl(world).routes())
@@ -137,7 +138,7 @@ async def serve(options: Options) -> None:
             return kubernetes_port
         return history_port if run_history.exists(world, host) else None
 
-    proxy = NameProxy(port_of)
+    proxy = NameProxy(port_of, refused_names)
     proxy_port = await proxy.start(kept["proxyPort"])
     world.base_url = f"https://{HOST}:{arm_port}"
     world.kubernetes_url = f"https://{HOST}:{kubernetes_port}"

@@ -15,16 +15,18 @@ logger = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _LONGEST_HEAD = 16 * 1024
 _HEAD_SECONDS = 10.0
+_MOST_REFUSED = 1000
 
 # The port that serves a host name, or None for a name that is not of this simulation.
 PortOf = Callable[[str], int | None]
 
 
 class NameProxy:
-    """Answers CONNECT for the names that ``port_of`` knows."""
+    """Answers CONNECT for the names that ``port_of`` knows, and puts the others into ``refused``."""
 
-    def __init__(self, port_of: PortOf) -> None:
+    def __init__(self, port_of: PortOf, refused: set[str] | None = None) -> None:
         self._port_of = port_of
+        self._refused = set() if refused is None else refused
         self._server: asyncio.Server | None = None
         self._tunnels: set[asyncio.Task[None]] = set()
 
@@ -59,6 +61,8 @@ class NameProxy:
         host = rest.partition(" ")[0].rpartition(":")[0]
         port = self._port_of(host) if method == "CONNECT" else None
         if port is None:
+            if len(self._refused) < _MOST_REFUSED:
+                self._refused.add(host.lower() or head[:80].decode("latin-1"))
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
             return

@@ -43,6 +43,8 @@ DURATIONS = {
     "compute.attach": 100,
     "compute.detach": 60,
 }
+# Host names of clusters and vaults: those that the simulated Azure does not serve any more are none of others.
+OWN_NAMES = (".azmk8s.io", ".vault.azure.test")
 _numbers = itertools.count(1)
 _owners = Owners()
 
@@ -85,6 +87,8 @@ def invariants(stack: Stack) -> Iterator[Invariants]:
     late = checker.check_at_end()
     tables.close()
     assert not late, "\n".join(_owners.told(violation) for violation in late)
+    # Whatever the app was answered, it asked for no host but those of Azure and of clusters, gone ones included.
+    assert [name for name in stack.azure.refused_names() if not name.endswith(OWN_NAMES)] == []
     # When all is done: no secret of the stack is in anything that was written, told or answered.
     assert canary.search(stack, answers) == []
 

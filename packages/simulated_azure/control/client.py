@@ -167,6 +167,11 @@ class SimulatedAzure:
         query = {"method": method, "path": path, "kind": kind, "after": str(after) if after else ""}
         return self._list("/requests", query)
 
+    def refused_names(self) -> list[str]:
+        """Host names that clients asked the proxy for and that are not of this simulation."""
+        answer: list[str] = self._control("GET", "/")["refusedNames"]
+        return answer
+
     def counts(self, *, method: str = "", path: str = "", kind: str = "") -> dict[str, int]:
         """How often each route was called."""
         query = {"method": method, "path": path, "kind": kind}

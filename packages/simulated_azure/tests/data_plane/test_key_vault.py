@@ -93,6 +93,7 @@ def test_nobody_gets_out_through_the_proxy(settings_only: SimulatedAzure) -> Non
             requests.get(url, timeout=5)
     proxy = str(settings_only.about["httpsProxy"])
     assert requests.get(proxy, timeout=5).status_code == 502
+    assert {"example.com", KEY_VAULT_DNS, f"a.kv-one.{KEY_VAULT_DNS}"} <= set(settings_only.refused_names())
 
 
 def test_the_challenge_without_a_token_and_with_a_wrong_one(azure: SimulatedAzure, vault: SecretClient) -> None:
