@@ -72,6 +72,7 @@ def test_wait_ends_with_the_last_job(stack: Stack, place: Place) -> None:
     assert_journal_whole(operation, stack.app.journal(operation_id))
 
 
+@pytest.mark.long
 def test_a_workspace_with_many_old_jobs_is_read_once(stack: Stack, place: Place) -> None:
     """Over two activities; after that a poll reads the newest page."""
     put_in_place(stack, place)
