@@ -6,15 +6,17 @@ at when its tags are not those of the last look, and when a look is due: whateve
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from activities.cluster import tagged
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, ArmId, parse_arm_id, subscription_path
+from domain.operation.codec import CodecError, decode, encode
 from domain.requests import wishes
 from domain.requests.parsing import request_to_json
 from domain.requests.tags import request_of_tags
@@ -22,14 +24,14 @@ from domain.requests.wishes import Wishes
 from domain.violations import Refused
 from gateways import clock, policy
 from gateways.azure import arm
-from gateways.azure.arm import ArmAnswer, ArmError
+from gateways.azure.arm import ArmError, Page
 from gateways.policy import PolicyUnavailable
-from gateways.storage import cluster_events, cluster_wishes
+from gateways.storage import cluster_events, cluster_wishes, cursors
 from gateways.storage.cluster_events import Reaction, ReactionContested
-from gateways.storage.cluster_wishes import Cursor
 
 logger = logging.getLogger(__name__)
 
+DUTY = "list_clusters"
 # Of a run: pages of lists, clusters that a look is begun at, seconds in real time after which no page is begun. Runs
 # are five minutes apart: a hundred pages are some ten thousand clusters.
 MOST_PAGES, MOST_LOOKS, MOST_SECONDS = 100, 200, 120.0
@@ -37,6 +39,27 @@ MOST_PAGES, MOST_LOOKS, MOST_SECONDS = 100, 200, 120.0
 _MOST_OF_LIST = 10_000
 _LONGEST_LINK = 16_000
 _KINDS = (CONNECTED_CLUSTER, MANAGED_CLUSTER)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next run continues: the list, the link of its next page, and how many pages of it were read."""
+
+    place: str = ""
+    link: str = ""
+    pages: int = 0
+
+    @classmethod
+    def kept(cls) -> Cursor:
+        """Where the run before has ended. Raises AzureError."""
+        try:
+            return decode(cls, json.loads(cursors.read(DUTY) or "{}"))
+        except (CodecError, ValueError):
+            return cls()
+
+    def keep(self) -> None:
+        """Have the next run continue here. Raises RecordTooLarge or AzureError."""
+        cursors.write(DUTY, json.dumps(encode(self)))
 
 
 def changed() -> Iterator[Reaction]:
@@ -70,7 +93,7 @@ def _reactions() -> Iterator[Reaction]:
 
 def _listed(places: list[str]) -> Iterator[Reaction]:
     """Read each list once, from where the run before has ended, as far as the bounds of a run allow."""
-    cursor, until = cluster_wishes.read_cursor(), time.monotonic() + MOST_SECONDS
+    cursor, until = Cursor.kept(), time.monotonic() + MOST_SECONDS
     first = next((n for n, place in enumerate(places) if place >= cursor.place), 0)
     if places[first] != cursor.place:
         cursor = Cursor(places[first])
@@ -81,7 +104,7 @@ def _listed(places: list[str]) -> Iterator[Reaction]:
         links = {cursor.link}
         while True:
             if pages == MOST_PAGES or time.monotonic() > until:
-                cluster_wishes.put_cursor(cursor)
+                cursor.keep()
                 return
             # Before the page is judged: one on which a run ends, whatever it ends of, is not read for good.
             page, pages = _page(cursor), pages + 1
@@ -89,30 +112,28 @@ def _listed(places: list[str]) -> Iterator[Reaction]:
             after = replace(cursor, link=link, pages=cursor.pages + 1) if link else Cursor(_after(place, places))
             if page is not None:
                 known = known if known is not None else _known(place.partition("/")[0])
-                yield from _of_page(page.body.get("value"), place, known)
-            cluster_wishes.put_cursor(after)
+                yield from _of_page(page, place, known)
+            after.keep()
             cursor = after
             if not link:
                 break
 
 
-def _page(cursor: Cursor) -> ArmAnswer | None:
+def _page(cursor: Cursor) -> Page | None:
     """The page that a cursor names; None when it cannot be read: the list is given up until its next turn."""
     subscription, _, kind = cursor.place.partition("/")
     api = arm.CONNECTED_CLUSTERS_API if kind == CONNECTED_CLUSTER else arm.CLUSTERS_API
     try:
-        if cursor.link:
-            return arm.get_url(cursor.link)
-        return arm.get(subscription_path(subscription).listing(kind), api)
+        return arm.page(subscription_path(subscription).listing(kind), api, None, cursor.link or None)
     except ArmError as error:
         logger.warning("event: the %s of subscription %s cannot be listed: %s", kind, subscription, error)
         return None
 
 
-def _next(page: ArmAnswer | None, cursor: Cursor, links: set[str]) -> str:
+def _next(page: Page | None, cursor: Cursor, links: set[str]) -> str:
     """The link of the page after this one; empty at the end of the list, and where it leads nowhere."""
-    link = page.body.get("nextLink") if page is not None else None
-    if not isinstance(link, str) or not link:
+    link = page.link if page is not None else None
+    if link is None:
         return ""
     if link in links or len(link) > _LONGEST_LINK or cursor.pages + 1 >= _MOST_OF_LIST:
         logger.warning("event: the list %s leads in circles, or has no end: it is read no further", cursor.place)
@@ -130,12 +151,9 @@ def _known(subscription: str) -> dict[str, Wishes]:
     return {known.cluster_id: known for known in cluster_wishes.of_subscription(subscription)}
 
 
-def _of_page(value: Any, place: str, known: Mapping[str, Wishes]) -> Iterator[Reaction]:
-    if not isinstance(value, list):
-        logger.warning("event: the list %s answers without a list", place)
-        return
+def _of_page(page: Page, place: str, known: Mapping[str, Wishes]) -> Iterator[Reaction]:
     subscription, _, kind = place.partition("/")
-    for item in value:
+    for item in page.items:
         try:
             cluster = _cluster_of(item, kind, subscription)
             if calls_for_a_look(cluster, item, known.get(cluster.key), clock.now()):

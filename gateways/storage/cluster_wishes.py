@@ -1,10 +1,9 @@
-"""The wishes of clusters (domain/requests/wishes.py), a row each beside their events, and how far the list was read."""
+"""The wishes of clusters (domain/requests/wishes.py), a row each beside their events."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,21 +15,11 @@ from domain.operation.codec import CodecError, decode, encode
 from domain.requests.wishes import Wishes
 from domain.times import to_text
 from gateways.storage.cluster_events import TABLE
-from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, quoted, table, unpack_json, unpack_text
+from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, hashed, pack, quoted, table, unpack_json
 
 logger = logging.getLogger(__name__)
 
 _ROW = "wishes"
-_CURSOR = ("cursor", "clusters")
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """Where the next run continues: the list, the link of its next page, and how many pages of it were read."""
-
-    place: str = ""
-    link: str = ""
-    pages: int = 0
 
 
 def read(cluster_id: str) -> Wishes | None:
@@ -61,22 +50,6 @@ def of_subscription(subscription: str) -> Iterator[Wishes]:
 def due(now: datetime) -> Iterator[Wishes]:
     """Those whose next look is due; the same of rows. Raises AzureError."""
     return _found(f"RowKey eq '{_ROW}' and due le '{to_text(now)}'")
-
-
-def read_cursor() -> Cursor:
-    """Where the run before has ended. Raises AzureError."""
-    try:
-        row = table(TABLE).get_entity(*_CURSOR)
-    except ResourceNotFoundError:
-        return Cursor()
-    return Cursor(str(row.get("place", "")), unpack_text(row, "link") or "", int(row.get("pages", 0)))
-
-
-def put_cursor(cursor: Cursor) -> None:
-    """Keep where the next run continues. Raises RecordTooLarge or AzureError."""
-    partition, row = _CURSOR
-    columns = pack({SCHEMA_COLUMN: SCHEMA, "place": cursor.place, "link": cursor.link, "pages": cursor.pages})
-    table(TABLE).upsert_entity({"PartitionKey": partition, "RowKey": row, **columns}, UpdateMode.REPLACE)
 
 
 def _found(query: str) -> Iterator[Wishes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
-from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, table
+from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, pack, table, unpack_text
 
 TABLE = "timers"
 _PARTITION = "cursor"
@@ -20,11 +20,10 @@ def read(duty: str) -> str:
         row = table(TABLE).get_entity(_PARTITION, duty)
     except ResourceNotFoundError:
         return ""
-    position = row.get("position")
-    return position if isinstance(position, str) else ""
+    return unpack_text(row, "position") or ""
 
 
 def write(duty: str, position: str) -> None:
-    """Keep a position for the next run. Raises azure.core.exceptions.AzureError."""
-    entity = {"PartitionKey": _PARTITION, "RowKey": duty, SCHEMA_COLUMN: SCHEMA, "position": position}
-    table(TABLE).upsert_entity(entity, UpdateMode.REPLACE)
+    """Keep a position for the next run. Raises RecordTooLarge or azure.core.exceptions.AzureError."""
+    columns = pack({SCHEMA_COLUMN: SCHEMA, "position": position})
+    table(TABLE).upsert_entity({"PartitionKey": _PARTITION, "RowKey": duty, **columns}, UpdateMode.REPLACE)

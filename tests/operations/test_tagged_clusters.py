@@ -14,7 +14,8 @@ from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
 from gateways import clock, policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
-from gateways.storage import cluster_events, cluster_wishes
+from gateways.azure.identity import Cloud
+from gateways.storage import cluster_events, cursors
 from gateways.storage.tables import table
 from local.policy import policy_of
 from operations import tagged_clusters
@@ -25,6 +26,11 @@ OTHER = "11111111-2222-3333-4444-555555555556"
 ARC_ID = CLUSTER_ID.replace(MANAGED_CLUSTER, CONNECTED_CLUSTER)
 TAGS = {"moor-workspace": WORKSPACE_ID, "moor-compute": "gpu"}
 READY = {"provisioningState": "Succeeded"}
+# Where lists lead on to.
+SECOND, THIRD, STALE = (
+    f"https://management.azure.com/subscriptions/{SUB}/providers/{MANAGED_CLUSTER}?$skipToken={token}"
+    for token in ("2", "3", "stale")
+)
 AKS_LIST, ARC_LIST = (f"/subscriptions/{SUB}/providers/{kind}" for kind in (MANAGED_CLUSTER, CONNECTED_CLUSTER))
 
 
@@ -72,6 +78,7 @@ def lists(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Lists:
     monkeypatch.setattr(arm, "get", made.get)
     monkeypatch.setattr(arm, "get_url", made.get)
     monkeypatch.setattr(arm, "find", lambda *_: ArmAnswer(200, {"properties": {"resourceId": CLUSTER_ID}}))
+    monkeypatch.setattr(arm, "cloud", lambda: Cloud("https://management.azure.com"))
     monkeypatch.setattr(clock, "now", lambda: NOW)
     monkeypatch.setenv(policy.SETTING, policy_of([SUB, OTHER], events=True))
     return made
@@ -83,12 +90,12 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
 
 
 def test_tagged_clusters_whose_events_were_lost_are_looked_at(lists: Lists) -> None:
-    lists.put(AKS_LIST, entry(f"{CLUSTER_ID}1", tags={}), link="page2")
-    lists.put("page2", entry(CLUSTER_ID.upper()))
+    lists.put(AKS_LIST, entry(f"{CLUSTER_ID}1", tags={}), link=SECOND)
+    lists.put(SECOND, entry(CLUSTER_ID.upper()))
     lists.put(ARC_LIST, entry(ARC_ID))
     assert sorted(run()) == sorted([CLUSTER_ID.lower(), ARC_ID.lower()])
     assert sorted(lists.read) == sorted(
-        [AKS_LIST, ARC_LIST, "page2", AKS_LIST.replace(SUB, OTHER), ARC_LIST.replace(SUB, OTHER)]
+        [AKS_LIST, ARC_LIST, SECOND, AKS_LIST.replace(SUB, OTHER), ARC_LIST.replace(SUB, OTHER)]
     )
     reaction = cluster_events.read(CLUSTER_ID)
     assert reaction is not None
@@ -209,12 +216,12 @@ def test_a_list_that_cannot_be_read_stops_no_other(lists: Lists, broken: Any) ->
 
 def test_a_list_is_read_over_runs(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tagged_clusters, "MOST_PAGES", 2)
-    lists.put(AKS_LIST, link="page2")
-    lists.put("page2", link="page3")
-    lists.put("page3", entry())
+    lists.put(AKS_LIST, link=SECOND)
+    lists.put(SECOND, link=THIRD)
+    lists.put(THIRD, entry())
     found = [run() for _ in range(3)]
     assert [len(each) for each in found].count(1) == 1
-    assert lists.read.count("page3") == 1
+    assert lists.read.count(THIRD) == 1
     assert lists.read.count(AKS_LIST) == 1
     assert len(lists.read) == 6
 
@@ -228,19 +235,33 @@ def test_a_run_begins_so_many_looks_and_the_next_one_continues(lists: Lists, mon
 
 
 def test_a_list_that_leads_in_circles_ends(lists: Lists) -> None:
-    lists.put(AKS_LIST, link="page2")
-    lists.put("page2", entry(), link="page3")
-    lists.put("page3", link="page2")
+    lists.put(AKS_LIST, link=SECOND)
+    lists.put(SECOND, entry(), link=THIRD)
+    lists.put(THIRD, link=SECOND)
     assert run() == [CLUSTER_ID.lower()]
-    assert [lists.read.count(page) for page in ("page2", "page3")] == [1, 1]
+    assert [lists.read.count(page) for page in (SECOND, THIRD)] == [1, 1]
 
 
 def test_a_link_that_is_taken_no_more_has_the_list_begin_again(lists: Lists) -> None:
-    cluster_wishes.put_cursor(cluster_wishes.Cursor(AKS_LIST.split("/", 2)[2].replace("/providers/", "/"), "stale", 3))
-    lists.pages["stale"] = ArmError(400, "InvalidSkipToken", "no")
+    tagged_clusters.Cursor(AKS_LIST.split("/", 2)[2].replace("/providers/", "/"), STALE, 3).keep()
+    lists.pages[STALE] = ArmError(400, "InvalidSkipToken", "no")
     lists.put(AKS_LIST, entry())
     assert run() == []
     assert run() == [CLUSTER_ID.lower()]
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"place": 7}', '{"link": "x"}', "null"])
+def test_a_cursor_that_makes_no_sense_is_none(lists: Lists, kept: str) -> None:
+    cursors.write(tagged_clusters.DUTY, kept)
+    lists.put(AKS_LIST, entry())
+    assert run() == [CLUSTER_ID.lower()]
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/x", f"https://management.azure.com{ARC_LIST}", "page2"])
+def test_a_list_leads_on_to_pages_of_its_own_only(lists: Lists, link: str) -> None:
+    lists.put(AKS_LIST, entry(), link=link)
+    assert run() == [CLUSTER_ID.lower()]
+    assert link not in lists.read
 
 
 def test_a_row_that_cannot_be_read_stops_no_other(lists: Lists) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from domain.requests.wishes import Wish, Wishes
 from gateways.storage import cluster_events, cluster_wishes
-from gateways.storage.cluster_wishes import Cursor
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID
 
@@ -28,10 +27,3 @@ def test_they_are_found_by_subscription_and_by_time(tables: Tables) -> None:
     assert list(cluster_wishes.of_subscription("x' or 'a' eq 'a")) == []
     assert list(cluster_wishes.due(NOW - timedelta(seconds=1))) == []
     assert list(cluster_wishes.due(NOW)) == [KEPT]
-
-
-def test_the_cursor_is_kept_whatever_the_length_of_its_link(tables: Tables) -> None:
-    assert cluster_wishes.read_cursor() == Cursor()
-    cursor = Cursor("sub/kind", "https://x/" + "y" * 40_000, 7)
-    cluster_wishes.put_cursor(cursor)
-    assert cluster_wishes.read_cursor() == cursor
