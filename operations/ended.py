@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
 from domain.operation.record import Operation
 from gateways import clock
+from gateways.azure import arm
+from gateways.azure.arm import ArmError
 from gateways.storage import claims, record_list
 from gateways.storage.record_list import Filter
 from operations.upkeep.rounds import Round
+
+logger = logging.getLogger(__name__)
 
 _LOOKED_AT_FOR = timedelta(days=30)
 _PAGE = 100
@@ -35,3 +40,12 @@ def is_free(operation: Operation) -> bool:
     Raises azure.core.exceptions.AzureError.
     """
     return claims.read(claims.compute_target(str(operation.workspace_id), str(operation.compute_name))) is None
+
+
+def is_gone(operation: Operation) -> bool:
+    """Whether its compute is gone; not where that is unknown. Raises ValueError for a record without a compute."""
+    try:
+        return arm.find(operation.compute_id, arm.WORKSPACES_API) is None
+    except ArmError as error:
+        logger.info("%s: whether its compute is gone is unknown: %s", operation.id, error)
+        return False

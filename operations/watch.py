@@ -6,7 +6,6 @@ its finished steps answer from the record, and a step that was cut short looks b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,7 +27,7 @@ from domain.operation.record import (
 from domain.problems import Problem
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
-from gateways.storage import claims, live_index, records
+from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations import held_up
 from operations.upkeep.rounds import Round
@@ -51,17 +50,6 @@ class Verdict:
 
 
 NONE = Verdict("none")
-
-
-def live_operations() -> Iterator[Operation]:
-    """Every operation that has not ended and whose record can be read. Raises azure.core.exceptions.AzureError."""
-    position: str | None = ""
-    while position is not None:
-        rows, position = live_index.page(position, 200)
-        for row in rows:
-            stored = records.read_if_sound(row.operation_id)
-            if stored is not None and not stored.operation.final:
-                yield stored.operation
 
 
 def judge(

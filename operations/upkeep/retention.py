@@ -16,11 +16,10 @@ from domain.operation.record import SKIPPED, SUCCEEDED, Operation
 from domain.operation.steps import PAUSE_SCHEDULES, RESUME_SCHEDULES
 from domain.operation.undo import left_of
 from gateways import clock
-from gateways.azure import arm
-from gateways.azure.arm import ArmError
 from gateways.settings import Retention, read_retention
 from gateways.storage import claims, cursors, records
 from gateways.storage.record_rows import age_of, compute_key
+from operations.ended import is_gone
 from operations.upkeep.rounds import Round
 
 logger = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ def needed(operation: Operation, oldest: datetime) -> str | None:
         return "it holds its compute still"
     if any(kind != COMPUTE for kind in _left(operation)):
         return "something that it made is left"
-    if (COMPUTE in _left(operation) or _tells_of_compute(operation)) and not _is_gone(operation):
+    if (COMPUTE in _left(operation) or _tells_of_compute(operation)) and not is_gone(operation):
         return "its compute is attached, or cannot be asked for"
     return None
 
@@ -148,11 +147,3 @@ def _attaches(operation: Operation) -> Iterator[Operation]:
         stored = records.read(operation_id)
         if stored is not None and stored.operation.kind in ("attach", "reattach") and not stored.operation.plan_only:
             yield stored.operation
-
-
-def _is_gone(operation: Operation) -> bool:
-    try:
-        return arm.find(operation.compute_id, arm.WORKSPACES_API) is None
-    except (ArmError, ValueError) as error:
-        logger.info("%s: whether its compute is gone is unknown: %s", operation.id, error)
-        return False

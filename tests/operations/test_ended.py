@@ -8,10 +8,12 @@ import pytest
 
 from domain.operation.record import JournalEntry
 from gateways import clock
+from gateways.azure import arm
+from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.storage import claims, records
 from gateways.storage.record_list import Filter
 from operations import ended
-from operations.ended import is_free, recent
+from operations.ended import is_free, is_gone, recent
 from operations.upkeep.rounds import Round
 from tests.conftest import Tables
 from tests.making import NOW, WORKSPACE_ID, make_operation
@@ -45,3 +47,24 @@ def test_a_compute_is_free_while_nobody_claims_it() -> None:
     assert is_free(operation)
     claims.take(claims.compute_target(WORKSPACE_ID, str(operation.compute_name)), "another")
     assert not is_free(operation)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gone"),
+    [
+        (None, True),
+        (ArmAnswer(200, {}), False),
+        (ArmError(503, "Busy", "no"), False),
+        (ArmError(403, "No", "no"), False),
+    ],
+)
+def test_a_compute_is_gone_when_azure_says_so(
+    monkeypatch: pytest.MonkeyPatch, answer: ArmAnswer | ArmError | None, gone: bool
+) -> None:
+    def find(*_: object) -> ArmAnswer | None:
+        if isinstance(answer, ArmError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(arm, "find", find)
+    assert is_gone(make_operation()) is gone
