@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -118,8 +118,11 @@ def is_gone(cluster_id: ArmId, *, detaching: bool) -> None:
 
 def was_stopped(request: Mapping[str, Any]) -> bool:
     """Whether a person has cancelled the last thing that was begun at the compute, a detach. Raises AzureError."""
-    newest = next(iter(_operations(request["workspaceId"], request["computeName"])), None)
-    return newest is not None and newest.kind == "detach" and newest.status == CANCELED
+    return _is_stopped(_operations(request["workspaceId"], request["computeName"]))
+
+
+def _is_stopped(operations: Sequence[Operation]) -> bool:
+    return bool(operations) and operations[0].kind == "detach" and operations[0].status == CANCELED
 
 
 def asked(kind: str, request: Request) -> dict[str, Any]:
@@ -135,6 +138,7 @@ class _Look:
         self.requests: list[dict[str, Any]] = []
         self.due: datetime | None = None
         self.began = self.removing = False
+        self._read: dict[tuple[str, str, str], tuple[Operation, ...]] = {}
 
     def untag(self) -> None:
         """Judge what the tags ask for no longer, and forget what they no longer ask for in earnest."""
@@ -166,7 +170,7 @@ class _Look:
         if self.removing:
             self._look_again(self.now + UNTAGGED_FOR)
             return
-        operations = _operations(wish.workspace_id, wish.compute_name)
+        operations = self._operations(wish)
         if operations and not operations[0].final:
             self._look_again(self.now + UNDER_WAY)
             return
@@ -179,7 +183,7 @@ class _Look:
 
     def _begin(self, kind: str, request: Request, wish: Wish) -> None:
         """Ask for an operation. One that has failed waits for its pause, unless an event makes the look."""
-        newest = self._newest(wish)
+        newest = next(iter(self._operations(wish)), None)
         if newest is not None and not newest.final:
             self._look_again(self.now + UNDER_WAY)
             return
@@ -207,8 +211,8 @@ class _Look:
             "workloads": entry.onUntag.workloads.model_dump(mode="json"),
             "reason": f"the cluster no longer carries the tag {WORKSPACE_TAG} that asked for it",
         }
-        operations = _operations(wish.workspace_id, wish.compute_name)
-        if was_stopped(body) or not wishes.attached_by_tag(wish, self.cluster_id.key, operations):
+        operations = self._operations(wish)
+        if _is_stopped(operations) or not wishes.attached_by_tag(wish, self.cluster_id.key, operations):
             return None
         request = parse_request("detach", body)
         against = refusals(entry, "detach", request_to_json(request), None)
@@ -216,8 +220,11 @@ class _Look:
             logger.warning("event: %s stays: the policy refuses its detach: %s", wish.compute_name, against[0].message)
         return None if against else request
 
-    def _newest(self, wish: Wish) -> Operation | None:
-        return next(iter(_operations(wish.workspace_id, wish.compute_name)), None)
+    def _operations(self, wish: Wish) -> tuple[Operation, ...]:
+        """Those on its compute, newest first: read when they are asked for, and once in a look."""
+        if wish.key not in self._read:
+            self._read[wish.key] = _operations(wish.workspace_id, wish.compute_name)
+        return self._read[wish.key]
 
     def _look_again(self, moment: datetime) -> None:
         self.due = min(self.due or moment, moment)
