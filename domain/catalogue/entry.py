@@ -27,7 +27,9 @@ AT_CLUSTER = (
     "--subscription {cluster_subscription}"
 )
 SHOW_EXTENSION = f"az k8s-extension show --name {{extension}} {AT_CLUSTER}"
+SHOW_CLUSTER = "az resource show --ids {cluster_id}"
 PODS = "kubectl get pods --namespace azureml --output wide"
+REATTACH = "Detach the compute and attach it again, with the same name and namespace."
 
 # What an answer known by its words alone may still be: a guess, which words further in overrule, or a wrapper, to which
 # they are added.

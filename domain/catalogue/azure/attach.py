@@ -1,7 +1,7 @@
 """Attaching a cluster to a workspace, and the compute afterwards.
 
-Sources: how-to-attach-kubernetes-to-workspace, how-to-troubleshoot-kubernetes-compute, the AKS v1 attach page,
-how-to-troubleshoot-online-endpoints (InferencingClientCallFailed, KubernetesUnaccessible), and the issues named below.
+Sources: how-to-attach-kubernetes-to-workspace, how-to-troubleshoot-kubernetes-compute, the AKS v1 attach page, and the
+issues named below.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from domain.catalogue.entry import (
     EXTENSION_MADE,
     GUESS,
     JOB,
+    REATTACH,
+    SHOW_CLUSTER,
     SHOW_EXTENSION,
     TROUBLESHOOT_COMPUTE,
     WORKSPACE_ROLES,
@@ -33,8 +35,6 @@ from domain.catalogue.entry import (
 
 _SHOW_COMPUTE = f"az ml compute show --name {{compute}} {AT_WORKSPACE}"
 _DETACH = f"az ml compute detach --name {{compute}} {AT_WORKSPACE}"
-_REATTACH = "Detach the compute and attach it again, with the same name and namespace."
-_SHOW_CLUSTER = "az resource show --ids {cluster_id}"
 
 # Facts that explain an internal server error otherwise.
 _OTHER_CAUSES = ("cross_subscription", "system_assigned_workspace")
@@ -196,7 +196,7 @@ INTERNAL = (
         "roles that it needs there.",
         remedy="See that the cluster runs and lets Azure ML through its network; wait ten minutes for roles given of "
         "late, then try again.",
-        command=_SHOW_CLUSTER,
+        command=SHOW_CLUSTER,
         on=(
             Match(text=r"kubernetes compute is not accessible|role check failed", given=(_ROLES_SEEN,)),
             Match(codes=("ComputeNotAccessible",), given=(_ROLES_SEEN,)),
@@ -213,7 +213,7 @@ COMPUTE = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Azure ML cannot get the compute's information from cluster {cluster}: the cluster or the extension does "
         "not answer.",
-        remedy=f"See that cluster and extension are healthy. {_REATTACH}",
+        remedy=f"See that cluster and extension are healthy. {REATTACH}",
         without=Without(COMPUTE_MADE, "See that the cluster is healthy, then start the attach again."),
         command=SHOW_EXTENSION,
         on=(coded("GenericComputeError"), worded(r"failed to get compute information")),
@@ -235,7 +235,7 @@ COMPUTE = (
         code="ComputeInformationInvalid",
         situations=(ATTACH, ENDPOINT, JOB),
         cause="What Azure ML holds about compute {compute} is not valid.",
-        remedy=_REATTACH,
+        remedy=REATTACH,
         without=Without(COMPUTE_MADE, "Start the attach again, with the same name and namespace."),
         command=_DETACH,
         on=(coded("InvalidComputeInformation"), worded(r"compute information is invalid")),
@@ -247,7 +247,7 @@ COMPUTE = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Azure ML finds neither a relay nor an AKS configuration for compute {compute}: it does not know how to "
         "reach the cluster.",
-        remedy=_REATTACH,
+        remedy=REATTACH,
         without=Without(COMPUTE_MADE, "Start the attach again, with the same name and namespace."),
         command=_DETACH,
         on=(coded("InvalidComputeNoKubernetesConfiguration"), worded(r"compute kubeconfig is invalid")),

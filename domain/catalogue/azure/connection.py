@@ -13,6 +13,8 @@ from domain.catalogue.entry import (
     EXTENSION_MADE,
     JOB,
     PODS,
+    REATTACH,
+    SHOW_CLUSTER,
     TROUBLESHOOT_COMPUTE,
     TROUBLESHOOT_ENDPOINTS,
     WRAPPER,
@@ -25,10 +27,20 @@ from domain.catalogue.entry import (
     worded,
 )
 
-_SHOW_CLUSTER = "az resource show --ids {cluster_id}"
-_REATTACH = "Detach the compute and attach it again, with the same name and namespace."
 # Checks that have seen right what keeps Azure ML's calls out.
 _REACHABLE = ("clusterPower", "authorizedIpRanges")
+_SEEN_REACHABLE = tuple(passed(check) for check in _REACHABLE)
+_STOPPED = r"not running|stopped|deallocated"
+_OTHERWISE = rf"(?!.*({_STOPPED}))"
+
+
+def _no_connection(given: tuple[str, ...] = ()) -> tuple[Match, ...]:
+    """Words for a connection that failed, and not because the cluster is stopped."""
+    return (
+        Match(codes=("GenericClusterError",), text=rf"^{_OTHERWISE}", given=given),
+        Match(text=rf"failed to connect to kubernetes cluster: {_OTHERWISE}", given=given),
+    )
+
 
 ENTRIES = (
     Entry(
@@ -38,7 +50,7 @@ ENTRIES = (
         cause="Cluster {cluster} is stopped: Azure ML cannot connect to it.",
         remedy="Start the cluster, then try again.",
         command="az aks start --ids {cluster_id}",
-        on=(Match(codes=("GenericClusterError",), text=r"not running|stopped|deallocated"),),
+        on=(Match(codes=("GenericClusterError",), text=_STOPPED),),
         samples=(
             Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: the cluster is not running."),
         ),
@@ -55,10 +67,7 @@ ENTRIES = (
         "Learning for both paired regions.",
         command="az aks show --ids {cluster_id} --query '{power: powerState.code, ranges: "
         "apiServerAccessProfile.authorizedIpRanges}'",
-        on=(
-            Match(codes=("GenericClusterError",), text=r"^(?!.*(not running|stopped|deallocated))"),
-            worded(r"failed to connect to kubernetes cluster: (?!.*(not running|stopped|deallocated))"),
-        ),
+        on=_no_connection(),
         samples=(
             Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: i/o timeout"),
             Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: <message>"),
@@ -75,22 +84,12 @@ ENTRIES = (
         remedy="See what stands in front of the API server (private endpoint, firewall, name system), then try again.",
         command="az aks show --ids {cluster_id} --query '{power: powerState.code, private: "
         "apiServerAccessProfile.enablePrivateCluster, fqdn: fqdn}'",
-        on=(
-            Match(
-                text=r"^(?!.*(not running|stopped|deallocated))",
-                codes=("GenericClusterError",),
-                given=tuple(passed(check) for check in _REACHABLE),
-            ),
-            Match(
-                text=r"failed to connect to kubernetes cluster: (?!.*(not running|stopped|deallocated))",
-                given=tuple(passed(check) for check in _REACHABLE),
-            ),
-        ),
+        on=_no_connection(_SEEN_REACHABLE),
         samples=(
             Sample(
                 "GenericClusterError",
                 "Failed to connect to Kubernetes cluster: i/o timeout",
-                facts=tuple(passed(check) for check in _REACHABLE),
+                facts=_SEEN_REACHABLE,
             ),
         ),
         documentation=TROUBLESHOOT_COMPUTE,
@@ -101,7 +100,7 @@ ENTRIES = (
         cause="The API server of cluster {cluster} cannot be reached: the cluster does not run, an Arc cluster is not "
         "connected, or the network blocks it.",
         remedy="See that the cluster runs (Arc: is Connected) and that its API server can be reached, then try again.",
-        command=_SHOW_CLUSTER,
+        command=SHOW_CLUSTER,
         on=(coded("ClusterNotReachable"), worded(r"kubernetes cluster is not reachable")),
         samples=(Sample("ClusterNotReachable", "The Kubernetes cluster is not reachable."),),
         documentation=TROUBLESHOOT_COMPUTE,
@@ -113,7 +112,7 @@ ENTRIES = (
         cause="Cluster {cluster} does not exist any more.",
         remedy="Detach the compute; attach a cluster that exists.",
         without=Without(COMPUTE_MADE, "Attach a cluster that exists."),
-        command=_SHOW_CLUSTER,
+        command=SHOW_CLUSTER,
         on=(coded("ClusterNotFound"), worded(r"cannot f(ou|i)nd kubernetes cluster")),
         samples=(Sample("ClusterNotFound", "Cannot found Kubernetes cluster."),),
         documentation=TROUBLESHOOT_COMPUTE,
@@ -165,7 +164,7 @@ ENTRIES = (
         situations=(ATTACH, ENDPOINT, JOB),
         cause="Azure ML's calls do not get through to the extension on cluster {cluster}: relayserver (Arc) or gateway "
         "is down.",
-        remedy=f"See that the pods relayserver and gateway run. {_REATTACH}",
+        remedy=f"See that the pods relayserver and gateway run. {REATTACH}",
         without=Without(COMPUTE_MADE, "See that the cluster is healthy, then start the attach again."),
         command="kubectl get deployments relayserver gateway --namespace azureml --ignore-not-found",
         on=(coded("InferencingClientCallFailed"), worded(r"extension is not connectable")),
