@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from activities.runtime.pauses import shows_by_now
 from activities.runtime.step import StepAtWork
 from domain.arm_ids import CONNECTED_CLUSTER, ArmPath, subscription_path
 from domain.operation.outcomes import Again, Back, Done, Outcome
 from domain.operation.plan import PlannedChange
 from domain.operation.steps import REGISTER_PROVIDERS
 from domain.preflight.providers import providers_for, unregistered
-from gateways import clock
 from gateways.azure import arm
 from gateways.azure.subscription import PROVIDERS_API, registration_state
 
 # Registration takes a minute or a few.
 _PAUSE = 20.0
-# Seconds after which a registration that was asked for shows.
-_SHOWS_WITHIN = 120.0
 
 
 def register_providers(step: StepAtWork) -> Outcome:
@@ -44,7 +42,7 @@ def providers_registered(step: StepAtWork) -> Outcome:
         return Done(detail=f"registered: {', '.join(states)}")
     asked = step.operation.step(REGISTER_PROVIDERS.name)
     last = max((intent.time for intent in asked.intents), default=None) if asked is not None else None
-    late = last is not None and (clock.now() - last).total_seconds() > _SHOWS_WITHIN
+    late = last is not None and shows_by_now(last)
     idle = [name for name in waiting if states[name].lower() != "registering"]
     if idle and late and step.may_go_back(REGISTER_PROVIDERS.name):
         return Back(REGISTER_PROVIDERS.name, f"{', '.join(idle)} is not being registered")

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from activities.compute.resolve import compute_leaving
+from activities.runtime.pauses import shows_by_now
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import revert_in_time
 from activities.workloads.uses import refusal
@@ -44,8 +45,6 @@ from gateways.azure.computes import find_compute
 from gateways.azure.long_running import WAITING, poll
 
 _DETACHING = "Azure ML detaches the compute that failed"
-# Seconds after which what Azure was asked for shows in the compute's state.
-_SHOWS_WITHIN = 120.0
 # What makes an attach fail and passes alone takes its time: seconds from one attach to the next, and between two looks.
 _SENT_AGAIN_AFTER, _PAUSE = 900.0, 300.0
 
@@ -87,7 +86,7 @@ def failed_compute_gone(step: StepAtWork) -> Outcome:
     if state == "succeeded":
         return Done(detail="the compute is ready meanwhile", skipped=True)
     asked = removal.intents[-1].time if removal.intents else None
-    late = asked is None or (clock.now() - asked).total_seconds() > _SHOWS_WITHIN
+    late = asked is None or shows_by_now(asked)
     if state != "deleting" and late and step.may_go_back(REMOVE_FAILED_COMPUTE.name):
         return Back(REMOVE_FAILED_COMPUTE.name, f"the compute that failed is {state}, and not being detached")
     return Again(None, _DETACHING)

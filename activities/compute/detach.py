@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from activities.runtime.pauses import SHOWS_WITHIN
 from activities.runtime.step import StepAtWork
 from activities.workloads.drain import came_since, is_forced
 from activities.workloads.uses import refusal
@@ -36,8 +37,6 @@ from gateways.azure.long_running import WAITING, poll
 _LOOK_AGAIN = 20.0
 # Seconds between two looks at a detach that Azure has failed for a cause which passes.
 _PAUSE = 300.0
-# Seconds after which what Azure was asked for shows in the compute's state.
-_SHOWS_WITHIN = 120.0
 # An operation that is under way for so long is not believed alone: the compute may be gone nevertheless.
 _BELIEVED = 3600.0
 # Seconds after which operation and compute agree: what one of them still shows otherwise by then, it shows for good.
@@ -100,7 +99,7 @@ def compute_gone(step: StepAtWork) -> Outcome:
     state = str(found.get("properties", {}).get("provisioningState"))
     # Without the URL of the operation - its answer was lost - the compute alone tells that Azure has failed it. One
     # that had failed before may still show so for a moment.
-    failed = state_of(found) in ("failed", "canceled") and _age(step) > _SHOWS_WITHIN
+    failed = state_of(found) in ("failed", "canceled") and _age(step) > SHOWS_WITHIN.total_seconds()
     # An operation that has failed is believed before the compute, which may keep showing that it is being deleted.
     ended = state_of(found) != "deleting" or _age(step) > _AT_REST_AFTER
     if (progress.error is not None and ended) or failed:

@@ -32,6 +32,7 @@ from activities.extension.protected_settings import (
 from activities.extension.update import update_extension
 from activities.runtime import locks
 from activities.runtime.dependents import user_of_cluster
+from activities.runtime.pauses import shows_by_now
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from activities.runtime.undo import (
     REMOVING,
@@ -69,8 +70,6 @@ API = arm.EXTENSIONS_API
 _REMOVAL_PAUSE = 15.0
 # What passes takes about an hour (troubleshooting guide): a step may go back five times, a quarter of an hour apart.
 _SENT_AGAIN_AFTER, _PAUSE = 900.0, 300.0
-# Seconds after which what Azure was asked for shows in the extension's state.
-_SHOWS_WITHIN = 120.0
 
 
 def install_extension(step: StepAtWork) -> Outcome:
@@ -225,8 +224,7 @@ def extension_gone(step: StepAtWork, cluster: ArmId) -> Outcome:
     found = arm.find(arm.path_of(intent.resource_id, EXTENSION), API)
     if found is None:
         return Done(detail="removed")
-    late = (clock.now() - intent.time).total_seconds() > _SHOWS_WITHIN
-    if late and not is_deleting(found.body) and step.may_go_back(REMOVE_EXTENSION.name):
+    if shows_by_now(intent.time) and not is_deleting(found.body) and step.may_go_back(REMOVE_EXTENSION.name):
         return Back(REMOVE_EXTENSION.name, f"the extension is {state_of(found.body)}")
     return Again(_REMOVAL_PAUSE, REMOVING)
 

@@ -1,11 +1,21 @@
-"""How long a step pauses before its next attempt, where neither its work nor Azure says so."""
+"""How long a step waits: before its next attempt, where neither its work nor Azure says so, and for what is to show."""
 
 from __future__ import annotations
 
 import random
+from datetime import datetime, timedelta
 
-# Seconds.
-FIRST_PAUSE, _LONGEST_PAUSE, _MOST_SPREAD = 5.0, 60.0, 30.0
+from gateways import clock
+
+# Seconds. OUTAGE_PAUSE is for who cannot even write down that it waits.
+FIRST_PAUSE, OUTAGE_PAUSE, _LONGEST_PAUSE, _MOST_SPREAD = 5.0, 15.0, 60.0, 30.0
+# After so long what Azure was asked for shows in a resource's state, and in lists.
+SHOWS_WITHIN = timedelta(minutes=2)
+
+
+def shows_by_now(asked: datetime) -> bool:
+    """Whether something that Azure was asked for then has to show by now, if Azure took it."""
+    return clock.now() - asked > SHOWS_WITHIN
 
 
 def outage_pause(told: float | None, lasted: float) -> float:

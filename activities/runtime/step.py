@@ -16,7 +16,7 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from activities.runtime import slots
-from activities.runtime.pauses import FIRST_PAUSE, back_off, outage_pause
+from activities.runtime.pauses import FIRST_PAUSE, OUTAGE_PAUSE, back_off, outage_pause
 from activities.runtime.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
@@ -67,7 +67,6 @@ from gateways.storage.tables import RecordTooLarge, is_outage
 
 logger = logging.getLogger(__name__)
 
-_OUTAGE_PAUSE = 15.0
 # Before the next activity reads on in a list that one alone does not get through.
 _NEXT_PAGES = 1.0
 # What cancel_jobs sets out to do with a job: that begins nothing which would have to be seen through.
@@ -219,7 +218,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         if not is_outage(error):
             raise
         logger.warning("%s: %s waits: storage does not answer: %s", call.operation, call.step, error)
-        return again(_OUTAGE_PAUSE, unwritten=True)
+        return again(OUTAGE_PAUSE, unwritten=True)
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)

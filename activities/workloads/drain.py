@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from activities.lifecycle.approval import ask
+from activities.runtime.pauses import SHOWS_WITHIN
 from activities.runtime.step import StepAtWork
 from activities.workloads.job_survey import note_canceled
 from activities.workloads.uses import in_use, unknown, uses_of
@@ -51,8 +51,6 @@ from gateways.azure.computes import find_compute
 _WHILE_CANCELING, _WHILE_WAITING = 30.0, 120.0
 # Seconds after which an activity cancels no more jobs: another one does.
 _LAST_CANCEL_AT = 30.0
-# A job that was cancelled may show as it was for so long.
-_SHOWS_WITHIN = timedelta(minutes=2)
 
 
 def cancel_jobs(step: StepAtWork) -> Outcome:
@@ -174,7 +172,7 @@ def _not_canceled(step: StepAtWork, left: Sequence[Use], policy: Policy) -> list
     """The jobs to cancel that nobody has cancelled, or that still run although it was asked a while ago."""
     canceling = step.operation.step(CANCEL_JOBS.name)
     asked = {intent.resource_id.lower(): intent.time for intent in canceling.intents} if canceling is not None else {}
-    before = clock.now() - _SHOWS_WITHIN
+    before = clock.now() - SHOWS_WITHIN
     return [job for job in to_cancel(left, policy) if asked.get(job.id.lower(), before) <= before]
 
 

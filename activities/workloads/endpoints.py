@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from activities.runtime.pauses import SHOWS_WITHIN
 from activities.runtime.step import StepAtWork
 from activities.workloads.uses import served_by, still_served
 from domain import arm_ids
@@ -23,8 +24,6 @@ from gateways.azure.computes import find_compute
 
 _API = arm.WORKSPACES_API
 _PAUSE = 15.0
-# What Azure was asked to delete may show as it was for so long.
-_SHOWS_WITHIN = timedelta(minutes=2)
 _DELETING = "deleting"
 
 
@@ -74,7 +73,7 @@ def endpoints_gone(step: StepAtWork) -> Outcome:
 
 def _waits(step: StepAtWork, use: Use, asked: Mapping[str, datetime]) -> bool:
     """Whether Azure has been asked for what comes next for an endpoint or deployment, and is at it. Raises ArmError."""
-    before = clock.now() - _SHOWS_WITHIN
+    before = clock.now() - SHOWS_WITHIN
     if use.status.lower() == _DELETING or asked.get(use.id.lower(), before) > before:
         return True
     parts = [time for each, time in asked.items() if each.startswith(f"{use.id}/deployments/".lower())]

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from activities.runtime.pauses import back_off, outage_pause
+from activities.runtime.pauses import back_off, outage_pause, shows_by_now
+from gateways import clock
+from tests.making import NOW
 
 
 @pytest.mark.parametrize(("waited", "least", "most"), [(-5, 4.5, 5.5), (0, 4.5, 5.5), (20, 13.5, 16.5), (9e9, 54, 66)])
@@ -19,3 +23,11 @@ def test_in_an_outage_azure_says_how_long_at_least(told: float, lasted: float, l
 
 def test_where_azure_does_not_say_it_is_backed_off() -> None:
     assert all(4.5 <= outage_pause(None, 0) <= 5.5 for _ in range(50))
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, False), (120, False), (121, True)])
+def test_what_azure_took_shows_after_two_minutes(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: bool
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(seconds=seconds))
+    assert shows_by_now(NOW) is expected
