@@ -86,8 +86,7 @@ def _with_pods(problem: Problem, seen: Seen) -> Problem:
 def left_failed(step: StepAtWork, protected: Mapping[str, str], found: Mapping[str, Any]) -> Problem:
     """What is to be done about an extension that had failed before: the old cause is its history, not today's."""
     before = why_failed(step, protected, found)
-    name = str(found.get("name") or found.get("id")).rsplit("/", 1)[-1]
-    words = {**step.facts, "extension": name, "history": before.message[:_LONGEST]}
+    words = {**step.facts, "extension": _name(found), "history": before.message[:_LONGEST]}
     return make_problem("ExtensionLeftFailed", words, before.azure)
 
 
@@ -123,10 +122,13 @@ def delete_failed(step: StepAtWork, found: Mapping[str, Any]) -> Outcome:
 
 def replaced_finding(wanted: Wanted, found: Mapping[str, Any]) -> Finding:
     """That an extension which had failed is deleted, and which of its settings the request does not have."""
-    name = str(found.get("name") or found.get("id")).rsplit("/", 1)[-1]
     before = (found.get("properties") or {}).get("configurationSettings")
     gone = sorted({*(before if isinstance(before, Mapping) else {})} - {*wanted.settings})
     settings = f" Settings that the request does not name: {', '.join(map(str, gone[:_MOST_CODES]))}." if gone else ""
     return Finding(
-        "failedExtension", "warning", f"The failed extension {name} is deleted and installed again.{settings}"
+        "failedExtension", "warning", f"The failed extension {_name(found)} is deleted and installed again.{settings}"
     )
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    return str(found.get("name") or found.get("id")).rsplit("/", 1)[-1]

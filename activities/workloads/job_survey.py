@@ -120,11 +120,12 @@ def _read_on(step: StepAtWork, workspace: ArmPath, target: str, seen: JobsSeen) 
         if seen.has_read(url):
             step.jobs = None
             raise ArmError(400, TOO_MUCH, "the list of jobs leads back to a page that was read already")
+        keys = [key_of(job) for job in page.items]
         try:
-            after = reading.after([key_of(job) for job in page.items], page.link)
+            after = reading.after(keys, page.link)
         except Gap:
             raise _over_again(step, seen.broken_off(clock.now())) from None
-        seen = seen.with_page([key_of(job) for job in page.items], _live(page.items, target), url, after)
+        seen = seen.with_page(keys, _live(page.items, target), url, after)
         if page.link is None and not after.backs:
             seen = step.jobs = seen.whole(clock.now())
             return seen

@@ -45,7 +45,11 @@ def pools_of(facts: Facts) -> Sequence[Pool]:
 
 def usable(facts: Facts) -> Sequence[Pool]:
     """Pools that take the extension's pods for sure. Raises CannotTell."""
-    return _sorted(facts, scheduling_of(wanted_extension(facts.request))).sure
+    return _for_extension(facts).sure
+
+
+def _for_extension(facts: Facts) -> Sorted:
+    return _sorted(facts, scheduling_of(wanted_extension(facts.request)))
 
 
 def _sorted(facts: Facts, scheduling: Scheduling) -> Sorted:
@@ -90,7 +94,7 @@ def capacity(facts: Facts) -> Capacity:
 
 def _room(facts: Facts) -> tuple[Capacity, str | None]:
     """What the usable pools hold, and why there may be more. Raises CannotTell."""
-    return capacity(facts), _more(facts, _sorted(facts, scheduling_of(wanted_extension(facts.request))))
+    return capacity(facts), _more(facts, _for_extension(facts))
 
 
 def node_pools(facts: Facts) -> Judgement:
@@ -102,7 +106,7 @@ def node_pools(facts: Facts) -> Judgement:
             "Add a Linux node pool.",
             _add_pool(facts),
         )
-    found = _sorted(facts, scheduling_of(wanted_extension(facts.request)))
+    found = _for_extension(facts)
     left_out = _names([pool for pool in pools if pool not in found.sure])
     aside = f"; not used: {left_out}" if left_out else ""
     if found.sure:
@@ -213,8 +217,9 @@ def type_placement(facts: Facts) -> Judgement:
     types = facts.request.get("instanceTypes") or ()
     if not types:
         return passes("No instance types are asked for.")
-    sizes, settings = known(facts.sizes, "the list of machine sizes"), wanted_extension(facts.request).settings
-    tolerations, selected = tolerations_in(settings, WORKLOADS), wanted_extension(facts.request).node_selector
+    sizes, wanted = known(facts.sizes, "the list of machine sizes"), wanted_extension(facts.request)
+    settings, selected = wanted.settings, wanted.node_selector
+    tolerations = tolerations_in(settings, WORKLOADS)
     against, unclear = [], []
     for each in types:
         name, spec = str(each.get("name")), spec_of(each)

@@ -21,9 +21,9 @@ from gateways.retry_after import seconds_told_by
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
 # Errors beside each other in one answer that are read.
 _MOST = 16
+# As of Azure Resource Manager (gateways/azure/arm.py); azure-core's own are 300 s each.
 _LIMITS: dict[str, Any] = {"connection_timeout": bounds.CONNECT_SECONDS, "read_timeout": bounds.WRITE_SECONDS}
 
 

@@ -277,12 +277,10 @@ def _result(cluster: ArmId, asks: str, *, entra: bool) -> ArmAnswer | Unreachabl
     """The result of a command, which is begun unless it was. Raises StillRunning while there is none, and ArmError."""
     begun = _begun.get() or Begun()
     known, now = begun.find(asks), clock.now()
+    since = now if known is None else known.begun
     if known is not None and known.url == _TO_BE_RUN:
-        answer, since = _begin(cluster, asks, entra=entra), known.begun
-        known = None
-    else:
-        answer = _begin(cluster, asks, entra=entra) if known is None else _polled(begun, known)
-        since = now if known is None else known.begun
+        known = None  # Its time counts from its first beginning.
+    answer = _begin(cluster, asks, entra=entra) if known is None else _polled(begun, known)
     if known is not None and now - since > _MOST:
         begun.forget(asks)
         if isinstance(answer, ArmAnswer) and answer.status != 200:
