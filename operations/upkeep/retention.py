@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.arm_ids import COMPUTE
-from domain.operation.record import SKIPPED, SUCCEEDED, Operation
-from domain.operation.steps import PAUSE_SCHEDULES, RESUME_SCHEDULES
+from domain.arm_ids import COMPUTE, SCHEDULE
+from domain.operation.record import SUCCEEDED, Operation
 from domain.operation.undo import left_of
 from gateways import clock
 from gateways.settings import Retention, read_retention
@@ -99,7 +98,7 @@ def needed(operation: Operation, oldest: datetime) -> str | None:
         return "it has not ended"
     if ended > oldest:
         return "it has ended since"
-    if _is_paused(operation):
+    if SCHEDULE in _left(operation):
         return "it paused schedules and has not enabled them again"
     if operation.workspace_id is None or operation.compute_name is None:
         return "something that it made is left" if _left(operation) else None
@@ -114,15 +113,12 @@ def needed(operation: Operation, oldest: datetime) -> str | None:
 
 
 def _left(operation: Operation) -> set[str]:
-    """The types of what an operation made, or set out to make, and has not undone."""
-    return {made.type for made in operation.created if not made.undone} | {each.type for each in left_of(operation)}
+    """The types of what an operation made, or set out to make, and has not undone.
 
-
-def _is_paused(operation: Operation) -> bool:
-    paused, resumed = operation.step(PAUSE_SCHEDULES.name), operation.step(RESUME_SCHEDULES.name)
-    if paused is None or not paused.intents or operation.status == SUCCEEDED:
-        return False
-    return resumed is None or resumed.status not in (SUCCEEDED, SKIPPED)
+    Schedules that a detach paused which succeeded are none of it: their jobs have no compute any more.
+    """
+    left = {made.type for made in operation.created if not made.undone} | {each.type for each in left_of(operation)}
+    return left - {SCHEDULE} if operation.status == SUCCEEDED else left
 
 
 def _tells_of_compute(operation: Operation) -> bool:

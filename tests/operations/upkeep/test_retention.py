@@ -27,6 +27,9 @@ from tests.making import NOW, WORKSPACE_ID, make_operation
 
 PROBLEM = Problem("AzureRefused", "No.")
 OLD = NOW - timedelta(days=100)
+PAUSED = StepRecord(
+    "pause_schedules", "do", "Succeeded", intents=(Intent("stop", f"{WORKSPACE_ID}/schedules/nightly", OLD),)
+)
 ROLE = f"{WORKSPACE_ID}/providers/Microsoft.Authorization/roleAssignments/1"
 
 
@@ -110,7 +113,7 @@ def test_another_period_is_reported_first_again(tables: Tables, monkeypatch: pyt
         {
             "status": "Failed",
             "problem": PROBLEM,
-            "steps": (StepRecord("pause_schedules", "do", "Succeeded", intents=(Intent("pause", "/s", OLD),)),),
+            "steps": (PAUSED,),
         },
     ],
     ids=["not final", "ended since", "made something", "set out to make something", "paused schedules"],
@@ -120,6 +123,12 @@ def test_what_is_needed_stays(tables: Tables, fields: dict[str, Any]) -> None:
     records.insert(replace(made, created_time=OLD, updated_time=fields.get("updated_time", OLD)), [])
     assert passes() == [[], []]
     assert left(tables) == {"op"}
+
+
+def test_a_detach_that_succeeded_owes_no_schedule_anything(tables: Tables) -> None:
+    """Their jobs have no compute any more: they stay paused."""
+    put("op", steps=(PAUSED,))
+    assert passes() == [["op"], ["op"]]
 
 
 def test_what_was_made_and_undone_needs_no_record(tables: Tables) -> None:
