@@ -25,6 +25,7 @@ from gateways.storage.tables import (
     hashed,
     pack,
     quoted,
+    rows_below,
     table,
     unpack_json,
 )
@@ -32,7 +33,6 @@ from gateways.storage.tables import (
 TABLE = "claims"
 _ROW = "claim"
 _USE = "use;"
-_ALL_USES = f"RowKey gt '{_USE}' and RowKey lt '{_USE}~'"
 # Is given what cannot be understood, and why.
 Unread = Callable[[str, Exception], None]
 
@@ -145,7 +145,7 @@ def unreserve(target: str, operation_id: str) -> None:
 
 def reservations(target: str) -> list[str]:
     """Operations that rely on the target as it is."""
-    query = f"PartitionKey eq '{hashed(target)}' and RowKey gt '{_USE}' and RowKey lt '{_USE}~'"
+    query = f"PartitionKey eq '{hashed(target)}' and {rows_below(_USE)}"
     return [str(row["operation"]) for row in table(TABLE).query_entities(query)]
 
 
@@ -154,7 +154,7 @@ def reserved(unread: Unread | None = None, operation_id: str | None = None) -> I
 
     Rows that cannot be understood as with ``held``.
     """
-    row_key = f"RowKey eq '{_USE}{quoted(operation_id)}'" if operation_id is not None else _ALL_USES
+    row_key = f"RowKey eq '{_USE}{quoted(operation_id)}'" if operation_id is not None else rows_below(_USE)
     for row in table(TABLE).query_entities(row_key):
         target, user = row.get("target"), row.get("operation")
         if not isinstance(target, str) or not isinstance(user, str):

@@ -16,7 +16,7 @@ from typing import Any
 from domain.operation.record import LIVE
 from domain.times import from_text
 from gateways.storage.records import PARTITION, TABLE
-from gateways.storage.tables import table
+from gateways.storage.tables import rows_below, table
 
 _INDEX = "status;"
 _POSITION = re.compile(r"status;[A-Za-z]+;[0-9]{15};[A-Za-z0-9._-]+")
@@ -59,10 +59,10 @@ def page(after: str, most: int) -> tuple[list[LiveRow], str | None]:
     found: list[LiveRow] = []
     after = after if _POSITION.fullmatch(after) else ""
     for status in _STATUSES:
-        first, last = f"{_INDEX}{status};", f"{_INDEX}{status};~"
-        if after >= last:
+        of_status = f"{_INDEX}{status};"
+        if after >= f"{of_status}~":
             continue
-        query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{max(first, after)}' and RowKey lt '{last}'"
+        query = f"PartitionKey eq '{PARTITION}' and {rows_below(of_status, max(of_status, after))}"
         for row in table(TABLE).query_entities(query, results_per_page=most):
             found.append(_live_row(row, status))
             if len(found) == most:

@@ -20,7 +20,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
-from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, pack, table, unpack_json
+from gateways.storage.tables import SCHEMA, SCHEMA_COLUMN, pack, rows_below, table, unpack_json
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Lists:
         digest = _digest(text)
         key = self.used.get(digest) or self.known.get(digest)
         if key is None:
-            key = f"{_prefix(self.operation_id)}{uuid.uuid4().hex}"
+            key = f"{prefix_of(self.operation_id)}{uuid.uuid4().hex}"
             self.fresh[key] = text
         self.used[digest] = key
         return [key]
@@ -114,8 +114,7 @@ class ListRows:
 
 def read(name: str, partition: str, operation_id: str) -> ListRows:
     """The list rows of an operation. Raises azure.core.exceptions.AzureError."""
-    prefix = _prefix(operation_id)
-    query = f"PartitionKey eq '{partition}' and RowKey gt '{prefix}' and RowKey lt '{prefix}~'"
+    query = f"PartitionKey eq '{partition}' and {rows_below(prefix_of(operation_id))}"
     return ListRows({str(row["RowKey"]): unpack_json(row, "entries") for row in table(name).query_entities(query)})
 
 
@@ -130,7 +129,8 @@ def delete(name: str, partition: str, keys: Iterable[str]) -> None:
             logger.warning("row %s stays: %s", key, type(error).__name__)
 
 
-def _prefix(operation_id: str) -> str:
+def prefix_of(operation_id: str) -> str:
+    """What the keys of an operation's list rows begin with."""
     return f"list;{operation_id};"
 
 

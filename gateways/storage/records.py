@@ -31,7 +31,7 @@ from gateways.storage.record_rows import (
     operation_from_row,
     status_key,
 )
-from gateways.storage.tables import MAX_TRANSACTION, SCHEMA, SCHEMA_COLUMN, hashed, table
+from gateways.storage.tables import MAX_TRANSACTION, SCHEMA, SCHEMA_COLUMN, hashed, rows_below, table
 
 logger = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ def remove(stored: Stored) -> bool:
 
 def finish_removals() -> None:
     """Delete what removals that were cut short have left. Raises azure.core.exceptions.AzureError."""
-    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{_REMOVED}' and RowKey lt '{_REMOVED}~'"
+    query = f"PartitionKey eq '{PARTITION}' and {rows_below(_REMOVED)}"
     for row in table(TABLE).query_entities(query):
         _delete_rest(str(row["RowKey"]).removeprefix(_REMOVED))
 
@@ -223,8 +223,8 @@ def finish_removals() -> None:
 def _delete_rest(operation_id: str) -> None:
     """Delete the journal and the list rows of an operation that has no head; one that has a head keeps them."""
     if read(operation_id) is None:
-        for prefix in (f"journal;{operation_id};", f"list;{operation_id};"):
-            query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{prefix}' and RowKey lt '{prefix}~'"
+        for prefix in (f"journal;{operation_id};", long_lists.prefix_of(operation_id)):
+            query = f"PartitionKey eq '{PARTITION}' and {rows_below(prefix)}"
             keys = [str(row["RowKey"]) for row in table(TABLE).query_entities(query, select=["RowKey"])]
             for start in range(0, len(keys), MAX_TRANSACTION):
                 _submit([("delete", _entity(key, {})) for key in keys[start : start + MAX_TRANSACTION]])
@@ -256,8 +256,7 @@ def ids(index: str, value: str, after: str | None = None) -> Iterator[tuple[str,
     made of several can be continued from one. Raises azure.core.exceptions.AzureError.
     """
     prefix = f"{index};{value if index in ('recent', 'status', 'kind') else hashed(value)};"
-    start = prefix + (after or "")
-    query = f"PartitionKey eq '{PARTITION}' and RowKey gt '{start}' and RowKey lt '{prefix}~'"
+    query = f"PartitionKey eq '{PARTITION}' and {rows_below(prefix, prefix + (after or ''))}"
     for row in table(TABLE).query_entities(query, results_per_page=200):
         position = str(row["RowKey"]).removeprefix(prefix)
         yield position, position.rpartition(";")[2]  # The id, whatever else the row holds: ids hold no semicolon.

@@ -102,6 +102,11 @@ def quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
+def rows_below(prefix: str, after: str = "") -> str:
+    """The filter of row keys that begin so, or of those of them behind one. No key has a character above the tilde."""
+    return f"RowKey gt '{after or prefix}' and RowKey lt '{prefix}~'"
+
+
 def pack(columns: Mapping[str, Any]) -> dict[str, Any]:
     """An entity's columns: objects and lists as JSON text, long text cut into properties of legal size.
 
