@@ -2,104 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
-import azure.durable_functions as df
 import pytest
 from azure.core.exceptions import ServiceRequestError
 from azure.data.tables import UpdateMode
 
 from domain.arm_ids import COMPUTE
 from domain.operation.outcomes import Created
-from domain.operation.record import JournalEntry, Operation, StepRecord
+from domain.operation.record import JournalEntry, StepRecord
 from domain.problems import Problem
 from gateways import clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer
-from gateways.storage import claims, cluster_events, cursors, records
-from gateways.storage.records import Change
+from gateways.storage import claims, cluster_events, records
 from gateways.storage.tables import table
-from operations.upkeep import live_round, rounds
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, WORKSPACE_ID, accepted, make_operation
-from triggers import timers
+from tests.triggers.timing import Engine, at_work, cut_off, die, fire, functions, spoil, stored
 
 # A moment at which what was accepted has had the time that an engine needs to start it.
 LATER = timedelta(minutes=10)
-
-
-@dataclass
-class Engine:
-    """The durable client: by instance its status, ``Missing`` unless a test says so, or the name of none at all."""
-
-    statuses: dict[str, str] = field(default_factory=dict)
-    started: list[str] = field(default_factory=list)
-    terminated: list[str] = field(default_factory=list)
-    woken: list[str] = field(default_factory=list)
-    purged: list[tuple[datetime, datetime, list[str]]] = field(default_factory=list)
-
-    async def get_status(self, instance_id: str) -> Any:
-        status = self.statuses.get(instance_id)
-        if status == "silent":
-            raise Exception("The extension does not answer.")
-        if status == "hangs":
-            await asyncio.sleep(60)
-        return SimpleNamespace(runtime_status=df.OrchestrationRuntimeStatus[status] if status else None)
-
-    async def start_new(self, name: str, instance_id: str, client_input: Any, version: str | None) -> str:
-        self.started.append(instance_id)
-        return instance_id
-
-    async def terminate(self, instance_id: str, reason: str) -> None:
-        self.terminated.append(instance_id)
-
-    async def raise_event(self, instance_id: str, event_name: str, event_data: Any) -> None:
-        self.woken.append(instance_id)
-
-    async def purge_instance_history_by(self, since: datetime, until: datetime, statuses: list[Any]) -> Any:
-        self.purged.append((since, until, [status.name for status in statuses]))
-        return SimpleNamespace(instances_deleted=3)
-
-
-def functions() -> dict[str, Any]:
-    """The timers as they are registered, by name."""
-    app = df.DFApp()
-    app.register_functions(timers.bp)
-    return {function.get_function_name(): function for function in app.get_functions()}
-
-
-async def fire(name: str, engine: Engine) -> None:
-    """The function itself: the SDK makes the client of its own binding around it."""
-    await functions()[name].get_user_function().__wrapped__(SimpleNamespace(), client=engine)
-
-
-@pytest.fixture
-def after(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Lets so much time pass."""
-    present = clock.now
-
-    def passes(much: timedelta) -> None:
-        monkeypatch.setattr(clock, "now", lambda: present() + much)
-
-    return passes
-
-
-def stored(operation: Operation) -> Operation:
-    found = records.read(operation.id)
-    assert found is not None
-    return found.operation
-
-
-def at_work(operation: Operation) -> Operation:
-    """The operation once its run has begun."""
-    step = StepRecord("compute_ready", "until", "Waiting", 4, 24 * 3600.0, started=clock.now())
-    change = Change(replace(operation, status="Waiting", steps=(step,)), [])
-    return records.change(operation.id, None, lambda _: change, clock.now()).operation
 
 
 def test_each_has_its_own_time() -> None:
@@ -116,226 +40,7 @@ def test_each_has_its_own_time() -> None:
     }
 
 
-# --- watch_operations
-
-
-async def test_what_was_accepted_and_never_started_is_started(after: Any) -> None:
-    operation, engine = accepted(), Engine()
-    await fire("watch_operations", engine)
-    assert engine.started == []  # The one that accepted it may be at that.
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [operation.instance_id]
-    assert stored(operation).run == 1
-
-
-async def test_what_is_at_work_is_left_alone(after: Any) -> None:
-    operation = at_work(accepted())
-    engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": "Running"})
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert (engine.started, engine.terminated) == ([], [])
-    assert stored(operation) == operation
-
-
-async def test_what_the_engine_lost_goes_on_in_a_new_run_and_the_old_one_is_stopped(after: Any) -> None:
-    operation, engine = at_work(accepted()), Engine()
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [f"{operation.id}-2"]
-    assert engine.terminated == [f"{operation.id}-1"]
-    assert stored(operation).run == 2
-
-
-@pytest.mark.parametrize("status", ["Failed", "Terminated", "Completed", ""])
-async def test_a_wait_that_died_under_a_run_at_work_is_found_in_one_run(after: Any, status: str) -> None:
-    operation = at_work(accepted())
-    engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": status})
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert (engine.started, engine.terminated) == ([f"{operation.id}-2"], [f"{operation.id}-1"])
-    message = str(records.journal(operation.id, 0, 50)[-1].message)
-    assert f"the instance of its step compute_ready is {status.lower() or 'missing'}" in message
-
-
-async def test_what_is_well_costs_no_reading_of_its_record(after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    operation = at_work(accepted())
-    engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": "Running"})
-    monkeypatch.setattr(records, "read", _die)
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert (engine.started, engine.terminated) == ([], [])
-
-
-async def test_what_gives_no_sign_of_life_is_resumed_before_its_steps_bound(after: Any) -> None:
-    operation = at_work(accepted())
-    engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": "Running"})
-    after(timedelta(minutes=29))
-    await fire("watch_operations", engine)
-    assert engine.started == []
-    after(timedelta(minutes=31))
-    await fire("watch_operations", engine)
-    assert engine.started == [f"{operation.id}-2"]
-
-
-def spoil(tables: Tables, name: str, row_key: str, **columns: Any) -> None:
-    """Put other values into the row of a table whose key begins so; None takes a column away."""
-    (row,) = [row for row in tables.rows(name) if row["RowKey"].startswith(row_key)]
-    changed = {key: value for key, value in {**row, **columns}.items() if value is not None}
-    table(name).upsert_entity(changed, UpdateMode.REPLACE)
-
-
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"operation": None},
-        {"run": None, "due": None, "waiter": None, "version": None, "schema": None},
-        {"run": "one"},
-        {"due": "soon"},
-        {"waiter": 5},
-        {"operation": "another"},
-    ],
-    ids=str,
-)
-async def test_an_index_row_of_another_shape_stops_nobody_and_its_operation_is_seen_to(
-    tables: Tables, after: Any, columns: dict[str, Any]
-) -> None:
-    odd, other = at_work(accepted()), at_work(accepted(compute_name="cpu"))
-    age = next(key for key, operation in records.ids("status", "Waiting") if operation == odd.id)
-    spoil(tables, "operations", f"status;Waiting;{age}", **columns)
-    engine = Engine()
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert sorted(engine.started) == sorted([f"{odd.id}-2", f"{other.id}-2"])
-
-
-async def test_a_head_that_cannot_be_read_and_one_that_is_gone_stop_nobody_and_are_named(
-    tables: Tables, after: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    bad, gone, good = (accepted(compute_name=name) for name in ("bad", "gone", "good"))
-    spoil(tables, "operations", f"operation;{bad.id}", steps="[5]")
-    table("operations").delete_entity("operations", f"operation;{gone.id}")
-    engine = Engine()
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [good.instance_id]
-    assert f"looked at 3 and could not look at 1: {bad.id} (CodecError)" in caplog.text
-
-
-async def test_storage_that_does_not_give_one_record_stops_nobody(
-    after: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    withheld, good = accepted(), accepted(compute_name="good")
-    read = records.read
-
-    def asked(operation_id: str) -> Any:
-        if operation_id == withheld.id:
-            raise ServiceRequestError("timed out")
-        return read(operation_id)
-
-    monkeypatch.setattr(records, "read", asked)
-    engine = Engine()
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [good.instance_id]
-    assert f"{withheld.id} (ServiceRequestError)" in caplog.text
-
-
-async def test_a_look_that_hangs_is_given_up(after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LONGEST_LOOK", 0.2)
-    hangs, good = accepted(), accepted(compute_name="good")
-    engine = Engine({hangs.instance_id: "hangs"})
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [good.instance_id]
-
-
-async def test_a_run_that_is_out_of_time_continues_in_the_next_and_comes_to_all(
-    after: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    operations = [accepted(compute_name=f"cpu{number}") for number in range(5)]
-    operations[0] = at_work(operations[0])
-    monkeypatch.setattr(live_round, "_PAGE", 2)
-    monkeypatch.setattr(rounds, "SIDE_BY_SIDE", 1)
-    engine = Engine()
-    after(LATER)
-    for _ in range(3):
-        _end_after(2, monkeypatch)
-        await fire("watch_operations", engine)
-    assert sorted(engine.started) == sorted(
-        [f"{operations[0].id}-2", *(operation.instance_id for operation in operations[1:])]
-    )
-    assert len(engine.started) == 5, "none twice before all were seen to"
-
-
-def _end_after(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = iter([False] * looks)
-    monkeypatch.setattr(rounds.Round, "out_of_time", property(lambda _: next(left, True)))
-
-
-async def test_a_position_that_is_none_begins_at_the_beginning(after: Any) -> None:
-    operation, engine = accepted(), Engine()
-    cursors.write("watch_operations", "' or 1 eq 1")
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [operation.instance_id]
-
-
-@pytest.mark.parametrize("setting", ["MOOR_HARD_CHECKS", "MOOR_HISTORY_DAYS", "MOOR_PUBLIC_URL", "MOOR_RECORDS_KEPT"])
-async def test_a_setting_that_cannot_be_used_stops_no_watch(
-    after: Any, monkeypatch: pytest.MonkeyPatch, setting: str
-) -> None:
-    monkeypatch.setenv(setting, "a typo")
-    ended, lost = cut_off(accepted()), accepted(compute_name="lost")
-    engine = Engine()
-    after(LATER)
-    await fire("free_claims", engine)
-    assert [step.status for step in stored(ended).steps] == ["Succeeded"] * 3
-    assert [claim.operation_id for claim in claims.held()] == [lost.id]
-    await fire("watch_operations", engine)
-    assert engine.started == [lost.instance_id]
-
-
-async def test_what_somebody_terminated_ends(after: Any) -> None:
-    operation = at_work(accepted())
-    engine = Engine({operation.instance_id: "Terminated"})
-    await fire("watch_operations", engine)
-    ended = stored(operation)
-    assert ended.status == "Failed"
-    assert ended.problem is not None
-    assert ended.problem.code == "RunTerminated"
-    assert (engine.started, list(claims.held())) == ([], [])
-
-
-async def test_what_waits_for_the_engine_says_so_and_no_more_once_it_moves(after: Any) -> None:
-    operation = accepted()
-    engine = Engine({operation.instance_id: "Pending"})
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert "has not begun it" in str(stored(operation).held_up)
-    engine.statuses[operation.instance_id] = "Running"
-    await fire("watch_operations", engine)
-    assert stored(operation).held_up is None
-
-
-async def test_an_engine_that_is_silent_about_one_keeps_no_other_from_being_seen_to(after: Any) -> None:
-    silent, other = accepted(), accepted(compute_name="cpu")
-    engine = Engine({silent.instance_id: "silent"})
-    after(LATER)
-    await fire("watch_operations", engine)
-    assert engine.started == [other.instance_id]
-    assert stored(silent).run == 1
-
-
 # --- free_claims
-
-
-def cut_off(operation: Operation) -> Operation:
-    """The operation once it has ended, before its run has taken the last steps."""
-    steps = tuple(StepRecord(name, "do", status) for name, status in (("record", "Succeeded"), ("notify", "Running")))
-    steps = (*steps, StepRecord("release", "do"))
-    change = Change(replace(operation, status="Succeeded", steps=steps), [])
-    return records.change(operation.id, None, lambda _: change, clock.now()).operation
 
 
 @pytest.mark.parametrize(("status", "closed"), [("Failed", True), ("", True), ("Running", False), ("silent", False)])
@@ -355,7 +60,7 @@ async def test_a_claim_of_an_operation_that_was_never_recorded_starts_it(
 ) -> None:
     """Whoever accepted it died between the two writes; the claim holds what was accepted."""
     with monkeypatch.context() as dies:
-        dies.setattr(records, "insert", _die)
+        dies.setattr(records, "insert", die)
         with pytest.raises(ConnectionError):
             accepted()
     (claim,) = claims.held()
@@ -367,10 +72,6 @@ async def test_a_claim_of_an_operation_that_was_never_recorded_starts_it(
     assert records.read(claim.operation_id) is not None
 
 
-def _die(*_: Any) -> Operation:
-    raise ConnectionError
-
-
 @pytest.mark.parametrize(
     "columns", [{"target": None}, {"operation": None}, {"accepted": "{"}, {"accepted": "[]"}], ids=str
 )
@@ -378,7 +79,7 @@ async def test_a_claim_of_another_shape_stops_no_other_and_holds_its_target(
     tables: Tables, after: Any, caplog: pytest.LogCaptureFixture, columns: dict[str, Any]
 ) -> None:
     with pytest.MonkeyPatch.context() as dies:
-        dies.setattr(records, "insert", _die)
+        dies.setattr(records, "insert", die)
         for name in ("odd", "sound"):
             with pytest.raises(ConnectionError):
                 accepted(compute_name=name)
@@ -465,7 +166,7 @@ async def test_what_has_stopped_is_left_alone_in_a_pause_of_all(after: Any, monk
         *(("Running", "Running", False), ("Running", "", False), ("Completed", "Failed", False)),
     ],
 )
-async def test_a_look_whose_wait_has_died_is_stopped_so_that_the_next_run_starts_another(
+async def test_a_look_whose_wait_hasdied_is_stopped_so_that_the_next_run_starts_another(
     tables: Tables, look: str, wait: str, stopped: bool
 ) -> None:
     reaction = cluster_events.note(CLUSTER_ID, deleted=False)
