@@ -166,7 +166,7 @@ async def test_what_has_stopped_is_left_alone_in_a_pause_of_all(after: Any, monk
         *(("Running", "Running", False), ("Running", "", False), ("Completed", "Failed", False)),
     ],
 )
-async def test_a_look_whose_wait_hasdied_is_stopped_so_that_the_next_run_starts_another(
+async def test_a_look_whose_wait_has_died_is_stopped_so_that_the_next_run_starts_another(
     tables: Tables, look: str, wait: str, stopped: bool
 ) -> None:
     reaction = cluster_events.note(CLUSTER_ID, deleted=False)

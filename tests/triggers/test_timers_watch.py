@@ -48,7 +48,7 @@ async def test_what_the_engine_lost_goes_on_in_a_new_run_and_the_old_one_is_stop
 
 
 @pytest.mark.parametrize("status", ["Failed", "Terminated", "Completed", ""])
-async def test_a_wait_thatdied_under_a_run_at_work_is_found_in_one_run(after: Any, status: str) -> None:
+async def test_a_wait_that_died_under_a_run_at_work_is_found_in_one_run(after: Any, status: str) -> None:
     operation = at_work(accepted())
     engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": status})
     after(LATER)
