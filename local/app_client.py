@@ -12,7 +12,7 @@ from typing import Any
 
 FINAL = frozenset({"Succeeded", "Failed", "Canceled"})
 # The first pauses are short, because much is over at once; a poll takes 12 ms of CPU time, which all others lack.
-_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.1, 0.6, 1.3
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.1, 1.2, 1.4
 # Real seconds that a wait may take: a busy machine needs many times as long as a quiet one.
 PATIENCE = 300.0
 # The app is on loopback: never by way of a proxy.

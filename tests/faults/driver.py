@@ -33,7 +33,7 @@ COLD_CALLS = r"^identity|/Tables$"
 # Real seconds. A killed host is back after some three; everything else is a matter of a second or two.
 _LONGEST_RUN = 300.0
 _WATCH_EVERY = 0.7
-_POLL = 0.05
+_POLL = 0.15
 # Names beside the target's, and how long something took.
 _OF_THIS_RUN = re.compile(r"fault-[a-z]+-\d+|op-[0-9a-f-]{36}|\b\d+ (?:s|min|h)(?: \d+ (?:s|min))?\b")
 
