@@ -89,7 +89,7 @@ def _secrets(stack: Stack, place: Place) -> None:
 
 
 def _setting(url: str) -> dict[str, Any]:
-    return {"extension": {"configurationProtectedSettings": {"my.setting": url}}}
+    return {"extension": {"configurationProtectedSettings": {"serviceBusConnectionString": url}}}
 
 
 def _other_types(stack: Stack, place: Place) -> None:
