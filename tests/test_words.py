@@ -1,7 +1,7 @@
 """The words of STYLE.md: what the product and its pages say holds no idiom, and they cite only what a reader can open.
 
-Read are README, the pages of the root and of ``docs/``, and comments, docstrings and strings of Python files. What a
-release has said in CHANGELOG.md stays as it was.
+Read are README, the pages of the root, of ``docs/`` and of the packages, and comments, docstrings and strings of Python
+files. What a release has said in CHANGELOG.md stays as it was.
 """
 
 from __future__ import annotations
@@ -108,11 +108,12 @@ def files_of(*patterns: str) -> list[Path]:
     return [ROOT / name for name in sorted(listed) if (ROOT / name).is_file()]
 
 
-PAGES = [*files_of("*.md", ":!CHANGELOG.md", ":!packages", ":!tests"), *files_of("docs/*.json")]
+PAGES = [*files_of("*.md", ":!CHANGELOG.md", ":!*/tests/*", ":!tests"), *files_of("docs/*.json")]
 SAID_BY_THE_PRODUCT = [
     *PAGES,
     ROOT / "function_app.py",
     *files_of(*(f"{part}/*.py" for part in sorted({*PRODUCT, "local"}))),
+    *files_of("packages/*.py", "benchmarks/*.py", "scripts/*", ":!*/tests/*"),
 ]
 # This file names what it looks for. Recordings are what others have written.
 EVERYTHING = [
