@@ -29,7 +29,9 @@ pytest_plugins = ["tests.scenarios.role_use"]
 
 ROOT = Path(__file__).parent.parent
 SUBSCRIPTIONS = ("11111111-2222-3333-4444-555555555555", "11111111-2222-4333-8444-555555555555")
+_EVERYTHING = policy_of(SUBSCRIPTIONS, events=True)
 TABLE_SERVICE = ROOT / "node_modules/azurite/dist/src/table/main.js"
+NO_STACK = ROOT / "tests/no_stack.txt"
 # The account and key that every Azurite has; public knowledge.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _START_SECONDS = 60.0
@@ -43,11 +45,25 @@ _STACKS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Stacks start by the dozen in a run: their workers come out of one process that has the libraries loaded."""
-    if not hasattr(config, "workerinput"):
+    """Stacks start by the dozen in a run: their workers come out of one process that has the libraries loaded.
+
+    A run without stacks does without it: to load them costs more than many a module of tests.
+    """
+    if not hasattr(config, "workerinput") and _starts_stacks(config):
         server = ExitStack()
         server.enter_context(fork_server())
         config.add_cleanup(server.close)
+
+
+def _starts_stacks(config: pytest.Config) -> bool:
+    """Whether a run may come to what tests/no_stack.txt leaves out."""
+    stacks = [ROOT / line.removeprefix("--ignore=") for line in NO_STACK.read_text().split()]
+    left_out = {Path(each).resolve() for each in config.getoption("ignore") or ()}
+    asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
+    return any(
+        stack not in left_out and any(stack.is_relative_to(each) or each.is_relative_to(stack) for each in asked)
+        for stack in stacks
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every workspace of the tests' own subscriptions may have everything; who tests less sets less."""
-    monkeypatch.setenv(policy.SETTING, policy_of(SUBSCRIPTIONS, events=True))
+    monkeypatch.setenv(policy.SETTING, _EVERYTHING)
 
 
 @pytest.fixture(scope="session")
