@@ -141,11 +141,11 @@ def _slip(name: str, key: str) -> list[str]:
 def _connection(name: str, given: Mapping[str, str]) -> tuple[StorageConnection, list[str]]:
     if "" in given:
         others = [f"{name}__{key}" for key in _SPELLINGS.values() if key in given]
-        contradiction = (
+        faults = [
             f"{name} is a connection string, beside {_list(others)}: these are two ways of naming an account; "
             "remove the one or the other (the Functions host goes by the connection string)"
-        )
-        return StorageConnection(name, connection_string=given[""]), [contradiction] if others else []
+        ]
+        return StorageConnection(name, connection_string=given[""]), faults if others else []
     # "endpoint" is another name of it in the bindings for tables, and gives way to the full name.
     key = _ENDPOINT if _ENDPOINT in given else "endpoint"
     endpoint, account = given.get(key), given.get(_ACCOUNT_NAME)
@@ -220,4 +220,4 @@ def _shown(value: str) -> str:
 
 def _list(names: Sequence[str]) -> str:
     """Names as a sentence has them: a, b and c."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
