@@ -33,8 +33,9 @@ up: setup
 test: lint pytest
 
 # tests/no_stack.txt leaves out what starts stacks, tests/no_host.txt what starts hosts by the dozen. TESTS picks some.
+# No test that is left uses schemathesis, whose plugin takes seconds to load.
 check: lint
-	$(PY) -m pytest -q -n 2 --dist worksteal @tests/no_stack.txt @tests/no_host.txt $(TESTS)
+	$(PY) -m pytest -q -p no:schemathesis -n 2 --dist worksteal @tests/no_stack.txt @tests/no_host.txt $(TESTS)
 
 # The versions that are not on this machine are lines of the summary. TESTS picks some.
 test-pythons: setup

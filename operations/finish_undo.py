@@ -64,12 +64,12 @@ def finish_undo(operation_id: str, asked_by: RequestedBy, of_run: int | None = N
     return Retried(operation, run)
 
 
-def finish_what_was_cut_short(of: Round | None = None) -> list[Retried]:
+def finish_what_was_cut_short(of: Round) -> list[Retried]:
     """New runs, to be started by the caller, of operations whose undo was cut short: hourly first, then less often.
 
     Each is looked at on its own. Raises azure.core.exceptions.AzureError when the operations cannot be listed.
     """
-    of, found = of or Round("undos"), []
+    found = []
     now, asked_by = clock.now(), RequestedBy("timer", reason="its undo was cut short")
     for operation in recent(Filter((FAILED, CANCELED)), of):
         with of.looking_at(operation.id):

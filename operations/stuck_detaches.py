@@ -11,12 +11,12 @@ from operations.upkeep.rounds import Round
 CODE = "DetachStuck"
 
 
-def go_on_with_what_is_gone(of: Round | None = None) -> list[Retried]:
+def go_on_with_what_is_gone(of: Round) -> list[Retried]:
     """New runs, to be started by the caller, of stuck detaches whose compute is gone; each is looked at on its own.
 
     Raises azure.core.exceptions.AzureError when the operations cannot be listed.
     """
-    of, found = of or Round("stuck detaches"), []
+    found = []
     reason = RequestedBy("timer", reason="the compute is gone")
     for operation in _stuck(of):
         with of.looking_at(operation.id):

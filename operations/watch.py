@@ -6,6 +6,7 @@ its finished steps answer from the record, and a step that was cut short looks b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -116,13 +117,8 @@ def _pick_up(operation: Operation, what: str) -> Verdict:
 def pick_up(operation: Operation, why: str) -> Operation | None:
     """Write a new run of an operation, to be started by the caller; None when it has moved or ended meanwhile."""
     moment = clock.now()
-    taken = False
 
-    def decide(seen: Operation) -> Change | None:
-        nonlocal taken
-        taken = not _has_moved(seen, operation)
-        if not taken:
-            return None
+    def resumed(seen: Operation) -> Change:
         pick_ups = seen.pick_ups + 1 if seen.steps_over == seen.pick_up_mark else 1
         after = replace(
             seen,
@@ -135,7 +131,7 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
         )
         return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
 
-    after = records.change(operation.id, None, decide, moment).operation
+    after, taken = _change_unless_moved(operation, moment, resumed)
     return after if taken else None
 
 
@@ -145,13 +141,8 @@ def end(operation: Operation, problem: Problem) -> Operation:
     The step that it stood at has failed with it; what that had set out to change stays known.
     """
     moment = clock.now()
-    taken = False
 
-    def decide(seen: Operation) -> Change | None:
-        nonlocal taken
-        taken = not _has_moved(seen, operation)
-        if not taken:
-            return None
+    def failed(seen: Operation) -> Change:
         given_up = [step for step in seen.steps if step.status in (RUNNING, WAITING)]
         ended = replace(seen, status=FAILED, problem=seen.problem or problem, finished_time=moment)
         for step in given_up:
@@ -160,16 +151,30 @@ def end(operation: Operation, problem: Problem) -> Operation:
         entries = [JournalEntry(s.name, "failed", moment, s.attempts, problem.message) for s in given_up]
         return Change(ended, [*entries, JournalEntry("operation", "failed", moment, message=problem.message)])
 
-    after = records.change(operation.id, None, decide, moment).operation
+    after, taken = _change_unless_moved(operation, moment, failed)
     return close(after) if taken else after
 
 
-def cut_off(now: datetime, of: Round | None = None) -> list[Operation]:
+def _change_unless_moved(
+    judged: Operation, moment: datetime, change: Callable[[Operation], Change]
+) -> tuple[Operation, bool]:
+    """The operation after a change of what was judged, and whether it was changed."""
+    taken = False
+
+    def decide(seen: Operation) -> Change | None:
+        nonlocal taken
+        taken = not _has_moved(seen, judged)
+        return change(seen) if taken else None
+
+    return records.change(judged.id, None, decide, moment).operation, taken
+
+
+def cut_off(now: datetime, of: Round) -> list[Operation]:
     """Operations that ended a while ago and hold claims still: their last steps have not been taken.
 
     Raises azure.core.exceptions.AzureError when the claims cannot be listed.
     """
-    of, found = of or Round("claims"), []
+    found = []
     for holder in sorted({claim.operation_id for claim in claims.held(of.miss)}):
         with of.looking_at(holder):
             stored = records.read(holder)
@@ -221,7 +226,7 @@ def _has_moved(seen: Operation, judged: Operation) -> bool:
     return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
 
 
-def free(of: Round | None = None) -> list[Operation]:
+def free(of: Round) -> list[Operation]:
     """Release stale claims; the answer is operations found unrecorded and recorded now.
 
     What a run holds that has its last steps before it is left to the run, or to ``close``. A claim that cannot be
@@ -229,7 +234,7 @@ def free(of: Round | None = None) -> list[Operation]:
 
     Raises azure.core.exceptions.AzureError when the claims cannot be listed.
     """
-    of, recorded = of or Round("claims"), []
+    recorded = []
     for claim in claims.held(of.miss):
         with of.looking_at(f"what holds {claim.target}"):
             found = locks.complete(claim)

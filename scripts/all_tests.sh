@@ -18,7 +18,7 @@ trap end EXIT
 trap "exit 130" INT TERM
 
 # Stacks wait most of the time: these tests take what the stacks leave of the machine.
-nice -n 5 "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "${files[@]/#/@}" >"$said" 2>&1 &
+nice -n 5 "$python" -m pytest -p no:schemathesis -n 2 --dist loadfile --no-loadscope-reorder "${files[@]/#/@}" >"$said" 2>&1 &
 beside=$!
 failed=0
 "$python" -m pytest -n 4 --dist loadfile --no-loadscope-reorder "${starting[@]}" || failed=1

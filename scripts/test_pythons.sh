@@ -22,7 +22,7 @@ for version in $(scripts/setup.sh versions); do
     else
         echo "The fast tests on Python $version"
         report=.venvs/$version/last-run.txt
-        .venvs/"$version"/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder "$FAST" "$@" >"$report" 2>&1
+        .venvs/"$version"/bin/python -m pytest -q -p no:schemathesis -n 3 --dist loadfile --no-loadscope-reorder "$FAST" "$@" >"$report" 2>&1
         code=$?
         last=$(sed -n '/ in [0-9.]*s/h;${x;s/=* *\(.*[^ =]\) *=*$/\1/p;}' "$report")
         if [ "$code" -eq 0 ]; then

@@ -10,7 +10,7 @@ fi
 loops=$1
 shift
 
-# Looks for the script now and then: a loop ends by itself should the script be killed outright.
+# Looks for the script now and then: a loop ends alone should the script be killed outright.
 busy() {
     while kill -0 "$1" 2>/dev/null; do
         for ((n = 0; n < 200000; n++)); do :; done

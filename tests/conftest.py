@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,14 @@ pytest_plugins = ["tests.scenarios.role_use"]
 
 ROOT = Path(__file__).parent.parent
 SUBSCRIPTIONS = ("11111111-2222-3333-4444-555555555555", "11111111-2222-4333-8444-555555555555")
+_EVERYTHING = policy_of(SUBSCRIPTIONS, events=True)
 TABLE_SERVICE = ROOT / "node_modules/azurite/dist/src/table/main.js"
+NO_STACK = ROOT / "tests/no_stack.txt"
 # The account and key that every Azurite has; public knowledge.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _START_SECONDS = 60.0
+# Of the accounts of a session: more than tests that keep tables, and few enough for one variable of an environment.
+_ACCOUNTS, _KEY = 5_000, "bW9vcg=="
 
 
 # What starts whole stacks takes longest and comes first; the rest fills the gaps at the end of a run side by side.
@@ -43,11 +48,25 @@ _STACKS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Stacks start by the dozen in a run: their workers come out of one process that has the libraries loaded."""
-    if not hasattr(config, "workerinput"):
+    """Stacks start by the dozen in a run: their workers come out of one process that has the libraries loaded.
+
+    A run without stacks does without it: to load them costs more than many a module of tests.
+    """
+    if not hasattr(config, "workerinput") and _starts_stacks(config):
         server = ExitStack()
         server.enter_context(fork_server())
         config.add_cleanup(server.close)
+
+
+def _starts_stacks(config: pytest.Config) -> bool:
+    """Whether a run may come to what tests/no_stack.txt leaves out."""
+    stacks = [ROOT / line.removeprefix("--ignore=") for line in NO_STACK.read_text().split()]
+    left_out = {Path(each).resolve() for each in config.getoption("ignore") or ()}
+    asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
+    return any(
+        stack not in left_out and any(stack.is_relative_to(each) or each.is_relative_to(stack) for each in asked)
+        for stack in stacks
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,27 +80,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every workspace of the tests' own subscriptions may have everything; who tests less sets less."""
-    monkeypatch.setenv(policy.SETTING, policy_of(SUBSCRIPTIONS, events=True))
+    monkeypatch.setenv(policy.SETTING, _EVERYTHING)
 
 
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A table service of its own for this session; its connection string."""
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[str]]:
+    """A table service of its own for this session; connection strings of accounts in it, each with nothing in it.
+
+    A new account costs nothing; to empty one takes a call for each table of every test.
+    """
     node = shutil.which("node")
     if node is None or not TABLE_SERVICE.exists():
         pytest.fail("the tests need Node and Azurite: npm ci")
     port = free_port()
+    accounts = [f"moor{number}" for number in range(_ACCOUNTS)]
     options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
     process = subprocess.Popen(
         [node, str(TABLE_SERVICE), "--tableHost", "127.0.0.1", "--tablePort", str(port), *options],
         cwd=tmp_path_factory.mktemp("azurite"),
+        env={**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{account}:{_KEY}" for account in accounts)},
         stdout=subprocess.DEVNULL,
     )
     try:
         wait_for(port, process)
         yield (
-            f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
-            f"TableEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+            f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={_KEY};"
+            f"TableEndpoint=http://127.0.0.1:{port}/{account};"
+            for account in accounts
         )
     finally:
         process.kill()
@@ -93,7 +118,10 @@ class Tables:
 
     def __init__(self, connection: str) -> None:
         self.connection = connection
-        self._service = TableServiceClient.from_connection_string(connection)
+
+    @cached_property
+    def _service(self) -> TableServiceClient:
+        return TableServiceClient.from_connection_string(self.connection)
 
     def names(self) -> list[str]:
         """The tables that there are by now."""
@@ -104,11 +132,6 @@ class Tables:
         names = [name] if name else [table.name for table in self._service.list_tables()]
         return [dict(row) for each in names for row in self._service.get_table_client(each).list_entities()]
 
-    def clear(self) -> None:
-        """Delete every table."""
-        for table in list(self._service.list_tables()):
-            self._service.delete_table(table.name)
-
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,15 +140,14 @@ def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tables(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
-    """The product set up to keep its state in fresh, empty tables."""
+def tables(azurite: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
+    """The product set up to keep its state in an account without tables."""
+    connection = next(azurite)
     for name in [name for name in os.environ if name.startswith((HOST_STORAGE, RECORD_STORAGE))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(HOST_STORAGE, azurite)
+    monkeypatch.setenv(HOST_STORAGE, connection)
     forget_clients()
-    fresh = Tables(azurite)
-    fresh.clear()
-    yield fresh
+    yield Tables(connection)
     forget_clients()
 
 

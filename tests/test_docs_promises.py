@@ -116,18 +116,24 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @cache
-def _modules() -> dict[str, list[ast.Module]]:
+def _collected() -> dict[str, list[Path]]:
     """The modules of tests that pytest collects, by their file's name."""
-    collected = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
-    found: dict[str, list[ast.Module]] = {}
-    for path in [path for folder in collected for path in sorted((ROOT / folder).rglob("test_*.py"))]:
-        found.setdefault(path.name, []).append(ast.parse(path.read_text()))
+    folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    found: dict[str, list[Path]] = {}
+    for path in [path for folder in folders for path in sorted((ROOT / folder).rglob("test_*.py"))]:
+        found.setdefault(path.name, []).append(path)
     return found
+
+
+@cache
+def _modules(file: str) -> list[ast.Module]:
+    """Those of that name, parsed: to parse all of them takes long."""
+    return [ast.parse(path.read_text()) for path in _collected().get(file, [])]
 
 
 def _wrong(file: str, test: str) -> str:
     """Why a test that a page names shows nothing; empty when one of that name in a file of that name does."""
-    faults = [_fault(module, test) for module in _modules().get(file, [])]
+    faults = [_fault(module, test) for module in _modules(file)]
     return "" if "" in faults else next((why for why in faults if why != "is not there"), "is not there")
 
 

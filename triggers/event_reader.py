@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import azure.functions as func
@@ -35,7 +36,7 @@ def read_event(data: Any, *, trigger_metadata: Any) -> Any:
         topic="",
         subject=subject if isinstance(subject, str) else "",
         event_type=kind if isinstance(kind, str) else "",
-        event_time=None,
+        event_time=_time(body.get("time" if "specversion" in body else "eventTime")),
         data_version="",
     )
 
@@ -46,6 +47,14 @@ def _body(data: Any) -> Mapping[str, Any]:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _time(said: object) -> datetime | None:
+    """A moment as RFC 3339 has it, with any offset: the SDK reads those of UTC only."""
+    try:
+        return datetime.fromisoformat(said) if isinstance(said, str) else None
+    except ValueError:
+        return None
 
 
 def install() -> None:

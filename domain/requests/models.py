@@ -118,7 +118,16 @@ class InstanceType(Model):
     resources: InstanceTypeResources = Field(default_factory=InstanceTypeResources)
 
 
-class AttachRequest(Model):
+class _WithInstanceTypes(Model):
+    """A request that takes instance types."""
+
+    @classmethod
+    def read(cls, body: Any) -> Any:
+        """Instance types as a list, in whatever documented form they come."""
+        return with_listed_types(body)
+
+
+class AttachRequest(_WithInstanceTypes):
     """Attach a cluster (AKS or Azure Arc) to a workspace as a compute. ARM ids are kept in canonical spelling."""
 
     later_fields: ClassVar[frozenset[str]] = frozenset({"/approvalTimeout", "/expiresAt"})
@@ -142,11 +151,6 @@ class AttachRequest(Model):
     smokeTest: Annotated[Literal["none", "training"], choice("none", "training", later=("inference",))] = "none"
     onFailure: Literal["undo", "keep"] = "undo"
     reason: Reason = LEFT_OUT
-
-    @classmethod
-    def read(cls, body: Any) -> Any:
-        """Instance types as a list, in whatever documented form they come."""
-        return with_listed_types(body)
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:
@@ -214,7 +218,7 @@ class ExtensionChanges(Model):
     _labels = field_validator("configurationSettings", mode="before")(labels)
 
 
-class ReattachRequest(Model):
+class ReattachRequest(_WithInstanceTypes):
     """Detach a compute and attach it again, with changes. What is left out stays as it is."""
 
     workspaceId: WorkspaceId
@@ -231,11 +235,6 @@ class ReattachRequest(Model):
     grantRoles: bool = False
     cleanupLegacy: bool = False
     reason: Reason = LEFT_OUT
-
-    @classmethod
-    def read(cls, body: Any) -> Any:
-        """Instance types as a list, in whatever documented form they come."""
-        return with_listed_types(body)
 
     @classmethod
     def rules(cls, body: Any) -> list[Violation]:

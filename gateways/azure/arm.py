@@ -121,6 +121,11 @@ class ArmError(Exception):
         """Whether the resource (or what it stands in) does not exist."""
         return self.status == 404
 
+    @property
+    def lost(self) -> bool:
+        """Whether what a URL of a long-running operation led to is no longer kept, or never was."""
+        return self.status in (404, 410)
+
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
 
@@ -312,8 +317,8 @@ def _request(request: HttpRequest) -> ArmAnswer:
     body = _json(response)
     if response.status_code >= 300:
         raise _error(response.status_code, body, response.headers, told)
-    url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location")
-    return ArmAnswer(response.status_code, body, url if url and _is_own(url) else None, told)
+    urls = [response.headers.get(name) or "" for name in ("Azure-AsyncOperation", "Location")]
+    return ArmAnswer(response.status_code, body, next(filter(_is_own, urls), None), told)
 
 
 def _response(request: HttpRequest) -> Any:

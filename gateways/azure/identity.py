@@ -128,7 +128,7 @@ def _options() -> dict[str, Any]:
 
 
 def credential_of(identity: StorageIdentity) -> TokenCredential:
-    """The credential of an identity that settings name, as the Functions host makes it (``storage_settings``)."""
+    """The credential of an identity that settings name, as the Functions host makes it."""
     if identity.client_secret and identity.tenant_id and identity.client_id:
         return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_options())
     if identity.resource_id:

@@ -37,7 +37,7 @@ class Progress:
 
 
 def poll(operation_url: str | None) -> Progress:
-    """Ask an operation how it is; over when there is no URL to ask, or the URL is gone (404) or refused (401, 403).
+    """Ask an operation how it is; over when there is no URL, or it is gone (404, 410) or refused (401, 403).
 
     Azure ML's operations stand at the scope of the subscription: an identity with roles on the workspace alone may
     change a compute and not read the operation. Raises ArmError for other answers.
@@ -47,7 +47,7 @@ def poll(operation_url: str | None) -> Progress:
     try:
         answer = arm.get_url(operation_url)
     except ArmError as error:
-        if error.not_found:
+        if error.lost:
             return Progress(OVER)
         if error.status in (401, 403) or error.code == FOREIGN_URL:
             # Its words are left out: they may repeat the URL. The code tells enough.

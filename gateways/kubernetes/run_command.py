@@ -299,7 +299,7 @@ def _polled(begun: Begun, known: Command) -> ArmAnswer:
     try:
         return arm.get_url(known.url)
     except ArmError as error:
-        if not error.not_found:
+        if not error.lost:
             raise
         _run_once_more(known.asks, entra=known.entra, said=f"its result is lost ({error.code})")
         raise

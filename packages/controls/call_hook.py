@@ -1,8 +1,8 @@
 """Lets an outside driver decide the fate of each call that reaches a local program.
 
 When a program is given ``--call-hook URL`` it asks that URL before and after the work of every incoming call. The
-answer says whether to go on, to close the connection without an answer, or to answer with a status. A hook that does
-not answer, or answers nonsense, never disturbs the program: the call passes.
+answer says whether to let the call pass, to close the connection without an answer, or to answer with a status. A hook
+that does not answer, or answers nonsense, never disturbs the program: the call passes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Action = Literal["pass", "error", "status"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do with a call: go on, drop the connection, or answer with ``status``."""
+    """What to do with a call: let it pass, drop the connection, or answer with ``status``."""
 
     action: Action = "pass"
     status: int | None = None

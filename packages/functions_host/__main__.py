@@ -39,7 +39,7 @@ Serves the function app in --app (function_app.py, Python v2 programming model) 
 host would: HTTP, timer and Event Grid triggers, and the Durable extension. The app runs in a worker process of its own,
 on Microsoft's worker library. Reads host.json of the app and the settings file that 'func start' reads. When it serves
 it prints one JSON line on stdout: url, keys, functions, pid, workerPid. Logs go to stderr. SIGTERM and Ctrl-C stop it
-at once; kill -9 does no harm, the next start goes on where it was. A worker that ends is replaced."""
+at once; kill -9 does no harm, the next start continues where it was. A worker that ends is replaced."""
 
 EPILOG = """\
 exit codes: 0 stopped by a signal, 1 the worker refuses the app or does not start, or its settings cannot be loaded,

@@ -1,6 +1,6 @@
 """Which of an app's functions the host serves, and why it refuses the others.
 
-The real host records such errors per function, logs them and goes on with the rest.
+The real host records such errors per function, logs them and continues with the rest.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _add(served: ServedFunctions, function: FunctionInfo, resolver: NameResolver
     elif kind == function_info.TIMER:
         schedule = make_schedule(str(function.trigger.get("schedule") or ""), resolver)
         schedule.next_after(_ANY_TIME)  # refuse here what has no occurrence at all
-        # A disabled one has no listener, and the admin API runs it all the same.
+        # A disabled one has no listener, and the admin API runs it nevertheless.
         served.timers[function.name] = (function, schedule)
     elif off:
         return

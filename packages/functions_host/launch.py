@@ -1,7 +1,7 @@
 """``python launch.py PARENT PROGRAM ARGUMENT..``: becomes the program, and ends with the process that started it.
 
 On Linux the kernel sends SIGKILL when the parent is gone, also when it was killed itself. Elsewhere the program has to
-find out by itself.
+find out alone.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def main() -> None:
         description="A simulated Azure on loopback. Prints one JSON line with its addresses once it serves.",
     )
     parser.add_argument("--state", type=Path, required=True, help="directory for state, certificates and keys")
-    parser.add_argument("--keep-state", action="store_true", help="go on with the state (and ports) found there")
+    parser.add_argument("--keep-state", action="store_true", help="continue with the state (and ports) found there")
     parser.add_argument("--port", type=int, default=0, help="TLS port of ARM (default: any free one)")
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API (default: any free one)")
     parser.add_argument(

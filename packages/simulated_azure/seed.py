@@ -1,4 +1,4 @@
-"""One JSON document that describes a whole Azure, laid over what is there."""
+"""One JSON document that describes a whole Azure, laid over what exists."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def apply(world: World, document: dict[str, Any]) -> dict[str, int]:
 
 
 def place(world: World, resource_id: str, location: str = "westeurope") -> None:
-    """Make the subscription and the resource group of an id unless they are there."""
+    """Make the subscription and the resource group of an id unless they exist."""
     subscription = resources.subscription_of(resource_id)
     if not subscription:
         raise ValueError(f"'{resource_id}' is not in a subscription")

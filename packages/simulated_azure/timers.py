@@ -69,7 +69,7 @@ class Timers:
                 logger.exception("timer %s failed", timer["action"])
 
     async def run(self) -> None:
-        """Advance for ever; ends only by cancellation."""
+        """Advance without end; ends only by cancellation."""
         while True:
             self.advance(self._clock.timestamp())
             self._wake.clear()

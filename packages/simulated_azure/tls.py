@@ -57,7 +57,7 @@ class TlsFiles:
 
 
 def prepare(directory: Path, *, keep: bool) -> TlsFiles:
-    """Make the files in ``directory``, or take the ones that are there when ``keep``."""
+    """Make the files in ``directory``, or take the ones that exist when ``keep``."""
     directory.mkdir(parents=True, exist_ok=True)
     files = TlsFiles(
         ca=directory / "ca.pem",

@@ -23,6 +23,7 @@ from gateways import clock
 from gateways.storage import claims, records
 from gateways.storage.records import Change
 from operations.finish_undo import finish_undo, finish_what_was_cut_short
+from operations.upkeep.rounds import Round
 from orchestrators.attach import attach
 from orchestrators.detach import detach
 from orchestrators.reattach import reattach
@@ -146,16 +147,16 @@ def test_the_timer_finishes_it_an_hour_later_and_then_less_often(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = cut_short({"undo_compute": "Failed"})
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
     later(monkeypatch, 1.1)
-    (retried,) = finish_what_was_cut_short()
+    (retried,) = finish_what_was_cut_short(Round("undos"))
     assert (retried.operation.id, retried.run) == (before.id, 2)
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
     records.change(before.id, None, lambda o: Change(replace(o, status="Failed")), clock.now())
     later(monkeypatch, 1.1)
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
     later(monkeypatch, 1.1)
-    assert [each.run for each in finish_what_was_cut_short()] == [3]
+    assert [each.run for each in finish_what_was_cut_short(Round("undos"))] == [3]
 
 
 @pytest.mark.parametrize("undo", [{"undo_compute": "Succeeded"}, {"undo_compute": "Skipped"}])
@@ -164,13 +165,13 @@ def test_the_timer_leaves_what_is_done_or_kept_on_purpose(
 ) -> None:
     cut_short(undo)
     later(monkeypatch, 2)
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
 
 
 def test_the_timer_leaves_a_compute_that_another_operation_has(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     cut_short({"undo_compute": "Failed"}, free=False)
     later(monkeypatch, 2)
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
 
 
 NIGHTLY = f"{WORKSPACE_ID}/schedules/nightly"
@@ -200,7 +201,7 @@ def test_schedules_that_stayed_paused_are_enabled_by_the_timer_and_nothing_else_
     assert undo is not None
     assert (undo.status, [left.id for left in undo.left]) == ("Incomplete", [NIGHTLY])
     later(monkeypatch, 1.1)
-    (retried,) = finish_what_was_cut_short()
+    (retried,) = finish_what_was_cut_short(Round("undos"))
     assert (retried.operation.id, retried.run, retried.operation.status) == (before.id, 2, "Undoing")
     worked = run_to_the_end(retried.operation, monkeypatch, {})
     assert worked == ["claim", "resume_schedules", "record", "notify", "release"]
@@ -210,7 +211,7 @@ def test_schedules_that_stayed_paused_are_enabled_by_the_timer_and_nothing_else_
     assert undo is not None
     assert (stored.operation.status, undo.status, undo.left) == ("Failed", "Done", ())
     later(monkeypatch, 48)
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
 
 
 def test_those_of_a_compute_that_is_gone_stay_paused_and_a_person_may_have_that_looked_at_again(
@@ -218,7 +219,7 @@ def test_those_of_a_compute_that_is_gone_stay_paused_and_a_person_may_have_that_
 ) -> None:
     before = paused("Skipped", at="compute_gone")
     later(monkeypatch, 2)
-    assert finish_what_was_cut_short() == []
+    assert finish_what_was_cut_short(Round("undos")) == []
     assert finish_undo(before.id, WHO).run == 2
 
 

@@ -15,6 +15,7 @@ from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.storage import claims, records
 from operations.stuck_detaches import go_on_with_what_is_gone
+from operations.upkeep.rounds import Round
 from tests.conftest import Tables
 from tests.making import NOW, WORKSPACE_ID, make_operation
 
@@ -44,7 +45,7 @@ def azure(monkeypatch: pytest.MonkeyPatch, answer: ArmAnswer | ArmError | None) 
 
 
 def gone_on_with() -> list[tuple[str, int | None]]:
-    return [(retried.operation.id, retried.run) for retried in go_on_with_what_is_gone()]
+    return [(retried.operation.id, retried.run) for retried in go_on_with_what_is_gone(Round("stuck detaches"))]
 
 
 @pytest.mark.parametrize("kind", ["detach", "reattach"])

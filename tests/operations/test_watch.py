@@ -14,6 +14,7 @@ from gateways.storage.records import Change
 from gateways.storage.tables import table
 from operations import watch as watching
 from operations.accept import acceptance_of
+from operations.upkeep.rounds import Round
 from operations.watch import Verdict
 from tests.conftest import Tables
 from tests.making import CLUSTER_ID, NOW, accepted, make_operation, make_submission
@@ -217,10 +218,10 @@ def ended_before_its_last_steps() -> Operation:
 def test_last_steps_that_a_run_did_not_take_are_taken(tables: Tables, sent: list[str]) -> None:
     operation = ended_before_its_last_steps()
     later = operation.updated_time + timedelta(minutes=5)
-    assert watching.cut_off(later - timedelta(minutes=4)) == [], "the run may be at work"
-    assert watching.free() == []
+    assert watching.cut_off(later - timedelta(minutes=4), Round("claims")) == [], "the run may be at work"
+    assert watching.free(Round("claims")) == []
     assert len(list(claims.held())) == 1, "left to the run"
-    assert watching.cut_off(later) == [operation]
+    assert watching.cut_off(later, Round("claims")) == [operation]
     closed = watching.close(operation)
     assert sent == [f"{operation.instance_id}-succeeded"]
     assert [(s.name, s.status) for s in closed.steps] == [
@@ -232,7 +233,7 @@ def test_last_steps_that_a_run_did_not_take_are_taken(tables: Tables, sent: list
     assert list(claims.reserved()) == []
     journal = [(e.step, e.event) for e in records.journal(operation.id, 0, 20)][1:]
     assert journal == [("notify", "succeeded"), ("release", "started"), ("release", "succeeded")]
-    assert watching.cut_off(later) == []
+    assert watching.cut_off(later, Round("claims")) == []
     watching.close(closed)
     assert len(sent) == 1, "once"
 
@@ -251,7 +252,7 @@ def test_stale_claims_and_reservations_are_freed_and_live_ones_kept(tables: Tabl
     for operation in (live, over):
         claims.reserve("x", operation.id)
     records.change(over.id, None, lambda o: Change(replace(o, status="Failed")), NOW)
-    assert watching.free() == []
+    assert watching.free(Round("claims")) == []
     assert [c.operation_id for c in claims.held()] == [live.id]
     assert list(claims.reserved()) == [("x", live.id)]
 
@@ -259,7 +260,7 @@ def test_stale_claims_and_reservations_are_freed_and_live_ones_kept(tables: Tabl
 def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:
     target = claims.compute_target(make_submission().workspace_id, "gpu")
     claims.take(target, "lost", acceptance_of(make_submission(), "lost", "print"))
-    assert [o.id for o in watching.free()] == ["lost"]
+    assert [o.id for o in watching.free(Round("claims"))] == ["lost"]
     assert [o.id for o in live_operations()] == ["lost"]
     assert clock.now() >= next(live_operations()).created_time
 
@@ -281,8 +282,8 @@ def test_a_record_and_a_claim_that_cannot_be_read_stop_nobody_else(
     (row,) = [row for row in tables.rows(claims.TABLE) if row["operation"] == good.id]
     table(claims.TABLE).upsert_entity({**row, "PartitionKey": "0", "operation": "no-such", "accepted": "{}"})
     assert [operation.id for operation in live_operations()] == [good.id]
-    assert [operation.id for operation in watching.free()] == ["lost"]
-    assert watching.cut_off(clock.now()) == []
+    assert [operation.id for operation in watching.free(Round("claims"))] == ["lost"]
+    assert watching.cut_off(clock.now(), Round("claims")) == []
     assert {claim.operation_id for claim in claims.held()} == {bad.id, good.id, "lost", "no-such"}
     assert list(claims.reserved()) == [("x", bad.id)]
     assert f"{bad.id}: its record cannot be read: Operation: steps" in caplog.text

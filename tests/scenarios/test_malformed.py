@@ -13,8 +13,8 @@ from typing import Any
 from local.app_client import AppClient
 from local.stack import Stack
 from tests.making import CLUSTER_ID
+from tests.scenarios.event_reports import have_cluster
 from tests.scenarios.helpers import Place, eventually, rows
-from tests.scenarios.test_events import have_cluster
 from tests.triggers.test_event_reader import DEEP, SCHEMAS, good, malformed
 
 NOTIFICATION = {"aeg-event-type": "Notification"}

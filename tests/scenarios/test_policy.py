@@ -12,8 +12,8 @@ from local import world as worlds
 from local.policy import NARROW, entry, policy_of
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import BY_HAND, FACTOR, place_in
+from tests.scenarios.event_reports import host_log
 from tests.scenarios.helpers import Place, ended, succeeded
-from tests.scenarios.test_events import host_log
 
 ADA, GRACE = f"user:{tenant.ASKER.object_id}", f"user:{tenant.APPROVER.object_id}"
 READS_ONLY = NARROW[-1]

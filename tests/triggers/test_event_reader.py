@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,6 +84,15 @@ async def test_no_malformed_event_fails(monkeypatch: pytest.MonkeyPatch) -> None
         await events._count(read(json.dumps(event)), SimpleNamespace())
     assert len(table) > 300
     assert set(noted) == {CLUSTER_ID.lower()}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize(
+    "said", ["2026-11-20T12:00:00+02:00", "2026-11-20T05:00:00.0000000-05:00", "2026-11-20T10:00Z"]
+)
+def test_a_time_with_any_offset_is_read(schema: str, said: str) -> None:
+    event = read(json.dumps({**good(schema), SCHEMAS[schema]["time"]: said}))
+    assert events._happened(event) == datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 
 async def test_what_can_be_told_of_a_malformed_event_is_used(tables: Tables) -> None:

@@ -1,7 +1,7 @@
 """``python -m packages.functions_host.check APP``: does Microsoft's worker library take an app and run its functions.
 
 The library indexes the app in a worker process, as on Azure, and runs one function of each kind. No host, no storage
-and no Azure are needed: what a function cannot reach then is its own affair, and told apart from a call that the
+and no Azure are needed: what a function cannot reach then is its own affair, and kept apart from a call that the
 library could not convert.
 """
 

@@ -148,7 +148,7 @@ def _parts(value: Any) -> Iterator[str]:
 
 
 def _reader_message(text: str, error: ValueError) -> str:
-    """Newtonsoft's wording for names without quotes (recorded); for other mistakes only the place is told."""
+    """Newtonsoft's wording for names without quotes (recorded); for other mistakes the place alone."""
     unquoted = _UNQUOTED_NAME.match(text)
     if unquoted is not None:
         end = unquoted.end()

@@ -1,8 +1,8 @@
 """The dispatcher: which instance has an episode to run, which activity to call, which timer is due.
 
 One episode at a time per instance; how many orchestrators and activities run at once is limited as host.json says.
-Everything that must survive is in the store; what is kept here (tasks, the heap of timers) is built anew from it at
-the start.
+Everything that must survive is in the store; what is kept here (tasks, the heap of timers) is built from it at the
+start.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ InvokeActivity = Callable[[str, str, str | None], Awaitable[str | None]]
 
 @dataclass(frozen=True)
 class HangingInstance:
-    """An instance that will wait for ever because it called something that does not exist."""
+    """An instance that waits without end because it called something that does not exist."""
 
     instance_id: str
     orchestrator: str
@@ -50,7 +50,7 @@ class HangingInstance:
 
 
 class Engine:
-    """Runs instances until stopped; ``start`` goes on where the store says they were."""
+    """Runs instances until stopped; ``start`` continues where the store says they were."""
 
     def __init__(
         self,
@@ -328,7 +328,7 @@ class Engine:
 
 def _tell_hanging(instance: Instance, reason: str) -> None:
     log.error(
-        "Instance %s of orchestrator %s will stay Running for ever: %s", instance.instance_id, instance.name, reason
+        "Instance %s of orchestrator %s stays Running without end: %s", instance.instance_id, instance.name, reason
     )
 
 

@@ -60,7 +60,7 @@ class Outcome:
 
 
 class _Task:
-    """Something awaited: done or not, and who goes on when it is."""
+    """Something awaited: done or not, and who continues when it is."""
 
     __slots__ = ("_then", "done", "failed")
 
@@ -251,7 +251,7 @@ class Replay:
         raise ValueError(f"Received an unexpected action type from the out-of-proc function: '${kind}'.")
 
     def _unknown(self, what: str) -> _Task:
-        """The extension swallows this as if user code had failed: the instance hangs in Running for ever (recorded)."""
+        """The extension swallows this as if user code had failed: the instance stays Running without end (recorded)."""
         self._outcome.warnings.append(what)
         task = _Task()
         task.finish(failed=True)

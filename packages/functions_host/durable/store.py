@@ -1,4 +1,4 @@
-"""The engine's memory on disk: one sqlite file, so that a host killed at any instant goes on where it was.
+"""The engine's memory on disk: one sqlite file, so that a host killed at any instant continues where it was.
 
 Every change that belongs together is one transaction: what an episode adds to the history, the messages it sends, the
 timers and activities it schedules and the row that the status shows. Write-ahead logging with ``synchronous=NORMAL``
@@ -163,7 +163,7 @@ class Store:
         return [found for row in rows if (found := Instance(*row)).instance_id.startswith(prefix)]
 
     def delete_instance(self, instance_id: str) -> None:
-        """Forget row, history, messages and timers. Activities that run go on; their results are dropped."""
+        """Forget row, history, messages and timers. Activities that run continue; their results are dropped."""
         for table in ("instances", "history", "messages", "timers", "hanging"):
             self._db.execute(f"DELETE FROM {table} WHERE instance_id = ?", (instance_id,))  # noqa: S608
 
@@ -186,7 +186,7 @@ class Store:
         return [json.loads(row[0]) for row in rows]
 
     def append_history(self, instance_id: str, position: int, events: Iterable[Event]) -> None:
-        """Write ``events`` from ``position`` on, over what is there."""
+        """Write ``events`` from ``position`` on, over what was written before."""
         self._db.executemany(
             "INSERT OR REPLACE INTO history VALUES (?, ?, ?)",
             [(instance_id, position + index, json.dumps(event)) for index, event in enumerate(events)],

@@ -42,7 +42,7 @@ class ProgramOptions:
 
 @dataclass(frozen=True)
 class Task:
-    """What the program is told of the app."""
+    """What the program knows of the app."""
 
     folder: Path
     host_json: Path
@@ -74,7 +74,7 @@ def environment_of(options: ProgramOptions, environment: Mapping[str, str]) -> d
 
 
 class Program:
-    """The running program, started again whenever it ends by itself.
+    """The running program, started again whenever it ends without our doing.
 
     ``ready`` is its ready line, empty while it is not there; ``client`` is the durable client's binding data, which
     stays when the program goes.

@@ -124,9 +124,9 @@ def _local_date(ticks: int, zone: tzinfo) -> NetDate:
 def check_past_due(
     status: ScheduleStatus | None, now: int, schedule: Schedule
 ) -> tuple[ScheduleStatus | None, ScheduleStatus | None, bool]:
-    """What a start finds: the status to go on with, the status to store (if any), and whether a run was missed.
+    """What a start finds: the status to continue with, the status to store (if any), and whether a run was missed.
 
-    Without a status the one to go on with is None, as in the extension, which stores another than it goes on with. A
+    Without a status the one to continue with is None, as in the extension, which stores another than it uses. A
     stored ``Next`` that the schedule would not give means that the schedule has changed: never past due.
     """
     if status is None:
@@ -230,7 +230,7 @@ class TimerListener:
         try:
             await self._invoke(TypedData(dumps(payload), "json"), metadata, reason, details)
         except Exception as error:
-            _log.debug("The timer '%s' goes on after a failure: %s", self.name, error)
+            _log.debug("The timer '%s' continues after a failure: %s", self.name, error)
 
     async def _wait(self) -> None:
         """Until the next occurrence; a late timer fires at once.

@@ -15,7 +15,7 @@ from packages.functions_host.wire.frames import LENGTH
 
 
 class ForkedProcess:
-    """A worker process that the server has forked; its end is told as that of a child is."""
+    """A worker process that the server has forked; its end shows as that of a child does."""
 
     def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Use ``fork_worker``."""

@@ -33,7 +33,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 # What the app prints must not come between the host's own lines on stdout.
 _STDERR = 2
 _GRACE = 1.0
-"""Real seconds in which a worker that has closed its channel may end by itself."""
+"""Real seconds in which a worker that has closed its channel may end alone."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class WorkerProcess:
     def __init__(
         self, process: Process | ForkedProcess, connection: socket.socket, log: Callable[[LogLine], None]
     ) -> None:
-        """``log`` is told every log line. Use ``start_worker``."""
+        """``log`` gets every log line. Use ``start_worker``."""
         self.pid = process.pid
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._process, self._connection, self._log = process, connection, log

@@ -44,7 +44,7 @@ class NotUnderstood(ValueError):
 class Asked:
     """A call as conditions see it: its action, and attributes (names in lower case) of the assignment it is about.
 
-    ``request`` is the assignment that is to be made, ``resource`` the one that is there.
+    ``request`` is the assignment that is to be made, ``resource`` the one that exists.
     """
 
     action: str

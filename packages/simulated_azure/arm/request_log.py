@@ -17,7 +17,7 @@ _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def begin(world: World, kind: str, request: web.Request, path: str | None = None) -> Document:
-    """Log a request before any work is done, so that one that never gets an answer is there too."""
+    """Log a request before any work is done, so that one that never gets an answer shows too."""
     entry: Document = {
         "kind": kind,
         "method": request.method,

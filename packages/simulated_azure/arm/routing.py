@@ -9,8 +9,8 @@ from typing import Literal
 
 from packages.simulated_azure.arm.call import Handler
 
-# collection: what the caller may not read is left out of a list instead of refusing it; handler: it checks by itself,
-# because the body or what is there decides.
+# collection: what the caller may not read is left out of a list instead of refusing it; handler: it checks alone,
+# because the body or what exists decides.
 Access = Literal["resource", "collection", "handler"]
 
 

@@ -1,4 +1,4 @@
-"""How long-running operations shall go other than well, told by the control API."""
+"""How long-running operations shall go other than well, as the control API says."""
 
 from __future__ import annotations
 

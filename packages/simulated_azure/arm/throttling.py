@@ -35,7 +35,7 @@ class Throttle:
     def take(self, rules: dict[str, Any], method: str, principal: str, subscription: str, now: float) -> dict[str, str]:
         """Take one token and answer the ``x-ms-ratelimit-remaining-*`` header.
 
-        Raises ArmError 429 with ``Retry-After`` (whole simulated seconds until a token is there) when the bucket
+        Raises ArmError 429 with ``Retry-After`` (whole simulated seconds until a token is left) when the bucket
         is empty.
         """
         kind = KINDS.get(method, "writes")

@@ -58,7 +58,7 @@ class SimulatedAzure:
     ) -> SimulatedAzure:
         """Start the program and wait until it serves; ``arguments`` are further command line options.
 
-        ``cwd`` is the folder that holds the package ``local`` (default: where this file lies).
+        ``cwd`` is the folder that holds ``packages`` (default: where this file lies).
         Raises RuntimeError when it ends without serving.
         """
         command = [sys.executable, "-m", "packages.simulated_azure", "--state", str(state.resolve())]
@@ -102,7 +102,7 @@ class SimulatedAzure:
             self._wait()
 
     def seed(self, document: dict[str, Any]) -> dict[str, int]:
-        """Lay a seed over what is there; answers how many things of each section were placed."""
+        """Lay a seed over what exists; answers how many things of each section were placed."""
         answer: dict[str, int] = self._control("POST", "/seed", document)
         return answer
 

@@ -1,1 +1,1 @@
-"""Event Grid: what is told of writes, to whom, and a custom topic."""
+"""Event Grid: what is announced of writes, to whom, and a custom topic."""

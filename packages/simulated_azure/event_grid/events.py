@@ -60,7 +60,7 @@ def emit(world: World, origin: dict[str, Any], outcome: str, at: float) -> Event
         "eventTime": iso(at),
     }
     if "startedAt" not in origin or origin["status"] == "InProgress":
-        # The request itself is told about only while it is being made, not when a long operation ends.
+        # The request itself is announced only while it is being made, not when a long operation ends.
         event["data"]["httpRequest"] = {
             "clientRequestId": "",
             "clientIpAddress": "127.0.0.1",

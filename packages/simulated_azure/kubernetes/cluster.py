@@ -198,7 +198,7 @@ def _all(world: World, state: State, kind: Kind, now: float) -> Iterator[Object]
 
 
 def _given(state: State, now: float) -> Iterator[tuple[Kind, Object]]:
-    """What is there without anybody having written it."""
+    """What exists without anybody having written it."""
     for name in _BUILT_IN:
         yield NAMESPACES, _namespace(name)
     if state["extension"] is not None:

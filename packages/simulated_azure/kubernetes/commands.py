@@ -132,7 +132,7 @@ def execute(world: World, target: resources.Resource, user: User, command: str) 
 
 
 class _UnknownKind(Exception):
-    """A type that the cluster does not serve; kubectl finds that out by itself."""
+    """A type that the cluster does not serve; kubectl finds that out alone."""
 
     def __init__(self, asked: str) -> None:
         super().__init__(f'the server doesn\'t have a resource type "{asked.partition(".")[0]}"')

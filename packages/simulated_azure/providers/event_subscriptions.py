@@ -216,7 +216,7 @@ def _properties(call: Call, given: dict[str, Any], url: str, schema: str) -> dic
         "provisioningState": "Creating",
         "destination": {
             "endpointType": "WebHook",
-            # The whole URL with its secrets is told by getFullUrl alone.
+            # The whole URL with its secrets comes from getFullUrl alone.
             "properties": {
                 "endpointBaseUrl": url.partition("?")[0],
                 "maxEventsPerBatch": 1,

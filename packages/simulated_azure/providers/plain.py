@@ -23,7 +23,7 @@ def routes() -> list[Route]:
 
 
 def seed(world: World, resource_id: str, location: str, properties: dict[str, Any] | None = None) -> None:
-    """Put a resource in place unless it is there; raises ValueError for one of another kind."""
+    """Put a resource in place unless it exists; raises ValueError for one of another kind."""
     kind = next((k for k in KINDS if f"/providers/{k.lower()}/" in resource_id.lower()), None)
     if kind is None:
         raise ValueError(f"'{resource_id}' is none of {', '.join(KINDS)}")

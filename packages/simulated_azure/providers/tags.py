@@ -1,7 +1,7 @@
 """Microsoft.Resources/tags/default: the tags of any resource, changed past its own provider (`az tag update`).
 
 Source: the REST reference of the Tags API at a scope (2021-04-01 and later) and the limits of the article on tags. A
-write is told of as ``Microsoft.Resources/tags/write`` and not as a write of the resource's provider. Resources only:
+write is announced as ``Microsoft.Resources/tags/write`` and not as a write of the resource's provider. Resources only:
 tags of subscriptions and resource groups are missing.
 """
 

@@ -4,160 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from activities.runtime.transitions import CANCELED_CODE, NO_ANSWER_CODE, Call, begin, finish, unfinished_before
+from activities.runtime.transitions import CANCELED_CODE, NO_ANSWER_CODE, finish
 from domain.operation import step_lists
 from domain.operation.outcomes import Again, Ask, Back, Created, Done, Ending, Finding, Outcome, Stop
-from domain.operation.record import APPROVE, Operation, Question, RequestedBy, StepRecord
+from domain.operation.record import APPROVE, Operation, Question, StepRecord
 from domain.operation.results import Attached, ComputeLeaving, DetachStarted
-from domain.operation.steps import DRAIN, do, undo, until
+from domain.operation.steps import do
 from domain.problems import Problem
 from gateways import clock
-from gateways.host_json import orchestration_version
 from gateways.storage.records import Change
+from tests.activities.runtime.short_list import (
+    FIRST,
+    LAST,
+    PROBLEM,
+    READY,
+    STEPS,
+    WHO,
+    call,
+    events,
+    finished,
+    running,
+    step_of,
+)
 from tests.making import NOW, make_operation
-
-PLAN = tuple(
-    StepRecord(name, kind, bound_seconds=600.0) for name, kind in (("first", "do"), ("ready", "until"), ("last", "do"))
-)
-FIRST, READY, LAST = PLAN
-STEPS = (
-    do("first", within=600.0),
-    until("ready", within=600.0),
-    until("drain", within=600.0, longer=DRAIN.longer),
-    undo("undo_first", within=600.0),
-    do("last", within=600.0, always=True),
-)
-WHO = RequestedBy("http", "somebody")
-PROBLEM = Problem("C", "no")
 
 
 @pytest.fixture(autouse=True)
 def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps of an attach, for these tests."""
     monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
-
-
-def call(step: str = "first", kind: str = "do", **fields: Any) -> Call:
-    return Call("op", 1, step, 600.0, NOW, kind, **fields)
-
-
-def running(step: StepRecord, status: str = "Running", **fields: Any) -> Operation:
-    """An operation with this step at work, the others as planned."""
-    begun = replace(step, status="Running", attempts=1, started=NOW)
-    steps = tuple(begun if each.name == step.name else each for each in PLAN)
-    return make_operation(steps=steps, status=status, **fields)
-
-
-def begun(operation: Operation, this: Call) -> Operation:
-    change = begin(operation, this)
-    assert change is not None
-    return change.operation
-
-
-def finished(operation: Operation, this: Call, outcome: Outcome) -> Change:
-    change = finish(operation, this, outcome)
-    assert change is not None
-    return change
-
-
-def step_of(operation: Operation, name: str) -> StepRecord:
-    step = operation.step(name)
-    assert step is not None
-    return step
-
-
-def events(change: Change | None) -> list[tuple[str, str]]:
-    assert change is not None
-    return [(entry.step, entry.event) for entry in change.entries]
-
-
-# --- begin
-
-
-def test_an_operation_begins_with_its_list_without_what_is_left_out() -> None:
-    change = begin(make_operation(left_out=("ready", "drain"), held_up="it waits"), call())
-    assert events(change) == [("first", "started")]
-    assert change is not None
-    after = change.operation
-    assert [step.name for step in after.steps] == ["first", "last"]
-    assert (step_of(after, "first").status, step_of(after, "first").attempts) == ("Running", 1)
-    assert (after.status, after.held_up) == ("Running", None)
-    assert after.started_time is not None
-
-
-def test_an_operation_keeps_the_plan_that_it_began_with() -> None:
-    after = begun(make_operation(steps=PLAN), call())
-    assert [step.name for step in after.steps] == ["first", "ready", "last"]
-    over = replace(FIRST, status="Succeeded"), replace(READY, status="Succeeded"), LAST
-    assert begin(make_operation(steps=over), call("drain")) is None
-    assert begin(make_operation(steps=over), call("last")) is not None
-
-
-def test_an_undo_is_added_when_it_begins_before_the_end() -> None:
-    failed = replace(FIRST, status="Failed")
-    operation = make_operation(steps=(failed, StepRecord("record", "do")), problem=PROBLEM)
-    after = begun(operation, call("undo_first"))
-    assert [step.name for step in after.steps] == ["first", "undo_first", "record"]
-    assert after.status == "Undoing"
-
-
-def test_a_second_attempt_is_a_retry_with_the_first_ones_time() -> None:
-    change = begin(running(FIRST), call())
-    assert events(change) == [("first", "retried")]
-    assert change is not None
-    assert (step_of(change.operation, "first").attempts, step_of(change.operation, "first").started) == (2, NOW)
-
-
-def test_a_poll_changes_nothing_before_it_knows_something() -> None:
-    assert begin(running(READY), call("ready", "until")) is None
-
-
-@pytest.mark.parametrize("status", ["Succeeded", "Skipped", "Failed", "Canceled"])
-def test_a_step_that_is_over_is_not_begun_again(status: str) -> None:
-    over = replace(FIRST, status=status)
-    assert begin(make_operation(steps=(over, READY, LAST)), call()) is None
-    assert finish(make_operation(steps=(over, READY, LAST)), call(), Done()) is None
-
-
-def test_the_bound_is_that_of_the_request_where_it_says_how_long() -> None:
-    request = {"workloads": {"policy": "wait", "deadline": "PT2H"}}
-    operation = make_operation(request=request, steps=(StepRecord("drain", "until"),))
-    assert step_of(begun(operation, call("drain")), "drain").bound_seconds == 3 * 3600.0
-    assert step_of(begun(make_operation(request=request), call("first")), "first").bound_seconds == 600.0
-
-
-def test_a_wait_keeps_the_version_that_began_it() -> None:
-    operation = make_operation(steps=PLAN)
-    at_ready = operation.with_step(replace(FIRST, status="Succeeded"))
-    assert step_of(begun(at_ready, call("ready")), "ready").version == orchestration_version()
-    assert step_of(begun(operation, call()), "first").version is None
-
-
-def test_after_the_end_only_what_is_always_taken_begins() -> None:
-    operation = make_operation(steps=PLAN, status="Failed")
-    assert begin(operation, call()) is None
-    after = begun(operation, call("last"))
-    assert (after.status, step_of(after, "last").status) == ("Failed", "Running")
-
-
-def test_a_cancel_shows_until_the_operation_ends() -> None:
-    assert begun(make_operation(steps=PLAN, cancel=WHO), call()).status == "Canceling"
-    assert finished(running(FIRST, cancel=WHO), call(), Done()).operation.status == "Canceling"
-
-
-def test_a_step_that_had_the_run_go_back_is_not_begun_before_those_before_it() -> None:
-    back = replace(READY, backs=1)
-    operation = make_operation(steps=(FIRST, back, LAST))
-    assert unfinished_before(operation, back) == "first"
-    assert begin(operation, call("ready", "until")) is None
-    done = operation.with_step(replace(FIRST, status="Succeeded"))
-    assert unfinished_before(done, back) is None
-    assert unfinished_before(operation, READY) is None
-    assert step_of(begun(done, call("ready", "until")), "ready").status == "Running"
 
 
 # --- finish: done

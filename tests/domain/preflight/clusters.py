@@ -9,6 +9,7 @@ from typing import Any
 from domain.access.roles import Seen
 from domain.arm_ids import parse_arm_id
 from domain.preflight.facts import ClusterView, ExtensionFacts, Facts, Permission, Unread, Version, VmSize
+from domain.preflight.table import run_checks
 
 SUB = "11111111-2222-3333-4444-555555555555"
 OTHER_SUB = "99999999-2222-3333-4444-555555555555"
@@ -103,3 +104,23 @@ def facts(**changes: Any) -> Facts:
     """The faultless facts with changes; ``request`` is laid over the request."""
     request = {**GOOD.request, **changes.pop("request", {})}
     return replace(GOOD, request=request, **changes)
+
+
+def a_type(cpu: str = "1", memory: str = "1Gi", **more: Any) -> dict[str, Any]:
+    """An instance type of a request."""
+    amounts = {"cpu": cpu, "memory": memory}
+    return {"name": "large", "resources": {"requests": amounts, "limits": amounts}, **more}
+
+
+def types(*asked: dict[str, Any], **settings: str) -> dict[str, Any]:
+    """A request for instance types, beside settings of the extension."""
+    return {
+        "instanceTypes": list(asked),
+        "extension": {"configurationSettings": {"enableTraining": "True", **settings}},
+    }
+
+
+def said(check: str, **changes: Any) -> tuple[str, str]:
+    """What a check says of these facts: its outcome, its message."""
+    (found,) = [finding for finding in run_checks(facts(**changes)) if finding.check == check]
+    return found.outcome, found.message

@@ -8,15 +8,17 @@ import pytest
 
 from domain.preflight.facts import CannotTell
 from domain.preflight.pools import asks_for_gpus, capacity, pools_of, usable
-from domain.preflight.table import run_checks
 from tests.domain.preflight.case import Case, assert_judged, untested
 from tests.domain.preflight.clusters import (
     ARC_ID,
     DOWN,
+    a_type,
     cluster,
     facts,
     pool,
     pools,
+    said,
+    types,
 )
 
 DEV = {"clusterPurpose": "devTest"}
@@ -36,26 +38,8 @@ def selecting(**labels: str) -> dict[str, Any]:
     return {"extension": {"configurationSettings": settings}}
 
 
-def a_type(cpu: str = "1", memory: str = "1Gi", **more: Any) -> dict[str, Any]:
-    amounts = {"cpu": cpu, "memory": memory}
-    return {"name": "large", "resources": {"requests": amounts, "limits": amounts}, **more}
-
-
-def types(*asked: dict[str, Any], **settings: str) -> dict[str, Any]:
-    return {
-        "instanceTypes": list(asked),
-        "extension": {"configurationSettings": {"enableTraining": "True", **settings}},
-    }
-
-
 def setting(**settings: str) -> dict[str, Any]:
     return {"extension": {"configurationSettings": {"enableTraining": "True", **settings}}}
-
-
-def said(check: str, **changes: Any) -> tuple[str, str]:
-    """What a check says of these facts: its outcome, its message."""
-    (found,) = [finding for finding in run_checks(facts(**changes)) if finding.check == check]
-    return found.outcome, found.message
 
 
 CASES = (
@@ -362,59 +346,6 @@ def test_r9_openshift_by_any_spelling_and_by_the_requests_own_word(
     given = cluster(distribution=distribution)
     found = said("openShift", cluster_id=ARC_ID, cluster=given, request=setting(**asked))
     assert (found[0], "security context" in found[1]) == (outcome, outcome == "unknown")
-
-
-GPUS = pool(name="gpu", vmSize="Standard_NC6s_v3", nodeTaints=["sku=gpu:NoSchedule"])
-GPU_TYPE = {"name": "gpu", "resources": {
-    "requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "2", "memory": "8Gi", "nvidia.com/gpu": "1"},
-}}  # fmt: skip
-
-
-def test_r24_a_type_that_only_a_tainted_pool_could_take_warns() -> None:
-    given = pools(pool(), GPUS)
-    outcome, message = said("typePlacement", request=types(GPU_TYPE), cluster=given)
-    assert (outcome, "gpu asks for more" in message) == ("warning", True)
-    tolerated = {"workLoadToleration[0].key": "sku", "workLoadToleration[0].operator": "Exists"}
-    assert said("typePlacement", request=types(GPU_TYPE, **tolerated), cluster=given)[0] == "pass"
-
-
-@pytest.mark.parametrize(
-    ("selector", "settings", "outcome"),
-    [
-        ({"agentpool": "gpus"}, {}, "warning"),
-        ({"agentpool": "system"}, {}, "pass"),
-        ({"agentpool": "system"}, {"nodeSelector.agentpool": "other"}, "warning"),
-        ({"team": "ml"}, {}, "warning"),
-        ({"topology.kubernetes.io/zone": "westeurope-1"}, {}, "unknown"),
-        ({}, {"nodeSelector.agentpool": "none"}, "warning"),
-    ],
-)
-def test_r24_a_selector_that_fits_no_node_warns(
-    selector: dict[str, str], settings: dict[str, str], outcome: str
-) -> None:
-    assert said("typePlacement", request=types(a_type(nodeSelector=selector), **settings))[0] == outcome
-
-
-@pytest.mark.parametrize(
-    ("requests", "limits", "settings", "outcome"),
-    [
-        ({"cpu": "32", "memory": "8Gi"}, {"cpu": "32", "memory": "8Gi"}, {}, "warning"),
-        ({"cpu": "4000m", "memory": "8Gi"}, {"cpu": "4", "memory": "8Gi"}, {}, "warning"),
-        ({"cpu": "3500m", "memory": "8Gi"}, {"cpu": "4", "memory": "8Gi"}, {}, "pass"),
-        ({"cpu": "1", "memory": "64Gi"}, {"cpu": "1", "memory": "64Gi"}, {}, "warning"),
-        ({"cpu": "1", "memory": "1Gi"}, {"cpu": "8", "memory": "1Gi"}, {}, "warning"),
-        (
-            {"cpu": "1", "memory": "1Gi"}, {"cpu": "8", "memory": "1Gi"},
-            {"amloperator.skipResourceValidation": "true"}, "pass",
-        ),
-    ],
-)  # fmt: skip
-def test_r25_a_type_larger_than_a_node_warns(
-    requests: dict[str, str], limits: dict[str, str], settings: dict[str, str], outcome: str
-) -> None:
-    asked = {"name": "large", "resources": {"requests": requests, "limits": limits}}
-    found = said("typePlacement", request=types(asked, **settings))
-    assert (found[0], "4 vCPU" in found[1]) == (outcome, outcome == "warning")
 
 
 def test_hostile_pools_are_bounded_and_raise_nothing() -> None:

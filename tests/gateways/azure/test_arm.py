@@ -58,7 +58,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     kept = Server(f"http://127.0.0.1:{http.server_port}")
     use(monkeypatch, kept.url)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield kept
     http.shutdown()
@@ -113,6 +113,11 @@ def test_what_does_not_lead_to_azure_is_neither_kept_nor_followed(server: Server
     if url.isascii() and url.isprintable():
         server.status, server.headers = 202, {"Location": url}
         assert arm.delete(ArmPath("/subscriptions/s/x"), "2025-12-01").operation_url is None
+        # Beside it one that leads to Azure is as good.
+        own = f"{server.url}{PATH}?{SIGNED}"
+        for first, second in (("Azure-AsyncOperation", "Location"), ("Location", "Azure-AsyncOperation")):
+            server.headers = {first: url, second: own}
+            assert arm.delete(ArmPath("/subscriptions/s/x"), "2025-12-01").operation_url == own
 
 
 def test_azure_may_spell_its_host_and_path_in_any_case(server: Server) -> None:

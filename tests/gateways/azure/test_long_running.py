@@ -81,8 +81,9 @@ def test_other_errors_are_the_caller_s(monkeypatch: pytest.MonkeyPatch, status: 
         poll(URL)
 
 
-def test_without_a_url_and_after_its_end_the_resource_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = answering(monkeypatch, ArmError(404, "OperationNotFound", "no"))
+@pytest.mark.parametrize("status", [404, 410])
+def test_without_a_url_and_after_its_end_the_resource_tells(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    asked = answering(monkeypatch, ArmError(status, "OperationNotFound", "no"))
     assert poll(None) == Progress(OVER)
     assert asked == []
     assert poll(URL) == Progress(OVER)

@@ -94,6 +94,32 @@ def test_every_form_of_a_connection(
         ({**ACCOUNT, "clientSecret": "s"}, ["{}__tenantId", "{}__clientId"]),
         ({**ACCOUNT, "clientCertificate": "thumb"}, ["{}__clientCertificate"]),
         ({**ACCOUNT, "tokenFilePath": "/f"}, ["{}__tokenFilePath"]),
+        ({**ACCOUNT, "credential": "managedidentity", "managedIdentityObjectId": "o"}, ["{}__managedIdentityObjectId"]),
+        ({"tableServiceUri": "https://[records"}, ["{}__tableServiceUri"]),
+        ({"tableServiceUri": "https://records.table.core.windows.net:x"}, ["{}__tableServiceUri"]),
+        ({"tableServiceUri": "https://:key@records.table.core.windows.net"}, ["{}__tableServiceUri"]),
+        ({"tableServiceUri": "https://records.blob.core.windows.net"}, ["{}__tableServiceUri"]),
+        ({"tableServiceUri": "https://records.z12.blob.storage.azure.net"}, ["{}__tableServiceUri"]),
+        ({"acountName": "records"}, ["{}__acountName", "{}__accountName"]),
+        ({**ACCOUNT, "clientsId": "c"}, ["{}__clientsId", "{}__clientId may be meant"]),
+        # Whatever is wrong is named, not what comes first.
+        (
+            {"accountName": "No", "tableServiceUri": "http://a", "credential": "x", "tokenFilePath": "/f"},
+            ["{}__accountName", "{}__tableServiceUri", "{}__credential", "{}__tokenFilePath"],
+        ),
+        (
+            {**ACCOUNT, "credential": "managedidentity", "clientSecret": "s", "tenantId": "t"},
+            ["{}__clientSecret", "{}__tenantId", "{}__credential"],
+        ),
+        (
+            {"": "AccountName=a;AccountKey=k", "accountName": "a", "credential": "managedidentity", "clientId": "c"},
+            ["{} is a connection string", "{}__accountName", "{}__credential", "{}__clientId"],
+        ),
+        (
+            {"credential": "managedidentity", "clientId": "c", "queueServiceUri": "https://q"},
+            ["{}__tableServiceUri", "{}__accountName", "{}__credential", "{}__clientId", "{}__queueServiceUri"],
+        ),
+        ({"clientCertificate": "t", "azureCloud": "x"}, ["{}__accountName", "{}__clientCertificate", "{}__azureCloud"]),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -120,6 +146,12 @@ def test_no_error_tells_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageSettingError) as error:
         read_storage_connection()
     assert "sesame" not in str(error.value)
+    for misplaced in ({"accountName": "AccountKey=sesame"}, {**ACCOUNT, "credential": "se/sesame"}):
+        monkeypatch.delenv(HOST_STORAGE, raising=False)
+        give(monkeypatch, HOST_STORAGE, misplaced)
+        with pytest.raises(StorageSettingError) as error:
+            read_storage_connection()
+        assert "sesame" not in str(error.value)
     secret = StorageIdentity("c", tenant_id="t", client_secret="sesame")
     assert "sesame" not in repr(StorageConnection("x", connection_string="AccountKey=sesame", identity=secret))
 
@@ -136,8 +168,25 @@ def test_the_records_have_an_account_of_their_own(monkeypatch: pytest.MonkeyPatc
 
 def test_a_slip_in_a_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch, RECORD_STORAGE, {"accountName": "records", "credentialType": "managedidentity"})
-    with pytest.raises(StorageSettingError, match="MOOR_STORAGE__credentialtype"):
+    with pytest.raises(StorageSettingError, match="MOOR_STORAGE__credentialType"):
         read_storage_connection()
+
+
+@pytest.mark.parametrize("other", ["AzureWebJobsStorage:accountName", "AZUREWEBJOBSSTORAGE__ACCOUNTNAME"])
+def test_one_setting_in_two_spellings_has_one_value(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    give(monkeypatch, HOST_STORAGE, ACCOUNT)
+    monkeypatch.setenv(other, "records")
+    assert read_storage_connection().account == "records"
+    monkeypatch.setenv(other, "another")
+    with pytest.raises(StorageSettingError) as error:
+        read_storage_connection()
+    assert other in str(error.value)
+    assert "AzureWebJobsStorage__accountName" in str(error.value)
+
+
+def test_what_the_host_has_of_its_own_is_no_slip(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, HOST_STORAGE, {**ACCOUNT, "subscriptionId": "s"})
+    assert read_storage_connection().account == "records"
 
 
 def test_a_colon_separates_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import azure.durable_functions as df
 import azure.functions as func
 
+from tests.conftest import Tables
 from tests.entra import GRACE, bearer, token
 from triggers.http import (
     decisions as http_decisions,
@@ -195,3 +196,11 @@ def _query(url: str) -> dict[str, str]:
 def escaped(text: str) -> str:
     """Text as one segment of a path or one value of a query."""
     return quote(text, safe="")
+
+
+async def refused(app: App, tables: Tables, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+    """The answer to a request that must write and start nothing."""
+    answer = await app.post(path, body, headers)
+    assert tables.rows() == []
+    assert app.engine.started == []
+    return answer

@@ -138,7 +138,7 @@ class Client:
         self._send(instance_id, history.execution_suspended(reason, self._engine.stamp()))
 
     def resume(self, instance_id: str, reason: str | None) -> None:
-        """Let a held instance go on. Raises NotFound, and WrongState unless it is suspended."""
+        """Let a held instance continue. Raises NotFound, and WrongState unless it is suspended."""
         instance = self._known(instance_id)
         if instance.status != "Suspended":
             raise WrongState(
@@ -198,7 +198,7 @@ class Client:
         return len(found)
 
     def query(self, condition: Filter, top: int | None, after: str) -> tuple[list[Instance], str]:
-        """A page of what matches in the order of ids, and the id to go on from (empty at the end)."""
+        """A page of what matches in the order of ids, and the id to continue from (empty at the end)."""
         found = [item for item in self._store.instances(condition.prefix, after) if condition.matches(item)]
         if top is None or top <= 0 or len(found) <= top:
             return found, ""

@@ -87,7 +87,7 @@ class DurableExtension:
         return self.engine.hanging
 
     async def start(self) -> None:
-        """Go on where the store says every instance was, and open the RPC listener."""
+        """Continue where the store says every instance was, and open the RPC listener."""
         await self._rpc.start()
         await self.engine.start()
 

@@ -101,7 +101,7 @@ def _list(call: Call, family: Family) -> Reply:
 
 
 def _put(call: Call, family: Family) -> Reply:
-    """Only what is there is updated: its traffic, tags and description. Making one is for the seed."""
+    """Only what exists is updated: its traffic, tags and description. Making one is for the seed."""
     workspaces.workspace_of(call, "write", family.type)
     resource = resources.require(call, family.one.format(**call.params))
     wanted = call.object_body().get("properties") or {}

@@ -1,7 +1,7 @@
 """Command jobs that callers submit: accepted, queued, run and ended; and the environments they name.
 
 The body is what azure-ai-ml sends and reads (stable/2024-04-01, jobs and environmentVersions). What a job's run came to
-is told by the run history only (run_history.py), as on Azure: ARM shows the status and no error.
+stands in the run history only (run_history.py), as on Azure: ARM shows the status and no error.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _get(call: Call) -> Reply:
 
 
 def _put(call: Call) -> Reply:
-    """Replaces what is there: enables and disables it, for one. Making one is for the seed."""
+    """Replaces what exists: enables and disables it, for one. Making one is for the seed."""
     workspaces.workspace_of(call, "write", TYPE)
     resource = resources.require(call, _ONE.format(**call.params))
     wanted = call.object_body().get("properties")
