@@ -128,7 +128,7 @@ def parse_arm_id(text: str, *allowed_types: str) -> ArmId:
     _, subscription, _, group, _, namespace, kind, name = parts
     if not _GUID.match(subscription):
         raise ValueError(f"'{subscription}' is not a subscription id (a GUID)")
-    if not _GROUP.match(group):
+    if not _is_group(group):
         raise ValueError(f"'{group}' is not a valid resource group name")
     if not _NAME.match(name):
         raise ValueError(f"'{name}' is not a valid resource name")
@@ -176,6 +176,14 @@ def parse_resource(text: str, *allowed_types: str, under: ArmId | Resource | Non
     return Resource(canonical, wanted or given, names[-1])
 
 
+def _is_group(text: str) -> bool:
+    """Whether a text is a resource group's name, and stays apart from every other name in lower case.
+
+    Azure takes letters of all scripts. It has the sign of Kelvin apart from a k, which lower case here does not.
+    """
+    return _GROUP.match(text) is not None and all(c == c.lower() or c == c.lower().upper() for c in text)
+
+
 def _chain(types: list[str], names: list[str]) -> str:
     return "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
 
@@ -197,7 +205,7 @@ def subscription_path(subscription: str) -> ArmPath:
 
 def group_path(subscription: str, group: str) -> ArmPath:
     """A resource group's own path. Raises ValueError when a text is no such name."""
-    if not _GROUP.match(group):
+    if not _is_group(group):
         raise ValueError(f"'{group}' is not a valid resource group name")
     return subscription_path(subscription).below("resourceGroups", group)
 

@@ -28,9 +28,19 @@ _LONGEST_READ = 1_048_576
 _PLAIN = frozenset({"api-version", "service", "underlyingresourceaction", "id"})
 # The separators are those of a URL, of one in HTML and of one in JSON that was quoted as text.
 _PARAMETER = re.compile(r"(?P<mark>\?|&(?:amp;)?|\\u0026)(?P<name>[\w.$-]++)=(?P<value>[^&\s\"'<>\\]++)")
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|\Z)", re.DOTALL)
-# A PEM block in base64, as kubeconfigs and Kubernetes secrets have it.
-_PEM_ENCODED = re.compile(r"LS0tLS1CRUdJT[A-Za-z0-9+/=_-]*+")
+# Its spaces may be spelt as in a URL.
+_PEM = re.compile(r"-----BEGIN[A-Z0-9 +%]{1,80}-----.*?(?:-----END[A-Z0-9 +%]{1,80}-----|\Z)", re.DOTALL)
+# In base64, as Kubernetes secrets have it: a PEM block, a connection string (Endpoint=, DefaultEndpoint, AccountName=,
+# AccountKey=, SharedAccess), a kubeconfig (apiVersion).
+_ENCODED = re.compile(
+    r"(?:LS0tLS1CRUdJT|RW5kcG9pbnQ9|RGVmYXVsdEVuZHBvaW50|QWNjb3VudE5hbWU9|QWNjb3VudEtleT|U2hhcmVkQWNjZXNz|YXBpVmVyc2lvb)"
+    r"[A-Za-z0-9+/=_-]*+"
+)
+# A private key without the lines around it: PKCS #8 and #1 of RSA, SEC 1 and PKCS #8 of elliptic curves.
+_BARE_KEY = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{3}(?:IBADANBgkq|IBAAKC)|MHcCAQEE|MIGHAgEAMBMG|MC4CAQAwBQYDK2V)"
+    r"[A-Za-z0-9+/=]*+(?:(?:\r?\n|\\{1,2}n)[A-Za-z0-9+/=]{16,}+)*+"
+)
 # A run of dotted words, looked at once from its start; a token is what begins with an encoded '{"'.
 _DOTTED = re.compile(r"(?<![\w.-])[\w.-]*+")
 _SHORTEST_HEADER = 16
@@ -46,12 +56,14 @@ _NAMES_OF_SECRETS = (
     r"|pass(?:word|wd|phrase)|pwd|(?:(?<![a-z])|(?<=%[0-9a-f]{2}))sig|signature"
     r"|x-functions-key|x-identity-header|identity[-_]header|instrumentation[-_]?key|secret(?==)"
     r"|secret[-_]?(?:access[-_]?)?(?:key|value)|(?<![a-z-])auth(?=[\\\"'])|(?<![a-z])(?:token|secret)"
+    r"|(?-i:(?<=[a-z])(?:Token|Secret))"
 )
-# name=value, name: value, "name": "value", and each of them quoted once more.
+# name=value, name={value}, name: value, "name": "value", each of them quoted once more; <name>value; a block of YAML.
 _NAMED = re.compile(
     rf"(?P<name>{_NAMES_OF_SECRETS})"
-    r"(?P<sign>[\\\"']{0,3}\s{0,3}(?:[=:]|%3d|\\{1,2}u003d|&#(?:0?61|x3d);)\s{0,3})"
+    r"(?P<sign>[\\\"']{0,3}\s{0,3}(?:[=:]|%3d|\\{1,2}u003d|&#(?:0?61|x3d);)\s{0,3}|>(?=[^\s<>\"'\\&;,.)]{4}))"
     r"(?:(?P<mark>\\{1,2}[\"'])(?:[^\"'\\\r\n]|\\\\(?:\\[\"'])?|\\(?![\"']))*+"
+    r"|(?<==)\{[^}\r\n]*+\}?|(?<=:\s)[|>][-+]?[ \t]*+(?:\r?\n[ \t]++[^\r\n]*+)++"
     r"|(?P<double>\")(?:[^\"\\\r\n]|\\.)*+|(?P<single>')(?:[^'\\\r\n]|\\.)*+"
     r"|(?P<value>[^\s\"'<>&;,\\]++))",
     re.IGNORECASE,
@@ -74,10 +86,17 @@ _SPOKEN = re.compile(
 )
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[\w+/=~.!$%^*-]{16,}\Z|[0-9a-f]{32,}\Z|[0-9A-F]{32,}\Z")
-# Alone, wherever they stand: client secrets of Entra, keys of AWS, tokens of GitHub.
+# Alone, wherever they stand: client secrets of Entra, keys of Functions, of AI Search, of Azure Cache and of Azure AI,
+# keys of AWS and Google, tokens of GitHub, GitLab, Hugging Face, OpenAI, Databricks, Slack, Docker, npm and PyPI.
 _ALONE = re.compile(
-    r"(?<![\w.~-])(?:[\w.~-]{3}[0-9]Q~[\w.~-]{31,34}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opsur]_[A-Za-z0-9]{36,255})(?![\w~-])"
+    r"(?<![\w.~-])(?:[\w.~-]{3}[0-9]Q~[\w.~-]{31,34}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opsur]_[A-Za-z0-9]{36,255}"
+    r"|[\w-]{44}AzFu[\w-]{5}[AQgw]==|[A-Za-z0-9]{42}AzSe[A-D][A-Za-z0-9]{5}|[A-Za-z0-9]{33}AzCa[A-P][A-Za-z0-9]{5}="
+    r"|[A-Za-z0-9]{52}JQQJ9[A-Za-z0-9]{27}|AIza[\w-]{35}|github_pat_\w{20,255}|gl(?:pat|ptt|dt)-[\w-]{20,255}"
+    r"|hf_[A-Za-z0-9]{30,64}|sk-\w{24,255}|sk-[a-z]{2,8}-[\w-]{24,255}|dapi[0-9a-f]{32}|xox[abeoprs]-[\w-]{10,255}"
+    r"|dckr_pat_[\w-]{20,64}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,255})(?![\w~-])"
 )
+# Keys of a container registry.
+_REGISTRY_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}\+ACR[A-D][A-Za-z0-9+/]{5}(?![A-Za-z0-9+/])")
 _SCHEME = re.compile(
     r"(?<![\w])(?P<scheme>Bearer|Basic|SharedKey(?:Lite)?|SharedAccessSignature|Negotiate)(?P<gap>(?:\s|%20|\+){1,3})"
     r"(?P<value>[^\s\"'<>,;\\]++)",
@@ -98,6 +117,9 @@ _KEY = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)
 _HINTS = (
     *("=", "@", "%3d", "eyj", "ls0t", "-----begin", "bearer", "basic", "shared", "negotiate", "authorization"),
     *("u003d", "&#", "cookie", "q~", "akia", "asia", "gho_", "ghp_", "ghs_", "ghu_", "ghr_"),
+    *("rw5kcg9pbnq9", "rgvmyxvsdevuzhbvaw50", "qwnjb3vudk", "u2hhcmvkqwnjzxnz", "yxbpvmvyc2lvb"),
+    *("mii", "mhccaqee", "mighageambmg", "mc4caqawbqydk2v", "azse", "jqqj9", "aiza", "+acr", "github_pat_"),
+    *("glpat-", "glptt-", "gldt-", "hf_", "sk-", "dapi", "xox", "dckr_pat_", "npm_", "pypi-"),
 )
 _HINTS_OF_NAMES = ("key", "secret", "token", "signature", "pass", "pwd", "sig", "header", "auth")
 
@@ -141,7 +163,7 @@ def scrub(text: str, longest: int = LONGEST) -> str:
     if not any(hint in small for hint in (*_HINTS, *_HINTS_OF_NAMES)):
         return text
     text = _PEM.sub(REDACTED, text)
-    text = _PEM_ENCODED.sub(REDACTED, text)
+    text = _BARE_KEY.sub(REDACTED, _ENCODED.sub(REDACTED, text))
     text = _USER.sub(f"{REDACTED}@", text)
     text = _FURTHER.sub("", _DOTTED.sub(_without_token, text))
     text = _PARAMETER.sub(_without_value, text)
@@ -149,7 +171,7 @@ def scrub(text: str, longest: int = LONGEST) -> str:
     text = _SCHEME.sub(_without_credential, text)
     text = _NAMED.sub(_without_named, text)
     text = _SPOKEN.sub(_without_spoken, text)
-    text = _ALONE.sub(REDACTED, text)
+    text = _REGISTRY_KEY.sub(REDACTED, _ALONE.sub(REDACTED, text))
     return _KEY.sub(REDACTED, text)[:longest]
 
 
@@ -198,7 +220,8 @@ def _without_token(found: re.Match[str]) -> str:
 
 def _without_credential(found: re.Match[str]) -> str:
     value: str = found["value"]
-    if value.isalpha() and len(value) < 20:  # "Basic authentication", "Bearer token".
+    # "Basic authentication", "Bearer Token"; base64 has capitals inside.
+    if value.isalpha() and len(value) < 20 and value in (value.lower(), value.capitalize(), value.upper()):
         return found[0]
     return f"{found['scheme']}{found['gap']}{REDACTED}"
 
@@ -206,7 +229,15 @@ def _without_credential(found: re.Match[str]) -> str:
 def _without_named(found: re.Match[str]) -> str:
     mark, value = found["mark"] or found["double"] or found["single"] or "", found["value"]
     weak = found["name"].lower() in _WEAK
-    if ":" in found["sign"] and value is not None and (_PROSE.match(value) or (weak and not _looks_secret(value))):
+    if weak and ":" in found["sign"] and found.string[found.start() - 1 : found.start()].isalpha():
+        # joinToken and pullSecret, after whose colon the name of one stands more often than one.
+        said = found[0][found.end("sign") - found.start() :].strip("\\\"'")
+        return f"{found['name']}{found['sign']}{mark}{REDACTED}" if _looks_secret(said) else str(found[0])
+    if (
+        (":" in found["sign"] or found["sign"] == ">")
+        and value is not None
+        and (_PROSE.match(value) or (weak and not _looks_secret(value)))
+    ):
         return str(found[0])
     return f"{found['name']}{found['sign']}{mark}{REDACTED}"
 

@@ -13,6 +13,11 @@ def pause(seconds: float) -> None:
     time.sleep(seconds / _scale()[1])
 
 
+def steady() -> float:
+    """Seconds since no certain moment, at the pace of ``now``; they never go back, and may begin near 0."""
+    return time.monotonic() * _scale()[1]
+
+
 def now() -> datetime:
     """The time, aware, in UTC.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,18 +25,21 @@ from domain.access.patterns import fits_id
 from domain.access.policy import LARGEST, Entry, Policy, parse_policy
 from domain.arm_ids import ArmId, same_resource
 from domain.violations import Refused
+from gateways import clock
 from gateways.azure.identity import cloud, credential
+from gateways.azure.own_host import OwnHostPolicy, OwnHostTransport, origin_of
 from gateways.settings import read_event_workspaces
-from gateways.transport import BoundedTransport
 
 logger = logging.getLogger(__name__)
 
 SETTING = "MOOR_POLICY"
-# Seconds, in real time whatever a stack's clock says.
+# Seconds of the app's own clock. Those of a call are real ones.
 FRESH, GOOD_FOR, _PAUSE = 60.0, 15 * 60.0, 5.0
 # Get Blob, https://learn.microsoft.com/rest/api/storageservices/get-blob
 _VERSION, _SCOPE = "2024-11-04", "https://storage.azure.com/.default"
+_CALL: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
 _MOST_SAID = 5
+_NEVER = float("-inf")
 
 
 class PolicyUnavailable(Exception):
@@ -50,8 +52,8 @@ class _Held:
 
     policy: Policy | None = None
     etag: str | None = None
-    seen: float = 0.0
-    asked: float = 0.0
+    seen: float = _NEVER
+    asked: float = _NEVER
     why: str = "it was not read yet"
 
 
@@ -168,18 +170,18 @@ def _of_blob(url: str) -> Policy:
 
 
 def _is_due(held: _Held) -> bool:
-    now = time.monotonic()
-    return now - held.seen >= FRESH - _PAUSE and (held.asked == 0.0 or now - held.asked >= _PAUSE)
+    now = clock.steady()
+    return now - held.seen >= FRESH - _PAUSE and now - held.asked >= _PAUSE
 
 
 def _usable(held: _Held) -> Policy:
-    if held.policy is None or time.monotonic() - held.seen > GOOD_FOR:
+    if held.policy is None or clock.steady() - held.seen > GOOD_FOR:
         raise PolicyUnavailable(f"the policy of {SETTING} cannot be used: {held.why}")
     return held.policy
 
 
 def _read(url: str, held: _Held) -> _Held:
-    now = time.monotonic()
+    now = clock.steady()
     try:
         found = _get(url, held.etag if held.policy is not None else None)
         if found is None:
@@ -205,10 +207,10 @@ class _Unreadable(ValueError):
 
 def _get(url: str, etag: str | None) -> tuple[bytes, str | None] | None:
     """The blob's content and ETag; None when it is as the ETag says. Raises ValueError or AzureError."""
-    _check(url)
+    origin = _checked(url)
     headers = {"x-ms-version": _VERSION, "Accept": "application/json", **({"If-None-Match": etag} if etag else {})}
     request = HttpRequest("GET", url, headers=headers)
-    with _client().send_request(request, stream=True, connection_timeout=5, read_timeout=10) as response:
+    with _client(origin).send_request(request, stream=True, **_CALL) as response:
         if response.status_code == 304 and etag:
             return None
         if response.status_code != 200:
@@ -222,8 +224,8 @@ def _get(url: str, etag: str | None) -> tuple[bytes, str | None] | None:
         return data, response.headers.get("ETag")
 
 
-def _check(url: str) -> None:
-    """A blob of this cloud's storage, and nothing that would send the app's token elsewhere. Raises ValueError."""
+def _checked(url: str) -> str:
+    """The origin of a blob of this cloud's storage, where alone the app's token goes. Raises ValueError."""
     parts = urlsplit(url)
     account, _, rest = (parts.hostname or "").partition(".")
     if (
@@ -242,14 +244,21 @@ def _check(url: str) -> None:
             f"{SETTING} is not the URL of a blob "
             f"(https://<account>.blob.{cloud().storage_domain}/<container>/<name>, without a signature)"
         )
+    return f"https://{parts.hostname}"
 
 
-@lru_cache(maxsize=1)
-def _client() -> PipelineClient[Any, Any]:
-    policies = [HeadersPolicy(), UserAgentPolicy("moor"), BearerTokenCredentialPolicy(credential(), _SCOPE)]
+@lru_cache(maxsize=2)
+def _client(origin: str) -> PipelineClient[Any, Any]:
+    policies = [
+        OwnHostPolicy(origin),
+        HeadersPolicy(),
+        UserAgentPolicy("moor"),
+        BearerTokenCredentialPolicy(credential(), _SCOPE),
+    ]
     # No redirects, and no retries of its own: the next request asks again.
-    transport = BoundedTransport(connection_timeout=5, read_timeout=10)
-    return PipelineClient("https://storage.invalid", policies=policies, transport=transport)
+    own = origin_of(origin)
+    transport = OwnHostTransport(lambda asked: asked == own, **_CALL)
+    return PipelineClient(origin, policies=policies, transport=transport)
 
 
 def _in_words(refused: Refused) -> str:

@@ -10,6 +10,9 @@ from azure.core.exceptions import HttpResponseError
 
 from gateways import clock
 
+# Seconds. Whoever asks for more - in an outage no deadline ends the wait - is looked at again after so long.
+_LONGEST = 3600.0
+
 
 def seconds_told_by(error: HttpResponseError) -> float | None:
     """What the answer that an SDK raised asks to wait; None when there was no answer, or it says nothing of that."""
@@ -18,7 +21,9 @@ def seconds_told_by(error: HttpResponseError) -> float | None:
 
 
 def seconds_told(headers: Mapping[str, str]) -> float | None:
-    """Seconds until what a Retry-After header says, which is 0 for the past; None when it is absent or makes no sense.
+    """Seconds until what a Retry-After header says, an hour at most and 0 for the past.
+
+    None when it is absent or makes no sense.
 
     Azure Resource Manager sends seconds; a date of HTTP is as good
     (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
@@ -28,10 +33,14 @@ def seconds_told(headers: Mapping[str, str]) -> float | None:
         return None
     try:
         seconds = float(said)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
+        return _bounded(seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
-        return max(0.0, (parsedate_to_datetime(said) - clock.now()).total_seconds())
-    except (ValueError, TypeError):
+        return _bounded((parsedate_to_datetime(said) - clock.now()).total_seconds())
+    except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _bounded(seconds: float) -> float:
+    return min(_LONGEST, max(0.0, seconds))

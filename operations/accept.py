@@ -30,7 +30,8 @@ from operations.limits import check_operations, owner_of
 from operations.pausing import check_start
 
 _TRIES = 10
-_CASELESS = frozenset({"workspaceId", "clusterId", "computeName", "userAssignedIdentityId"})
+# Where requests have what letter case does not count in. Names of tags and settings may well be the same.
+_CASELESS = frozenset({("workspaceId",), ("clusterId",), ("computeName",), ("identity", "userAssignedIdentityId")})
 
 
 @dataclass(frozen=True)
@@ -126,17 +127,17 @@ def accept(submission: Submission) -> Accepted | Conflict:
 
 def fingerprint_of(submission: Submission) -> str:
     """Equal for requests that ask for the same thing; why it is asked does not count, nor the case of ARM ids."""
-    asked = {k: _folded(k, v) for k, v in submission.request.items() if k != "reason"}
+    asked = {k: _folded((k,), v) for k, v in submission.request.items() if k != "reason"}
     plan = ["plan"] if submission.plan_only else []
     text = json.dumps([submission.kind, asked, *plan], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _folded(name: str, value: Any) -> Any:
-    """ARM ids and the compute's name in lower case, at any depth."""
+def _folded(place: tuple[str, ...], value: Any) -> Any:
+    """ARM ids and the compute's name in lower case; everything else as it is."""
     if isinstance(value, dict):
-        return {k: _folded(k, v) for k, v in value.items()}
-    return value.lower() if isinstance(value, str) and name in _CASELESS else value
+        return {k: _folded((*place, k), v) for k, v in value.items()}
+    return value.lower() if isinstance(value, str) and place in _CASELESS else value
 
 
 def _known(operation: Operation, fingerprint: str, asked_by: RequestedBy) -> Accepted | Conflict:

@@ -31,7 +31,9 @@ def register_providers(step: StepAtWork) -> Outcome:
         step.intend(change.action, change.resource_id)
         arm.post(_path(step, change.resource_id.rpartition("/")[2]).below("register"), PROVIDERS_API)
     asked = unregistered(states)
-    return Done(detail=f"Azure registers {', '.join(asked)}" if asked else "they are registered", skipped=not asked)
+    if not asked:
+        return Done(detail="they are registered", skipped=True)
+    return Done(detail=f"Azure registers {', '.join(asked)}; no undo reverts that")
 
 
 def providers_registered(step: StepAtWork) -> Outcome:
@@ -58,7 +60,9 @@ def planned_registrations(step: StepAtWork, states: Mapping[str, str]) -> list[P
     if not step.operation.attach_request.get("registerProviders"):
         return []
     return [
-        PlannedChange("register_providers", "update", _path(step, name), "registers the resource provider")
+        PlannedChange(
+            "register_providers", "update", _path(step, name), "registers the resource provider; no undo reverts that"
+        )
         for name in unregistered(states)
         if states[name].lower() != "registering"
     ]

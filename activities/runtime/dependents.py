@@ -72,7 +72,8 @@ def _workspaces(operation: Operation, without_own: bool) -> Iterator[tuple[Body,
     subscription = parse_arm_id(str(operation.workspace_id), WORKSPACE).subscription
     for workspace in arm.items(subscription_path(subscription).listing(WORKSPACE), arm.WORKSPACES_API):
         try:
-            yield workspace, _computes(arm.listed_id(workspace, WORKSPACE), _own(operation) if without_own else None)
+            path = arm.path_of(workspace.get("id"), WORKSPACE)
+            yield workspace, _computes(path, _own(operation) if without_own else None)
         except ArmError as error:
             if error.transient:
                 raise

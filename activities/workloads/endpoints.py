@@ -130,7 +130,7 @@ def _is_asked(step: StepAtWork, use: Use) -> bool:
         arm.put(endpoint, _API, _without_traffic(found.body))
     deployments = _deployments(endpoint)
     parent = parse_resource(use.id, ONLINE_ENDPOINT)
-    for each, deployment in [(arm.listed_id(d, ONLINE_DEPLOYMENT, parent), d) for d in deployments]:
+    for each, deployment in [(arm.path_of(d.get("id"), ONLINE_DEPLOYMENT, under=parent), d) for d in deployments]:
         state = str((deployment.get("properties") or {}).get("provisioningState"))
         _delete(step, each, state)
     if deployments:

@@ -124,7 +124,7 @@ def _starting(step: StepAtWork) -> Iterator[str]:
     endpoints = [each.rpartition("/deployments/")[0] for each in deployed]
     for schedule in arm.items(workspace.path.below("schedules"), arm.WORKSPACES_API, {"listViewType": "EnabledOnly"}):
         if starts_work_on(schedule, target, endpoints):
-            yield arm.listed_id(schedule, SCHEDULE, workspace)
+            yield arm.path_of(schedule.get("id"), SCHEDULE, under=workspace)
 
 
 def _enable(schedule: str, *, enabled: bool) -> None:

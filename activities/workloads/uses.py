@@ -210,7 +210,7 @@ def _served(workspace: ArmId, target: str) -> Iterator[Use | None]:
 def batch_deployments(workspace: ArmId) -> Iterator[Mapping[str, Any]]:
     """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
     for endpoint in arm.items(workspace.path.below("batchEndpoints"), arm.WORKSPACES_API):
-        of_workspace = arm.listed_id(endpoint, BATCH_ENDPOINT, workspace)
+        of_workspace = arm.path_of(endpoint.get("id"), BATCH_ENDPOINT, under=workspace)
         yield from arm.items(of_workspace.below("deployments"), arm.WORKSPACES_API)
 
 

@@ -208,8 +208,8 @@ def page(target: ArmPath, api_version: str, query: Mapping[str, str] | None = No
 
 def _page(answer: ArmAnswer) -> Page:
     value = answer.body.get("value")
-    if not isinstance(value, list):
-        raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list of objects")
     next_link = answer.body.get("nextLink")
     return Page(value, str(next_link) if next_link else None)
 
@@ -233,7 +233,7 @@ def items(target: ArmPath, api_version: str, query: Mapping[str, str] | None = N
 
 
 def path_of(text: object, *kinds: str, under: ArmId | Resource | None = None) -> ArmPath:
-    """The path of a resource by its id as a record, or an answer, has it.
+    """The path of a resource by its id as a record, an answer or an item of a list has it, in canonical spelling.
 
     Raises ArmError (UNUSABLE_ID) when it is no id, or none of these types, or of something outside ``under``.
     """
@@ -249,17 +249,6 @@ def scope_of(text: str) -> ArmPath:
         return parse_scope(text)
     except ValueError as error:
         raise ArmError(400, UNUSABLE_ID, f"a scope of roles {error}") from None
-
-
-def listed_id(item: Mapping[str, Any], kind: str, under: ArmId | Resource | None = None) -> ArmPath:
-    """The id of a resource that a list answered, in canonical spelling.
-
-    Raises ArmError (UNUSABLE_ID) when it is no id of this type, or of something outside ``under``.
-    """
-    found = resource_at(item.get("id"), kind, under=under)
-    if found is None:
-        raise ArmError(400, UNUSABLE_ID, f"a list of {kind} has an item without a usable id")
-    return found.path
 
 
 def get_url(url: str) -> ArmAnswer:

@@ -21,7 +21,7 @@ def find_extension(cluster: ArmId) -> Mapping[str, Any] | None:
     """The cluster's extension of our type, whatever its name and state: a cluster has one at most. Raises ArmError."""
     for item in arm.items(cluster.path.listing(EXTENSION), arm.EXTENSIONS_API):
         if str((item.get("properties") or {}).get("extensionType") or "").lower() == EXTENSION_TYPE.lower():
-            return {**item, "id": arm.listed_id(item, EXTENSION, cluster)}
+            return {**item, "id": arm.path_of(item.get("id"), EXTENSION, under=cluster)}
     return None
 
 

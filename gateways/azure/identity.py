@@ -91,7 +91,7 @@ def _host(url: object) -> str | None:
 def _said(response: Any) -> str:
     try:
         body = response.internal_response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     said = body if isinstance(body, Mapping) else {}
     text = str(said.get("error_description") or said.get("message") or said.get("error") or "no reason given")

@@ -86,7 +86,7 @@ def _told(text: str) -> AzureAnswer | None:
         outer = AzureAnswer(str(inner.get("code") or "JobFailed"), str(inner.get("message") or ""))
         near = closest(answers_in(inner, None))
         return near if near is not None and says_nothing(outer) and not says_nothing(near) else outer
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return AzureAnswer("JobFailed", text.strip()) if text.strip() else None
 
 

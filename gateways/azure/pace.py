@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from domain.version import is_number
 from gateways import clock
 
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
@@ -80,7 +81,7 @@ def _left(headers: Mapping[str, str], kind: str) -> int | None:
     """The fewest calls of a kind that an answer says are left, for the subscription or the tenant; None for no word."""
     found = []
     for name, value in headers.items():
-        lowered = name.lower()
-        if lowered.startswith("x-ms-ratelimit-remaining-") and lowered.endswith(f"-{kind}") and value.strip().isdigit():
-            found.append(int(value))
+        lowered, told = name.lower(), value.strip()
+        if lowered.startswith("x-ms-ratelimit-remaining-") and lowered.endswith(f"-{kind}") and is_number(told):
+            found.append(int(told))
     return min(found, default=None)

@@ -125,8 +125,8 @@ class Api:
                 return {
                     str(each["metadata"]["name"]): Found(
                         name=str(each["metadata"]["name"]),
-                        spec=each.get("spec") or {},
-                        annotations=each["metadata"].get("annotations") or {},
+                        spec=_spec_of(each),
+                        annotations=dict(each["metadata"].get("annotations") or {}),
                         version=each["metadata"].get("resourceVersion"),
                     )
                     for each in (item.to_dict() for item in self._client.list(kinds.instance_type()))
@@ -262,9 +262,19 @@ def _explained() -> Iterator[None]:
         raise KubernetesError(0, "UnexpectedAnswer", "the answer is not what the API promises") from None
 
 
+def _spec_of(instance_type: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an instance type says. Raises TypeError or AttributeError where it is in the shape of none."""
+    spec: Mapping[str, Any] = instance_type.get("spec") or {}
+    resources = spec.get("resources") or {}
+    for part in (spec.get("nodeSelector"), resources.get("requests"), resources.get("limits")):
+        if part is not None and not isinstance(part, Mapping):
+            raise TypeError("an instance type in another shape")
+    return spec
+
+
 def _status_object(response: Any) -> Mapping[str, Any]:
     try:
         said = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # The latter: a text that nests without measure.
         return {}
     return said if isinstance(said, dict) else {}

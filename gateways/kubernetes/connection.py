@@ -7,6 +7,7 @@ cluster takes Entra tokens), and only its server, authority and static token are
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 20.0
 _PROBE_PAUSE = 1.0
+# Characters of a kubeconfig, in base64.
+_LONGEST = 128 * 1024
+# What a header may carry of a token: visible signs of ASCII.
+_HEADER = re.compile(r"[!-~]{1,16384}")
 
 
 def connect(cluster: ArmId) -> Api | Unreachable:
@@ -143,22 +148,22 @@ def _config(body: Mapping[str, Any], servers: frozenset[str]) -> tuple[dict[str,
     """
     unusable = Unreachable("its kubeconfig holds no way to sign in that the app has")
     try:
-        document = yaml.safe_load(base64.b64decode(body["kubeconfigs"][0]["value"]))
+        document = _document(body["kubeconfigs"][0]["value"])
         cluster = document["clusters"][0]["cluster"]
         user = document["users"][0]["user"] or {}
         kept = {"server": cluster["server"], "certificate-authority-data": cluster["certificate-authority-data"]}
-    except (KeyError, IndexError, TypeError, ValueError, RecursionError, yaml.YAMLError):
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, yaml.YAMLError):
         return unusable, False
-    if not isinstance(user, dict):
+    if not isinstance(user, dict) or not isinstance(kept["certificate-authority-data"], str):
         return unusable, False
     entra = _takes_entra(user)
     if not _is_own_server(kept["server"], servers):
         reason = "its kubeconfig names a server that is not the cluster's own (fqdn or privateFQDN)"
         return Unreachable(reason, commands=True, entra=entra), entra
     token = user.get("token") or (entra_token() if entra else None)
-    if token is None:
+    if not isinstance(token, str) or not _HEADER.fullmatch(token):
         return unusable, entra
-    learn(str(token))
+    learn(token)
     config = {
         "current-context": "moor",
         "clusters": [{"name": "moor", "cluster": kept}],
@@ -166,6 +171,13 @@ def _config(body: Mapping[str, Any], servers: frozenset[str]) -> tuple[dict[str,
         "contexts": [{"name": "moor", "context": {"cluster": "moor", "user": "moor"}}],
     }
     return config, entra
+
+
+def _document(encoded: str) -> Any:
+    """A kubeconfig. Raises yaml.YAMLError, or what its values raise; ValueError for one that is none by its size."""
+    if len(encoded) > _LONGEST:
+        raise ValueError("a kubeconfig has some kilobytes")  # To read a hundred takes a second.
+    return yaml.safe_load(base64.b64decode(encoded))
 
 
 def _client(config: Mapping[str, Any]) -> Client:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core.exceptions import AzureError
 
@@ -45,6 +45,7 @@ from gateways.kubernetes.connection import SERVER_APPLICATION
 from gateways.kubernetes.kinds import work_resource
 from gateways.kubernetes.objects import seen_from, work_from
 
+T = TypeVar("T")
 # A command that does not end is given up after so long, and what one has seen before that is old.
 _MOST = timedelta(minutes=10)
 # Seconds between two polls. Each is an attempt of the step, which reads again what it goes by besides.
@@ -147,13 +148,15 @@ def components(cluster: ArmId, *, entra: bool) -> Seen | Unreachable:
             if item.get("kind") == kind.__name__ and name in (None, item["metadata"]["name"])
         ]
 
-    return seen_from(
-        deployments=of(Deployment),
-        daemon_sets=of(DaemonSet),
-        stateful_sets=of(StatefulSet),
-        pods=of(Pod),
-        router=next(iter(of(Service, ROUTER)), None),
-        health=next(iter(of(ConfigMap, HEALTH_CHECK)), None),
+    return _understood(
+        lambda: seen_from(
+            deployments=of(Deployment),
+            daemon_sets=of(DaemonSet),
+            stateful_sets=of(StatefulSet),
+            pods=of(Pod),
+            router=next(iter(of(Service, ROUTER)), None),
+            health=next(iter(of(ConfigMap, HEALTH_CHECK)), None),
+        )
     )
 
 
@@ -162,11 +165,16 @@ def namespace(cluster: ArmId, name: str, *, entra: bool) -> Found | Unreachable 
     found = _get(cluster, ["namespaces"], entra=entra)
     if isinstance(found, Unreachable):
         return found
-    for item in found:
-        if item["metadata"]["name"] == name:
-            phase = str((item.get("status") or {}).get("phase") or "Active")
-            return Found(name, {}, item["metadata"].get("annotations") or {}, phase)
-    return None
+    items = found
+
+    def named() -> Found | None:
+        for item in items:
+            if item["metadata"]["name"] == name:
+                phase = str((item.get("status") or {}).get("phase") or "Active")
+                return Found(name, {}, dict(item["metadata"].get("annotations") or {}), phase)
+        return None
+
+    return _understood(named)
 
 
 def work_in(cluster: ArmId, namespace: str, *, entra: bool) -> list[ClusterObject] | Unreachable:
@@ -190,8 +198,8 @@ def _work(said: str) -> list[ClusterObject] | Unreachable:
         return Unreachable("the output of a command in it was cut")
     # A line without fields is a warning of kubectl's.
     told = [line.split("\t") for line in lines if "\t" in line]
-    try:
-        return [
+    return _understood(
+        lambda: [
             work_from(
                 kind,
                 {
@@ -201,7 +209,16 @@ def _work(said: str) -> list[ClusterObject] | Unreachable:
             )
             for kind, name, labels, phase, state in told
         ]
-    except ValueError:
+    )
+
+
+def _understood(read: Callable[[], T]) -> T | Unreachable:
+    """What ``read`` makes of an output; objects in a shape that no cluster of Kubernetes has are unknown."""
+    import msgspec
+
+    try:
+        return read()
+    except (msgspec.MsgspecError, RecursionError, TypeError, AttributeError, KeyError, ValueError):
         return Unreachable("the output of a command in it is no list of objects")
 
 
@@ -325,9 +342,11 @@ def _refused(error: ArmError) -> Unreachable:
 def _items(logs: str) -> list[dict[str, Any]] | None:
     try:
         document = json.loads(logs)
-    except ValueError:
+    except (ValueError, RecursionError):  # The latter: a text that nests without measure.
         return None
     items = document.get("items") if isinstance(document, Mapping) else None
-    if not isinstance(items, list) or not all(isinstance(i, dict) and "metadata" in i for i in items):
+    if not isinstance(items, list) or not all(
+        isinstance(i, dict) and isinstance(i.get("metadata"), dict) for i in items
+    ):
         return None
     return items

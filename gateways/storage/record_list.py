@@ -49,7 +49,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Page:
-    """Some operations, and the position after which the next page begins; None at the end."""
+    """Some operations, and the position after which the next page begins; None at the end.
+
+    A position names no operation that whoever asks does not see: callers read what their tokens hold.
+    """
 
     operations: tuple[Operation, ...]
     next_position: str | None
@@ -77,7 +80,18 @@ def page(
             found += [operation for operation in heads if operation is not None and wanted.admits(operation)]
             read += len(batch)
             last = batch[-1][0]
-    return Page(tuple(found), last if next(candidates, None) is not None else None)
+        following = next(candidates, None)
+    if following is None:
+        return Page(tuple(found), None)
+    named = wanted.visible is None or bool(found and last.endswith(f";{found[-1].id}"))
+    return Page(tuple(found), last if named else _between(last, following[0]))
+
+
+def _between(last: str, following: str) -> str:
+    """A position behind ``last`` and before ``following`` with as little of an id as tells the two apart."""
+    ends = range(last.index(";") + 1, len(last) + 1)
+    # No id has a tilde, nor a sign that sorts behind it.
+    return next((position for end in ends if (position := f"{last[:end]}~") < following), last)
 
 
 def _head(unread: Callable[[str, Exception], None] | None, operation_id: str) -> Operation | None:

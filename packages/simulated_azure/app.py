@@ -136,7 +136,10 @@ async def serve(options: Options) -> None:
             return vault_port
         if kubernetes.cluster_at(host) is not None:
             return kubernetes_port
-        return history_port if run_history.exists(world, host) else None
+        if run_history.exists(world, host):
+            return history_port
+        elsewhere: int | None = world.settings["names"].get(host.lower())
+        return elsewhere
 
     proxy = NameProxy(port_of, refused_names)
     proxy_port = await proxy.start(kept["proxyPort"])

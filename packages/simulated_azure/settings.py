@@ -18,6 +18,9 @@ DEFAULTS: dict[str, Any] = {
     "topicId": "",
     # The address that the API of clusters sees of whoever calls from outside, for authorized IP ranges.
     "kubernetesCallerAddress": "203.0.113.7",
+    # Names that the proxy leads to, besides those of the simulation itself, each with its port of loopback: the account
+    # that somebody else serves (Azurite) for one. The certificate is good for blobs of any account.
+    "names": {},
     # Real seconds, because clients check them against the real clock. Managed identity tokens live a day.
     "tokenLifetimeSeconds": 86400,
     # The same of tokens for applications that the directory knows; in Entra 60 to 90 minutes.

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import trustme
 
-from packages.simulated_azure.identity.metadata import KEY_VAULT_DNS, KUBERNETES_DNS, MACHINE_LEARNING_DNS
+from packages.simulated_azure.identity.metadata import (
+    KEY_VAULT_DNS,
+    KUBERNETES_DNS,
+    MACHINE_LEARNING_DNS,
+    STORAGE_DNS,
+)
 
-HOSTS = ("127.0.0.1", "localhost", f"*.{KEY_VAULT_DNS}", f"*.{MACHINE_LEARNING_DNS}")
+HOSTS = ("127.0.0.1", "localhost", f"*.{KEY_VAULT_DNS}", f"*.{MACHINE_LEARNING_DNS}", f"*.blob.{STORAGE_DNS}")
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,22 @@ def test_what_is_no_such_id_is_refused_with_a_reason(text: str, says: str) -> No
         parse_arm_id(text, WORKSPACE)
 
 
+@pytest.mark.parametrize("group", ["größe", "ÄÖ-1", "группа", "组", "Şehir", "\u03a9\u0394-1"])
+def test_groups_may_have_names_of_any_script(group: str) -> None:
+    assert parse_arm_id(WS.replace("Rg-1", group), WORKSPACE).resource_group == group
+
+
+@pytest.mark.parametrize("group", ["\u212a8s", "rg-\u212a", "\u212bngstrom", "\u2126", "\u0130zmir", "gro\u1e9ee"])
+def test_no_group_has_a_name_that_lower_case_takes_for_another(group: str) -> None:
+    """The sign of Kelvin is no k to Azure: a policy for k8s does not mean the group of somebody who knows this."""
+    text = WS.replace("Rg-1", group)
+    for parse in (parse_arm_id, parse_resource, parse_scope):
+        with pytest.raises(ValueError, match="not a valid resource group name"):
+            parse(text)
+    with pytest.raises(ValueError, match="not a valid resource group name"):
+        group_path(SUB, group)
+
+
 def test_ids_of_children() -> None:
     workspace = parse_arm_id(WS, WORKSPACE)
     assert compute_id(workspace, "gpu") == f"{WS}/computes/gpu"

@@ -46,3 +46,13 @@ def test_a_scale_that_is_none_leaves_the_time_as_it_is(
     assert clock.now() == datetime.fromtimestamp(ORIGIN + 60, UTC)
     clock.pause(3)
     assert slept == [3]
+
+
+def test_steady_seconds_run_at_the_pace_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of the machine's own idea of the time."""
+    monkeypatch.setattr(time, "monotonic", lambda: 7.0)
+    for scale, seconds in ((None, 7.0), (f"{ORIGIN},30", 210.0), ("soon", 7.0)):
+        monkeypatch.delenv("MOOR_CLOCK", raising=False)
+        if scale:
+            monkeypatch.setenv("MOOR_CLOCK", scale)
+        assert clock.steady() == seconds

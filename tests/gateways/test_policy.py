@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 
 from domain.access.policy import LARGEST
 from domain.arm_ids import RELAY, parse_arm_id
-from gateways import policy
+from gateways import clock, policy
 from gateways.azure.identity import Cloud
 from gateways.policy import FRESH, GOOD_FOR, PolicyUnavailable, current
 from tests.domain.access.policies import document
@@ -68,16 +68,20 @@ class _Response:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("gateways.policy.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(clock, "steady", lambda: now[0])
     return now
 
 
 @pytest.fixture
 def blob(monkeypatch: pytest.MonkeyPatch, time: list[float]) -> FakeBlob:
+    return serve(monkeypatch)
+
+
+def serve(monkeypatch: pytest.MonkeyPatch) -> FakeBlob:
     fake = FakeBlob()
     policy.forget()
     monkeypatch.setenv(policy.SETTING, URL)
-    monkeypatch.setattr(policy, "_client", lambda: fake)
+    monkeypatch.setattr(policy, "_client", lambda origin: fake if URL.startswith(f"{origin}/") else None)
     monkeypatch.setattr(policy, "cloud", lambda: Cloud("https://management.azure.com"))
     return fake
 
@@ -119,6 +123,31 @@ def test_a_blob_is_read_again_within_a_minute_and_by_its_etag(blob: FakeBlob, ti
     time[0] += FRESH
     assert events()
     assert len(blob.asked) == 3
+
+
+def test_a_machine_that_has_just_started_reads_it_at_once(blob: FakeBlob, time: list[float]) -> None:
+    for moment in (0.0, 0.5, 54.0):
+        policy.forget()
+        time[0] = moment
+        assert not events()
+    assert len(blob.asked) == 3
+
+
+def test_a_minute_is_one_of_the_apps_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    blob, real = serve(monkeypatch), [1000.0]
+    monkeypatch.setattr("gateways.clock.time.monotonic", lambda: real[0])
+    monkeypatch.setenv("MOOR_CLOCK", "0,600")
+    assert not events()
+    real[0] += 0.05
+    assert not events()
+    assert len(blob.asked) == 1
+    real[0] += 0.05
+    assert not events()
+    assert len(blob.asked) == 2
+    blob.says = (404, b"", None)
+    real[0] += GOOD_FOR / 600 + 0.01
+    with pytest.raises(PolicyUnavailable, match="404"):
+        current()
 
 
 @pytest.mark.parametrize(

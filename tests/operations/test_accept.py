@@ -147,6 +147,15 @@ def test_the_case_of_an_id_deeper_down_makes_no_other_request(tables: Tables) ->
     assert answer.operation.id == first.id
 
 
+def test_the_case_of_a_tag_makes_another_request(tables: Tables) -> None:
+    """Also of one that has the name of a field in which letter case does not count."""
+    first = accepted(request={**make_submission().request, "tags": {"computeName": "Ada"}})
+    for tags in ({"computeName": "ADA"}, {"clusterId": "Ada"}):
+        answer = accept(make_submission(request={**make_submission().request, "tags": tags}))
+        assert isinstance(answer, Conflict)
+        assert answer.holder.id == first.id
+
+
 def test_an_operation_is_accepted_without_the_steps_that_its_request_does_not_need(tables: Tables) -> None:
     asked = {**make_submission().request, "smokeTest": "training"}
     left_out = accepted(request=asked).left_out

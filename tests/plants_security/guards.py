@@ -254,15 +254,15 @@ PLANTS = (
     Plant(
         "the last good policy ends",
         _POLICY,
-        "or time.monotonic() - held.seen > GOOD_FOR:",
+        "or clock.steady() - held.seen > GOOD_FOR:",
         "or False:",
         "tests/gateways/test_policy.py::test_the_last_good_one_counts_for_a_quarter_of_an_hour",
     ),
     Plant(
         "a policy is of this cloud",
         _POLICY,
-        "    _check(url)\n",
-        "",
+        "    origin = _checked(url)\n",
+        '    origin = "https://moorpolicies.blob.core.windows.net"\n',
         "tests/gateways/test_policy.py::test_the_app_s_token_goes_to_a_blob_of_this_cloud_only",
     ),
     # Approvals.

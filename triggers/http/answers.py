@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import azure.functions as func
 from azure.core.exceptions import AzureError
@@ -264,16 +264,24 @@ def operation_url(base: str, operation_id: str) -> str:
     return f"{base}/operations/{operation_id}"
 
 
+def url_of(req: func.HttpRequest) -> SplitResult:
+    """The URL by which the caller reached the app. Raises HttpError where the caller's Host header makes it none."""
+    url: str = req.url
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise HttpError(400, INVALID, "The header names no host.", "Host") from None
+
+
 def base_url(req: func.HttpRequest, route_segments: int) -> str:
     """The URL under which this API is served: ``MOOR_PUBLIC_URL``, or as the caller says that they reached it.
 
-    Raises SettingError.
+    Raises SettingError, and HttpError as ``url_of`` does.
     """
     public = read_public_url()
     if public is not None:
         return public
-    url: str = req.url
-    parts = urlsplit(url)
+    parts = url_of(req)
     kept = parts.path.rstrip("/").split("/")[:-route_segments]
     return urlunsplit((parts.scheme, parts.netloc, "/".join(kept), "", ""))
 
@@ -307,6 +315,8 @@ def _envelope(error: HttpError) -> func.HttpResponse:
         "operationLocation": error.operation_url,
     }
     headers = {"x-ms-error-code": error.code, **error.headers}
+    if error.status == 503:  # Each says when to come back, also where somebody has to correct a setting first.
+        headers.setdefault("Retry-After", str(_RETRY_AFTER_OUTAGE))
     if error.operation_url:
         headers["Operation-Location"] = error.operation_url
     return json_answer(error.status, {"error": {k: v for k, v in fields.items() if v is not None}}, headers)

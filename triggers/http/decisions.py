@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -18,6 +19,7 @@ from domain.operation.steps import WAKE
 from domain.requests.models import Answer, Decision
 from domain.requests.parsing import parse
 from domain.requests.strict_json import read_json
+from domain.violations import Refused
 from gateways import durable
 from gateways.durable import start_recorded
 from operations import pausing
@@ -32,6 +34,7 @@ from triggers.http.queries import find_operation
 from triggers.http.request import Parameters, query_of, read_body, read_mode
 
 bp = df.Blueprint()
+SaidT = TypeVar("SaidT", Answer, Decision)
 
 
 @bp.function_name("http_retry_operation")
@@ -69,8 +72,7 @@ async def reject_operation(req: func.HttpRequest, client: df.DurableOrchestratio
 async def _answer(
     req: func.HttpRequest, client: df.DurableOrchestrationClient, answer: str, caller: Caller
 ) -> func.HttpResponse:
-    Parameters(query_of(req), ()).check()
-    said = parse(Answer, read_json(read_body(req)))
+    said = _said(req, Answer, Parameters(query_of(req), ()))
     asked_by = requested_by(caller, said.reason)
     before = (await find_operation(req, caller)).operation
     await asyncio.to_thread(check_answer, caller, before, answer == APPROVE)
@@ -103,10 +105,19 @@ async def _cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient, 
 
 def _decision(req: func.HttpRequest, caller: Caller, parameters: Parameters | None = None) -> RequestedBy:
     """Who decides, and why. Raises HttpError or Refused."""
-    (parameters or Parameters(query_of(req), ())).check()
-    body = read_body(req, required=False)
-    decision = parse(Decision, read_json(body) if body else {})
+    decision = _said(req, Decision, parameters or Parameters(query_of(req), ()), required=False)
     return requested_by(caller, decision.reason)
+
+
+def _said(req: func.HttpRequest, model: type[SaidT], parameters: Parameters, *, required: bool = True) -> SaidT:
+    """The body of a decision. Raises HttpError, or Refused with all that is wrong with the body and the query."""
+    body = read_body(req, required=required)
+    try:
+        said = parse(model, read_json(body) if body else {})
+    except Refused as refused:
+        raise Refused([*refused.violations, *parameters.violations]) from refused
+    parameters.check()
+    return said
 
 
 async def _retry(req: func.HttpRequest, client: df.DurableOrchestrationClient, caller: Caller) -> func.HttpResponse:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import azure.functions as func
 
@@ -20,14 +20,15 @@ from domain.requests.fields import OPERATION_ID
 from domain.requests.parsing import MODELS
 from domain.violations import INVALID, NOT_YET, Refused, Violation
 from gateways.storage.record_list import Filter
-from triggers.http.answers import HttpError
+from triggers.http.answers import HttpError, url_of
 
 T = TypeVar("T")
 
 # The Functions host takes a key from here; the name is its own, in any letter case.
 _KEY = "code"
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}\Z")
-_POSITION = re.compile(rf"[0-9]{{15}};{OPERATION_ID}\Z")
+# Of an operation that the caller may not see it has the least that tells it apart, and a tilde.
+_POSITION = re.compile(rf"[0-9]{{15}};(?:{OPERATION_ID}|(?:{OPERATION_ID})?~)\Z")
 _LAST_ENTRY = 99_999_999
 LARGEST_BODY = 64 * 1024
 
@@ -71,10 +72,10 @@ class Parameters:
 def query_of(req: func.HttpRequest) -> dict[str, str]:
     """The query of a request, with what was given without a value: a host may have left that out.
 
-    ``?plan`` and ``?plan=&plan=true`` are not ``?plan=true``, and not nothing.
+    ``?plan`` and ``?plan=&plan=true`` are not ``?plan=true``, and not nothing. Raises HttpError for a URL that is none.
     """
     given: dict[str, str] = dict(req.params)
-    empty = [name for name, value in parse_qsl(urlsplit(req.url).query, keep_blank_values=True) if not value]
+    empty = [name for name, value in parse_qsl(url_of(req).query, keep_blank_values=True) if not value]
     return {**given, **dict.fromkeys(empty, "")}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 KEY_VAULT_DNS = "vault.azure.test"
 MACHINE_LEARNING_DNS = "api.azureml.ms"
 KUBERNETES_DNS = "azmk8s.io"
+STORAGE_DNS = "core.windows.net"
 
 
 def endpoints(base_url: str, tenant_id: str) -> list[dict[str, Any]]:
@@ -34,7 +35,7 @@ def endpoints(base_url: str, tenant_id: str) -> list[dict[str, Any]]:
             "sqlManagement": base_url,
             "vmImageAliasDoc": f"{base_url}/aliases.json",
             "suffixes": {
-                "storage": "core.windows.net",
+                "storage": STORAGE_DNS,
                 "keyVaultDns": KEY_VAULT_DNS,
                 "acrLoginServer": "azurecr.io",
                 "sqlServerHostname": "database.windows.net",

@@ -29,7 +29,7 @@ def azure(monkeypatch: pytest.MonkeyPatch, *states: str) -> FakeArm:
 def test_only_what_is_missing_is_asked_for_and_all_of_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = providers(registering())
     intents, arm = watch_intents(monkeypatch), azure(monkeypatch, "NotRegistered", "Registering")
-    assert register_providers(registering()) == Done(detail=f"Azure registers {first}, {second}")
+    assert register_providers(registering()) == Done(detail=f"Azure registers {first}, {second}; no undo reverts that")
     assert (arm.calls, intents) == ([("POST", f"{PLACE}/{first}/register")], [("update", f"{PLACE}/{first}")])
 
 

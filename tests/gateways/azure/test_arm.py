@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -212,6 +213,15 @@ def test_a_list_that_is_not_read_to_its_end_is_unknown(
     assert unknown.value.code == code
     assert unknown.value.transient or way == "deep"
     assert len(hostile.asked) == {"looping": 2, "endless list": 6, "loop of two": 3}.get(way, 1)
+
+
+@pytest.mark.parametrize("value", [None, {}, "x", [1], ["x"], [None], [[]], [{}, "x"]])
+def test_a_list_of_something_else_is_unknown(hostile: Hostile, value: Any) -> None:
+    hostile.body = json.dumps({"value": value}).encode()
+    with pytest.raises(ArmError, match="a list answer without a list of objects"):
+        list(arm.items(ArmPath("/subscriptions/s/x"), "2020-01-01"))
+    with pytest.raises(ArmError, match="a list answer without a list of objects"):
+        arm.page(ArmPath("/subscriptions/s/x"), "2020-01-01")
 
 
 def test_a_page_of_a_list_is_followed_by_another_of_the_same_list_only(monkeypatch: pytest.MonkeyPatch) -> None:

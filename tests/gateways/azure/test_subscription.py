@@ -50,6 +50,7 @@ def test_a_size_is_what_its_capabilities_say(skus: Skus) -> None:
         row("Standard_D4ps_v5", vCPUs="4", MemoryGB="16", CpuArchitectureType="Arm64"),
         row("Standard_B1ls", vCPUs="1", MemoryGB="0.5"),
         row("Odd", vCPUs="many"),
+        row("Endless", vCPUs="inf", MemoryGB="nan", GPUs="1e999"),
         {"name": "Bare", "resourceType": "virtualMachines"},
         row("Premium_LRS", "disks", vCPUs="1"),
     ]
@@ -58,6 +59,7 @@ def test_a_size_is_what_its_capabilities_say(skus: Skus) -> None:
         "standard_d4ps_v5": VmSize(4, 16, architecture="Arm64"),
         "standard_b1ls": VmSize(1, 0.5),
         "odd": VmSize(0, 0),
+        "endless": VmSize(0, 0),
         "bare": VmSize(0, 0),
     }
     assert skus.asked == [

@@ -165,6 +165,49 @@ def test_the_clusters_own_server_gets_the_token(
     assert tokens == ["entra"]
 
 
+@pytest.mark.parametrize(
+    "token", [7, ["t"], {"t": 1}, True, b"t", "", "a b", "t\r\nHost: evil.example", "t\u00e4", "t" * 20_000]
+)
+def test_a_token_that_no_header_takes_is_none(monkeypatch: pytest.MonkeyPatch, tokens: list[str], token: Any) -> None:
+    answers(monkeypatch, kubeconfig({"token": token}))
+    assert isinstance(connection.connect(CLUSTER), Unreachable)
+    assert tokens == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 60_000,
+        "a: " * 1000,
+        "clusters: 7",
+        "clusters: [{cluster: x}]",
+        "clusters: [{cluster: {server: s, certificate-authority-data: 7}}]\nusers: [{user: {token: t}}]",
+        "? [a, b]\n: c",
+        "!!python/object/apply:os.system [id]",
+        "a: 0001-01-01 00:00:00 +23:59",
+        "a: !!int 0x",
+        "a: !!float x",
+        "a: !!timestamp x",
+        "a: !!binary ä",
+        f"a: {'x' * 200_000}",
+    ],
+)
+def test_a_kubeconfig_of_no_shape_is_no_way_in(monkeypatch: pytest.MonkeyPatch, tokens: list[str], text: str) -> None:
+    answers(monkeypatch, {"kubeconfigs": [{"value": base64.b64encode(text.encode()).decode()}]})
+    assert isinstance(connection.connect(CLUSTER), Unreachable)
+    assert tokens == []
+
+
+@pytest.mark.parametrize("value", [None, 7, ["x"], "no base64 \u00e4", {"x": 1}])
+def test_a_kubeconfig_that_is_no_text_is_no_way_in(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[str], value: Any
+) -> None:
+    for body in ({"kubeconfigs": [{"value": value}]}, {"kubeconfigs": [value]}, {"kubeconfigs": value}):
+        answers(monkeypatch, body)
+        assert isinstance(connection.connect(CLUSTER), Unreachable)
+    assert tokens == []
+
+
 FORGED = [
     "https://evil.example",
     f"http://{FQDN}",

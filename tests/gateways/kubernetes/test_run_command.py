@@ -194,6 +194,8 @@ def test_a_command_that_cannot_be_followed_is_given_up_at_once(commands: Command
         (ran("not json"), "the output of a command in it is no list of objects"),
         (ran('{"items": [{"kind": "Pod"}]}'), "the output of a command in it is no list of objects"),
         (ran("[]"), "the output of a command in it is no list of objects"),
+        (ran("[" * 100_000), "the output of a command in it is no list of objects"),
+        (listed({"metadata": []}), "the output of a command in it is no list of objects"),
         (ArmError(404, "NotFound", "no"), "no command can be run in it (NotFound: no)"),
     ],
 )
@@ -201,6 +203,42 @@ def test_why_nothing_is_seen(commands: Commands, answer: ArmAnswer | ArmError, r
     commands.answers = [answer]
     assert run_command.namespace(CLUSTER, "ml", entra=False) == Unreachable(reason)
     assert run_command.components(CLUSTER, entra=False) == Unreachable(reason)
+
+
+NO_OBJECTS = Unreachable("the output of a command in it is no list of objects")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"metadata": {}},
+        {"metadata": {"name": "ml"}, "status": "x"},
+        {"metadata": {"name": "ml"}, "status": ["x"]},
+        {"metadata": {"name": "ml", "annotations": "x"}},
+    ],
+)
+def test_a_namespace_of_no_shape_is_unknown(commands: Commands, item: dict[str, Any]) -> None:
+    commands.answers = [listed(item)]
+    assert run_command.namespace(CLUSTER, "ml", entra=False) == NO_OBJECTS
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"kind": "Deployment", "metadata": {"name": 7}, "spec": "x"},
+        {"kind": "Pod", "metadata": {"name": "a"}, "status": {"containerStatuses": "x"}},
+        {"kind": "ConfigMap", "metadata": {}, "data": []},
+    ],
+)
+def test_components_of_no_shape_are_unknown(commands: Commands, item: dict[str, Any]) -> None:
+    commands.answers = [listed(item)]
+    assert run_command.components(CLUSTER, entra=False) == NO_OBJECTS
+
+
+@pytest.mark.parametrize("labels", ["[" * 100_000, "[1]", "7"])
+def test_work_with_labels_of_no_shape_is_unknown(commands: Commands, labels: str) -> None:
+    commands.answers = [ran(f"Pod\ta\t{labels}\tRunning\t\nend of output")]
+    assert run_command.work_in(CLUSTER, "ml", entra=False) == NO_OBJECTS
 
 
 def test_who_may_not_run_commands_is_told_which_role_may(commands: Commands) -> None:

@@ -107,6 +107,16 @@ def test_objects_of_no_shape_are_unknown(server: Hostile, api: Api, body: bytes)
     assert (unknown.value.status, unknown.value.reason) == (0, "UnexpectedAnswer")
 
 
+@pytest.mark.parametrize(
+    "spec", ["x", ["x"], {"resources": "x"}, {"resources": {"requests": ["x"]}}, {"nodeSelector": "x"}]
+)
+def test_an_instance_type_of_no_shape_is_unknown(server: Hostile, api: Api, spec: object) -> None:
+    server.body = json.dumps({"metadata": {}, "items": [{"metadata": {"name": "a"}, "spec": spec}]}).encode()
+    with pytest.raises(KubernetesError) as unknown:
+        api.instance_types()
+    assert unknown.value.reason == "UnexpectedAnswer"
+
+
 @pytest.mark.parametrize("way", ["deep"])
 def test_an_answer_that_nests_without_measure_is_unknown(server: Hostile, api: Api, way: str) -> None:
     server.way = way

@@ -39,6 +39,36 @@ def test_a_page_ends_short_when_much_is_read_for_little_and_can_be_continued() -
 
 
 @pytest.mark.usefixtures("recorded")
+def test_a_position_names_nothing_that_may_not_be_seen() -> None:
+    """The token of the next page holds it, and callers read their tokens."""
+    seen, position, positions = [], "", []
+    while True:
+        page = operation_list.page(Filter(visible=lambda o: o.id in ("op-4", "op-0")), 10, position, most_read=1)
+        seen += [operation.id for operation in page.operations]
+        if page.next_position is None:
+            break
+        position = page.next_position
+        positions.append(position)
+    assert seen == ["op-4", "op-0"]
+    assert [each.partition(";")[2] for each in positions] == ["~", "op-4", "~", "~", "~"]
+
+
+def test_operations_of_one_moment_are_told_apart_by_as_little_as_that_takes(tables: Tables) -> None:
+    names = ("deploy-a", "deploy-b", "nightly", "x", "x.1")
+    for name in names:
+        records.insert(
+            Operation(name, "attach", "Running", {}, "f", RequestedBy("http"), NOW, NOW, "/w", "/c", name), []
+        )
+    position, positions = "", []
+    for _ in names[1:]:
+        position = str(operation_list.page(Filter(visible=lambda o: False), 10, position, most_read=1).next_position)
+        positions.append(position.partition(";")[2])
+    # Nothing lies between the last two: the id stands there as it is.
+    assert positions == ["deploy-a~", "d~", "n~", "x"]
+    assert operation_list.page(Filter(), 10, position).operations[0].id == "x.1"
+
+
+@pytest.mark.usefixtures("recorded")
 def test_a_full_page_at_the_very_end_has_no_next() -> None:
     assert operation_list.page(Filter(), top=6).next_position is None
     assert operation_list.page(Filter(), top=5).next_position is not None

@@ -207,3 +207,12 @@ async def test_where_nothing_is_to_be_undone_it_says_so(app: App, status: str) -
     answer = await app.post(f"/operations/{before.id}/retry?mode=undo", {})
     assert (answer.status, answer.error["code"]) == (409, "NothingToUndo")
     assert app.engine.started == []
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "approve", "reject"])
+async def test_all_that_is_wrong_with_query_and_body_is_said_at_once(app: App, verb: str) -> None:
+    named = {"questionId": 7} if verb in ("approve", "reject") else {}
+    answer = await app.post(f"/operations/x/{verb}?plan=true&mode=&x", {"reason": 7, "more": 1, **named})
+    assert answer.status == 400
+    targets = {"/reason", "/more", "plan", "mode", "x", *(f"/{name}" for name in named)}
+    assert {*answer.targets()} == targets

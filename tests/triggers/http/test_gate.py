@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import azure.functions as func
@@ -156,6 +159,49 @@ async def test_each_refusal_is_one_line_of_the_audit(app: App, caplog: pytest.Lo
     assert [r.getMessage() for r in caplog.records if r.getMessage().startswith("audit:")] == [f"audit: refused {line}"]
 
 
+ACCESS = (Path(__file__).parents[3] / "docs/access.md").read_text("utf-8")
+QUERY = ACCESS.partition("```kusto\n")[2].partition("```")[0]
+
+
+def parsed(line: str) -> dict[str, str]:
+    """What the query in docs/access.md makes of a line: ``parse`` takes for each name the least that fits."""
+    assert line.startswith(re.findall(r'message startswith "([^"]+)"', QUERY)[0])
+    (template,) = re.findall(r"parse message with (.+)", QUERY)
+    parts = re.findall(r'"([^"]*)"|(\w+)', template)
+    found = re.fullmatch("".join(re.escape(text) if text else f"(?P<{name}>.*?)" for text, name in parts), line)
+    assert found is not None, line
+    return found.groupdict()
+
+
+async def test_the_documented_query_counts_refused_calls_by_caller_and_code(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for (method, path, body), who, _ in REFUSED.values():
+        await app.call(method, path, body, who if who is None or "Authorization" in who else bearer(token(**who)))
+    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("audit:")]
+    assert "summarize calls = sum(itemCount) by caller, code, bin(timestamp, 1h)" in QUERY
+    assert Counter((found["caller"], found["code"]) for found in map(parsed, lines)) == {
+        ("nobody", "Unauthenticated"): 1,
+        ("nobody", "InvalidToken"): 1,
+        (f"{TENANT}:{ADA}", "RoleRequired"): 2,
+        (f"{TENANT}:{ADA}", "GroupsNotInToken"): 1,
+        (f"{TENANT}:{ADA}", "NotAllowed"): 1,
+        (f"{TENANT}:{ADA}", "OperationNotFound"): 1,
+        (f"{TENANT}:{ADA}", "InvalidRequest"): 1,
+        (f"{TENANT}:{GRACE}", "OperationNotFound"): 1,
+    }
+    examples = re.findall(r"^audit: refused .+$", ACCESS, re.MULTILINE)
+    assert [(parsed(line)["status"], parsed(line)["operation"]) for line in examples] == [
+        ("403", "-"),
+        ("409", "deploy-42"),
+    ]
+    assert {parsed(line)["function"] for line in (*lines, *examples)} <= {*ROLE_OF}
+    assert parsed("audit: refused 403 NeedsIdentity http_attach - by the holder of a function key")["caller"] == (
+        "the holder of a function key"
+    )
+
+
 async def test_refused_calls_count_and_one_too_many_is_audited_too(
     app: App, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +329,7 @@ async def test_every_route_but_health_names_the_setting(
             answer = await app.call(method, path, None, {"x-functions-key": "k"})
             assert (answer.status, answer.error["code"]) == (503, "AuthNotConfigured"), function
             assert named in answer.error["message"]
+            assert int(answer.headers["Retry-After"]) > 0
     assert (tables.names(), app.engine.started) == ([], [])
 
 

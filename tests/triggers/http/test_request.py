@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from domain.operation.record import STATUSES
 from domain.violations import INVALID, NOT_YET, Refused
 from gateways.storage.record_list import Filter
 from tests.triggers.http.http_app import CLUSTER, WORKSPACE
-from triggers.http.answers import HttpError
+from triggers.http.answers import HttpError, answered
 from triggers.http.request import (
     LARGEST_BODY,
     Parameters,
@@ -137,7 +138,16 @@ def test_every_status_may_be_asked_for() -> None:
 # --- continuation tokens
 
 
-@pytest.mark.parametrize(("read", "place"), [(read_position, POSITION), (read_sequence, 0), (read_sequence, 41)])
+@pytest.mark.parametrize(
+    ("read", "place"),
+    [
+        (read_position, POSITION),
+        (read_position, f"{POSITION.partition(';')[0]};~"),
+        (read_position, f"{POSITION}~"),
+        (read_sequence, 0),
+        (read_sequence, 41),
+    ],
+)
 def test_a_token_leads_back_to_its_place(read: Callable[[str], Any], place: str | int) -> None:
     token = token_of(place)
     assert "=" not in token
@@ -149,6 +159,8 @@ def test_a_token_leads_back_to_its_place(read: Callable[[str], Any], place: str 
     [
         (read_position, token_of(41)),
         (read_position, token_of("42;op-1")),
+        (read_position, token_of(POSITION.replace("op-1", ""))),
+        (read_position, token_of(f"{POSITION}~~")),
         (read_position, token_of(f"{POSITION}' or RowKey ne '")),
         (read_sequence, token_of(POSITION)),
         (read_sequence, token_of(-1)),
@@ -160,6 +172,16 @@ def test_a_token_leads_back_to_its_place(read: Callable[[str], Any], place: str 
 def test_a_token_of_another_list_or_of_nobody_is_refused(read: Callable[[str], Any], token: str) -> None:
     with pytest.raises(ValueError, match="is not a token of this list"):
         read(token)
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "]", "[x]"])
+async def test_a_host_that_is_none_is_the_callers_mistake(host: str) -> None:
+    async def work() -> func.HttpResponse:
+        query_of(func.HttpRequest("GET", f"https://{host}/api/operations?top", body=b""))
+        raise AssertionError("the URL was read")
+
+    answer = await answered(work())
+    assert (answer.status_code, json.loads(answer.get_body())["error"]["target"]) == (400, "Host")
 
 
 # --- the body
