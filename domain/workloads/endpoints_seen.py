@@ -91,7 +91,7 @@ class EndpointsSeen:
         if link is not None:
             return replace(self, deployments=link, pages=self.pages + 1, within=self.within + 1)
         waiting = self.waiting[1:]
-        # The list itself goes on where its last page has led to; at its end no link is left.
+        # The list itself continues where its last page has led to; at its end no link is left.
         ended = now if not waiting and self.link is None else None
         return replace(self, waiting=waiting, deployments=None, pages=self.pages + 1, within=0, ended=ended)
 

@@ -1,4 +1,4 @@
-"""A do that goes on in an engine instance of its own says so in its record, as the orchestrator does it."""
+"""A do that continues in an engine instance of its own says so in its record, as the orchestrator does it."""
 
 from __future__ import annotations
 

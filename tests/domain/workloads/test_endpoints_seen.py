@@ -1,4 +1,4 @@
-"""How a reading of endpoints goes on, and where it ends."""
+"""How a reading of endpoints continues, and where it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cluster whose deletion no event has told of: what lists lack, and what that leads to."""
+"""A cluster whose deletion no event has reported: what lists lack, and what that leads to."""
 
 from __future__ import annotations
 
