@@ -8,7 +8,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from activities.compute.whereabouts import STAYS, whereabouts
+from activities.lifecycle.whereabouts import STAYS, whereabouts
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE
 from domain.arm_ids import COMPUTE, EXTENSION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from activities.compute.whereabouts import GOES, OPEN, whereabouts
+from activities.lifecycle.whereabouts import GOES, OPEN, whereabouts
 from activities.runtime.step import StepAtWork
 from activities.workloads.endpoint_survey import served_by
 from domain.arm_ids import SCHEDULE

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from activities.compute.whereabouts import GOES, OPEN, STAYS
 from activities.lifecycle import ending
 from activities.lifecycle.ending import notify, publish, read_by_sdk, record
+from activities.lifecycle.whereabouts import GOES, OPEN, STAYS
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE, Call
 from domain.arm_ids import COMPUTE

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.compute.whereabouts import GOES, OPEN, STAYS, whereabouts
+from activities.lifecycle.whereabouts import GOES, OPEN, STAYS, whereabouts
 from domain.operation.record import Intent, StepRecord
 from domain.problems import Problem
 from gateways import clock
