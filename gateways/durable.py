@@ -59,12 +59,24 @@ async def start(
 
 
 async def status(client: DurableOrchestrationClient, instance_id: str) -> str:
-    """Runtime status of an instance, ``Missing`` when the engine knows none of this id. Raises EngineError."""
+    """Runtime status of an instance, ``Missing`` when the engine knows none of this id.
+
+    Raises EngineError, also for an answer that is no status: the client gives a 500 with words like a 404 without any.
+    """
     try:
         found = await client.get_status(instance_id)
+        if found and found.runtime_status and getattr(found, "instance_id", None) in (None, instance_id):
+            return str(found.runtime_status.name)
     except Exception as error:
         raise EngineError(f"no status of {instance_id}") from error
-    return str(found.runtime_status.name) if found and found.runtime_status else MISSING
+    if found is not None and _says_more(found):
+        raise EngineError(f"what the engine answers is no status of {instance_id}")
+    return MISSING
+
+
+def _says_more(found: Any) -> bool:
+    """Whether an answer holds something: that of an instance which does not exist is empty."""
+    return any(value not in (None, "") for value in getattr(found, "__dict__", {}).values())
 
 
 def is_live(runtime_status: str) -> bool:

@@ -18,13 +18,12 @@ def go_on_with_what_is_gone(of: Round) -> list[Retried]:
     """
     found = []
     reason = RequestedBy("timer", reason="the compute is gone")
-    for operation in _stuck(of):
+    for operation in recent(Filter((FAILED,)), of):
         with of.looking_at(operation.id):
-            if is_gone(operation) and is_free(operation):
+            if _is_stuck(operation) and is_gone(operation) and is_free(operation):
                 found.append(retry(operation.id, reason, operation.run))
     return found
 
 
-def _stuck(of: Round) -> list[Operation]:
-    failed = [o for kind in ("detach", "reattach") for o in recent(Filter((FAILED,), kind), of)]
-    return [o for o in failed if o.problem is not None and o.problem.code == CODE]
+def _is_stuck(operation: Operation) -> bool:
+    return operation.kind in ("detach", "reattach") and operation.problem is not None and operation.problem.code == CODE

@@ -1,7 +1,8 @@
-"""Clusters whose tags call for something, found without events: by lists of the subscriptions that the policy names.
+"""Clusters that call for something, found without events: by lists of the subscriptions that the policy names.
 
 A run reads some pages and keeps where it has ended, so that lists of any length are read over runs. A cluster is looked
-at when its tags are not those of the last look, and when a look is due: whatever else is listed costs its share of it.
+at when its tags are not those of the last look, when a look is due, and when a list lacks it that has shown it before:
+whatever else is listed costs its share of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +30,7 @@ from gateways.azure.arm import ArmError, Page
 from gateways.policy import PolicyUnavailable
 from gateways.storage import cluster_events, cluster_wishes, cursors
 from gateways.storage.cluster_events import Reaction, ReactionContested
+from operations.upkeep.vanished_clusters import Listing
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +46,15 @@ _KINDS = (CONNECTED_CLUSTER, MANAGED_CLUSTER)
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where the next run continues: the list, the link of its next page, and how many pages of it were read."""
+    """Where the next run continues: the list, the link of its next page, and how many pages of it were read.
+
+    ``seen`` are the clusters on those pages (``upkeep/vanished_clusters``); None where that is not known.
+    """
 
     place: str = ""
     link: str = ""
     pages: int = 0
+    seen: tuple[str, ...] | None = None
 
     @classmethod
     def kept(cls) -> Cursor:
@@ -101,21 +108,28 @@ def _listed(places: list[str]) -> Iterator[Reaction]:
     for place in [*places[first:], *places[:first]]:
         cursor = cursor if cursor.place == place else Cursor(place)
         known: dict[str, Wishes] | None = None
+        listing: Listing | None = None
         links = {cursor.link}
         while True:
             if pages == MOST_PAGES or time.monotonic() > until:
-                cursor.keep()
+                replace(cursor, seen=listing.seen if listing is not None else cursor.seen).keep()
                 return
             # Before the page is judged: one on which a run ends, whatever it ends of, is not read for good.
             page, pages = _page(cursor), pages + 1
             link = _next(page, cursor, links)
-            after = replace(cursor, link=link, pages=cursor.pages + 1) if link else Cursor(_after(place, places))
+            after = Cursor(place, link, cursor.pages + 1) if link else Cursor(_after(place, places))
+            if known is None or listing is None:
+                known = _known(place.partition("/")[0])
+                listing = Listing(place, known, cursor.seen if cursor.link else ())
             if page is not None:
-                known = known if known is not None else _known(place.partition("/")[0])
+                listing.show(_keys_of(page, place))
                 yield from _of_page(page, place, known)
+            if page is None or (page.link and not link):
+                listing.break_off()
             after.keep()
             cursor = after
             if not link:
+                yield from listing.missing(lambda each: not _waits(each, clock.now()), lambda: time.monotonic() < until)
                 break
 
 
@@ -162,6 +176,16 @@ def _of_page(page: Page, place: str, known: Mapping[str, Wishes]) -> Iterator[Re
             logger.warning("event: an entry of the list %s is passed over: %.300s", place, error)
         except PolicyUnavailable as error:
             logger.warning("event: an entry of the list %s waits: %s", place, error)
+
+
+def _keys_of(page: Page, place: str) -> list[str]:
+    """The clusters on a page; what is none is passed over, and said of, when the page is judged."""
+    subscription, _, kind = place.partition("/")
+    keys = []
+    for item in page.items:
+        with suppress(ValueError):
+            keys.append(_cluster_of(item, kind, subscription).key)
+    return keys
 
 
 def _cluster_of(item: Any, kind: str, subscription: str) -> ArmId:

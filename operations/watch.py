@@ -6,7 +6,8 @@ its finished steps answer from the record, and a step that was cut short looks b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,10 +29,13 @@ from domain.operation.record import (
 from domain.problems import Problem
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
-from gateways.storage import claims, records
-from gateways.storage.records import Change
+from gateways.storage import claims, cursors, live_index, records
+from gateways.storage.claims import Claim
+from gateways.storage.records import Change, Stored
 from operations import held_up
 from operations.upkeep.rounds import Round
+
+logger = logging.getLogger(__name__)
 
 # A start that is under way somewhere else gets this long before the timer steps in.
 _START_GRACE = timedelta(minutes=2)
@@ -96,11 +100,12 @@ def _waits_in_vain(operation: Operation, runtime_status: str, waiter_status: str
     """Whether nobody polls for a run that waits.
 
     A run that was resumed takes a while to come to its wait, longer on a busy engine: until it has given a sign of life
-    no wait is missed.
+    no wait is missed. That of a do is known only once its present run has come to it.
     """
     if waiter_status is None or durable.is_live(waiter_status) or not is_at_work(runtime_status):
         return False
-    if waiter_status == durable.MISSING and operation.pick_ups:
+    step = operation.current_step
+    if waiter_status == durable.MISSING and operation.pick_ups and not (step is not None and step.waits):
         return False
     return now - operation.updated_time >= _START_GRACE
 
@@ -114,8 +119,11 @@ def _pick_up(operation: Operation, what: str) -> Verdict:
     return Verdict("pick_up", make_problem("RunLost", {**facts_of(operation), "what": what}))
 
 
-def pick_up(operation: Operation, why: str) -> Operation | None:
-    """Write a new run of an operation, to be started by the caller; None when it has moved or ended meanwhile."""
+def pick_up(operation: Operation, why: str, known: Stored | None = None) -> Operation | None:
+    """Write a new run of an operation, to be started by the caller; None when it has moved or ended meanwhile.
+
+    ``known`` saves a reading: the record that was judged, as it was read.
+    """
     moment = clock.now()
 
     def resumed(seen: Operation) -> Change:
@@ -124,6 +132,8 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
             seen,
             run=seen.run + 1,
             status=RUNNING,
+            # The new run calls what is under way itself.
+            steps=tuple(step if step.over else replace(step, calls=0, waits=False) for step in seen.steps),
             pick_ups=pick_ups,
             pick_up_mark=seen.steps_over,
             version=orchestration_version(),
@@ -131,7 +141,7 @@ def pick_up(operation: Operation, why: str) -> Operation | None:
         )
         return Change(after, [JournalEntry("operation", "resumed", moment, after.run, why)])
 
-    after, taken = _change_unless_moved(operation, moment, resumed)
+    after, taken = _change_unless_moved(operation, moment, resumed, known)
     return after if taken else None
 
 
@@ -156,7 +166,7 @@ def end(operation: Operation, problem: Problem) -> Operation:
 
 
 def _change_unless_moved(
-    judged: Operation, moment: datetime, change: Callable[[Operation], Change]
+    judged: Operation, moment: datetime, change: Callable[[Operation], Change], known: Stored | None = None
 ) -> tuple[Operation, bool]:
     """The operation after a change of what was judged, and whether it was changed."""
     taken = False
@@ -166,16 +176,19 @@ def _change_unless_moved(
         taken = not _has_moved(seen, judged)
         return change(seen) if taken else None
 
-    return records.change(judged.id, None, decide, moment).operation, taken
+    return records.change(judged.id, None, decide, moment, known).operation, taken
 
 
 def cut_off(now: datetime, of: Round) -> list[Operation]:
     """Operations that ended a while ago and hold claims still: their last steps have not been taken.
 
-    Raises azure.core.exceptions.AzureError when the claims cannot be listed.
+    What is live holds its claims by right, and costs no reading. Raises azure.core.exceptions.AzureError when claims or
+    live operations cannot be listed.
     """
     found = []
-    for holder in sorted({claim.operation_id for claim in claims.held(of.miss)}):
+    for holder in sorted({claim.operation_id for claim in claims.held(of.miss)} - live_index.ids()):
+        if of.out_of_time:
+            break
         with of.looking_at(holder):
             stored = records.read(holder)
             if stored and _last_steps(stored.operation) and now - stored.operation.updated_time >= _START_GRACE:
@@ -230,12 +243,13 @@ def free(of: Round) -> list[Operation]:
     """Release stale claims; the answer is operations found unrecorded and recorded now.
 
     What a run holds that has its last steps before it is left to the run, or to ``close``. A claim that cannot be
-    understood holds its target until somebody has looked.
+    understood holds its target until somebody has looked. What is held by no live operation comes first; of the others
+    a run takes as many as it has time for, and the next one continues there.
 
-    Raises azure.core.exceptions.AzureError when the claims cannot be listed.
+    Raises azure.core.exceptions.AzureError when claims or live operations cannot be listed.
     """
-    recorded = []
-    for claim in claims.held(of.miss):
+    recorded, live = [], live_index.ids()
+    for claim in _in_turn(list(claims.held(of.miss)), live, of):
         with of.looking_at(f"what holds {claim.target}"):
             found = locks.complete(claim)
             if found is None:
@@ -244,8 +258,29 @@ def free(of: Round) -> list[Operation]:
                 recorded.append(found.operation)
             elif locks.left_over(claim, found.operation) and not _last_steps(found.operation):
                 claims.release(claim)
-    _unreserve(None, of)
+    _unreserve(None, of, live)
     return recorded
+
+
+def _in_turn(held: list[Claim], live: set[str], of: Round) -> Iterator[Claim]:
+    """Claims while there is time: first those of no live operation, then the others from where the run before ended."""
+    start = ""
+    with of.looking_at("the position of the run before"):
+        start = cursors.read(of.duty)
+    others = sorted((claim for claim in held if claim.operation_id in live), key=lambda claim: claim.key)
+    turn = [*(c for c in others if c.key > start), *(c for c in others if c.key <= start)]
+    position = ""
+    for claim in (*(c for c in held if c.operation_id not in live), *turn):
+        if of.out_of_time:
+            logger.warning("%s: the time is over; the next run continues", of.duty)
+            break
+        yield claim
+        position = claim.key if claim.operation_id in live else position
+    else:
+        position = ""
+    if position != start:
+        with of.looking_at("the position for the next run"):
+            cursors.write(of.duty, position)
 
 
 def _give_back(operation_id: str) -> None:
@@ -257,12 +292,14 @@ def _give_back(operation_id: str) -> None:
     _unreserve(operation_id, of)
 
 
-def _unreserve(operation_id: str | None, of: Round) -> None:
-    """Delete the reservations of operations that are not live, of one or of all.
+def _unreserve(operation_id: str | None, of: Round, live: Collection[str] = ()) -> None:
+    """Delete the reservations of operations that are not live, of one or of all; ``live`` are known to be.
 
     Where it is unknown whether one has ended, that counts as live.
     """
     for target, user in list(claims.reserved(of.miss, operation_id)):
+        if user in live or of.out_of_time:
+            continue
         with of.looking_at(f"who relies on {target}"):
             stored = records.read(user)
             if stored is None or stored.operation.final:

@@ -24,7 +24,7 @@ from typing import Any
 from azure.durable_functions import DurableOrchestrationContext
 
 from domain.catalogue.explain import make_problem
-from domain.operation.outcomes import MOST_CALLS_OF_A_DO, MOST_ERRORS
+from domain.operation.outcomes import LONGEST_PAUSE_OF_A_DO, MOST_CALLS_OF_A_DO, MOST_ERRORS
 from domain.operation.steps import MINUTE, WAKE, Step
 from domain.problems import problem_to_json
 
@@ -34,8 +34,6 @@ Steps = Generator[Any, Any, Outcome]
 # Workers die of updates, of memory, of other functions. A step during which they die for about a day may be the cause.
 _MOST_DEATHS = 24 * 60
 _LONGEST_PAUSE = MINUTE
-# The longest pause between calls of a do, in seconds, that is waited for in the run itself, where no wake reaches it.
-_LONGEST_WAIT_HERE = MINUTE
 # What a call carries of the calls before it.
 _OF_ONE_CALL = frozenset({"after", "errors", "deaths", "unwrittenSince"})
 
@@ -116,7 +114,7 @@ def repeat(context: DurableOrchestrationContext, call: dict[str, Any]) -> Steps:
         outcome, trouble = yield from _attempt(context, call, trouble)
         if outcome["kind"] != "again":
             return outcome
-        if attempt == MOST_CALLS_OF_A_DO or outcome["after"] > _LONGEST_WAIT_HERE:
+        if attempt == MOST_CALLS_OF_A_DO or outcome["after"] > LONGEST_PAUSE_OF_A_DO:
             break
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=outcome["after"]))
     return (yield from _wait(context, {**call, **trouble.to_call(), "after": outcome["after"]}))

@@ -38,6 +38,7 @@ _SHOWS_WITHIN = timedelta(minutes=10)
 # A cluster is gone when two looks so far apart say so: one answer may come from a cache that has not heard of it yet.
 _APART = timedelta(seconds=25)
 _GONE, _GROUP_GONE = "ResourceNotFound", "ResourceGroupNotFound"
+_SAY_GONE = (_GONE, _GROUP_GONE)
 
 
 def look_at_cluster(call: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _is_gone(cluster_id: ArmId, code: str) -> bool:
 
     A list of the resource group answers those only who may read all that is in it. Raises ArmError.
     """
-    if code not in (_GONE, _GROUP_GONE):
+    if code not in _SAY_GONE:
         return False
     subscription, group = cluster_id.subscription, cluster_id.resource_group
     scope = group_path(subscription, group) if code == _GONE else subscription_path(subscription)
@@ -146,29 +147,50 @@ def _is_gone(cluster_id: ArmId, code: str) -> bool:
     return not any(same_resource(each, str(cluster_id)) for each in listed)
 
 
+def says_gone(error: ArmError) -> bool:
+    """Whether Azure says that a resource does not exist: who may not see it gets another code."""
+    return error.not_found and error.code in _SAY_GONE
+
+
 def _done(*, alive: bool, requests: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     return {"kind": "done", "alive": alive, "requests": requests or []}
 
 
 def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
-    """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone."""
+    """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone.
+
+    A workspace that cannot be read stops no other: the look that follows a detach comes to it again. Raises ArmError
+    where nothing was found and not all could be read.
+    """
     requests: list[dict[str, Any]] = []
+    refused: ArmError | None = None
     for workspace in _workspaces_for_events(cluster_id.subscription):
-        for compute in arm.items(workspace.path.below("computes"), arm.WORKSPACES_API):
-            properties = compute.get("properties", {})
-            if str(properties.get("computeType", "")).lower() != "kubernetes":
-                continue
-            if not same_resource(str(properties.get("resourceId") or ""), str(cluster_id)):
-                continue
-            body = {
-                "workspaceId": str(workspace),
-                "computeName": str(compute["name"]).rsplit("/", 1)[-1],
-                "reason": f"the cluster {cluster_id} was deleted",
-            }
-            if tagged.was_stopped(body):
-                continue
-            requests.append(tagged.asked("detach", parse_request("detach", body)))
+        try:
+            for compute in arm.items(workspace.path.below("computes"), arm.WORKSPACES_API):
+                requests += _detach_of(workspace, compute, cluster_id)
+        except ArmError as error:
+            logger.warning("event: the computes of %s cannot be listed: %s", workspace, error)
+            refused = error if refused is None or error.outage else refused
+    if refused is not None and not requests:
+        raise refused
     return requests
+
+
+def _detach_of(workspace: ArmId, compute: Any, cluster_id: ArmId) -> list[dict[str, Any]]:
+    """The detach of a compute as a list has it; none where it points elsewhere, is none, or a person has stopped it."""
+    properties = compute.get("properties") if isinstance(compute, Mapping) else None
+    if not isinstance(properties, Mapping) or str(properties.get("computeType", "")).lower() != "kubernetes":
+        return []
+    if not same_resource(str(properties.get("resourceId") or ""), str(cluster_id)):
+        return []
+    body = {
+        "workspaceId": str(workspace),
+        "computeName": str(compute.get("name")).rsplit("/", 1)[-1],
+        "reason": f"the cluster {cluster_id} was deleted",
+    }
+    if tagged.was_stopped(body):
+        return []
+    return [tagged.asked("detach", parse_request("detach", body))]
 
 
 def _workspaces_for_events(subscription: str) -> list[ArmId]:

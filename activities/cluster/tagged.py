@@ -108,6 +108,7 @@ def is_gone(cluster_id: ArmId, *, detaching: bool) -> None:
 
     Raises AzureError.
     """
+    cluster_wishes.forget_listed(cluster_id)
     known = cluster_wishes.read(cluster_id.key)
     if detaching:
         after = replace(known or Wishes(cluster_id.key), wishes=()).put_off(clock.now())

@@ -8,13 +8,13 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
+from activities.lifecycle.whereabouts import STAYS, whereabouts
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE
 from domain.arm_ids import COMPUTE, EXTENSION
 from domain.catalogue.entry import COMPUTE_MADE, EXTENSION_MADE
 from domain.catalogue.reverted import after_undo
 from domain.compute.attachment import command, postable
-from domain.compute.resource import state_of
 from domain.operation.outcomes import (
     Done,
     Ending,
@@ -42,7 +42,6 @@ from domain.problems import Problem
 from domain.workloads.uses import Workload
 from gateways.azure import event_topic, machine_learning
 from gateways.azure.arm import ArmError
-from gateways.azure.computes import find_compute
 from gateways.settings import SettingError, read_events_topic, read_public_url
 
 logger = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ def record(step: StepAtWork) -> Outcome:
     problem = operation.problem
     if problem is not None:
         status = CANCELED if problem.code == CANCELED_CODE else FAILED
-        if operation.kind == "reattach" and _in_between(step):
+        if operation.kind == "reattach" and _in_between(operation):
             told, finding, result = _unfinished(operation, problem)
             return Done(findings=(finding,), ending=Ending(status, result, told))
         return Done(ending=Ending(status, problem=after_undo(problem, _reverted(operation), step.facts)))
@@ -115,31 +114,20 @@ def _orphaned(operation: Operation) -> tuple[Workload, ...]:
     return found.orphaned if found is not None else ()
 
 
-def _in_between(step: StepAtWork) -> bool:
+def _in_between(operation: Operation) -> bool:
     """Whether a reattach that ends now leaves nothing attached: Azure has detached the compute, or is at it.
 
-    A request that Azure refused, or after which the run went back to drain, detached nothing: the compute tells.
+    Where Azure does not tell, the compute is taken to be gone: the way on does no harm.
     """
-    operation = step.operation
     asked, gone = operation.step("detach_compute"), operation.step("compute_gone")
-    ready = operation.step("compute_ready")
-    if ready is not None and ready.status == SUCCEEDED:
+    was_gone = gone is not None and gone.status in (SUCCEEDED, SKIPPED)
+    if not was_gone and (asked is None or not asked.intents):
         return False
-    if gone is not None and gone.status in (SUCCEEDED, SKIPPED):
-        return True
-    if asked is None or not asked.intents:
-        return False
-    return asked.status == SUCCEEDED or not _is_there(operation)
-
-
-def _is_there(operation: Operation) -> bool:
-    """Whether the compute stays; where Azure does not tell, it is taken to be gone: the way on does no harm."""
     try:
-        found = find_compute(operation.compute_id)
+        return whereabouts(operation) != STAYS
     except ArmError as error:
         logger.info("%s: whether the compute is gone is unknown: %s", operation.id, error)
-        return False
-    return found is not None and state_of(found) != "deleting"
+        return True
 
 
 def _unfinished(operation: Operation, problem: Problem) -> tuple[Problem, Finding, HalfReattached]:

@@ -258,7 +258,8 @@ def _call(fields: Mapping[str, Any]) -> Call:
     # The engine's time is never ahead of ours; a deadline does not come earlier because somebody says so.
     now = min(from_text(fields["now"]), clock.now())
     unwritten = from_text(fields["unwrittenSince"]) if fields.get("unwrittenSince") else None
-    return Call(fields["operation"], fields["run"], fields["step"], 0.0, now, unwritten_since=unwritten)
+    waits = "errors" in fields  # What an instance of its own carries from call to call.
+    return Call(fields["operation"], fields["run"], fields["step"], 0.0, now, unwritten_since=unwritten, waits=waits)
 
 
 def _not_next(operation: Operation, asked: Step) -> dict[str, Any]:

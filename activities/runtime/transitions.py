@@ -14,6 +14,7 @@ from domain.catalogue.explain import make_problem
 from domain.operation.codec import encode
 from domain.operation.next_step import listed, listed_step, next_step
 from domain.operation.outcomes import (
+    LONGEST_PAUSE_OF_A_DO,
     MOST_CALLS_OF_A_DO,
     MOST_ERRORS,
     Again,
@@ -64,7 +65,7 @@ class Call:
     """What the orchestrator says: whose step this is, of which run, and the time. The rest is what its list says.
 
     Whoever can start an orchestrator can say anything there, so no more is taken from it. ``unwritten_since``: since
-    when the record could not be written.
+    when the record could not be written. ``waits``: a do is called by an instance of its own, no more by its run.
     """
 
     operation: str
@@ -77,6 +78,7 @@ class Call:
     undo: bool = False
     cancelable: bool = False
     unwritten_since: datetime | None = None
+    waits: bool = False
 
     def of(self, step: Step) -> Call:
         """The call with what the list of the operation says of its step."""
@@ -86,6 +88,7 @@ class Call:
             undo=step.undo,
             cancelable=step.cancelable,
             unwritten_since=self.unwritten_since,
+            waits=self.waits,
         )
 
 
@@ -132,11 +135,25 @@ def begin(operation: Operation, call: Call) -> Change | None:
     bound = bound_of(operation.request, call.step, call.bound)
     begun = replace(step, status=RUNNING, attempts=attempt, started=step.started or moment, bound_seconds=bound)
     begun = replace(begun, outage_since=outage_since(operation, step, call))
-    if call.kind != "do" or attempt >= MOST_CALLS_OF_A_DO:
+    if call.kind == "do":
+        begun = _of_a_do(replace(begun, calls=step.calls + 1), waits=call.waits)
+    else:
         begun = replace(begun, version=begun.version or orchestration_version())
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
     return Change(after, [journal_entry(call.step, event, moment, attempt)])
+
+
+def _of_a_do(step: StepRecord, *, waits: bool) -> StepRecord:
+    """A do with what is known of who calls it next: its run, or an engine instance of its own."""
+    return replace(step, waits=waits, version=(step.version or orchestration_version()) if waits else step.version)
+
+
+def _after_a_call(step: StepRecord, call: Call, pause: float = 0.0) -> StepRecord:
+    """The same after a call that has come to no end: the orchestrator goes by calls and pause (orchestrators/run)."""
+    if step.kind != "do":
+        return step
+    return _of_a_do(step, waits=call.waits or step.calls >= MOST_CALLS_OF_A_DO or pause > LONGEST_PAUSE_OF_A_DO)
 
 
 def is_next(operation: Operation, name: str) -> bool:
@@ -161,7 +178,7 @@ def raised(operation: Operation, call: Call) -> Change | None:
         return None
     errors = step.errors + 1
     if errors < MOST_ERRORS or its.always:
-        return Change(operation.with_step(replace(step, errors=errors)))
+        return Change(operation.with_step(_after_a_call(replace(step, errors=errors), call)))
     facts = {"step": call.step, "errors": str(errors), "operation": operation.id}
     return finish(operation, call.of(its), Stop(make_problem("StepKeepsFailing", facts)))
 
@@ -238,7 +255,7 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     seen = step.progress if outcome.progress is None else encode(outcome.progress)
     detail = step.detail if _same_words(step.detail, outcome.detail) else outcome.detail
     waiting = replace(step, status=WAITING, attempts=polls, detail=detail, progress=seen, errors=0)
-    waiting = replace(waiting, pause_seconds=_long_pause(outcome.after))
+    waiting = _after_a_call(replace(waiting, pause_seconds=_long_pause(outcome.after)), call, outcome.after or 0.0)
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from activities.runtime.pauses import SHOWS_WITHIN
 from activities.runtime.step import StepAtWork
-from activities.workloads.uses import served_by, still_served
+from activities.workloads.endpoint_survey import served_by
+from activities.workloads.uses import still_served
 from domain import arm_ids
 from domain.arm_ids import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, ArmPath, parse_resource
 from domain.operation.outcomes import Again, Back, Done, Outcome
@@ -17,13 +18,15 @@ from domain.operation.record import StepRecord
 from domain.operation.steps import DELETE_ENDPOINTS
 from domain.workloads.policy import DELETE, listed, policy_of
 from domain.workloads.uses import BATCH_DEPLOYMENT, ENDPOINT, Use
-from gateways import clock
+from gateways import bounds, clock
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
 
 _API = arm.WORKSPACES_API
 _PAUSE = 15.0
+# Seconds after which an activity begins no more deletions: it takes no longer than a minute.
+_LAST_DELETION_AT = 25.0
 _DELETING = "deleting"
 
 
@@ -40,7 +43,12 @@ def delete_endpoints(step: StepAtWork) -> Outcome:
     left = _to_delete(step)
     if not left and not step.record.intents:
         return Done(detail="no endpoint uses the compute", skipped=True)
-    open_ones = [use for use in left if not _is_asked(step, use)]
+    open_ones = []
+    for done, use in enumerate(left):
+        if bounds.elapsed() >= _LAST_DELETION_AT:
+            return Again(1.0, f"deleting {listed(left[:done])}; {len(left) - done} are left")
+        if not _is_asked(step, use):
+            open_ones.append(use)
     if open_ones:
         names = ", ".join(use.name for use in open_ones)
         return Done(detail=f"deleting the deployments of {names}")
@@ -99,12 +107,12 @@ def planned_deletions(step: StepAtWork) -> list[PlannedChange]:
         return []
     return [
         PlannedChange("delete_endpoints", "delete", use.id, "with its deployments" if use.type == ENDPOINT else None)
-        for use in _to_delete(step)
+        for use in _to_delete(step, again=False)
     ]
 
 
-def _to_delete(step: StepAtWork) -> list[Use]:
-    uses = served_by(step.operation.workspace, step.operation.compute_id)
+def _to_delete(step: StepAtWork, *, again: bool = True) -> list[Use]:
+    uses = served_by(step, step.operation.compute_id, again)
     return [use for use in uses if use.type in (ENDPOINT, BATCH_DEPLOYMENT) and use.clear and use.id]
 
 

@@ -37,7 +37,18 @@ def jobs_on(step: StepAtWork, target: str, *, certain: bool = True) -> list[Use]
 
     Raises StillReading while the list is not read to its end, and ArmError: TOO_MUCH where it has none within bounds.
     """
+    served = step.jobs.served if step.jobs is not None else None
+    try:
+        return _jobs_on(step, target, certain)
+    finally:
+        if served is not None:
+            step.jobs = replace(step.jobs or JobsSeen(clock.now()), served=served)
+
+
+def _jobs_on(step: StepAtWork, target: str, certain: bool) -> list[Use]:
     seen, now = step.jobs, clock.now()
+    if seen is not None and seen.ended is None and not seen.pages:
+        seen = seen.started_over(now)  # Of jobs it tells nothing yet.
     workspace = arm.path_of(target.rpartition("/computes/")[0], WORKSPACE)
     if seen is None or (seen.ended is None and step.record.started and seen.began < step.record.started):
         seen = (seen or JobsSeen(now)).started_over(now)

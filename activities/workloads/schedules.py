@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
+from activities.lifecycle.whereabouts import GOES, OPEN, whereabouts
 from activities.runtime.step import StepAtWork
-from activities.workloads.uses import batch_deployments
+from activities.workloads.endpoint_survey import served_by
 from domain.arm_ids import SCHEDULE
-from domain.compute.resource import state_of
 from domain.operation.outcomes import Again, Done, Finding, Outcome
 from domain.operation.plan import PlannedChange
-from domain.operation.record import CANCELED, FAILED, SUCCEEDED
+from domain.operation.record import CANCELED, FAILED
 from domain.operation.results import StillPaused
 from domain.operation.undo import PAUSE, paused_by, still_paused
-from domain.workloads.uses import starts_work_on, use_by_batch_deployment
-from gateways import clock
+from domain.workloads.uses import BATCH_DEPLOYMENT, starts_work_on
+from gateways import bounds
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
 
 _RESUME = "start"
-# What becomes of the compute: it stays or is back; it is gone, or Azure is at it; or that does not show yet.
-_STAYS, _GOES, _OPEN = "stays", "goes", "open"
-# A detach that Azure was asked for shows in the compute's state by then.
-_SHOWS_AFTER = timedelta(minutes=15)
+# Seconds after which an activity pauses no more schedules: it takes no longer than a minute.
+_LAST_PAUSE_AT = 25.0
 
 
 def pause_schedules(step: StepAtWork) -> Outcome:
@@ -32,7 +29,9 @@ def pause_schedules(step: StepAtWork) -> Outcome:
     if find_compute(step.operation.compute_id) is None:
         return Done(detail="the compute is gone already", skipped=True)
     changes = planned_pauses(step)
-    for change in changes:
+    for done, change in enumerate(changes):
+        if bounds.elapsed() >= _LAST_PAUSE_AT:
+            return Again(1.0, f"{len(changes) - done} schedules are left to be paused")
         step.intend(change.action, change.resource_id)
         _enable(change.resource_id, enabled=False)
     # Earlier attempts of this step may have paused some already: what was intended counts.
@@ -64,10 +63,10 @@ def resume_schedules(step: StepAtWork) -> Outcome:
     claim = step.operation.step("claim")
     if claim is not None and claim.status in (FAILED, CANCELED):
         return _left(step, "Another operation has the compute", cut_short=True)
-    becomes = _whereabouts(step)
-    if becomes == _OPEN:
+    becomes = whereabouts(step.operation)
+    if becomes == OPEN:
         return _left(step, "Whether Azure detaches the compute does not show yet", cut_short=True)
-    if becomes == _GOES:
+    if becomes == GOES:
         return _left(step, "The compute is gone, or Azure was asked to detach it")
     before = still_paused(step.operation)
     refused: dict[str, ArmError] = {}
@@ -91,36 +90,10 @@ def _left(step: StepAtWork, why: str, *, cut_short: bool = False) -> Done:
     return Done(detail="left paused", findings=(finding,), skipped=True, cut_short=cut_short)
 
 
-def _whereabouts(step: StepAtWork) -> str:
-    """What becomes of the compute, by Azure where the record does not tell. Raises ArmError."""
-    operation = step.operation
-    ready, detached = operation.step("compute_ready"), operation.step("detach_compute")
-    if ready is not None and ready.status == SUCCEEDED:
-        return _STAYS
-    failed = [s for name in ("detach_compute", "compute_gone") if (s := operation.step(name)) and s.problem]
-    if any(s.problem is not None and s.problem.code == "DetachStuck" for s in failed):
-        return _GOES  # It may still come to its end.
-    asked = detached.intent if detached is not None else None
-    try:
-        found = find_compute(operation.compute_id)
-    except ArmError as error:
-        if asked is not None or error.transient:
-            raise
-        return _STAYS  # This operation has not asked for anything else.
-    if found is None:
-        return _GOES
-    if state_of(found) == "deleting":
-        return _OPEN
-    # Azure did not take what was sent before the run went back to drain.
-    not_taken = detached is not None and detached.backs > 0 and detached.status != SUCCEEDED
-    settled = asked is None or failed or not_taken or clock.now() - asked.time > _SHOWS_AFTER
-    return _STAYS if settled else _OPEN
-
-
 def _starting(step: StepAtWork) -> Iterator[str]:
     """Ids of the enabled schedules that start work on the compute. Raises ArmError, also for an id that is none."""
     workspace, target = step.operation.workspace, step.operation.compute_id
-    deployed = [use.id for d in batch_deployments(workspace) if (use := use_by_batch_deployment(d, target)) and use.id]
+    deployed = [use.id for use in served_by(step, target) if use.type == BATCH_DEPLOYMENT and use.id]
     endpoints = [each.rpartition("/deployments/")[0] for each in deployed]
     for schedule in arm.items(workspace.path.below("schedules"), arm.WORKSPACES_API, {"listViewType": "EnabledOnly"}):
         if starts_work_on(schedule, target, endpoints):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 from activities.cluster.reach import see_work
 from activities.runtime.step import StepAtWork
+from activities.workloads.endpoint_survey import served_by
 from activities.workloads.job_survey import jobs_on, note_failure, note_success
-from domain.arm_ids import BATCH_ENDPOINT, ArmId, parse_arm_id
+from domain.arm_ids import parse_arm_id
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Done,
@@ -34,8 +34,6 @@ from domain.workloads.uses import (
     IMAGE_BUILDS,
     JOB,
     Use,
-    use_by_batch_deployment,
-    use_by_endpoint,
     use_by_workspace,
 )
 from gateways.azure import arm
@@ -156,7 +154,7 @@ def uses_of(step: StepAtWork, target: str, *, certain: bool = True, last: bool =
 
 def _listed(step: StepAtWork, target: str, certain: bool) -> list[Use]:
     workspace = step.operation.workspace
-    uses = [*jobs_on(step, target, certain=certain), *served_by(workspace, target)]
+    uses = [*jobs_on(step, target, certain=certain), *served_by(step, target)]
     by_workspace = use_by_workspace(arm.get(workspace.path, arm.WORKSPACES_API).body, target)
     return uses if by_workspace is None else [*uses, by_workspace]
 
@@ -193,25 +191,6 @@ def _in_cluster(operation: Operation, *, last: bool = False) -> Answer:
     if operation.cluster_id is None or not namespace or _hidden(operation) is not None:
         return Answer(Unreachable("which cluster and namespace the compute is on is not known"))
     return see_work(parse_arm_id(operation.cluster_id), namespace, last=last)
-
-
-def served_by(workspace: ArmId, target: str) -> list[Use]:
-    """The endpoints and deployments that use the compute, or may; jobs are not looked at. Raises ArmError."""
-    return [use for use in _served(workspace, target) if use is not None]
-
-
-def _served(workspace: ArmId, target: str) -> Iterator[Use | None]:
-    for endpoint in arm.items(workspace.path.below("onlineEndpoints"), arm.WORKSPACES_API):
-        yield use_by_endpoint(endpoint, target)
-    for deployment in batch_deployments(workspace):
-        yield use_by_batch_deployment(deployment, target)
-
-
-def batch_deployments(workspace: ArmId) -> Iterator[Mapping[str, Any]]:
-    """The deployments of every batch endpoint: they name their compute, the endpoints do not. Raises ArmError."""
-    for endpoint in arm.items(workspace.path.below("batchEndpoints"), arm.WORKSPACES_API):
-        of_workspace = arm.path_of(endpoint.get("id"), BATCH_ENDPOINT, under=workspace)
-        yield from arm.items(of_workspace.below("deployments"), arm.WORKSPACES_API)
 
 
 def unknown(step: StepAtWork, error: ArmError) -> Stop:

@@ -74,7 +74,8 @@ def described_otherwise(compute: Mapping[str, Any], request: Mapping[str, Any]) 
 
 def state_of(compute: Mapping[str, Any]) -> str:
     """Its provisioning state, in lower case."""
-    return str(compute.get("properties", {}).get("provisioningState", "")).lower()
+    properties = compute.get("properties")
+    return str(properties.get("provisioningState", "")).lower() if isinstance(properties, Mapping) else ""
 
 
 def cluster_under(compute: Mapping[str, Any]) -> str | None:

@@ -152,8 +152,8 @@ class Back:
 
 Outcome = Done | Again | Stop | Back
 MOST_BACKS = 5
-# Calls of a do in the history of its run; then it continues in an until of its own.
-MOST_CALLS_OF_A_DO = 5
+# Calls of a do in the history of its run; then, or for a pause of more seconds, it continues in an until of its own.
+MOST_CALLS_OF_A_DO, LONGEST_PAUSE_OF_A_DO = 5, 60.0
 # About a quarter of an hour of calls that raised, then the step is given up.
 MOST_ERRORS = 20
 

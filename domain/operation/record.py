@@ -25,8 +25,8 @@ STATUSES = LIVE + FINAL
 # A run that gives no sign of life for so long is stuck; longer where its last pause was long.
 SILENCE, SILENT_PAUSES = timedelta(minutes=30), 3
 Left = TypeVar("Left", bound=StepResult)
-# Where the link of the next page of jobs stands among the operation URLs: no step has this name.
-_JOBS_PAGE = "jobs"
+# Where the links of next pages stand among the operation URLs: no step has one of these names.
+_PAGES = ("jobs", "endpoints", "deployments")
 _ROLE_ASSIGNMENT = "/providers/microsoft.authorization/roleassignments/"
 KINDS = ("attach", "detach", "reattach", "fleetAttach", "fleetDetach")
 
@@ -96,7 +96,8 @@ class StepRecord:
     its work has raised in a row. ``cut_short``: an undo that was skipped because it could not be done from here.
     ``outage_since``: since when its attempts cannot look, because Azure, or storage, has an outage or asks to slow
     down. ``outage_seconds``: how long such times took that are over. None of that uses up the step's deadline.
-    ``pause_seconds``: how long it pauses, where that is long: the watch gives it more time then.
+    ``pause_seconds``: how long it pauses, where that is long: the watch gives it more time then. ``calls``: how often
+    its present run has called a do. ``waits``: that do continues in an engine instance of its own.
     """
 
     name: str
@@ -120,6 +121,8 @@ class StepRecord:
     outage_since: Moment | None = None
     outage_seconds: float = 0.0
     pause_seconds: float | None = None
+    calls: int = 0
+    waits: bool = False
 
     @property
     def intent(self) -> Intent | None:
@@ -333,18 +336,26 @@ class Operation:
 
     @property
     def jobs(self) -> JobsSeen | None:
-        """What is known of the workspace's jobs, with the link of the next page, which is kept with the signed URLs."""
+        """What is known of the workspace's jobs, with the links of next pages, which are kept with the signed URLs."""
         seen = self.jobs_seen
         if seen is None:
             return None
-        return replace(seen, reading=replace(seen.reading, link=self.operation_url(_JOBS_PAGE)))
+        jobs, endpoints, deployments = (self.operation_url(name) for name in _PAGES)
+        served = replace(seen.served, link=endpoints, deployments=deployments) if seen.served else None
+        return replace(seen, reading=replace(seen.reading, link=jobs), served=served)
 
     def with_jobs(self, seen: JobsSeen | None) -> Operation:
         """The operation with that in the place of what was known before."""
-        if seen is None:
-            return replace(self.with_operation_url(_JOBS_PAGE, None), jobs_seen=None)
-        without = replace(seen, reading=replace(seen.reading, link=None))
-        return replace(self.with_operation_url(_JOBS_PAGE, seen.reading.link), jobs_seen=without)
+        links: tuple[str | None, ...] = (None, None, None)
+        if seen is not None:
+            served = seen.served
+            links = (seen.reading.link, served.link if served else None, served.deployments if served else None)
+            without = replace(served, link=None, deployments=None) if served else None
+            seen = replace(seen, reading=replace(seen.reading, link=None), served=without)
+        after = self
+        for name, link in zip(_PAGES, links, strict=True):
+            after = after.with_operation_url(name, link)
+        return replace(after, jobs_seen=seen)
 
     @property
     def granted_time(self) -> datetime | None:
@@ -362,7 +373,7 @@ class Operation:
     def waiter(self) -> str | None:
         """The step whose wait is an engine instance of its own, while it is under way; None when there is none."""
         step = self.current_step
-        return step.name if step is not None and step.kind != "do" else None
+        return step.name if step is not None and (step.kind != "do" or step.waits) else None
 
     @property
     def waiter_id(self) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from domain.times import Moment
+from domain.workloads.endpoints_seen import EndpointsSeen
 from domain.workloads.uses import JOB, Use
 
 MOST_ITEMS, MOST_TIME, MOST_RESTARTS = 1_000_000, timedelta(hours=12), 3
@@ -121,7 +122,8 @@ class JobsSeen:
     of two; a circle comes by one of them. ``newest`` are keys of the jobs on top at the last look. ``live`` are those
     that may use the compute; ``more``: there were more than are kept. Where links count items, ``length`` is how many
     there were and ``tail`` the key of the last one; ``added`` is what has come on top since. ``settled``: the newest
-    pages were read after the last one. ``failures`` counts the looks in a row that Azure refused.
+    pages were read after the last one. ``failures`` counts the looks in a row that Azure refused. ``served`` is how far
+    its endpoints were read, which follow its jobs.
     """
 
     began: Moment
@@ -140,6 +142,7 @@ class JobsSeen:
     added: int = 0
     settled: bool = False
     failures: int = 0
+    served: EndpointsSeen | None = None
 
     def started_over(self, moment: datetime) -> JobsSeen:
         """The same before the first page."""

@@ -70,6 +70,16 @@ def page(after: str, most: int) -> tuple[list[LiveRow], str | None]:
     return found, None
 
 
+def ids() -> set[str]:
+    """The ids of all live operations. Raises azure.core.exceptions.AzureError."""
+    found: set[str] = set()
+    for status in _STATUSES:
+        query = f"PartitionKey eq '{PARTITION}' and {rows_below(f'{_INDEX}{status};')}"
+        rows = table(TABLE).query_entities(query, select=["RowKey"])
+        found |= {str(row["RowKey"]).rpartition(";")[2] for row in rows}
+    return found
+
+
 def _live_row(row: Mapping[str, Any], status: str) -> LiveRow:
     """What a row says; one that lacks a column, or has one of another type, says only which operation it is."""
     key = str(row["RowKey"])

@@ -15,6 +15,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,9 +114,18 @@ class ListRows:
 
 
 def read(name: str, partition: str, operation_id: str) -> ListRows:
-    """The list rows of an operation. Raises azure.core.exceptions.AzureError."""
+    """The list rows of an operation; one that holds no list counts as missing.
+
+    Raises azure.core.exceptions.AzureError.
+    """
     query = f"PartitionKey eq '{partition}' and {rows_below(prefix_of(operation_id))}"
-    return ListRows({str(row["RowKey"]): unpack_json(row, "entries") for row in table(name).query_entities(query)})
+    found: dict[str, list[Any]] = {}
+    for row in table(name).query_entities(query):
+        with suppress(ValueError):
+            entries = unpack_json(row, "entries")
+            if isinstance(entries, list):
+                found[str(row["RowKey"])] = entries
+    return ListRows(found)
 
 
 def delete(name: str, partition: str, keys: Iterable[str]) -> None:

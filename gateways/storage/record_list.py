@@ -9,8 +9,6 @@ from functools import partial
 from heapq import merge
 from itertools import islice
 
-from azure.core.exceptions import AzureError
-
 from domain.operation.record import Operation
 from gateways.storage import records
 from gateways.storage.record_rows import compute_key
@@ -67,7 +65,8 @@ def page(
 ) -> Page:
     """At most ``top`` operations after a position: one query of an index, and the heads that it names, 16 at a time.
 
-    A head that storage does not give is handed to ``unread``, and stops no other; without it the page fails. Raises
+    A head that storage does not give, or that cannot be understood, is handed to ``unread``, and stops no other;
+    without it the page fails where storage does, and passes over the others. Raises
     azure.core.exceptions.AzureError.
     """
     found: list[Operation] = []
@@ -96,8 +95,8 @@ def _between(last: str, following: str) -> str:
 
 def _head(unread: Callable[[str, Exception], None] | None, operation_id: str) -> Operation | None:
     try:
-        stored = records.read_if_sound(operation_id)
-    except AzureError as error:
+        stored = records.read_if_sound(operation_id) if unread is None else records.read(operation_id)
+    except Exception as error:  # Of whatever kind, where somebody takes it: it is this operation's alone.
         if unread is None:
             raise
         unread(operation_id, error)

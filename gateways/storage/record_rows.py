@@ -120,7 +120,7 @@ def index_row(operation: Operation, key: str) -> dict[str, Any]:
 
 def status_key(operation: Operation) -> str:
     """Row key of the index row by status."""
-    return f"{_BY_STATUS}{operation.status};{_age(operation)}"
+    return f"{_BY_STATUS}{operation.status};{position_of(operation)}"
 
 
 def age_of(created: datetime) -> str:
@@ -128,13 +128,14 @@ def age_of(created: datetime) -> str:
     return f"{_FAR - round(created.timestamp() * 1000):015d}"
 
 
-def _age(operation: Operation) -> str:
+def position_of(operation: Operation) -> str:
+    """Where an operation stands in every index: what its row keys end with."""
     return f"{age_of(operation.created_time)};{operation.id}"
 
 
 def index_keys(operation: Operation) -> list[str]:
     """Row keys of the index rows that an operation in this state has."""
-    age = _age(operation)
+    age = position_of(operation)
     keys = [f"recent;;{age}", status_key(operation), f"kind;{operation.kind};{age}"]
     if operation.workspace_id:
         keys.append(f"workspace;{hashed(operation.workspace_id)};{age}")

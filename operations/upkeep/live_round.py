@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from azure.core.exceptions import AzureError
 from azure.durable_functions import DurableOrchestrationClient
 
-from domain.operation.record import Operation
 from domain.version import is_newer
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
 from gateways.storage import cursors, live_index, records
 from gateways.storage.live_index import LiveRow
+from gateways.storage.records import Stored
 from operations import held_up, watch
 from operations.upkeep.rounds import Round
 
 logger = logging.getLogger(__name__)
 
 DUTY = "watch_operations"
-_PAGE = 200
+# No operation is given longer than three pauses of thirty days: a row that says otherwise is none to go by.
+_FARTHEST = timedelta(days=91)
+_PAGE = 1000  # Rows of one answer: more Table Storage does not give.
 
 
 async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> None:
@@ -68,8 +71,7 @@ async def _look_at(client: DurableOrchestrationClient, row: LiveRow) -> None:
     Raises CodecError, EngineError, azure.core.exceptions.AzureError and what else a look meets.
     """
     if row.run is not None:
-        runtime_status = await durable.status(client, row.instance_id)
-        waiter_status = await _waiter_status(client, runtime_status, row.waiter_id)
+        runtime_status, waiter_status = await _statuses(client, row.instance_id, row.waiter_id)
         if _is_well(row, runtime_status, waiter_status):
             return
     stored = await asyncio.to_thread(records.read, row.operation_id)
@@ -77,33 +79,40 @@ async def _look_at(client: DurableOrchestrationClient, row: LiveRow) -> None:
         return
     operation = stored.operation
     if row.run is None or (row.run, row.waiter) != (operation.run, operation.waiter):
-        runtime_status = await durable.status(client, operation.instance_id)
-        waiter_status = await _waiter_status(client, runtime_status, operation.waiter_id)
-    await _see_to(client, operation, runtime_status, waiter_status)
+        runtime_status, waiter_status = await _statuses(client, operation.instance_id, operation.waiter_id)
+    await _see_to(client, stored, runtime_status, waiter_status)
 
 
-async def _waiter_status(client: DurableOrchestrationClient, runtime_status: str, waiter_id: str | None) -> str | None:
-    """How it stands with the wait of a step; None where there is none, or its parent has not begun or has ended."""
-    if waiter_id is None or not watch.is_at_work(runtime_status):
-        return None
-    return await durable.status(client, waiter_id)
+async def _statuses(
+    client: DurableOrchestrationClient, instance_id: str, waiter_id: str | None
+) -> tuple[str, str | None]:
+    """How it stands with a run and with the wait of its step, asked at once.
+
+    Of the wait None where none exists, or the run has not begun or has ended: it tells nothing then.
+    """
+    if waiter_id is None:
+        return await durable.status(client, instance_id), None
+    run, wait = await asyncio.gather(durable.status(client, instance_id), durable.status(client, waiter_id))
+    return run, wait if watch.is_at_work(run) else None
 
 
 def _is_well(row: LiveRow, runtime_status: str, waiter_status: str | None) -> bool:
     """Whether the row alone says that nothing is to be done; the head is not read then."""
+    now = clock.now()
     return (
         watch.is_at_work(runtime_status)
         and (waiter_status is None or durable.is_live(waiter_status))
         and row.due is not None
-        and clock.now() <= row.due
+        and now <= row.due <= now + _FARTHEST
         and not row.held_up
         and not is_newer(row.version, orchestration_version())
     )
 
 
 async def _see_to(
-    client: DurableOrchestrationClient, operation: Operation, runtime_status: str, waiter_status: str | None
+    client: DurableOrchestrationClient, stored: Stored, runtime_status: str, waiter_status: str | None
 ) -> None:
+    operation = stored.operation
     verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version(), waiter_status)
     if verdict.action == "start":
         await durable.start_operation(client, operation)
@@ -114,7 +123,7 @@ async def _see_to(
     if verdict.action == "end":
         await asyncio.to_thread(watch.end, operation, verdict.problem)
         return
-    resumed = await asyncio.to_thread(watch.pick_up, operation, verdict.problem.message)
+    resumed = await asyncio.to_thread(watch.pick_up, operation, verdict.problem.message, stored)
     if resumed is not None:
         await durable.start_operation(client, resumed)
         await durable.stop(client, operation.instance_id, f"run {resumed.run} has taken over")

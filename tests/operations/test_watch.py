@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from activities.runtime import locks
 from domain.operation.record import Operation, StepRecord
 from gateways import clock
 from gateways.azure import event_topic
-from gateways.storage import claims, live_index, records
+from gateways.storage import claims, cursors, live_index, records
 from gateways.storage.records import Change
 from gateways.storage.tables import table
 from operations import watch as watching
@@ -255,6 +256,37 @@ def test_stale_claims_and_reservations_are_freed_and_live_ones_kept(tables: Tabl
     assert watching.free(Round("claims")) == []
     assert [c.operation_id for c in claims.held()] == [live.id]
     assert list(claims.reserved()) == [("x", live.id)]
+
+
+def test_claims_of_live_operations_cost_no_reading_of_last_steps(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        accepted(compute_name=name)
+    read: list[str] = []
+    monkeypatch.setattr(records, "read", read.append)
+    assert watching.cut_off(clock.now() + timedelta(hours=1)) == []
+    assert read == []
+
+
+def test_what_nobody_holds_is_freed_first_and_a_run_that_ends_early_is_continued(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [accepted(compute_name=f"c{number}") for number in range(6)]
+    over = made.pop()
+    records.change(over.id, None, lambda o: Change(replace(o, status="Failed")), NOW)
+    seen: list[str] = []
+    complete = locks.complete
+    monkeypatch.setattr(locks, "complete", lambda claim: seen.append(claim.operation_id) or complete(claim))
+    runs = []
+    for _ in range(3):
+        monkeypatch.setattr(Round, "out_of_time", property(lambda _: len(seen) >= 3))
+        watching.free(Round("free_claims"))
+        runs.append(list(seen))
+        seen.clear()
+    assert runs[0][0] == over.id
+    assert {each for run in runs[:2] for each in run} == {over.id, *(each.id for each in made)}
+    assert cursors.read("free_claims") != ""
 
 
 def test_a_claim_without_a_record_becomes_its_operation(tables: Tables) -> None:

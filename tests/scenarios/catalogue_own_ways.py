@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.access.relay import relay_of
+from domain.access.relay import CONNECTION_ID_SETTING, relay_of
 from domain.arm_ids import parse_arm_id
 from local import app_roles
 from local import world as worlds
@@ -143,6 +143,15 @@ def _relay_goes(stack: Stack, place: Place) -> None:
     stack.azure.add_fault(kind="arm", method="POST", path=f"{place.compute_name}/.*/listKeys", status=404, every=True)
 
 
+def _strange_relay(stack: Stack, place: Place) -> None:
+    """An extension that names a relay of another resource group: whoever wrote its settings wants its keys read."""
+    own = relay_of(parse_arm_id(place.cluster_id)).connection
+    group = parse_arm_id(place.cluster_id).resource_group
+    named = {CONNECTION_ID_SETTING: own.replace(f"/resourceGroups/{group}/", "/resourceGroups/theirs/")}
+    properties = {"extensionType": "Microsoft.AzureML.Kubernetes", "configurationSettings": named}
+    stack.azure.seed({"extensions": [{"clusterId": place.cluster_id, "name": "azureml", "properties": properties}]})
+
+
 def _after_v1(stack: Stack, place: Place) -> None:
     """What v1 has left: a certificate, and an object; and a detach that leaves time for a change."""
     put_in_place(stack, place)
@@ -220,6 +229,7 @@ OWN_WAYS = (
         "SmokeTestEnded", _long_job, {"smokeTest": "training"}, at="smoke_test_done", then=_cancel_jobs
     ),
     OwnWay("RelayFailed", _failing_relay, connected=True),
+    OwnWay("RelayNotOwn", _strange_relay, connected=True),
     OwnWay("RelayGone", _relay_goes, connected=True),
     OwnWay("RoleAssignmentLimit", _no_room, {"grantRoles": True}),
 )  # fmt: skip

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
+from domain.operation.record import StepRecord
+from gateways import clock
 from gateways.storage import claims, cursors, records
 from gateways.storage.tables import table
 from operations.upkeep import live_round, rounds
@@ -58,6 +60,29 @@ async def test_a_wait_that_died_under_a_run_at_work_is_found_in_one_run(after: A
     assert f"the instance of its step compute_ready is {status.lower() or 'missing'}" in message
 
 
+@pytest.mark.parametrize("status", ["Failed", "Terminated", ""])
+@pytest.mark.parametrize("pick_ups", [0, 1])
+async def test_so_is_that_of_a_do_which_goes_on_in_an_instance_of_its_own(
+    after: Any, status: str, pick_ups: int
+) -> None:
+    step = StepRecord("install_extension", "do", "Waiting", 7, 3600.0, started=clock.now(), waits=True)
+    operation = at_work(accepted(), step, pick_ups=pick_ups)
+    engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:install_extension": status})
+    after(LATER)
+    await fire("watch_operations", engine)
+    assert (engine.started, engine.terminated) == ([f"{operation.id}-2"], [f"{operation.id}-1"])
+    resumed = stored(operation)
+    assert (resumed.waiter, resumed.pick_ups) == (None, pick_ups + 1)
+
+
+async def test_a_do_that_its_run_calls_has_no_wait_to_ask_for(after: Any) -> None:
+    step = StepRecord("install_extension", "do", "Waiting", 7, 3600.0, started=clock.now())
+    operation = at_work(accepted(), step)
+    after(LATER)
+    await fire("watch_operations", engine := Engine({operation.instance_id: "Running"}))
+    assert (engine.started, stored(operation)) == ([], operation)
+
+
 async def test_what_is_well_costs_no_reading_of_its_record(after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = at_work(accepted())
     engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": "Running"})
@@ -100,6 +125,15 @@ async def test_an_index_row_of_another_shape_stops_nobody_and_its_operation_is_s
     after(LATER)
     await fire("watch_operations", engine)
     assert sorted(engine.started) == sorted([f"{odd.id}-2", f"{other.id}-2"])
+
+
+async def test_a_row_that_is_due_in_years_is_none_to_go_by(tables: Tables, after: Any) -> None:
+    operation = at_work(accepted())
+    spoil(tables, "operations", "status;Waiting;", due="9999-12-31T23:59:59Z")
+    engine = Engine({operation.instance_id: "Running", f"{operation.instance_id}:compute_ready": "Running"})
+    after(timedelta(minutes=31))
+    await fire("watch_operations", engine)
+    assert engine.started == [f"{operation.id}-2"]
 
 
 async def test_a_head_that_cannot_be_read_and_one_that_is_gone_stop_nobody_and_are_named(

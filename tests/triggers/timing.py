@@ -71,10 +71,10 @@ def stored(operation: Operation) -> Operation:
     return found.operation
 
 
-def at_work(operation: Operation) -> Operation:
-    """The operation once its run has begun."""
-    step = StepRecord("compute_ready", "until", "Waiting", 4, 24 * 3600.0, started=clock.now())
-    change = Change(replace(operation, status="Waiting", steps=(step,)), [])
+def at_work(operation: Operation, step: StepRecord | None = None, **fields: Any) -> Operation:
+    """The operation once its run has begun, at a step that polls unless a test says which."""
+    step = step or StepRecord("compute_ready", "until", "Waiting", 4, 24 * 3600.0, started=clock.now())
+    change = Change(replace(operation, status="Waiting", steps=(step,), **fields), [])
     return records.change(operation.id, None, lambda _: change, clock.now()).operation
 
 

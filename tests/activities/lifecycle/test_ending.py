@@ -10,6 +10,7 @@ from azure.core.exceptions import ServiceRequestError
 
 from activities.lifecycle import ending
 from activities.lifecycle.ending import notify, publish, read_by_sdk, record
+from activities.lifecycle.whereabouts import GOES, OPEN, STAYS
 from activities.runtime.step import StepAtWork
 from activities.runtime.transitions import CANCELED_CODE, Call
 from domain.arm_ids import COMPUTE
@@ -86,29 +87,27 @@ SENT = (Intent("detach", "/c", NOW),)
     ("status", "intents", "seen", "between"),
     [
         # Azure was asked, and the run went back: a job had come, and at the drain's deadline it ended.
-        ("NotStarted", SENT, "Succeeded", False),
-        ("NotStarted", SENT, "Deleting", True),
-        ("NotStarted", SENT, None, True),
-        # Azure refused to detach.
-        ("Failed", SENT, "Succeeded", False),
+        ("NotStarted", SENT, STAYS, False),
+        ("NotStarted", SENT, OPEN, True),
+        ("Succeeded", SENT, GOES, True),
+        ("Succeeded", SENT, STAYS, False),  # Azure took the detach, and has not done it.
         ("Failed", SENT, ArmError(503, "Busy", "later"), True),
-        ("Succeeded", SENT, "Succeeded", True),
-        ("NotStarted", (), None, False),
+        ("NotStarted", (), GOES, False),  # Another has detached it: this operation has left nothing in between.
     ],
 )
 def test_a_reattach_that_ends_is_half_done_only_where_the_compute_has_gone(
     monkeypatch: pytest.MonkeyPatch,
     status: str,
     intents: tuple[Intent, ...],
-    seen: str | ArmError | None,
+    seen: str | ArmError,
     between: bool,
 ) -> None:
-    def find(_: str) -> dict[str, Any] | None:
+    def where(_: Operation) -> str:
         if isinstance(seen, ArmError):
             raise seen
-        return None if seen is None else {"properties": {"provisioningState": seen}}
+        return seen
 
-    monkeypatch.setattr(ending, "find_compute", find)
+    monkeypatch.setattr(ending, "whereabouts", where)
     request = {"workspaceId": WORKSPACE_ID, "clusterId": CLUSTER_ID, "computeName": "gpu", "namespace": "default"}
     steps = (
         StepRecord("resolve", "do", "Succeeded", value=encode(Resolved(attach_request=request))),

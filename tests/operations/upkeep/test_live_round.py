@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import azure.durable_functions as df
 import pytest
 
-from domain.operation.record import JournalEntry
+from domain.operation.record import JournalEntry, StepRecord
 from gateways import clock
-from gateways.storage import cursors, records
+from gateways.storage import cursors, live_index, records
 from operations.upkeep import live_round, rounds
 from operations.upkeep.live_round import look_at_live
 from operations.upkeep.rounds import Round
@@ -73,3 +75,78 @@ async def test_a_run_that_begins_in_the_middle_goes_round_once(engine: Any, monk
     assert sorted(engine.asked) == [f"op-{number}-1" for number in range(NUMBER)]
     assert engine.asked[0] not in first
     assert cursors.read(live_round.DUTY) == ""
+
+
+class Waiting(Engine):
+    """Answers nobody before both questions about an operation are asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = asyncio.Event()
+
+    async def get_status(self, instance_id: str) -> Any:
+        self.asked.append(instance_id)
+        if len(self.asked) == 2:
+            self.both.set()
+        await asyncio.wait_for(self.both.wait(), 5)
+        return SimpleNamespace(runtime_status=df.OrchestrationRuntimeStatus.Running)
+
+
+def waiting(operation_id: str) -> None:
+    moment = clock.now()
+    step = StepRecord("compute_ready", "until", "Waiting", 4, 3600.0, started=moment)
+    made = make_operation(id=operation_id, status="Waiting", steps=(step,), created_time=moment, updated_time=moment)
+    records.insert(made, [JournalEntry("operation", "accepted", moment)])
+
+
+async def test_a_look_at_what_is_well_is_two_questions_at_once_and_no_reading(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting("op")
+    read: list[str] = []
+    monkeypatch.setattr(records, "read", read.append)
+    round_, engine = Round("watch"), Waiting()
+    await look_at_live(engine, round_)  # type: ignore[arg-type]
+    assert (sorted(engine.asked), read, round_.missed) == (["op-1", "op-1:compute_ready"], [], {})
+
+
+async def test_resuming_an_operation_reads_its_record_once(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting("op")
+    moment = clock.now() + timedelta(minutes=31)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    reading, read = records.read, list[str]()
+
+    def counted(operation_id: str) -> Any:
+        read.append(operation_id)
+        return reading(operation_id)
+
+    monkeypatch.setattr(records, "read", counted)
+    await look_at_live(Resuming(), Round("watch"))  # type: ignore[arg-type]
+    assert read == ["op"]
+    assert live_index.page("", 10)[0][0].run == 2
+
+
+class Resuming(Engine):
+    async def start_new(self, *_: Any, **given: Any) -> str:
+        return str(given["instance_id"])
+
+    async def terminate(self, *_: Any) -> None:
+        """It is stopped."""
+
+
+async def test_a_question_that_one_instance_does_not_answer_is_named_and_stops_no_other(
+    engine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting("silent")
+    answer = engine.get_status
+
+    async def refuse(instance_id: str) -> Any:
+        if instance_id == "silent-1:compute_ready":
+            raise Exception("no")
+        return await answer(instance_id)
+
+    engine.get_status = refuse
+    round_ = Round("watch")
+    await look_at_live(engine, round_)
+    assert round_.missed == {"silent": "EngineError"}
+    assert len(engine.asked) == NUMBER + 1
