@@ -220,8 +220,14 @@ class Switchboard:
             with self._lock:
                 self._striking -= 1
                 if plan.fault.kills:
-                    self._functions = []
+                    self._forget_the_dead()
         return "status" if plan.fault is Fault.REFUSED else "error"
+
+    def _forget_the_dead(self) -> None:
+        """What ran in the host runs no more, and no answer of a call that was under way has reached it."""
+        self._functions = []
+        for planned in self._planned:
+            planned.marked = False
 
     def routes(self) -> list[web.RouteDef]:
         """The call hook, as the local programs ask it (packages/controls/call_hook.py)."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from local import world as worlds
 from local.app_client import AppError
+from local.processes import StackError
 from local.world import ENGINEER, cluster_body
 from tests.faults import detaches, refusals
 from tests.faults.calls import Call, Fault, Plan
@@ -216,7 +217,7 @@ class Driver:
         seen, moved = "", time.monotonic()
         while time.monotonic() < deadline:
             if not self.stack.host_alive:
-                self.stack.start_host()
+                self._start_host()
             if not asked:
                 asked = self.ask(operation, target, operation_id)
             by_event = _BY_EVENT.get(operation)
@@ -233,6 +234,16 @@ class Driver:
                 moved = time.monotonic()
             time.sleep(_POLL)
         raise TimeoutError(f"{operation} has not ended after {_LONGEST_RUN:.0f} s: {head and head.row}")
+
+    def _start_host(self) -> None:
+        """Start the host; one that is killed while it starts is started again. Raises StackError."""
+        for _ in self.faults.switchboard.struck:
+            try:
+                return self.stack.start_host()
+            except StackError:
+                if self.stack.host_alive:
+                    raise
+        return self.stack.start_host()
 
     def ask(self, operation: str, target: Target, operation_id: str, more: Mapping[str, Any] | None = None) -> bool:
         """Ask the app for an operation; False when it did not take it, which a patient caller tries again."""

@@ -128,6 +128,14 @@ async def test_a_call_struck_when_its_work_is_done_is_waited_for() -> None:
     assert not switchboard.striking
 
 
+async def test_a_call_that_was_under_way_when_the_host_was_killed_is_not_waited_for() -> None:
+    switchboard = Switchboard()
+    switchboard.begin(Plan(1, Fault.KILL_AFTER), Plan(1, Fault.KILL_BEFORE, "/b"))
+    await answers(switchboard, ("tables", "/a"), ("tables", "/b"))
+    assert not switchboard.striking
+    assert await switchboard.after("tables", "GET", "/a") == "pass"
+
+
 async def test_a_timer_that_runs_beside_a_step_is_no_step() -> None:
     switchboard = Switchboard()
     switchboard.begin()
