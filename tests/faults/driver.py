@@ -35,7 +35,7 @@ COLD = "cold attach"
 COLD_CALLS = r"^identity|/Tables$"
 
 # Real seconds. A killed host is back after some three; everything else is a matter of a second or two.
-_LONGEST_RUN = 180.0
+_LONGEST_RUN = 300.0
 # The watch looks when nothing has moved for so long after a strike: a run that is well has no need of it.
 _WATCH_AFTER = 1.2
 _POLL = 0.05
