@@ -79,7 +79,8 @@ conformance: setup
 check-app: setup
 	@$(PY) -m packages.functions_host.check . $(ARGS)
 
-# A fault at every call of every operation; takes a while. ARGS go to the program.
+# Each fault at every distinct call of every operation, in 100 minutes at most; another start continues, and
+# ARGS=--fresh begins again. ARGS go to the program.
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)
 

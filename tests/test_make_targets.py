@@ -111,10 +111,15 @@ def test_bench_watch() -> None:
     assert float(said["ratio"]) > 0
 
 
-def test_faults() -> None:
-    said = said_by("faults", "--operation detach --fault error-before --call 1 --verbose")
-    assert re.search(r"^ok     detach, error-before at call 1 \(.+\), ", said, re.MULTILINE), said
-    assert re.search(r"^detach +1 +1 +0 ", said, re.MULTILINE), said
+def test_faults(tmp_path: Path) -> None:
+    """Another start continues the file of the first."""
+    arguments = f"--operation detach --fault error-before --stacks 1 --results {tmp_path}/faults.jsonl --seed 7"
+    said = said_by("faults", f"{arguments} --most 1 --verbose")
+    assert re.search(r"^ok +detach, error-before at \w+ 1 \w+ [A-Z]+ \S+, ", said, re.MULTILINE), said
+    assert re.search(r"^detach +\d+ +\d+ +\d+ +1 +1 +0 +0 ", said, re.MULTILINE), said
+    again = said_by("faults", f"{arguments} --most 1")
+    assert " stacks" in again
+    assert re.search(r"^detach +\d+ +\d+ +\d+ +1 +1 +0 +0 ", again, re.MULTILINE), again
 
 
 def test_conformance() -> None:

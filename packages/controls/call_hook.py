@@ -36,7 +36,7 @@ class CallHook:
         self._session: aiohttp.ClientSession | None = None
 
     async def before(self, kind: str, method: str, path: str) -> Verdict:
-        """Ask before the work of a call is done; ``kind`` is ``arm``, ``identity`` or ``engine``."""
+        """Ask before the work of a call is done; ``kind`` is for example ``arm``, ``engine`` or ``function``."""
         return await self._ask({"phase": "before", "kind": kind, "method": method, "path": path})
 
     async def after(self, kind: str, method: str, path: str, status: int) -> Verdict:

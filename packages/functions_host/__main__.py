@@ -85,7 +85,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="makes the choice of duplicates repeatable (default: 0)")
     parser.add_argument(
-        "--call-hook", metavar="URL", help="ask this URL before and after each call to the durable engine"
+        "--call-hook",
+        metavar="URL",
+        help="ask this URL before and after each call to the durable engine, and tell it of each function that runs",
     )
     parser.add_argument(
         "--fork-server",

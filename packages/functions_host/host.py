@@ -8,7 +8,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +125,23 @@ class FunctionsHost:
         for binding in function.bindings:
             if binding["type"] == function_info.DURABLE_CLIENT and self.durable:
                 inputs[str(binding["name"])] = TypedData(self.durable.client_binding(), "string")
-        return await self.worker.invoke(function, inputs, metadata, reason, details)
+        async with self._told(function):
+            return await self.worker.invoke(function, inputs, metadata, reason, details)
+
+    @contextlib.asynccontextmanager
+    async def _told(self, function: FunctionInfo) -> AsyncIterator[None]:
+        """Say to the call hook when a function begins and ends; an orchestrator calls nobody and is passed over."""
+        hook = self.options.call_hook
+        if hook is None or function.trigger_type == function_info.ORCHESTRATION:
+            yield
+            return
+        await hook.before("function", "RUN", function.name)
+        try:
+            yield
+        except WorkerError:
+            await hook.after("function", "RUN", function.name, 500)
+            raise
+        await hook.after("function", "RUN", function.name, 200)
 
     def run_manually(self, function: FunctionInfo, text: str | None) -> None:
         """What ``POST admin/functions/{name}`` starts in the background: the function with the posted input."""

@@ -3,6 +3,9 @@
 Calls are numbered by arrival between ``begin`` and ``end``. The app's timers are off (the driver fires them by hand),
 nobody else calls meanwhile, and what a process does once only (tokens, tables, imports) is done by a warm-up: so the
 same operation makes the same calls in the same order, but for neighbours that the app itself makes at the same time.
+
+The host says which function runs: that is the step of a call. A step, a label and an occurrence name a call in every
+run, however many calls came before it.
 """
 
 from __future__ import annotations
@@ -22,10 +25,15 @@ Action = Literal["pass", "error", "status"]
 # Labels of calls that ask ARM to change something, and of those that ask a cluster, too.
 CHANGES = r"^arm (?!GET |POST .*/list\w+$)"
 ALL_CHANGES = r"^(arm|kubernetes) (?!GET |POST .*/(list\w+|runCommand|selfsubjectaccessreviews)$)"
+FUNCTION = "function"  # The kind of what the host says of a function that runs: that is no call.
+TIMERS = (
+    *("watch_operations", "free_claims", "look_at_clusters", "list_clusters"),
+    *("purge_histories", "resume_stuck_detaches", "finish_undos", "remove_records"),
+)
 _REFUSAL = 400
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_OWN_NAME = re.compile(r"(?<=[/;'-])(fault-[a-z]+-\d+|[0-9a-f]{40})")
-# What the driver itself sends to ARM as a person: a cluster that comes to be.
+_OWN_NAME = re.compile(r"(?<=[/;'-])(fault-[a-z]+-\d+|faultaks[0-9a-f]+|moor-[0-9a-f]{12}-\d+|[0-9a-f]{40})")
+# What the driver itself sends to ARM as a person: a cluster that comes to be, or goes.
 _DRIVERS_OWN = re.compile(r"/managedClusters/[^/]+$", re.IGNORECASE)
 
 
@@ -60,21 +68,33 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """Which call is struck, and how. With ``match`` it is the ``number``-th of the calls whose label fits."""
+    """Which call is struck, and how: the ``number``-th of those whose label fits ``match``.
+
+    With ``step`` only calls of the function of that name count.
+    """
 
     number: int
     fault: Fault
     match: str = ""
+    step: str | None = None
+
+    def fits(self, call: Call) -> bool:
+        """Whether a call is one of those that are counted."""
+        return self.step in (None, call.step) and re.search(self.match, call.label) is not None
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: ``label`` is its kind, method and path without the names of this run."""
+    """One call: ``label`` is its kind, method and path without the names of this run.
+
+    ``step`` is the function that runs: a step's activity, or what answers a request or an event.
+    """
 
     number: int
     kind: str
     method: str
     path: str
+    step: str = ""
 
     @property
     def label(self) -> str:
@@ -93,6 +113,17 @@ def short(path: str) -> str:
     return bare.rsplit("/providers/", 1)[-1] if bare.startswith("/subscriptions/") else bare
 
 
+@dataclass
+class _Planned:
+    """A plan under way: how many calls have fitted, and the one that is struck, once it has come."""
+
+    plan: Plan
+    fitting: int = 0
+    struck: Call | None = None
+    # The call has come, and is struck when its work is done.
+    marked: bool = False
+
+
 class Switchboard:
     """Asked before and after every call, from several programs at once; all of it runs in one event loop."""
 
@@ -101,77 +132,102 @@ class Switchboard:
         self._lock = threading.Lock()
         self._counting = False
         self._calls: list[Call] = []
-        self._plan: Plan | None = None
-        self._fitting = 0
-        self._marked: tuple[str, str, str] | None = None
-        self._struck: Call | None = None
-        self._striking = False
+        self._planned: list[_Planned] = []
+        self._striking = 0
+        self._functions: list[str] = []
 
-    def begin(self, plan: Plan | None = None) -> None:
-        """Number calls from 1 again and strike the planned one."""
+    def begin(self, *plans: Plan) -> None:
+        """Number calls from 1 again and strike the planned ones."""
         with self._lock:
-            self._counting, self._calls, self._plan = True, [], plan
-            self._fitting, self._marked, self._struck = 0, None, None
+            self._counting, self._calls = True, []
+            self._planned = [_Planned(plan) for plan in plans]
+            self._functions = []
 
     def end(self) -> list[Call]:
         """Stop numbering; what was called since ``begin``."""
         with self._lock:
-            self._counting, self._plan, self._marked = False, None, None
+            self._counting = False
+            for planned in self._planned:
+                planned.marked = False
             return list(self._calls)
 
     @property
-    def struck(self) -> Call | None:
-        """The call that the fault has struck, once it has."""
+    def struck(self) -> list[Call | None]:
+        """For each plan the call that its fault has struck, once it has."""
         with self._lock:
-            return self._struck
+            return [planned.struck for planned in self._planned]
 
     @property
     def striking(self) -> bool:
-        """Whether the chosen call has come, and what happens to it is not over yet."""
+        """Whether a chosen call has come, and what happens to it is not over yet."""
         with self._lock:
-            return self._marked is not None or self._striking
+            return self._striking > 0 or any(planned.marked for planned in self._planned)
 
     async def before(self, kind: str, method: str, path: str) -> Action:
         """Called when a call has come in and nothing has been done."""
         with self._lock:
-            strikes = self._arrived(kind, method, path)
-            self._striking |= strikes
-        return await self._strike() if strikes else "pass"
+            if kind == FUNCTION:
+                self._functions.append(path)
+                return "pass"
+            plan = self._arrived(kind, method, path)
+            self._striking += plan is not None
+        return await self._strike(plan) if plan is not None else "pass"
 
     async def after(self, kind: str, method: str, path: str) -> Action:
         """Called when the work of a call is done and its answer is not sent."""
         with self._lock:
-            strikes = self._marked == (kind, method, path)
-            if strikes:
-                self._marked, self._striking = None, True
-        return await self._strike() if strikes else "pass"
+            if kind == FUNCTION:
+                if path in self._functions:  # Those of a host that was killed are forgotten.
+                    self._functions.remove(path)
+                return "pass"
+            plan = self._done(kind, method, path)
+            self._striking += plan is not None
+        return await self._strike(plan) if plan is not None else "pass"
 
-    def _arrived(self, kind: str, method: str, path: str) -> bool:
-        if not self._counting or (kind == "arm" and method == "PUT" and _DRIVERS_OWN.search(path)):
-            return False
-        call = Call(len(self._calls) + 1, kind, method, path)
+    def _arrived(self, kind: str, method: str, path: str) -> Plan | None:
+        if not self._counting or (kind == "arm" and method in ("PUT", "DELETE") and _DRIVERS_OWN.search(path)):
+            return None
+        call = Call(len(self._calls) + 1, kind, method, path, self._step)
         self._calls.append(call)
-        plan = self._plan
-        if plan is None or self._struck is not None:
-            return False
-        self._fitting += 1 if not plan.match or re.search(plan.match, call.label) else 0
-        if self._fitting != plan.number or (plan.match and not re.search(plan.match, call.label)):
-            return False
-        self._struck = call
-        if plan.fault.before:
-            return True
-        self._marked = (kind, method, path)
-        return False
+        chosen: Plan | None = None
+        for planned in self._planned:
+            if planned.struck is not None or not planned.plan.fits(call):
+                continue
+            planned.fitting += 1
+            if planned.fitting == planned.plan.number and chosen is None:
+                chosen, planned.struck = planned.plan, call
+                planned.marked = not chosen.fault.before
+        return chosen if chosen is not None and chosen.fault.before else None
 
-    async def _strike(self) -> Action:
-        plan = self._plan
+    @property
+    def _step(self) -> str:
+        """The function that began last. Timers run beside it, when the driver fires them: they are no steps."""
+        return next((name for name in reversed(self._functions) if name not in TIMERS), "")
+
+    def _done(self, kind: str, method: str, path: str) -> Plan | None:
+        for planned in self._planned:
+            call = planned.struck
+            if planned.marked and call is not None and (call.kind, call.method, call.path) == (kind, method, path):
+                planned.marked = False
+                return planned.plan
+        return None
+
+    async def _strike(self, plan: Plan) -> Action:
         try:
-            if plan is not None and plan.fault.kills:
+            if plan.fault.kills:
                 await asyncio.to_thread(self.kill)
         finally:
             with self._lock:
-                self._striking = False
-        return "status" if plan is not None and plan.fault is Fault.REFUSED else "error"
+                self._striking -= 1
+                if plan.fault.kills:
+                    self._forget_the_dead()
+        return "status" if plan.fault is Fault.REFUSED else "error"
+
+    def _forget_the_dead(self) -> None:
+        """What ran in the host runs no more, and no answer of a call that was under way has reached it."""
+        self._functions = []
+        for planned in self._planned:
+            planned.marked = False
 
     def routes(self) -> list[web.RouteDef]:
         """The call hook, as the local programs ask it (packages/controls/call_hook.py)."""

@@ -6,11 +6,12 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local import world as worlds
 from local.app_client import AppError
+from local.processes import StackError
 from local.world import ENGINEER, cluster_body
 from tests.faults import detaches, refusals
 from tests.faults.calls import Call, Fault, Plan
@@ -25,14 +26,18 @@ ATTACH, DETACH, EVENT = "attach", "detach", "event attach"
 UNDO = "undone attach"
 # An attach that removes leftovers of v1 first, and is tried with a job at the end.
 TESTED = "tested attach"
-OPERATIONS = (ATTACH, DETACH, EVENT, UNDO, TESTED, *WAYS, *REFUSED_OPERATIONS)
+# A detach because the cluster was deleted; an attach that Azure ML failed, when a person asks to try it again.
+DELETED, RETRIED = "detach of a deleted cluster", "retried attach"
+OPERATIONS = (ATTACH, DETACH, EVENT, DELETED, UNDO, RETRIED, TESTED, *WAYS, *REFUSED_OPERATIONS)
+_BY_EVENT = {EVENT: "attach", DELETED: "detach"}
 # An attach right after a start of the app, for the calls that a process makes once only: tokens and tables.
 COLD = "cold attach"
 COLD_CALLS = r"^identity|/Tables$"
 
 # Real seconds. A killed host is back after some three; everything else is a matter of a second or two.
 _LONGEST_RUN = 300.0
-_WATCH_EVERY = 0.7
+# The watch looks when nothing has moved for so long after a strike: a run that is well has no need of it.
+_WATCH_AFTER = 1.2
 _POLL = 0.15
 # Names beside the target's, and how long something took.
 _OF_THIS_RUN = re.compile(r"fault-[a-z]+-\d+|op-[0-9a-f-]{36}|\b\d+ (?:s|min|h)(?: \d+ (?:s|min))?\b")
@@ -40,12 +45,14 @@ _OF_THIS_RUN = re.compile(r"fault-[a-z]+-\d+|op-[0-9a-f-]{36}|\b\d+ (?:s|min|h)(
 
 @dataclass(frozen=True)
 class Target:
-    """The names of one run."""
+    """The names of one run. ``runs`` is how many runs of the operation there were before."""
 
     number: int
     workspace_id: str
     cluster_id: str
     compute_name: str
+    operation_id: str = field(default_factory=lambda: f"op-{uuid.uuid4()}")
+    runs: int = 0
 
     @property
     def compute_id(self) -> str:
@@ -60,6 +67,8 @@ class Run:
     plan: Plan | None
     calls: list[Call] = field(default_factory=list)
     struck: Call | None = None
+    # For each plan the call that was struck.
+    all_struck: list[Call | None] = field(default_factory=list)
     end: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -99,8 +108,8 @@ class Driver:
             self._calm[COLD] = run.end
         return run
 
-    def run(self, operation: str, plan: Plan | None) -> Run:
-        """One run, checked.
+    def run(self, operation: str, plan: Plan | None, *more: Plan) -> Run:
+        """One run, checked; ``more`` than one call may be struck in it, with faults that do not end the operation.
 
         With a plan it is compared with the calm run, which must have been made; when the fault is one that ends the
         operation, with what there was before.
@@ -114,11 +123,12 @@ class Driver:
         ends = plan is not None and plan.fault.ends
         before = refusals.state_of(self.stack, target.cluster_id) if ends else {}
         later = self._fail_later(plan, target)
-        switchboard.begin(None if plan is not None and plan.fault is Fault.FAILED_LATER else plan)
+        switchboard.begin(*([] if plan is None or plan.fault is Fault.FAILED_LATER else [plan]), *more)
         try:
             done.head = self._see_through(operation, target)
-            done.struck = later or switchboard.struck
-        except TimeoutError as error:
+            done.all_struck = [later] if later else switchboard.struck
+            done.struck = next((call for call in done.all_struck if call is not None), None)
+        except (TimeoutError, AssertionError) as error:
             done.problems.append(str(error))
         finally:
             done.calls = switchboard.end()
@@ -130,7 +140,7 @@ class Driver:
                 done.left = refusals.left_of(self.stack, target.cluster_id, before)
                 done.problems += [*done.left.wrong, *_not_taken_back(done.head)]
             elif plan is not None and calm is not None:
-                done.problems += _differences(calm, done.end, done.struck)
+                done.problems += _differences(calm, done.end, done.all_struck)
         done.seconds = time.monotonic() - began
         return done
 
@@ -147,7 +157,7 @@ class Driver:
         workspace = f"fault-ws-{number}"
         target = Target(
             number,
-            worlds.WORKSPACE if operation == EVENT else worlds.workspace_id(workspace),
+            worlds.WORKSPACE if operation in _BY_EVENT else worlds.workspace_id(workspace),
             worlds.cluster_id(name),
             f"fault-c-{number}",
         )
@@ -155,24 +165,32 @@ class Driver:
             workspace_id, cluster_id = refusals.ids(operation, number)
             self.stack.azure.seed(refusals.seed(operation, number))
             return Target(number, workspace_id, cluster_id, target.compute_name)
-        if operation in (ATTACH, COLD, UNDO, TESTED):
+        if operation in (ATTACH, COLD, UNDO, RETRIED, TESTED):
             self.stack.azure.seed(worlds.additions(name, workspaces=(workspace,)))
         if operation == TESTED:
             self.stack.azure.kubernetes(target.cluster_id).put("ConfigMap", "azuremlfeconfig", "default")
-        if operation == UNDO:
-            failure = {"outcome": "fail", "code": "BadRequest", "message": "Not this one."}
-            self.stack.azure.script_operation(kind="compute.attach", resource=target.compute_id, every=True, **failure)
+        if operation in (UNDO, RETRIED):
+            failure = {"outcome": "fail", "code": "BadRequest", "message": "Not this one.", "every": operation == UNDO}
+            self.stack.azure.script_operation(kind="compute.attach", resource=target.compute_id, **failure)
+        if operation == RETRIED:
+            self._attach_before(target, target.operation_id)
+            return replace(target, runs=1)
+        if operation == DELETED:
+            self._prepare_detach(Way({}), target, worlds.additions(name))
         if operation == DETACH or operation in WAYS:
             self._prepare_detach(WAYS.get(operation, Way({})), target, worlds.additions(name, workspaces=(workspace,)))
         return target
 
+    def _attach_before(self, target: Target, operation_id: str, more: Mapping[str, Any] | None = None) -> None:
+        """Attach before what is to be struck. Raises AssertionError, TimeoutError."""
+        if not self.ask(ATTACH, target, operation_id, more):
+            raise AssertionError("the attach before was not taken")
+        self.wait(operation_id, lambda head: head.at_rest)
+
     def _prepare_detach(self, way: Way, target: Target, seed: dict[str, Any]) -> None:
         if way.attach is not None:
             self.stack.azure.seed(seed)
-            operation_id = f"op-{uuid.uuid4()}"
-            if not self.ask(ATTACH, target, operation_id, way.attach):
-                raise AssertionError("the attach before the detach was not taken")
-            self.wait(operation_id, lambda head: head.at_rest)
+            self._attach_before(target, f"op-{uuid.uuid4()}", way.attach)
             return
         properties = {"computeType": "Kubernetes", "resourceId": target.cluster_id}
         compute = {"workspaceId": target.workspace_id, "name": target.compute_name, "properties": properties}
@@ -192,26 +210,40 @@ class Driver:
     def _see_through(self, operation: str, target: Target) -> Head:
         """Ask for the operation and stay with it, as a patient caller would, until nothing moves any more."""
         deadline = time.monotonic() + _LONGEST_RUN
-        operation_id = f"op-{uuid.uuid4()}"
-        asked = operation == EVENT
+        operation_id = target.operation_id
+        asked = operation in _BY_EVENT
         if asked:
-            self._make_cluster(target)
-        next_watch = 0.0
+            self._change_cluster(operation, target)
+        seen, moved = "", time.monotonic()
         while time.monotonic() < deadline:
             if not self.stack.host_alive:
-                self.stack.start_host()
+                self._start_host()
             if not asked:
                 asked = self.ask(operation, target, operation_id)
-            head = self.tables.head(operation_id) if operation != EVENT else self._of_event(target)
-            if head is not None and head.at_rest and not self.faults.switchboard.striking and self.stack.host_alive:
+            by_event = _BY_EVENT.get(operation)
+            head = self.tables.head(operation_id) if by_event is None else self._of_event(target, by_event)
+            is_over = head is not None and head.at_rest and head.run > target.runs
+            if head is not None and is_over and not self.faults.switchboard.striking and self.stack.host_alive:
                 return head
             if head is not None and head.status == "NeedsApproval" and _is_told(head):
                 self._approve(operation_id)
-            if self.faults.switchboard.struck is not None and time.monotonic() > next_watch:
-                next_watch = time.monotonic() + _WATCH_EVERY
+            if (now_seen := f"{head and head.row}") != seen or not self.stack.host_alive:
+                seen, moved = now_seen, time.monotonic()
+            if any(self.faults.switchboard.struck) and time.monotonic() > moved + _WATCH_AFTER:
                 self.faults.watch()
+                moved = time.monotonic()
             time.sleep(_POLL)
         raise TimeoutError(f"{operation} has not ended after {_LONGEST_RUN:.0f} s: {head and head.row}")
+
+    def _start_host(self) -> None:
+        """Start the host; one that is killed while it starts is started again. Raises StackError."""
+        for _ in self.faults.switchboard.struck:
+            try:
+                return self.stack.start_host()
+            except StackError:
+                if self.stack.host_alive:
+                    raise
+        return self.stack.start_host()
 
     def ask(self, operation: str, target: Target, operation_id: str, more: Mapping[str, Any] | None = None) -> bool:
         """Ask the app for an operation; False when it did not take it, which a patient caller tries again."""
@@ -226,6 +258,8 @@ class Driver:
         elif operation in REFUSED_OPERATIONS:
             asked |= refusals.REQUESTS[operation]
         try:
+            if operation == RETRIED:
+                return self.stack.app.call("POST", f"/operations/{operation_id}/retry").status in (200, 202)
             self.stack.app.start(verb, {**body, **asked, **(more or {})}, operation_id)
         except (OSError, AppError):
             return False
@@ -238,15 +272,20 @@ class Driver:
         except (OSError, AppError):
             return
 
-    def _make_cluster(self, target: Target) -> None:
+    def _change_cluster(self, operation: str, target: Target) -> None:
+        if operation == DELETED:
+            gone = self.stack.azure.arm("DELETE", target.cluster_id, client_id=ENGINEER)
+            if gone.status != 202:
+                raise AssertionError(f"the cluster was not deleted: {gone.status} {gone.body}")
+            return
         tags = {"moor-workspace": target.workspace_id, "moor-compute": target.compute_name}
         made = self.stack.azure.arm("PUT", target.cluster_id, cluster_body(tags), client_id=ENGINEER)
         if made.status != 201:
             raise AssertionError(f"the cluster was not made: {made.status} {made.body}")
 
-    def _of_event(self, target: Target) -> Head | None:
+    def _of_event(self, target: Target, kind: str) -> Head | None:
         query = f"RowKey gt 'operation;' and RowKey lt 'operation;~' and compute_name eq '{target.compute_name}'"
-        found = self.tables.rows("operations", query)
+        found = self.tables.rows("operations", f"{query} and kind eq '{kind}'")
         if len(found) > 1:
             raise AssertionError(f"{len(found)} operations for one cluster: {[row['id'] for row in found]}")
         return head_of(found[0]) if found else None
@@ -328,13 +367,14 @@ def _without_names(value: Any, target: Target) -> Any:
     return value
 
 
-def _differences(calm: dict[str, Any], end: dict[str, Any], struck: Call | None) -> list[str]:
+def _differences(calm: dict[str, Any], end: dict[str, Any], struck: list[Call | None]) -> list[str]:
     found = []
+    unheard = any(call is not None and call.kind in ("topic", "identity") for call in struck)
     for name, wanted in calm.items():
         if end[name] == wanted:
             continue
         # A topic that does not answer is noted and fails nothing: its event may be missing then, with a finding.
-        if struck is not None and struck.kind in ("topic", "identity") and name in ("events", "findings"):
+        if unheard and name in ("events", "findings"):
             continue
         found.append(f"the end differs in {name}: {end[name]!r} instead of {wanted!r}")
     return found

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from local.stack import Options, Stack, running_stack
-from tests.faults.calls import Switchboard
+from tests.faults.calls import TIMERS, Switchboard
 from tests.faults.table_proxy import TableProxy
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ FACTOR = 150.0
 # Simulated seconds. An operation is over when it is asked for the second time: the same calls in every run.
 DURATIONS = {
     "cluster.create": 20,
+    "cluster.delete": 20,
     "extension.create": 30,
     "extension.delete": 30,
     "compute.attach": 30,
@@ -52,12 +53,6 @@ class Loop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
-
-
-TIMERS = (
-    *("watch_operations", "free_claims", "look_at_clusters", "list_clusters"),
-    *("purge_histories", "resume_stuck_detaches", "finish_undos", "remove_records"),
-)
 
 
 @dataclass
