@@ -125,7 +125,8 @@ class FunctionsHost:
         for binding in function.bindings:
             if binding["type"] == function_info.DURABLE_CLIENT and self.durable:
                 inputs[str(binding["name"])] = TypedData(self.durable.client_binding(), "string")
-        return await self.worker.invoke(function, inputs, metadata, reason, details)
+        with self.options.clock.at_work():
+            return await self.worker.invoke(function, inputs, metadata, reason, details)
 
     def run_manually(self, function: FunctionInfo, text: str | None) -> None:
         """What ``POST admin/functions/{name}`` starts in the background: the function with the posted input."""
