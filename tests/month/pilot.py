@@ -1,7 +1,7 @@
 """Moves the clock of a stack on: whenever host and simulated Azure have nothing under way, to what is due next.
 
-While something is under way time passes by itself, a minute in a second; so a busy machine is no slower, by the clock
-of the stack, than a busy app is on Azure.
+While something is under way time passes slowly, twenty seconds in a second: even on a busy machine an import of some
+real seconds takes no half an hour, after which the watch takes an operation for stuck.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from local.stack import Stack
 from packages.controls.jumps import AZURE, HOST, Part
 
-FACTOR = 60.0
+FACTOR = 20.0
 # Real seconds: for how long nothing may have begun before it counts as nothing under way, and what jump is seen within.
 _SETTLED, _SEEN, _BUSY = 0.004, 0.004, 0.003
 # Simulated seconds that are not worth a jump, and by which a jump is longer than it need be.
