@@ -42,7 +42,7 @@ class Options:
     ``call_hook`` is the URL that is asked about every call (packages/controls/call_hook.py). ``front_of_tables`` is
     given Azurite's port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is
     any free one. ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in
-    real seconds. ``jumps``: the clock also jumps where ``Stack.jumps`` is told to; on our own engine.
+    real seconds. ``jumps``: ``Stack.jumps`` moves the clock on besides; our own engine alone.
     """
 
     factor: float = 200.0
