@@ -10,7 +10,7 @@
 # make roles         runs all scenarios and shows what of the custom role they used
 # make lock          makes requirements.txt and requirements-dev.txt, with hashes, from the .in files; needs the network
 # make sbom          writes what is deployed as a CycloneDX file, .run/sbom.cdx.json
-# make lint, pytest, conformance, check-app, faults, oracle, prove-restart, bench, bench-watch      one thing each
+# make lint, pytest, conformance, check-app, faults, oracle, month, prove-restart, bench, bench-watch      one thing each
 # Needs Python 3.11, 3.12 or 3.13 and Node 20+; everything else is installed into .venv and node_modules.
 
 # Tests start hosts and workers by the hundred: they compile nothing twice, whatever the environment says.
@@ -20,7 +20,7 @@ PY := .venv/bin/python
 FACTOR ?= 60
 ENGINE ?= own
 
-.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle prove-restart bench bench-watch lock sbom setup tools clean
+.PHONY: demo up test check test-long test-busy test-pythons lint pytest scenarios extension-sample roles conformance check-app faults oracle month prove-restart bench bench-watch lock sbom setup tools clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -87,6 +87,10 @@ faults: setup
 # Detaches in 200 random worlds, judged by rules that share no code with the app. ARGS go to the program.
 oracle: setup
 	@$(PY) -m tests.oracle $(ARGS)
+
+# Thirty days of everything in worlds side by side, on a clock that jumps to what is due next. ARGS go to the program.
+month: setup
+	@$(PY) -m tests.month $(ARGS)
 
 # The host killed at random moments, and storage gone for a while.
 prove-restart: setup

@@ -26,6 +26,7 @@ from local.processes import (
 )
 from local.subscription import subscribe
 from packages.controls.clock import ScaledClock
+from packages.controls.jumps import HOST, Jumps
 from packages.simulated_azure.control.client import SimulatedAzure
 
 Progress = Callable[[str], None]
@@ -41,7 +42,7 @@ class Options:
     ``call_hook`` is the URL that is asked about every call (packages/controls/call_hook.py). ``front_of_tables`` is
     given Azurite's port and answers the port that the app uses instead: a proxy's. ``port`` is the app's own; None is
     any free one. ``app`` is the folder of the app. ``engine`` is ``own`` or ``extension``: Microsoft's, which waits in
-    real seconds.
+    real seconds. ``jumps``: ``Stack.jumps`` moves the clock on besides; our own engine alone.
     """
 
     factor: float = 200.0
@@ -54,6 +55,7 @@ class Options:
     front_of_tables: Callable[[int], int] | None = None
     port: int | None = None
     app: Path = REPOSITORY
+    jumps: bool = False
     engine: str = field(default_factory=engines.chosen)
 
 
@@ -63,7 +65,8 @@ class Stack:
     def __init__(self, options: Options, state_dir: Path, processes: Processes, progress: Progress) -> None:
         self.options = options
         self.state_dir = state_dir
-        self.clock = ScaledClock(origin=time.time(), factor=options.factor)
+        self.jumps = Jumps.make(state_dir / "clock-jumps") if options.jumps else None
+        self.clock = ScaledClock(time.time(), options.factor, self.jumps)
         self._processes = processes
         self._progress = progress
         self._host: Child | None = None
@@ -107,6 +110,7 @@ class Stack:
 
     def _shared_arguments(self) -> list[str]:
         arguments = ["--clock-origin", repr(self.clock.origin), "--clock-factor", repr(self.clock.factor)]
+        arguments += ["--clock-jumps", str(self.state_dir / "clock-jumps")] if self.jumps else []
         return [*arguments, "--call-hook", self.options.call_hook] if self.options.call_hook else arguments
 
     def start_host(self) -> None:
@@ -116,6 +120,8 @@ class Stack:
         self._progress("the Functions host")
         arguments = ["--app", str(self.options.app), "--settings", str(self.settings_file), "--port", str(self._port)]
         arguments += ["--state", str(self.state_dir / "host"), "--enable-auth", *self._shared_arguments()]
+        if self.jumps is not None:
+            arguments += ["--clock-setting", "MOOR_CLOCK"]
         if self.options.duplicate_activities:
             arguments += ["--duplicate-activities", str(self.options.duplicate_activities)]
             arguments += ["--seed", str(self.options.seed)]
@@ -130,6 +136,8 @@ class Stack:
         """End host and worker with SIGKILL. Whatever they were doing stops in the middle."""
         if self._host is not None:
             self._processes.kill(self._host)
+        if self.jumps is not None:
+            self.jumps.forget(HOST)
 
     def stop_host(self) -> None:
         """End host and worker with SIGTERM."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from packages.controls.clock import add_clock_arguments, clock_from_arguments
+from packages.controls.jumps import HOST
 from packages.functions_host.durable.options import WrongChoiceError
 from packages.functions_host.extension.options import EXTENSION, add_engine_arguments, program_from_arguments
 from packages.functions_host.keys import load_keys
@@ -24,6 +25,7 @@ from packages.functions_host.settings import (
     read_host_json,
     read_local_settings,
 )
+from packages.functions_host.worker import clock_setting
 from packages.functions_host.workers.errors import WorkerStartError
 from packages.functions_host.workers.process import WorkerOptions
 from packages.functions_host.workers.supervisor import WorkerSupervisor
@@ -97,7 +99,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add_engine_arguments(parser)
     add_clock_arguments(parser)
+    parser.add_argument(
+        "--clock-setting",
+        metavar="NAME",
+        help="app setting that tells the app origin and factor of the clock; it is kept true as the clock jumps",
+    )
     parsed = parser.parse_args(arguments)
+    if (parsed.clock_jumps is None) != (parsed.clock_setting is None):
+        parser.error("--clock-jumps and --clock-setting go together")
+    if parsed.clock_jumps is not None and parsed.engine == EXTENSION:
+        parser.error("--clock-jumps is for our own engine only")
     if not 0 <= parsed.duplicate_activities <= 1:
         parser.error("--duplicate-activities must be between 0 and 1")
     if parsed.engine == EXTENSION and (parsed.duplicate_activities or parsed.call_hook):
@@ -125,6 +136,8 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
     settings = read_local_settings(settings_file) if given else None
     if settings:
         apply_values(settings.values)
+    if options.clock_jumps is not None:
+        os.environ[clock_setting.VARIABLE] = clock_setting.told(options.clock_setting, options.clock_jumps.resolve())
     host_json = read_host_json(app_dir)
     configure_logging(host_json.log_levels)
     state_dir.mkdir(parents=True, exist_ok=True)
@@ -147,7 +160,7 @@ async def _serve(options: argparse.Namespace, stdout: TextIO) -> int:
             app_dir=app_dir,
             state_dir=state_dir,
             base_url=url,
-            clock=clock_from_arguments(options),
+            clock=clock_from_arguments(options, HOST),
             keys=keys,
             enable_auth=options.enable_auth,
             duplicate_share=options.duplicate_activities,

@@ -125,8 +125,9 @@ class FunctionsHost:
         for binding in function.bindings:
             if binding["type"] == function_info.DURABLE_CLIENT and self.durable:
                 inputs[str(binding["name"])] = TypedData(self.durable.client_binding(), "string")
-        async with self._told(function):
-            return await self.worker.invoke(function, inputs, metadata, reason, details)
+        with self.options.clock.at_work():
+            async with self._told(function):
+                return await self.worker.invoke(function, inputs, metadata, reason, details)
 
     @contextlib.asynccontextmanager
     async def _told(self, function: FunctionInfo) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 from packages.controls.clock import add_clock_arguments, clock_from_arguments
+from packages.controls.jumps import AZURE
 from packages.simulated_azure.app import Options, serve
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     add_clock_arguments(parser)
     arguments = parser.parse_args()
     try:
-        clock = clock_from_arguments(arguments)
+        clock = clock_from_arguments(arguments, AZURE)
     except ValueError as error:
         parser.error(str(error))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")

@@ -73,14 +73,8 @@ class Timers:
         while True:
             self.advance(self._clock.timestamp())
             self._wake.clear()
-            delay = 60.0
-            if self._heap:
-                delay = min(delay, self._clock.real_seconds(self._heap[0][0] - self._clock.timestamp()))
-            try:
-                async with asyncio.timeout(max(delay, 0.001)):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            seconds = self._heap[0][0] - self._clock.timestamp() if self._heap else None
+            await self._clock.wait(self._wake, seconds)
 
     def _push(self, due: float, key: str) -> None:
         self._sequence += 1

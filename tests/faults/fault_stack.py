@@ -110,10 +110,9 @@ def fault_stack(
         given = {f"AzureWebJobs.{name}.Disabled": "true" for name in TIMERS}
         chosen = Options(
             factor=factor,
-            call_hook=url,
             front_of_tables=front_of_tables,
             settings={**given, **(settings or {})},
-            **(options or {}),
+            **{"call_hook": url, **(options or {})},
         )
         with running_stack(chosen, state_dir=state_dir) as stack:
             switchboard.kill = stack.kill_host

@@ -161,9 +161,10 @@ class Engine:
         try:
             while True:
                 self._again.discard(instance_id)
-                async with self._orchestrator_slots:
-                    effects = await self._run_episode(instance_id)
-                await self._apply(effects)
+                with self._clock.at_work():
+                    async with self._orchestrator_slots:
+                        effects = await self._run_episode(instance_id)
+                    await self._apply(effects)
                 if instance_id not in self._again:
                     return
         except Exception:
@@ -206,7 +207,7 @@ class Engine:
             self._spawn(self._ring(instance_id, due))
 
     async def _ring(self, instance_id: str, due: float) -> None:
-        await asyncio.sleep(self._clock.real_seconds(due - self._clock.timestamp()))
+        await self._clock.sleep(due - self._clock.timestamp())
         if self._alarms.get(instance_id) == due:
             del self._alarms[instance_id]
         self.wake(instance_id)
@@ -250,6 +251,10 @@ class Engine:
         A worker that dies fails it at once towards the orchestrator, as whatever else is raised does.
         """
         await self._until(message.visible_from)
+        with self._clock.at_work():
+            await self._run_visible(message)
+
+    async def _run_visible(self, message: ActivityMessage) -> None:
         async with self._activity_slots:
             self._leases.take_activity(message)
             try:
@@ -267,7 +272,7 @@ class Engine:
     async def _until(self, visible_from: int) -> None:
         hidden = self._leases.hidden_seconds(visible_from)
         while hidden > 0:
-            await asyncio.sleep(self._clock.real_seconds(hidden))
+            await self._clock.sleep(hidden)
             hidden = self._leases.hidden_seconds(visible_from)
 
     async def _call(self, message: ActivityMessage) -> str | None:
@@ -297,14 +302,8 @@ class Engine:
             now = ticks_from_seconds(self._clock.timestamp())
             while self._timers and self._timers[0][0] <= now:
                 self.fire(heapq.heappop(self._timers)[2])
-            wait = None
-            if self._timers:
-                wait = self._clock.real_seconds(seconds_from_ticks(self._timers[0][0] - now))
-            try:
-                async with asyncio.timeout(wait):
-                    await self._timer_added.wait()
-            except TimeoutError:
-                continue
+            seconds = seconds_from_ticks(self._timers[0][0] - now) if self._timers else None
+            await self._clock.wait(self._timer_added, seconds)
 
     def fire(self, timer: Timer) -> None:
         """Deliver a timer, unless it has been forgotten meanwhile."""

@@ -6,7 +6,6 @@ clock.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from packages.controls.clock import ScaledClock
+from packages.controls.jumps import TURN
 from packages.functions_host.dotnet.dates import (
     TICKS_PER_SECOND,
     NetDate,
@@ -65,7 +65,7 @@ class ScaledTimerClock:
 
     async def sleep(self, seconds: float) -> None:
         """Simulated seconds."""
-        await asyncio.sleep(self._clock.real_seconds(seconds))
+        await self._clock.sleep(seconds, TURN)
 
 
 @dataclass(frozen=True)

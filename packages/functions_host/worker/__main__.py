@@ -8,10 +8,11 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from packages.functions_host.wire.frames import Indexed, Invocation
-from packages.functions_host.worker import library
+from packages.functions_host.worker import clock_setting, library
 from packages.functions_host.worker.channel import Channel, ChannelClosedError
 from packages.functions_host.worker.log_lines import send_logs
 
@@ -32,8 +33,9 @@ def work(descriptor: int, app_dir: Path) -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is not lost by a kill
     channel = Channel(connection)
     send_logs(channel)
+    follow_clock = clock_setting.follow()
     _make_room_for(app_dir)
-    return asyncio.run(_serve(channel, app_dir))
+    return asyncio.run(_serve(channel, app_dir, follow_clock))
 
 
 def _make_room_for(app_dir: Path) -> None:
@@ -49,7 +51,7 @@ def _make_room_for(app_dir: Path) -> None:
     os.chdir(app_dir)
 
 
-async def _serve(channel: Channel, app_dir: Path) -> int:
+async def _serve(channel: Channel, app_dir: Path, follow_clock: Callable[[], None]) -> int:
     loop, running = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def begin(invocation: Invocation) -> None:
@@ -62,6 +64,7 @@ async def _serve(channel: Channel, app_dir: Path) -> int:
         try:
             while True:
                 message = channel.read()
+                follow_clock()
                 if isinstance(message, Invocation):
                     loop.call_soon_threadsafe(begin, message)
         except ChannelClosedError:

@@ -93,9 +93,13 @@ class Deliverer:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside everything else."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self._do(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        with self._world.clock.at_work():
+            await work
 
     async def close(self) -> None:
         """Stop what is under way."""
