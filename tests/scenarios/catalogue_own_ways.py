@@ -114,6 +114,13 @@ def _terminating(stack: Stack, place: Place) -> None:
     stack.azure.kubernetes(place.cluster_id).put("Namespace", "going", status={"phase": "Terminating"})
 
 
+def _silent_agents(stack: Stack, place: Place) -> None:
+    """Not Moor's own finding: Azure's words, of a cluster of Azure Arc."""
+    said = {"code": "ExtensionOperationFailed", "message": "Unable to get response from the Agent in time"}
+    where = f"^{place.cluster_id}($|/)"
+    stack.azure.script_operation(kind="extension.create", resource=where, every=True, outcome="fail", **said)
+
+
 def _long_job(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     stack.azure.script_operation(kind="job.run", resource=f"^{place.workspace_id}/", durationSeconds=10**6)
@@ -220,6 +227,7 @@ OWN_WAYS = (
         "SmokeTestEnded", _long_job, {"smokeTest": "training"}, at="smoke_test_done", then=_cancel_jobs
     ),
     OwnWay("RelayFailed", _failing_relay, connected=True),
+    OwnWay("ArcAgentsSilent", _silent_agents, connected=True),
     OwnWay("RelayGone", _relay_goes, connected=True),
     OwnWay("RoleAssignmentLimit", _no_room, {"grantRoles": True}),
 )  # fmt: skip
