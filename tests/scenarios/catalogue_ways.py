@@ -43,6 +43,7 @@ UNMET = {
     "TrainingNotEnabled": "a smoke test is taken only with enableTraining, and runs where the extension has it",
     "StorageRefused-roles-seen": "these workspaces have no storage account on which the compute could have a role",
     "ImageNotPulled-roles-seen": "these workspaces have no registry on which the compute could have a role",
+    "WorkspaceIdentityLacksRole-arc": "the same words of a cluster of Azure Arc; all of these are of AKS",
     "ProxyCatchesLoopback": "the same words of a cluster of Azure Arc; all of these are of AKS",
 }
 

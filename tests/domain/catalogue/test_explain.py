@@ -65,6 +65,13 @@ def test_an_internal_server_error_is_told_apart_by_what_is_known(
         assert words in problem.message
 
 
+def test_no_role_of_aks_is_missing_on_an_arc_cluster() -> None:
+    said = [AzureAnswer("InternalServerError", "Internal Server Error")]
+    problem = explain(ATTACH, said, facts_of(make_operation(cluster_id=ARC_ID)))
+    assert (problem.code, "Azure Relay Owner" in problem.message) == ("WorkspaceIdentityLacksRole", True)
+    assert "Azure Kubernetes Service" not in f"{problem.message} {problem.remedy} {problem.command}"
+
+
 def test_one_number_means_another_thing_in_another_situation() -> None:
     said = AzureAnswer("E45004", None)
     assert explain(HEALTH, [said], FACTS).code == "LegacyRouterRoles"
