@@ -210,9 +210,10 @@ def _listed_reports(text: str) -> list[Report]:
 
 def _code_of(report: Any) -> str | None:
     """The code of a report, whatever the letter case of its name; None where it has none."""
-    held = report.items() if isinstance(report, Mapping) else ()
-    said = (v for k, v in held if str(k).lower().replace("_", "") in ("code", "errorcode") and isinstance(v, str))
-    return next(said, None)
+    if not isinstance(report, Mapping):
+        return None
+    named = (value for name, value in report.items() if str(name).lower().replace("_", "") in ("code", "errorcode"))
+    return next((value for value in named if isinstance(value, str)), None)
 
 
 def _codes_in(text: str) -> list[Report]:

@@ -75,9 +75,10 @@ class Way:
         more: dict[str, Any] = {"onFailure": "keep"}
         if self.situation == JOB:
             more["smokeTest"] = "training"
-        settings = dict(name.removeprefix("set_").split("=") for name in self.facts if name.startswith("set_"))
-        if settings:
-            settings = {name: settings[name.lower()] for name in KEYS if name.lower() in settings}
+        given = (fact.removeprefix("set_").partition("=") for fact in self.facts if fact.startswith("set_"))
+        values = {name: value for name, _, value in given}
+        if values:
+            settings = {name: values[name.lower()] for name in KEYS if name.lower() in values}
             modes = {"enableTraining": True, **(_INFERENCE if {*settings} & _OF_INFERENCE else {})}
             more["extension"] = {"manage": "update", "configurationSettings": {**modes, **settings}}
         return self.place.attach_body(**more)
