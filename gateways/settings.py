@@ -168,6 +168,12 @@ def read_public_url() -> str | None:
     return text
 
 
+def read_app_names() -> dict[str, str]:
+    """The function app's name and its resource group as facts for commands: what App Service tells, where it does."""
+    told = {"app": os.environ.get("WEBSITE_SITE_NAME"), "app_group": os.environ.get("WEBSITE_RESOURCE_GROUP")}
+    return {fact: name for fact, name in told.items() if name}
+
+
 def read_paused() -> str | None:
     """What is paused, STARTS or ALL; None when nothing is. Raises SettingError."""
     name = "MOOR_PAUSED"

@@ -26,6 +26,7 @@ from domain.access.roles import (
     workspace_needs,
 )
 from domain.arm_ids import RELAY, WORKSPACE, ArmId, compute_id, parse_arm_id
+from domain.catalogue.entry import COMPUTE_ROLES, WORKSPACE_ROLES
 from domain.catalogue.explain import make_problem
 from domain.operation.outcomes import (
     Created,
@@ -41,7 +42,7 @@ from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.azure.role_assignments import roles_held, user_principal
 
-WORKSPACE_CHECK, COMPUTE_CHECK = "workspaceRoles", "computeRoles"
+WORKSPACE_CHECK, COMPUTE_CHECK = WORKSPACE_ROLES, COMPUTE_ROLES
 _CREATE = "create"
 
 Refusal = Callable[[Sequence[Need], tuple[Finding, ...]], Outcome]

@@ -68,7 +68,7 @@ def _not_ready(step: StepAtWork, health: Health) -> Outcome:
     words = {**step.facts, "waited": in_words(waited), "trouble": trouble}
     problem = make_problem("ComponentsUnhealthy", words)
     if health.codes:
-        known = _explained(step, health.codes[0])
+        known = _explained(step, health, health.codes[0])
         problem = replace(known, message=f"{known.message} {problem.message}", transient=True)
     return Stop(problem)
 
@@ -95,15 +95,16 @@ def _waited(step: StepAtWork) -> float:
 
 def _health_findings(step: StepAtWork, health: Health) -> list[Finding]:
     """What the health check reports although everything runs."""
-    known = [_explained(step, code) for code in health.codes]
+    known = [_explained(step, health, code) for code in health.codes]
     return [
         Finding("healthCheck", "warning", f"{problem.message} ({code})", problem.remedy, problem.command)
         for code, problem in zip(health.codes, known, strict=True)
     ]
 
 
-def _explained(step: StepAtWork, code: str) -> Problem:
-    said = f"the ConfigMap arcml-healthcheck reports {code}"
+def _explained(step: StepAtWork, health: Health, code: str) -> Problem:
+    own = next((each.text for each in health.reports if each.code == code), "")
+    said = own or f"the ConfigMap arcml-healthcheck reports {code}"
     return explain(HEALTH, [AzureAnswer(code, said)], step.facts)
 
 

@@ -52,7 +52,8 @@ def guarded(work: Callable[[StepAtWork], Outcome]) -> Callable[[StepAtWork], Out
             said = AzureAnswer(error.reason, error.message, error.status)
             denied = cause_of(REQUEST, [said], step.facts)
             if denied is not None and denied.entry in admission.ENTRIES:
-                return Stop(problem_of_cause(denied, step.facts))
+                problem = problem_of_cause(denied, step.facts)
+                return Again(None, problem.message) if problem.transient else Stop(problem)
             key = "KubernetesForbidden" if error.status in (401, 403) else "KubernetesRefused"
             return Stop(make_problem(key, {**step.facts, "said": error.message}))
 

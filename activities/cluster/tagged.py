@@ -16,7 +16,7 @@ from typing import Any
 from domain.access.decisions import refusals
 from domain.arm_ids import ArmId, compute_id, parse_arm_id, same_resource
 from domain.operation.record import CANCELED, FAILED, Operation
-from domain.preflight.cluster import is_busy
+from domain.preflight.cluster import is_busy, power_of
 from domain.requests import wishes
 from domain.requests.models import AttachRequest, Request
 from domain.requests.parsing import parse_request, request_to_json
@@ -42,16 +42,14 @@ def states_of(cluster: Mapping[str, Any]) -> tuple[str, str, str]:
     """
     found = cluster.get("properties")
     properties: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-    power = properties.get("powerState")
-    code = str(power.get("code", "Running")) if isinstance(power, Mapping) else "Running"
     connected = str(properties.get("connectivityStatus") or "Connected")
-    return str(properties.get("provisioningState", "")).lower(), code, connected
+    return str(properties.get("provisioningState") or "").lower(), power_of(properties), connected
 
 
 def readiness(cluster: Mapping[str, Any]) -> str:
     """Whether a cluster, as Azure answers it, is SETTLING, READY, or OFF: stopped, disconnected or failed."""
     state, power, connected = states_of(cluster)
-    if is_busy(state) or connected.lower() == "connecting":
+    if is_busy(state) or connected.lower() == "connecting" or power.lower() in ("starting", "stopping"):
         return SETTLING
     works = (state, power.lower(), connected.lower()) == ("succeeded", "running", "connected")
     return READY if works else OFF

@@ -26,6 +26,7 @@ from domain.catalogue.entry import ATTACH, WORKSPACE_ROLES, passed
 from domain.catalogue.explain import explain
 from domain.cluster import instance_types
 from domain.compute.resource import difference, provisioning_errors, state_of
+from domain.operation.facts import roles_seen
 from domain.operation.outcomes import (
     Again,
     Back,
@@ -228,9 +229,8 @@ def _attach_failed(step: StepAtWork, compute: Mapping[str, Any], said: list[Azur
 def _roles_spread(step: StepAtWork) -> dict[str, str]:
     """The fact that the workspace's identity has its roles, where this operation has granted some long enough ago."""
     granted, sent = step.operation.granted_time, _last_sent(step)
-    seen = any(each.check == WORKSPACE_ROLES and each.outcome == "pass" for each in step.operation.findings)
     spread = granted is not None and sent is not None and not is_spreading(granted, sent)
-    return {passed(WORKSPACE_ROLES): "yes"} if seen and spread else {}
+    return {passed(WORKSPACE_ROLES): "yes"} if spread and roles_seen(step.operation) else {}
 
 
 def _wait_for_roles(step: StepAtWork) -> Again | None:

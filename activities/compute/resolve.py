@@ -21,11 +21,13 @@ from domain.extension.cluster_facts import facts_to_keep
 from domain.extension.wanted import wanted_extension
 from domain.operation.outcomes import Again, Done, Finding, Outcome, Stop
 from domain.operation.results import Resolved, as_text
-from domain.preflight.cluster import is_busy
+from domain.preflight.cluster import is_busy, power_of
 from gateways.azure import arm
 from gateways.azure.extensions import find_extension
 from gateways.azure.role_assignments import user_principal
 
+# What Azure Arc says of a cluster that it reaches, or is about to.
+_REACHED = ("connected", "connecting")
 # AKS is the type of computes attached by Azure Machine Learning v1.
 _DETACHABLE = ("kubernetes", LEGACY_TYPE)
 
@@ -120,12 +122,14 @@ def _resolve_detach(compute: Mapping[str, Any] | None, workspace: Mapping[str, A
 def _cluster_busy(cluster: Mapping[str, Any]) -> Again | None:
     properties = cluster.get("properties", {})
     state = str(properties.get("provisioningState") or "")
-    power = str((properties.get("powerState") or {}).get("code") or "")
+    power, connected = power_of(properties), str(properties.get("connectivityStatus") or "Connected").lower()
     # Nothing else is going to run on a stopped cluster: preflight says that it has to be started.
-    stays = state.lower() == "canceled" and power.lower() == "stopped"
+    stays = state.lower() == "canceled" and (power.lower() == "stopped" or connected not in _REACHED)
     if is_busy(state) and not stays:
         return Again(None, f"the cluster is {state}")
-    if str(properties.get("connectivityStatus", "")).lower() == "connecting":
+    if power.lower() in ("starting", "stopping"):
+        return Again(None, f"the cluster is {power}")
+    if connected == "connecting":
         return Again(None, "the cluster is Connecting to Azure Arc")
     return None
 

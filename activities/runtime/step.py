@@ -59,7 +59,7 @@ from gateways.kubernetes import run_command
 from gateways.kubernetes.run_command import Begun, StillRunning
 from gateways.kubernetes.ways import Ways, opened
 from gateways.policy import PolicyUnavailable
-from gateways.settings import SettingError
+from gateways.settings import SettingError, read_app_names
 from gateways.storage import records
 from gateways.storage.claims import ClaimContested
 from gateways.storage.records import Change, Stored, Superseded
@@ -152,7 +152,7 @@ class StepAtWork:
     @property
     def facts(self) -> dict[str, str]:
         """What problems say of this operation: names and ids for their texts and commands."""
-        return facts_of(self.operation)
+        return {**read_app_names(), **facts_of(self.operation)}
 
     def intend(self, action: str, resource_id: str) -> None:
         """Record what is about to be changed, right before the call. This is the fence as well.

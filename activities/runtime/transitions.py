@@ -46,6 +46,7 @@ from domain.operation.record import (
 from domain.operation.steps import RECORD, Step, bound_of
 from gateways import clock
 from gateways.host_json import orchestration_version
+from gateways.settings import read_app_names
 from gateways.storage.records import Change
 
 # A wait that has nothing new to tell writes so seldom: the watch takes a run for stuck after three times as long. A
@@ -179,7 +180,7 @@ def raised(operation: Operation, call: Call) -> Change | None:
     errors = step.errors + 1
     if errors < MOST_ERRORS or its.always:
         return Change(operation.with_step(_after_a_call(replace(step, errors=errors), call)))
-    facts = {"step": call.step, "errors": str(errors), "operation": operation.id}
+    facts = {**read_app_names(), "step": call.step, "errors": str(errors), "operation": operation.id}
     return finish(operation, call.of(its), Stop(make_problem("StepKeepsFailing", facts)))
 
 

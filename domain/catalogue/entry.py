@@ -26,6 +26,8 @@ AT_CLUSTER = (
     "--cluster-type {cluster_type} --cluster-name {cluster} --resource-group {cluster_group} "
     "--subscription {cluster_subscription}"
 )
+# Commands of az aks take names: they have no --ids.
+AKS = "--name {cluster} --resource-group {cluster_group} --subscription {cluster_subscription}"
 SHOW_EXTENSION = f"az k8s-extension show --name {{extension}} {AT_CLUSTER}"
 SHOW_CLUSTER = "az resource show --ids {cluster_id}"
 PODS = "kubectl get pods --namespace azureml --output wide"
@@ -36,14 +38,24 @@ REATTACH = "Detach the compute and attach it again, with the same name and names
 GUESS, WRAPPER = "guess", "wrapper"
 # Facts that say which checks of preflight have passed in this operation are named after them.
 _PASSED = "passed_"
+# Facts that say how the operation has set the extension are named after the setting.
+_SET = "set_"
 # The check after which no role of the workspace's identity is to blame.
 WORKSPACE_ROLES = "workspaceRoles"
+# The same for the compute's: that it has an identity, and that this has its roles.
+COMPUTE_IDENTITY, COMPUTE_ROLES = "computeIdentity", "computeRoles"
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # What a command says for a fact that is not at hand but that Azure tells.
 _LOOKED_UP = {
     "workspace_principal": "$(az resource show --ids {workspace_id} "
-    "--query 'identity.userAssignedIdentities.*.principalId | [0]' --output tsv)"
+    "--query 'identity.userAssignedIdentities.*.principalId | [0]' --output tsv)",
+    "compute_principal": "$(az resource show --ids {compute_id} "
+    "--query 'not_null(identity.principalId, (identity.userAssignedIdentities.*.principalId)[0])' --output tsv)",
+    "storage_id": "$(az resource show --ids {workspace_id} --query properties.storageAccount --output tsv)",
+    "registry_id": "$(az resource show --ids {workspace_id} --query properties.containerRegistry --output tsv)",
+    "moor_principal": "$(az functionapp identity show --name {app} --resource-group {app_group} "
+    "--query 'not_null(principalId, (userAssignedIdentities.*.principalId)[0])' --output tsv)",
 }
 
 
@@ -119,7 +131,8 @@ class Entry:
 
     ``vague`` is GUESS or WRAPPER where the words may stand around a cause that is further in. ``ruled_out_by`` are
     checks of preflight: when all of them have passed in the operation, the entry blames what was seen to be right, and
-    is not chosen. ``without`` is the remedy once the operation has reverted what it made.
+    is not chosen. No more is it where the operation has one of the settings in ``set_already`` (``name=value``), which
+    the remedy asks for. ``without`` is the remedy once the operation has reverted what it made.
     """
 
     code: str
@@ -134,6 +147,7 @@ class Entry:
     documentation: str | None = None
     vague: str | None = None
     ruled_out_by: tuple[str, ...] = ()
+    set_already: tuple[str, ...] = ()
     without: Without | None = None
 
     @property
@@ -145,6 +159,8 @@ class Entry:
         """The facts that the answer's words give; None when the answer is not this entry's."""
         if self.ruled_out_by and all(passed(check) in facts for check in self.ruled_out_by):
             return None
+        if any(is_set(setting) in facts for setting in self.set_already):
+            return None
         for match in self.on:
             found = match.facts_in(answer, facts)
             if found is not None:
@@ -155,6 +171,11 @@ class Entry:
 def passed(check: str) -> str:
     """Name of the fact that a check of preflight has passed in the operation."""
     return f"{_PASSED}{check}"
+
+
+def is_set(setting: str) -> str:
+    """Name of the fact that the operation has set the extension so; ``setting`` is ``name=value``."""
+    return f"{_SET}{setting.lower()}"
 
 
 def fill_text(template: str, facts: Mapping[str, str]) -> str:

@@ -100,11 +100,15 @@ def problem_of_cause(cause: Cause, facts: Mapping[str, str]) -> Problem:
 
 def cause_of(situation: str, answers: Sequence[AzureAnswer], facts: Mapping[str, str]) -> Cause | None:
     """What the answers, outermost first, stand for in a situation; None when the catalogue knows none of them."""
-    known = [(at, found) for at, answer in enumerate(answers) if (found := find(situation, answer, facts)) is not None]
+    known = [(at, each) for at, answer in enumerate(answers) for each in _meanings(situation, answer, facts)]
     for at, (entry, said) in known:
         if entry.vague is None:
             return Cause(entry, said, _with_ids(answers[at], answers))
+    # Who stands around a cause and asks for patience in the same words is waited for.
+    patient = {at for at, (entry, _) in known if entry.transient}
     for at, (entry, said) in known:
+        if entry.vague == WRAPPER and not entry.transient and at in patient:
+            continue
         further = [each for each in answers[at + 1 :] if not says_nothing(each)]
         if entry.vague == WRAPPER or not (further or _says_otherwise(answers[at])):
             return Cause(entry, said, _with_ids(answers[at], answers), _joined(further, besides=answers[at]))
@@ -118,11 +122,15 @@ def _says_otherwise(answer: AzureAnswer) -> bool:
 
 def find(situation: str, answer: AzureAnswer, facts: Mapping[str, str]) -> tuple[Entry, dict[str, str]] | None:
     """The entry of an answer of Azure, with the facts that its words give; None when the catalogue has none."""
-    for tier in tiers(situation):
-        matching = _matching(tier, answer, facts)
-        if matching:
-            return next((each for each in matching if each[0].vague is None), matching[0])
-    return None
+    found = _meanings(situation, answer, facts)
+    return next((each for each in found if each[0].vague is None), found[0]) if found else None
+
+
+def _meanings(situation: str, answer: AzureAnswer, facts: Mapping[str, str]) -> list[tuple[Entry, dict[str, str]]]:
+    """Every entry that knows an answer, the situation's own first; by its status alone only where no other does."""
+    *by_words, by_status = tiers(situation)
+    found = [each for tier in by_words for each in _matching(tier, answer, facts)]
+    return found or _matching(by_status, answer, facts)
 
 
 def repeated(answers: Sequence[AzureAnswer]) -> str:

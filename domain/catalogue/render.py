@@ -59,7 +59,10 @@ def _entry(entry: Entry) -> str:
     lines += [f"* After an undo: {_escaped(entry.without.remedy)}"] if entry.without is not None else []
     if entry.ruled_out_by:
         checks = " and ".join(f"`{check}`" for check in entry.ruled_out_by)
-        lines.append(f"* Wrong, and not chosen, where preflight has passed {checks}")
+        lines.append(f"* Wrong, and not chosen, where the operation has seen {checks} pass")
+    if entry.set_already:
+        settings = " or ".join(f"`{setting}`" for setting in entry.set_already)
+        lines.append(f"* Wrong, and not chosen, where the extension has {settings} already")
     lines += ["* Transient"] if entry.transient else []
     lines += [f"* See <{entry.documentation}>"] if entry.documentation else []
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.extension.wanted import is_on
 
@@ -24,6 +25,7 @@ _AUXILIARY = (
     "metrics-controller-manager",
     "dcgm-exporter",
 )
+_LOGS = "fluent-bit"
 DEPLOYMENT, DAEMON_SET, STATEFUL_SET = "Deployment", "DaemonSet", "StatefulSet"
 LOAD_BALANCER = "LoadBalancer"
 
@@ -31,7 +33,7 @@ LOAD_BALANCER = "LoadBalancer"
 _BAD_WAITS = frozenset(
     {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}
 )
-_CODE = re.compile(r"\bE4\d{4}\b")
+_CODE = re.compile(r"\bE\d{5}\b")
 _FIRST_DIAGNOSTIC = "E45000"
 # Reports of attempts that are over say nothing about what exists now.
 _PRESENT_REPORTS = ("reports-pre-install", "reports-pre-upgrade", "reports-test")
@@ -53,10 +55,15 @@ class Workload:
 
 @dataclass(frozen=True)
 class PodState:
-    """A pod, and the reasons for which its containers wait."""
+    """A pod, and the reasons for which its containers wait.
+
+    ``killed`` says how one of them last ended against its will, ``unplaced`` why the scheduler finds no node for it.
+    """
 
     name: str
     waits: tuple[str, ...] = ()
+    killed: str | None = None
+    unplaced: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class Health:
     codes: tuple[str, ...] = field(default=())
     lesser: tuple[str, ...] = field(default=())
     starting: bool = False
+    reports: tuple[Report, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -127,6 +135,11 @@ def is_auxiliary(name: str) -> bool:
     return name.endswith(_AUXILIARY)
 
 
+def _gathers_metrics(pod: str) -> bool:
+    """The same of a pod, whose name its component's begins; fluent-bit gathers logs and is not expected at all."""
+    return any(f"{name}-" in f"{pod}-" for name in (*_AUXILIARY, _LOGS))
+
+
 def judge(seen: Seen, extension: str, settings: Mapping[str, str], *, connected: bool) -> Health:
     """Whether the components exist and are available, no pod loops, and the router has its address."""
     wanted = expected(extension, settings, connected=connected)
@@ -144,12 +157,15 @@ def judge(seen: Seen, extension: str, settings: Mapping[str, str], *, connected:
             which.append(f"{kind} {name} has {found.available} of {found.wanted} available")
             starting = starting or which is lesser
     for pod, text in _waits(seen):
-        (lesser if any(pod.startswith(f"{name}-") for name in auxiliary) else trouble).append(text)
+        (lesser if _gathers_metrics(pod) else trouble).append(text)
     if is_on(settings, "enableInference"):
         trouble += _router_trouble(seen.router, settings)
+    if trouble:  # Why, where what is missing has a pod that finds no node.
+        trouble += [text for pod, text in _unplaced(seen) if not _gathers_metrics(pod)]
     codes = reported(seen.reports)
     trouble += [f"the health check reports {code}" for code in codes if code < _FIRST_DIAGNOSTIC]
-    return Health(len(wanted), tuple(trouble), codes, tuple(lesser), starting)
+    reports = reports_in(seen.reports, _PRESENT_REPORTS)
+    return Health(len(wanted), tuple(trouble), codes, tuple(lesser), starting, reports)
 
 
 def reported(reports: Mapping[str, str] | None) -> tuple[str, ...]:
@@ -185,10 +201,19 @@ def _listed_reports(text: str) -> list[Report]:
         return []
     found = []
     for each in document if isinstance(document, list) else [document]:
-        if isinstance(each, Mapping) and isinstance(each.get("code"), str):
-            words = [str(v) for k, v in each.items() if k != "code" and isinstance(v, (str, int, float)) and str(v)]
-            found.append(Report(each["code"], ": ".join(words)[:_LONGEST_TEXT]))
+        code = _code_of(each)
+        if code is not None:
+            words = [str(v) for v in each.values() if v != code and isinstance(v, (str, int, float)) and str(v)]
+            found.append(Report(code, ": ".join(words)[:_LONGEST_TEXT]))
     return found
+
+
+def _code_of(report: Any) -> str | None:
+    """The code of a report, whatever the letter case of its name; None where it has none."""
+    if not isinstance(report, Mapping):
+        return None
+    named = (value for name, value in report.items() if str(name).lower().replace("_", "") in ("code", "errorcode"))
+    return next((value for value in named if isinstance(value, str)), None)
 
 
 def _codes_in(text: str) -> list[Report]:
@@ -198,13 +223,17 @@ def _codes_in(text: str) -> list[Report]:
 
 
 def waiting_pods(seen: Seen) -> tuple[str, ...]:
-    """Pods that wait for what time alone does not mend, and for what."""
-    return tuple(text for _, text in _waits(seen))
+    """Pods that wait for what time alone does not mend, or find no node, and for what."""
+    return tuple(text for _, text in (*_waits(seen), *_unplaced(seen)))
 
 
 def _waits(seen: Seen) -> list[tuple[str, str]]:
-    waits = [(pod.name, wait) for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
-    return [(name, f"pod {name} is in {wait}") for name, wait in waits]
+    waits = [(pod, wait) for pod in seen.pods for wait in pod.waits if wait in _BAD_WAITS]
+    return [(p.name, f"pod {p.name} is in {wait}{f' ({p.killed})' if p.killed else ''}") for p, wait in waits]
+
+
+def _unplaced(seen: Seen) -> list[tuple[str, str]]:
+    return [(pod.name, f"pod {pod.name} finds no node: {pod.unplaced}") for pod in seen.pods if pod.unplaced]
 
 
 def router_address(seen: Seen) -> str | None:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Taints that components and workloads tolerate (Azure ML reference for Kubernetes, "scheduling").
-_TOLERATED = (
+# Taints that the extension's components tolerate, and those that workloads do (Azure ML reference for Kubernetes,
+# "scheduling").
+_BY_COMPONENTS = ("ml.azure.com/amlarc", "ml.azure.com/amlarc-system")
+_BY_WORKLOADS = (
     "ml.azure.com/amlarc",
-    "ml.azure.com/amlarc-system",
     "ml.azure.com/amlarc-workload",
     "ml.azure.com/resource-group",
     "ml.azure.com/workspace",
@@ -32,6 +33,7 @@ _DOMAINS_OF_OTHERS = (
     *("csi.azure.com", "x-k8s.io", "nvidia.com", "amd.com", "intel.com"),
 )
 _ARCH, _OLD_ARCH, _OLD_OS = "kubernetes.io/arch", "beta.kubernetes.io/arch", "beta.kubernetes.io/os"
+_OLD_SIZE = "beta.kubernetes.io/instance-type"
 # https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions: a "p" behind the number of cores is ARM.
 _SIZE = re.compile(r"(?:standard|basic)_[a-z]+\d+(?:-\d+)?([a-z]*)(?:_.*)?", re.IGNORECASE)
 _TOLERATION = re.compile(r"(toleration|workLoadToleration)\[(\d{1,4})\]\.(key|operator|value|effect)")
@@ -79,10 +81,14 @@ class Toleration:
 
 @dataclass(frozen=True)
 class Scheduling:
-    """What decides where a pod goes: the labels that it asks of a node, and the taints that it bears."""
+    """What decides where a pod goes: the labels that it asks of a node, and the taints that it bears.
+
+    ``workload``: it is a pod of a job or an endpoint, not one of the extension's components.
+    """
 
     selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
+    workload: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def sort_pools(
         selected = selects(pool.labels, scheduling.selector)
         if not pool.linux or not pool.schedulable or pool.nodes == 0 or arm or selected is False:
             continue
-        if any(not _borne(taint, scheduling.tolerations) for taint in pool.taints):
+        if any(not _borne(taint, scheduling) for taint in pool.taints):
             continue
         if pool.nodes is None or not pool.size:
             unsure.append((pool, f"the node pool {pool.name} does not say how many nodes of which size it has"))
@@ -148,6 +154,8 @@ def selects(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool | No
 
 def set_by_others(label: str) -> bool:
     """Whether AKS, Kubernetes or an operator puts a label on nodes that no pool lists."""
+    if label == _SPOT:
+        return False  # On spot nodes, and those have it (_pool).
     domain, _, name = label.rpartition("/")
     return (name in _SET_BY_OTHERS and not domain) or any(
         domain == each or domain.endswith(f".{each}") for each in _DOMAINS_OF_OTHERS
@@ -211,12 +219,20 @@ def _sizes_of_machines(body: Mapping[str, Any]) -> list[tuple[str, int | None]]:
             listed = entry.get("sizes")
             size = entry.get("size") or (listed[0] if isinstance(listed, list) and listed else "")
             found.append((str(size), _count(entry.get(most))))
-    return found
+    return found or _machines_there(body)
+
+
+def _machines_there(body: Mapping[str, Any]) -> list[tuple[str, int | None]]:
+    """The machines that such a pool has, where its profile does not say how many it is to have."""
+    status = body.get("virtualMachineNodesStatus")
+    listed = [each for each in (status if isinstance(status, list) else [])[:_MOST_SIZES] if isinstance(each, Mapping)]
+    return [(str(each.get("size") or ""), _count(each.get("count"))) for each in listed]
 
 
 def _pool(body: Mapping[str, Any], nodes: int | None) -> Pool:
     power = body.get("powerState")
     running = str((power if isinstance(power, Mapping) else {}).get("code") or "Running").lower() == "running"
+    leaving = str(body.get("provisioningState") or "").lower() == "deleting"
     taints = body.get("nodeTaints")
     given = [str(taint)[:_LONGEST] for taint in taints[:_MOST_LABELS]] if isinstance(taints, list) else []
     size, labels = str(body.get("vmSize") or "")[:_LONGEST], pool_labels(body)
@@ -224,6 +240,7 @@ def _pool(body: Mapping[str, Any], nodes: int | None) -> Pool:
         given.append(f"{_SPOT}=spot:NoSchedule")
         labels.setdefault(_SPOT, "spot")
     labels.setdefault(_OLD_OS, labels["kubernetes.io/os"])
+    labels.setdefault(_OLD_SIZE, size)
     if size:
         arch = "arm64" if arm_by_name(size) else "amd64"
         labels = {_ARCH: arch, _OLD_ARCH: arch, **labels}
@@ -232,7 +249,7 @@ def _pool(body: Mapping[str, Any], nodes: int | None) -> Pool:
         nodes=nodes,
         size=size,
         linux=str(body.get("osType") or "Linux").lower() == "linux",
-        schedulable=running and str(body.get("mode") or "").lower() not in _RESERVED_MODES,
+        schedulable=running and not leaving and str(body.get("mode") or "").lower() not in _RESERVED_MODES,
         labels=labels,
         taints=tuple(given),
     )
@@ -244,9 +261,10 @@ def _count(value: Any) -> int | None:
     return min(value, _MOST_NODES)
 
 
-def _borne(taint: str, tolerations: Iterable[Toleration]) -> bool:
-    """Whether a taint keeps no pod away that has these tolerations."""
+def _borne(taint: str, scheduling: Scheduling) -> bool:
+    """Whether a taint keeps no pod away that is scheduled so."""
     key, _, effect = taint.rpartition(":")
-    if effect not in _KEEPS_AWAY or key.partition("=")[0] in _TOLERATED:
+    tolerated = _BY_WORKLOADS if scheduling.workload else _BY_COMPONENTS
+    if effect not in _KEEPS_AWAY or key.partition("=")[0] in tolerated:
         return True
-    return any(each.covers(taint) for each in tolerations)
+    return any(each.covers(taint) for each in scheduling.tolerations)

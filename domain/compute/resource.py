@@ -88,8 +88,5 @@ def cluster_under(compute: Mapping[str, Any]) -> str | None:
 
 def provisioning_errors(compute: Mapping[str, Any]) -> list[AzureAnswer]:
     """What a compute itself says of what failed: more than the operation that failed does."""
-    said = []
-    for entry in compute.get("properties", {}).get("provisioningErrors") or []:
-        if isinstance(entry, Mapping) and isinstance(entry.get("error"), Mapping):
-            said += answers_in(entry["error"])
-    return said
+    found = compute.get("properties", {}).get("provisioningErrors")
+    return answers_in({"details": found})

@@ -20,7 +20,7 @@ def answers_of(properties: Mapping[str, Any]) -> list[AzureAnswer]:
     Statuses for information count only where nothing else says why.
     """
     error, statuses = properties.get("errorInfo"), properties.get("statuses")
-    said = answers_in(error) if isinstance(error, Mapping) else []
+    said = answers_in({"details": error}) if isinstance(error, (Mapping, list)) else []
     listed = [each for each in (statuses if isinstance(statuses, list) else []) if isinstance(each, Mapping)]
     ordered = sorted(listed[:_MOST_STATUSES], key=_rank)
     for each in ordered:

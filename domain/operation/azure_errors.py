@@ -36,7 +36,8 @@ def outcome_of_error(
     """
     wait = None if retry_after is None else min(retry_after, _LONGEST_WAIT_TOLD)
     words = {**facts, "status": str(status), "azure_code": code, "said": message}
-    further = [replace(each, status=_ACCEPTED) for each in inner] if status == _FAILED else []
+    failed = (AzureAnswer(code, message), *inner) if status == _FAILED else ()
+    further = [replace(each, status=_ACCEPTED) for each in failed]
     within = cause_of(situation, further, facts)
     if within is not None and within.entry.vague is None and not within.entry.transient:
         # A service that failed inside, and names what time does not cure.

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.arm_ids import CONNECTED_CLUSTER, ArmId, compute_id, parse_arm_id
-from domain.catalogue.entry import WORKSPACE_ROLES, passed
-from domain.extension.wanted import EXTENSION_NAME
+from domain.arm_ids import CONNECTED_CLUSTER, EXTENSION, ArmId, compute_id, parse_arm_id
+from domain.catalogue.entry import COMPUTE_IDENTITY, WORKSPACE_ROLES, is_set, passed
+from domain.extension.cluster_facts import facts as cluster_facts
+from domain.extension.keys import KEYS
+from domain.extension.wanted import EXTENSION_NAME, wanted_extension
+from domain.extension.wire import derived_settings
 from domain.operation.codec import CodecError
 from domain.operation.record import Operation
-from domain.operation.results import ExtensionSent, Resolved
+from domain.operation.results import ComputeReady, ExtensionSent, Resolved
+
+# The outcome of a finding of what is as it should be.
+PASSED = "pass"
 
 
 def facts_of(operation: Operation) -> dict[str, str]:
@@ -48,9 +54,9 @@ def facts_of(operation: Operation) -> dict[str, str]:
         }
         if workspace is not None and workspace.subscription != cluster.subscription:
             facts["cross_subscription"] = "yes"
-    if cluster is not None and cluster.resource_type == CONNECTED_CLUSTER:
-        facts["connected"] = "yes"
-    facts |= dict.fromkeys(_passed(operation), "yes")
+        facts["connected" if cluster.resource_type == CONNECTED_CLUSTER else "managed"] = "yes"
+    facts |= dict.fromkeys((*_passed(operation), *_set(operation, found)), "yes")
+    facts |= _of_compute(operation, found)
     if found.workspace_principal:
         facts["workspace_principal"] = found.workspace_principal
     if "systemassigned" in (found.workspace_identity or "").lower():
@@ -59,9 +65,54 @@ def facts_of(operation: Operation) -> dict[str, str]:
 
 
 def _passed(operation: Operation) -> list[str]:
-    """The checks of preflight that have passed. Roles that the operation itself granted may not have spread yet."""
-    names = [finding.check for finding in operation.findings if finding.outcome == "pass"]
-    return [passed(name) for name in names if name != WORKSPACE_ROLES or operation.granted_time is None]
+    """The checks that have passed, each time that they looked.
+
+    Roles that the operation itself granted to the workspace may not have spread yet.
+    """
+    names = {finding.check for finding in operation.findings if finding.outcome == PASSED}
+    doubted = {finding.check for finding in operation.findings if finding.outcome != PASSED}
+    return [
+        passed(name) for name in sorted(names - doubted) if name != WORKSPACE_ROLES or operation.granted_time is None
+    ]
+
+
+def roles_seen(operation: Operation) -> bool:
+    """Whether every look at the roles of the workspace's identity, those granted included, has found them."""
+    outcomes = {finding.outcome for finding in operation.findings if finding.check == WORKSPACE_ROLES}
+    return outcomes == {PASSED}
+
+
+def _set(operation: Operation, found: Resolved) -> list[str]:
+    """The settings that the extension has, because the operation has sent them or has seen them there."""
+    try:
+        sent = operation.result_of(ExtensionSent)
+    except CodecError:
+        return []
+    if sent is None:
+        return []
+    wanted = wanted_extension(_attach_request(operation, found))
+    settings = {name: value for name, value in wanted.settings.items() if name in KEYS}
+    cluster = _parse(operation.cluster_id or found.cluster_id)
+    if cluster is not None and any(made.type == EXTENSION for made in operation.created):
+        settings |= derived_settings(wanted, cluster_facts(cluster, str(found.cluster_location), found.cluster))
+    return [is_set(f"{name}={value}") for name, value in settings.items()]
+
+
+def _of_compute(operation: Operation, found: Resolved) -> dict[str, str]:
+    """Where the compute's images and data are, and who it acts as."""
+    facts = {"registry_id": found.container_registry or "", "storage_id": found.storage_account or ""}
+    if found.container_registry:
+        facts["registry"] = found.container_registry.rsplit("/", 1)[-1]
+    try:
+        ready = operation.result_of(ComputeReady)
+    except CodecError:
+        return facts
+    identity = _attach_request(operation, found).get("identity")
+    if ready is not None and identity:
+        facts[passed(COMPUTE_IDENTITY)] = "yes"
+        if ready.principal_id and not identity.get("userAssignedIdentityId"):
+            facts["compute_principal"] = ready.principal_id
+    return facts
 
 
 def _resolved(operation: Operation) -> Resolved:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from domain.arm_ids import same_resource
 from domain.catalogue.explain import make_problem
 from domain.preflight.check import Judgement, cannot_tell, fails, fails_as, passes, warns
@@ -26,8 +29,14 @@ def cluster_identity(facts: Facts) -> Judgement:
     return fails(
         "The cluster runs under a service principal, which Azure Machine Learning does not support.",
         "Change the cluster to a managed identity, then delete and recreate its node pools.",
-        f"az aks update --ids {facts.cluster_id} --enable-managed-identity",
+        f"az aks update {_named(facts)} --enable-managed-identity",
     )
+
+
+def _named(facts: Facts) -> str:
+    """The cluster in a command of az aks, which takes no id."""
+    cluster = facts.cluster_id
+    return f"--name {cluster.name} --resource-group {cluster.resource_group} --subscription {cluster.subscription}"
 
 
 def subscription(facts: Facts) -> Judgement:
@@ -46,15 +55,32 @@ def subscription(facts: Facts) -> Judgement:
 def power(facts: Facts) -> Judgement:
     """Nothing can be installed on a cluster that does not run."""
     if facts.connected:
-        status = str(facts.properties.get("connectivityStatus") or "unknown")
+        status = str(facts.properties.get("connectivityStatus") or "")
         if status.lower() == "connected":
             return passes("The cluster is connected.")
+        if not status:
+            unsaid = "Azure does not say whether the cluster is connected."
+            return cannot_tell(unsaid, "Look at the cluster.", _show(facts))
+        if status.lower() == "connecting":
+            return warns("The cluster is Connecting: an attach waits for the end of that.", "Do nothing.", _show(facts))
         since = str(facts.properties.get("lastConnectivityTime") or "unknown")
         return fails_as(make_problem("ClusterNotConnected", {**facts.words, "status": status, "since": since}))
-    code = str((facts.properties.get("powerState") or {}).get("code", "Running"))
+    code = power_of(facts.properties)
     if code.lower() == "running":
         return passes("The cluster runs.")
+    if "starting" in (code.lower(), str(facts.properties.get("provisioningState") or "").lower()):
+        return warns("The cluster is Starting: an attach waits for the end of that.", "Do nothing.", _show(facts))
     return fails_as(make_problem("ClusterStopped", {**facts.words, "power": code}))
+
+
+def power_of(properties: Mapping[str, Any]) -> str:
+    """Whether an AKS cluster runs, in Azure's word; one that does not say runs: only AKS can be stopped."""
+    power_state = properties.get("powerState")
+    return str((power_state.get("code") if isinstance(power_state, Mapping) else None) or "Running")
+
+
+def _show(facts: Facts) -> str:
+    return f"az resource show --ids {facts.cluster_id} --query properties"
 
 
 def is_busy(state_: str) -> bool:
@@ -78,7 +104,7 @@ def state(facts: Facts) -> Judgement:
         return warns(
             "The cluster's last operation was cancelled: an attach waits until another one succeeds.",
             "Start it again, unless somebody else does.",
-            command if facts.connected else f"az aks update --ids {facts.cluster_id}",
+            command if facts.connected else f"az aks update {_named(facts)}",
         )
     if found.lower() == "stopped":
         return fails_as(make_problem("ClusterStopped", {**facts.words, "power": found}))
@@ -91,7 +117,7 @@ def kubernetes_version(facts: Facts) -> Judgement:
     """1.25 or later (how-to), and one that the region offers, previews included (v1 guide)."""
     text = str(facts.properties.get("currentKubernetesVersion") or facts.properties.get("kubernetesVersion") or "")
     minor = ".".join(text.split(".")[:2])
-    command = f"az aks get-upgrades --ids {facts.cluster_id} --output table"
+    command = "kubectl version" if facts.connected else f"az aks get-upgrades {_named(facts)} --output table"
     parts = minor.split(".")
     if len(parts) != 2 or not all(is_number(part) for part in parts):
         return cannot_tell(
@@ -123,7 +149,7 @@ def pod_identity(facts: Facts) -> Judgement:
     return fails(
         "The cluster uses Microsoft Entra pod identity, which Azure Machine Learning does not support.",
         "Move its workloads to workload identity and switch pod identity off.",
-        f"az aks update --ids {facts.cluster_id} --disable-pod-identity",
+        f"az aks update {_named(facts)} --disable-pod-identity",
     )
 
 
@@ -137,7 +163,7 @@ def local_accounts(facts: Facts) -> Judgement:
         "Local accounts of the cluster are disabled: the deployment guide calls that unsupported, later documents say "
         "that Azure Machine Learning then comes by trusted access (public cloud only), which it binds at the attach.",
         "If the attach fails, enable local accounts for its duration.",
-        f"az aks update --ids {facts.cluster_id} --enable-local-accounts",
+        f"az aks update {_named(facts)} --enable-local-accounts",
     )
 
 
@@ -152,7 +178,7 @@ def authorized_ip_ranges(facts: Facts) -> Judgement:
         f"The API server takes calls from {len(ranges)} authorised IP ranges only: those of Azure Machine Learning "
         "(service tag AzureMachineLearning) of the workspace's region and of its paired region have to be among them.",
         f"Add the ranges of both regions ({_IP_RANGES}{_list_of_ranges(facts)}).",
-        f"az aks update --ids {facts.cluster_id} --api-server-authorized-ip-ranges "
+        f"az aks update {_named(facts)} --api-server-authorized-ip-ranges "
         f"{','.join([*(str(r) for r in ranges), '<ranges of AzureMachineLearning>'])}",
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from domain.arm_ids import ArmId
+from domain.catalogue.entry import fill_command
 from domain.preflight.check import Judgement, cannot_tell, fails, passes
 from domain.preflight.facts import Facts, Permission, Unread, known
 from domain.preflight.providers import unregistered
@@ -75,7 +76,8 @@ def app_permissions(facts: Facts) -> Judgement:
     return fails(
         f"The app's identity lacks {told}.",
         "Grant it a role that has this; docs/roles.md names the least ones.",
-        f"az role assignment create --assignee <app identity> --role {_role(missing[0][0])} --scope {first}",
+        f"az role assignment create --assignee {fill_command('{moor_principal}', facts.words)} "
+        f"--role {_role(missing[0][0])} --scope {first}",
     )
 
 

@@ -171,7 +171,7 @@ def gpu_instance_types(facts: Facts) -> Judgement:
         return fails(
             f"Instance types ask for {max(asking.values())} GPUs ({names}) and no node has more than {most}.",
             "Add a node pool with GPUs (NC, ND or NV series), or take the instance types out.",
-            _add_pool(facts),
+            f"{_add_pool(facts)} --node-vm-size <size>",
         )
     if str(wanted_extension(facts.request).settings.get("installNvidiaDevicePlugin", "")).lower() != "true":
         return warns(
@@ -226,7 +226,7 @@ def type_placement(facts: Facts) -> Judgement:
         selector = {**selected, **(spec.get("nodeSelector") or {})}
         # A node has to fit both selectors: two values for one label fit none.
         both = all(selected.get(key, value) == value for key, value in selector.items())
-        found = _sorted(facts, Scheduling(selector, tolerations)) if both else Sorted(())
+        found = _sorted(facts, Scheduling(selector, tolerations, workload=True)) if both else Sorted(())
         if any(_holds(_size(sizes, pool.size), spec, settings) for pool in found.sure):
             continue
         more = _more(facts, found)

@@ -15,7 +15,7 @@ from typing import Any
 
 from domain.cluster.instance_types import IMPLICIT, KIND
 
-_LISTS = (f"{KIND}List", "List")
+_LISTS = (f"{KIND}List".lower(), "list")
 # A number of bytes without a suffix is one only from here on: people forget the suffix.
 _LEAST_BYTES = 2**20
 _MAY_BE_NULL = ("nodeSelector", "resources")
@@ -39,7 +39,7 @@ def listed(types: Any) -> Any:
     items = _items(types)
     if items is not None:
         return items
-    if types.get("kind") == KIND or isinstance(types.get("name"), str):
+    if "kind" in types or isinstance(types.get("metadata"), Mapping) or isinstance(types.get("name"), str):
         return [_flat(types)]
     if all(isinstance(spec, Mapping) or spec is None for spec in types.values()):
         return [_plain({**(spec or {}), "name": _named(name)}) for name, spec in types.items()]
@@ -48,7 +48,10 @@ def listed(types: Any) -> Any:
 
 def _items(entry: Any) -> list[Any] | None:
     """The instance types of a list object; None when it is none."""
-    if not isinstance(entry, dict) or entry.get("kind") not in _LISTS or not isinstance(entry.get("items"), list):
+    if not isinstance(entry, dict) or not isinstance(entry.get("items"), list):
+        return None
+    kind = entry.get("kind")
+    if kind is not None and str(kind).lower() not in _LISTS:
         return None
     return [_flat({"kind": KIND, **each} if isinstance(each, dict) else each) for each in entry["items"]]
 
@@ -58,9 +61,14 @@ def _flat(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
     metadata, spec = entry.get("metadata"), entry.get("spec")
-    if entry.get("kind") != KIND or not isinstance(metadata, Mapping) or not isinstance(spec, Mapping | None):
+    if not _is_type(entry) or not isinstance(metadata, Mapping) or not isinstance(spec, Mapping | None):
         return _plain(entry)
     return _plain({**(spec or {}), **({"name": metadata["name"]} if "name" in metadata else {})})
+
+
+def _is_type(entry: Mapping[str, Any]) -> bool:
+    """Whether an object for kubectl is an instance type; people leave its kind out where it goes without saying."""
+    return str(entry.get("kind") or KIND).lower() == KIND.lower()
 
 
 def _plain(entry: dict[str, Any]) -> dict[str, Any]:

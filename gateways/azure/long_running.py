@@ -61,11 +61,16 @@ def poll(operation_url: str | None) -> Progress:
         return Progress(WAITING, answer.retry_after)
     if status.lower() in ("", "succeeded"):
         return Progress(OVER)
-    said: Any = answer.body.get("error")
-    if not isinstance(said, Mapping) and isinstance(properties, Mapping):
-        said = properties.get("error")
-    said = said if isinstance(said, Mapping) else {}
+    said = _failure(answer.body)
     told = answers_in(said, answer.status)
     outer = told.pop(0) if told and (said.get("code") or said.get("message")) else AzureAnswer()
     code, message = outer.code or status, outer.message or f"the operation ended as {status}"
     return Progress(OVER, error=AzureAnswer(code, message, answer.status), inner=tuple(told))
+
+
+def _failure(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The error object of an operation that has failed; where it has none, what else may tell of the failure."""
+    properties = body.get("properties")
+    holders = [body, properties] if isinstance(properties, Mapping) else [body]
+    errors = (holder.get("error") for holder in holders)
+    return next((error for error in errors if isinstance(error, Mapping) and error), {"details": holders})

@@ -18,8 +18,13 @@ from domain.redaction import scrub
 from domain.workloads.cluster_objects import UNKNOWN, ClusterObject
 
 if TYPE_CHECKING:
+    from lightkube.models.core_v1 import ContainerStatus
     from lightkube.resources.apps_v1 import DaemonSet, Deployment, StatefulSet
     from lightkube.resources.core_v1 import ConfigMap, Pod, Service
+
+# The exit code of what was killed (128 and the signal SIGKILL), and the reasons that Kubernetes gives.
+_KILLED, _OUT_OF_MEMORY, _UNPLACED = 137, "OOMKilled", "Unschedulable"
+_LONGEST_SAID = 300
 
 
 def seen_from(
@@ -75,7 +80,24 @@ def _pod(pod: Pod) -> PodState:
     containers = [] if status is None else [*(status.initContainerStatuses or []), *(status.containerStatuses or [])]
     waits = [c.state.waiting.reason for c in containers if c.state is not None and c.state.waiting is not None]
     name = str(pod.metadata.name) if pod.metadata is not None else ""
-    return PodState(name, tuple(scrub(reason) for reason in waits if reason))
+    placed = [c for c in (status.conditions or [] if status is not None else []) if c.type == "PodScheduled"]
+    unplaced = next((c.message or c.reason for c in placed if c.status == "False" and c.reason == _UNPLACED), None)
+    return PodState(
+        name,
+        tuple(scrub(reason) for reason in waits if reason),
+        killed=next((said for each in containers if (said := _killed(each)) is not None), None),
+        unplaced=None if unplaced is None else scrub(unplaced[:_LONGEST_SAID]),
+    )
+
+
+def _killed(container: ContainerStatus) -> str | None:
+    """How a container was last ended against its will; None when it was not."""
+    states = [state for state in (container.state, container.lastState) if state is not None]
+    for ended in [state.terminated for state in states if state.terminated is not None]:
+        if ended.exitCode == _KILLED or ended.reason == _OUT_OF_MEMORY:
+            why = "it needed more memory than its limit" if ended.reason == _OUT_OF_MEMORY else "killed"
+            return f"exit code {ended.exitCode}: {why}"
+    return None
 
 
 def _router(service: Service | None) -> Router | None:

@@ -37,10 +37,55 @@ def nested(depth: int, inner: dict[str, Any]) -> dict[str, Any]:
         {"code": "A", "message": {"lang": "en-us", "value": f"failed: {json.dumps(CAUSE)}"}},
         {"code": "A", "message": "braces {not json} and [neither] before " + json.dumps(CAUSE)},
         nested(8, CAUSE),
+        nested(30, CAUSE),
+        {"code": "A", "details": CAUSE},
+        {"code": "A", "inner_error": {"inner-error": CAUSE}},
+        {"code": "A", "exception": {"innerExceptions": [CAUSE]}},
+        {"code": "A", "debugInfo": {"message": "x", "errorResponse": {"error": CAUSE}}},
+        {"code": "A", "rootError": CAUSE},
+        {"code": "A", "provisioningError": {"errorCode": "Cause", "errorMessage": "the disk is full"}},
+        {"code": "A", "message": "Status 400: {'error': {'code': 'Cause', 'message': 'the disk is full'}} (see above)"},
+        {"code": "A", "message": "{'error': {'message': \"the disk is full\", 'code': 'Cause'}}"},
+        {"code": "A", "message": 'Service returned an error. Status=409 Code="Cause" Message="the disk is full"'},
+        {
+            "code": "A",
+            "message": "(A) x\nCode: A\nMessage: x\nException Details:\t(Cause) y\n\tCode: Cause\n"
+            "\tMessage: the disk is full",
+        },
+        {"code": "A", "message": json.dumps({"error": CAUSE, "then": ["x"] * 9})[:-20]},
+        {"code": "A", "message": json.dumps(json.dumps({"error": {**CAUSE, "target": "x"}}))[:-15]},
     ],
 )
 def test_a_cause_is_found_wherever_it_stands(error: dict[str, Any]) -> None:
     assert CAUSED in errors_in(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ({"code": "A", "details": ["the disk is full"]}, "the disk is full"),
+        ({"code": "A", "details": "the disk is full"}, "the disk is full"),
+        ({"code": "A", "innererror": "the disk is full"}, "the disk is full"),
+        ({"title": "One or more errors occurred.", "detail": "the disk is full", "status": 400}, "the disk is full"),
+        ({"title": "T", "errors": {"location": ["is not one", "of ours"]}}, "location: is not one of ours"),
+        ({"error": "invalid_client", "error_description": "the secret has expired"}, "the secret has expired"),
+        ({"code": 409, "reason": "X", "details": {"causes": [{"message": "the disk is full"}]}}, "the disk is full"),
+    ],
+)
+def test_words_without_a_code_are_heard(error: dict[str, Any], words: str) -> None:
+    assert words in [each.message for each in errors_in(error)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Set the environment variable code to 5 and read the message below.",
+        "The status code: 5 is not what it should be, says the message.",
+        "No code here, and no braces.",
+    ],
+)
+def test_a_sentence_is_no_error_of_its_own(text: str) -> None:
+    assert errors_in({"code": "A", "message": text}) == [Said("A", text)]
 
 
 def test_what_violates_a_policy_is_told_by_its_names() -> None:
@@ -51,7 +96,7 @@ def test_what_violates_a_policy_is_told_by_its_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [None, "text", 5, [], {}, {"details": "x"}, {"innererror": None}, {"message": {"value": {}}}]
+    "error", [None, "text", 5, [], {}, {"details": " "}, {"innererror": None}, {"message": {"value": {}}}]
 )
 def test_what_says_nothing_gives_nothing(error: Any) -> None:
     assert errors_in(error) == []
@@ -66,6 +111,11 @@ def test_what_says_nothing_gives_nothing(error: Any) -> None:
         {"message": '{"a":' * 50_000 + '\\"'},
         {"message": json.dumps([CAUSE] * 5000)},
         {str(n): n for n in range(100_000)},
+        {"message": "\\" * 32_000},
+        {"message": "code: '" * 5000},
+        {"message": "'code': '" + "x" * 32_000},
+        {"details": ["x" * 5000] * 5000},
+        {"errors": {str(n): ["x"] * 50 for n in range(5000)}},
         {"additionalInfo": [{"type": "T", "info": {str(n): "x" * 5000 for n in range(5000)}}]},
     ],
 )

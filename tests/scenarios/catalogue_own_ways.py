@@ -114,6 +114,13 @@ def _terminating(stack: Stack, place: Place) -> None:
     stack.azure.kubernetes(place.cluster_id).put("Namespace", "going", status={"phase": "Terminating"})
 
 
+def _silent_agents(stack: Stack, place: Place) -> None:
+    """Not Moor's own finding: Azure's words, of a cluster of Azure Arc."""
+    said = {"code": "ExtensionOperationFailed", "message": "Unable to get response from the Agent in time"}
+    where = f"^{place.cluster_id}($|/)"
+    stack.azure.script_operation(kind="extension.create", resource=where, every=True, outcome="fail", **said)
+
+
 def _long_job(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     stack.azure.script_operation(kind="job.run", resource=f"^{place.workspace_id}/", durationSeconds=10**6)
@@ -230,6 +237,7 @@ OWN_WAYS = (
     ),
     OwnWay("RelayFailed", _failing_relay, connected=True),
     OwnWay("RelayNotOwn", _strange_relay, connected=True),
+    OwnWay("ArcAgentsSilent", _silent_agents, connected=True),
     OwnWay("RelayGone", _relay_goes, connected=True),
     OwnWay("RoleAssignmentLimit", _no_room, {"grantRoles": True}),
 )  # fmt: skip

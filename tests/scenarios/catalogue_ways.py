@@ -9,11 +9,14 @@ from typing import Any
 
 from domain.catalogue.entry import ATTACH, DETACH, ENDPOINT, EXTENSION, HEALTH, JOB, REQUEST, Entry, Sample
 from domain.catalogue.explain import ENTRIES, GENERIC
+from domain.extension.keys import KEYS
 from local import world as worlds
 from local.stack import Stack
 from tests.scenarios.catalogue_own_ways import OWN_WAYS
 from tests.scenarios.helpers import Place, install_extension, put_in_place
 
+_OF_INFERENCE = {"enableInference", "inferenceRouterHA"}
+_INFERENCE = {"enableInference": True, "allowInsecureConnections": True, "inferenceRouterServiceType": "clusterIP"}
 # The words of a failure that no entry knows.
 UNHEARD = Sample("NeverHeardOf", "The flux of the matrix is out of phase.", 418)
 UNHEARD_REPORT = Sample("E49990", "NEVER_HEARD_OF")
@@ -35,6 +38,13 @@ UNMET = {
     "GroupNameEndsWithHyphen": "the job's words count only in a workspace that preflight names already",
     "ExtensionNeedsManagedIdentity": "preflight finds it first; where it does not, these words are doubted",
     "RoleAssignmentExists": "that an assignment is there already is success",
+    "ClusterNotReachable": "an attach comes to these words only where the cluster ran when it looked",
+    "ProviderNotRegistered-extension-addons": "preflight sees the provider registered, in the one subscription of all",
+    "TrainingNotEnabled": "a smoke test is taken only with enableTraining, and runs where the extension has it",
+    "StorageRefused-roles-seen": "these workspaces have no storage account on which the compute could have a role",
+    "ImageNotPulled-roles-seen": "these workspaces have no registry on which the compute could have a role",
+    "WorkspaceIdentityLacksRole-arc": "the same words of a cluster of Azure Arc; all of these are of AKS",
+    "ProxyCatchesLoopback": "the same words of a cluster of Azure Arc; all of these are of AKS",
 }
 
 
@@ -65,6 +75,12 @@ class Way:
         more: dict[str, Any] = {"onFailure": "keep"}
         if self.situation == JOB:
             more["smokeTest"] = "training"
+        given = (fact.removeprefix("set_").partition("=") for fact in self.facts if fact.startswith("set_"))
+        values = {name: value for name, _, value in given}
+        if values:
+            settings = {name: values[name.lower()] for name in KEYS if name.lower() in values}
+            modes = {"enableTraining": True, **(_INFERENCE if {*settings} & _OF_INFERENCE else {})}
+            more["extension"] = {"manage": "update", "configurationSettings": {**modes, **settings}}
         return self.place.attach_body(**more)
 
 

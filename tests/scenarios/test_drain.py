@@ -357,6 +357,14 @@ def test_r2_a_private_cluster_that_is_busy_is_asked_again_until_it_tells(stack: 
     assert "clusterWork AmlJob left-1 (Running)" in refused["error"]["message"]
     assert [status for _, status in changes(stack, f"{place.cluster_id}/runCommand")][:3] == [409, 409, 409]
 
+    # R30: a command whose pod is killed says nothing; its exit code does.
+    killed = {"properties": {"provisioningState": "Succeeded", "exitCode": 137, "logs": ""}}
+    results = f"^{place.cluster_id}/commandResults"
+    stack.azure.add_fault(method="GET", path=results, status=200, body=killed, every=True)
+    operation = succeeded(stack, start(stack, place))
+    (told,) = [f for f in operation["findings"] if f["check"] == "clusterWork"]
+    assert "exit code 137 (killed, as for want of memory)" in told["message"]
+
 
 def test_a_cluster_that_cannot_be_asked_is_a_finding_and_keeps_nothing(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)

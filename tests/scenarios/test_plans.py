@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.arm_ids import parse_arm_id
 from local import app_roles
 from local.app_roles import APP_OBJECT
 from local.stack import Stack
@@ -223,7 +224,9 @@ def test_a_stopped_cluster(stack: Stack, place: Place) -> None:
     stack.azure.change(place.cluster_id, {"properties": {"powerState": {"code": "Stopped"}}})
     operation = plan(stack, "attach", place.attach_body())
     assert operation["result"]["verdict"] == "refused"
-    assert finding(operation, "clusterPower")["command"] == f"az aks start --ids {place.cluster_id}"
+    cluster = parse_arm_id(place.cluster_id)
+    named = f"--name {cluster.name} --resource-group {cluster.resource_group} --subscription {cluster.subscription}"
+    assert finding(operation, "clusterPower")["command"] == f"az aks start {named}"
     failed = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     assert failed["error"]["code"] == "PreflightFailed"
     assert failed["error"]["step"] == "preflight"

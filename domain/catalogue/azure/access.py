@@ -5,12 +5,26 @@ Texts as Azure Resource Manager words them.
 
 from __future__ import annotations
 
-from domain.catalogue.entry import REQUEST, Entry, Match, Sample, coded, worded
+from domain.catalogue.entry import REQUEST, WRAPPER, Entry, Match, Sample, coded, worded
 
 RBAC_GUIDE = "https://learn.microsoft.com/azure/role-based-access-control/troubleshooting"
 _ERRORS = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors"
 _ACTION = r"perform action '(?P<action>[^']+)'"
+# Who is refused, where the words say it: the object id of the identity.
+_WHO = r"(?:object id '(?P<{}>[\w-]+)'.*?)?"
+_MOOR, _REFUSED = _WHO.format("moor_principal"), _WHO.format("refused")
 ASSIGNMENTS = "az role assignment list --scope {scope} --include-inherited --assignee {moor_principal} --output table"
+_ASSIGNED = (
+    "az policy assignment list --resource-group {workspace_group} --subscription {subscription} "
+    "--disable-scope-strict-match --query '[].{name: name, displayName: displayName, scope: scope}' --output table"
+)
+# The policy that a refusal names: in its text, or among the facts beside it.
+_POLICY = r'policyAssignment\\*"\s*:\s*\{\s*\\*"name\\*"\s*:\s*\\*"(?P<policy>[^"\\]{1,256})'
+_POLICY_INFO = (
+    r"(?=.*\bpolicy(?:Assignment|Definition)(?:Display)?Name:)"
+    r"(?:.*?\bpolicyDefinitionDisplayName: |.*?\bpolicyAssignmentDisplayName: |.*?\bpolicyAssignmentName: "
+    r"|.*?\bpolicyDefinitionName: )(?P<policy>[^;]{1,256})"
+)
 _LOCKS = "az lock list --resource-group {workspace_group} --subscription {subscription} --output table"
 
 ACCESS = (
@@ -20,7 +34,7 @@ ACCESS = (
         cause="The app's identity may not {action} at {scope}.",
         remedy="Grant the app's identity a role that has this action; docs/roles.md lists them.",
         command=ASSIGNMENTS,
-        on=(Match(statuses=(403,), text=rf"{_ACTION} over scope '(?P<scope>[^']+)'(?!.*deny assignment)"),),
+        on=(Match(statuses=(403,), text=rf"{_MOOR}{_ACTION} over scope '(?P<scope>[^']+)'(?!.*deny assignment)"),),
         samples=(
             Sample(
                 "AuthorizationFailed",
@@ -39,7 +53,7 @@ ACCESS = (
         cause="The app's identity may not {action} on a resource that the request refers to: {scope}.",
         remedy="Grant the app's identity a role that has this action on that resource, too.",
         command=ASSIGNMENTS,
-        on=(Match(text=rf"{_ACTION} on the linked scope\(s\) '(?P<scope>[^']+)'"),),
+        on=(Match(text=rf"{_MOOR}{_ACTION} on the linked scope\(s\) '(?P<scope>[^']+)'"),),
         samples=(
             Sample(
                 "LinkedAuthorizationFailed",
@@ -58,11 +72,11 @@ ACCESS = (
         situations=(REQUEST,),
         cause="An identity that Azure itself works with may not {action} at {scope}: the workspace's, the cluster's or "
         "the extension's, not Moor's.",
-        remedy="Find out by its object id (in Azure's words) whose identity it is, and grant it a role with this "
-        "action.",
-        command="az role assignment list --scope {scope} --include-inherited --output table",
+        remedy="Find out by its object id whose identity it is, and grant it a role with this action.",
+        command="az ad sp show --id {refused} --query '{name: displayName, type: servicePrincipalType, of: "
+        "alternativeNames}'",
         # Inside a long-running operation it is the service that is refused; the request itself had been accepted.
-        on=(Match(statuses=(200,), text=rf"{_ACTION} over scope '(?P<scope>[^']+)'(?!.*deny assignment)"),),
+        on=(Match(statuses=(200,), text=rf"{_REFUSED}{_ACTION} over scope '(?P<scope>[^']+)'(?!.*deny assignment)"),),
         samples=(
             Sample(
                 "AuthorizationFailed",
@@ -96,12 +110,36 @@ ACCESS = (
     Entry(
         code="DisallowedByPolicy",
         situations=(REQUEST,),
+        vague=WRAPPER,
         cause="An Azure Policy of the organisation forbids the resource as it was asked for.",
         remedy="Ask for an exemption, or for settings that the policy named in Azure's words allows.",
-        command="az policy assignment list --resource-group {workspace_group} --subscription {subscription} --output "
-        "table",
-        on=(coded("RequestDisallowedByPolicy"), worded(r"was disallowed by policy")),
+        command=_ASSIGNED,
+        on=(
+            Match(codes=("RequestDisallowedByPolicy",), text=rf"\A(?!.*{_POLICY})"),
+            worded(rf"\A(?!.*{_POLICY}).*was disallowed by policy"),
+        ),
         samples=(Sample("RequestDisallowedByPolicy", "Resource 'gpu' was disallowed by policy.", 403),),
+        documentation=_ERRORS,
+    ),
+    Entry(
+        code="DisallowedByPolicy",
+        variant="named",
+        situations=(REQUEST,),
+        cause="An Azure Policy of the organisation forbids the resource as it was asked for: {policy}.",
+        remedy="Ask whoever keeps the policy for an exemption, or ask for settings that it allows.",
+        command=_ASSIGNED,
+        # The first in a message, the second as its additionalInfo is read (domain/inner_errors.py).
+        on=(worded(_POLICY), worded(_POLICY_INFO)),
+        samples=(
+            Sample(
+                "RequestDisallowedByPolicy",
+                "Resource 'gpu' was disallowed by policy. Policy identifiers: "
+                '\'[{"policyAssignment":{"name":"Allowed locations","id":"/a"},'
+                '"policyDefinition":{"name":"Locations","id":"/d"}}]\'.',
+                403,
+            ),
+            Sample("PolicyViolation", "policyDefinitionDisplayName: Allowed locations; policyAssignmentName: a1", 403),
+        ),
         documentation=_ERRORS,
     ),
     Entry(

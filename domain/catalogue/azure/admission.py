@@ -2,7 +2,8 @@
 
 Whoever makes an object there meets them: the extension's installation, Azure ML, a job, Moor itself. Texts as the
 projects' documentation has them: Gatekeeper ("[constraint] message", before release 3.5 "[denied by constraint]"),
-Kyverno ("blocked due to the following policies", "for resource violation"), Kubernetes (ValidatingAdmissionPolicy).
+Kyverno ("blocked due to the following policies", "for resource violation"), Kubernetes (ValidatingAdmissionPolicy, Pod
+Security, quotas).
 Constraints that Azure Policy puts into a cluster have names that begin with azurepolicy.
 """
 
@@ -51,7 +52,7 @@ ENTRIES = (
         cause="A policy in cluster {cluster} forbids what is to be made there: {policy} (by {webhook}).",
         remedy="Have whoever keeps the policy exempt namespace azureml and the compute's namespace, or allow what "
         "Azure's words name; then start the operation again.",
-        command="kubectl get validatingwebhookconfigurations,validatingadmissionpolicies --ignore-not-found",
+        command="kubectl get validatingwebhookconfigurations,validatingadmissionpolicies,namespaces --show-labels",
         on=(
             worded(rf"{_OTHERS}.*?{_WEBHOOK}.*?\[(?:denied by )?(?P<policy>[a-z0-9][\w.-]{{1,253}})\]"),
             worded(
@@ -61,6 +62,8 @@ ENTRIES = (
             worded(
                 r"(?P<webhook>ValidatingAdmissionPolicy) \\*['\"](?P<policy>[^'\"\\]{1,253})\\*['\"].{0,300}?denied"
             ),
+            # Kubernetes itself: the levels of Pod Security that a namespace enforces.
+            worded(r"violates (?P<webhook>PodSecurity) \\*['\"](?P<policy>[a-z]{1,20}:[\w.-]{1,40})\\*['\"]"),
             # A webhook that names no policy: its own name is all there is.
             worded(rf"{_OTHERS}.*?" + _WEBHOOK.replace("(?P<webhook>", '(?=(?P<policy>[^"\\\\]{1,253}))(?P<webhook>')),
         ),
@@ -84,8 +87,36 @@ ENTRIES = (
                 "'replica-limit-binding' denied request: too many replicas",
                 quoted=False,
             ),
+            Sample(
+                None,
+                'pods "healthcheck" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation '
+                "!= false",
+                quoted=False,
+            ),
             Sample(None, 'admission webhook "guard.contoso.com" denied the request: no', quoted=False),
         ),
+    ),
+    Entry(
+        code="QuotaInCluster",
+        situations=_ANY,
+        cause="A quota of a namespace of cluster {cluster} forbids what is to be made there: {quota}.",
+        remedy="Have whoever keeps the quota raise it, or free what counts against it; then start the operation again.",
+        command="kubectl describe resourcequotas,limitranges --all-namespaces",
+        # How Kubernetes words it: the plug-ins ResourceQuota and LimitRanger of its API server.
+        on=(
+            worded(r"exceeded quota: (?P<quota>[\w.-]{1,253})"),
+            worded(r"is forbidden: \W{0,3}(?P<quota>(maximum|minimum) [\w.-]{1,60} usage per \w{1,30} is [\w.]{1,30})"),
+        ),
+        samples=(
+            Sample(
+                None,
+                'pods "gateway" is forbidden: exceeded quota: compute-quota, requested: cpu=2, used: cpu=7, limited: '
+                "cpu=8",
+                quoted=False,
+            ),
+            Sample(None, 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2', quoted=False),
+        ),
+        documentation="https://learn.microsoft.com/azure/aks/operator-best-practices-scheduler",
     ),
     Entry(
         code="WebhookNotReady",

@@ -39,6 +39,9 @@ _DETACH = f"az ml compute detach --name {{compute}} {AT_WORKSPACE}"
 # Facts that explain an internal server error otherwise.
 _OTHER_CAUSES = ("cross_subscription", "system_assigned_workspace")
 _ROLES_SEEN = passed(WORKSPACE_ROLES)
+_ROLES_OF_WORKSPACE = (
+    "az role assignment list --assignee {workspace_principal} --all --subscription {subscription} --output table"
+)
 
 
 def grant(role: str) -> str:
@@ -78,13 +81,31 @@ ROLES = (
         remedy="Assign the role (its full name ends in 'Role'), wait until it has spread, then start the attach again.",
         command=grant("Azure Kubernetes Service Cluster Admin Role"),
         on=(
-            Match(text=r"internal ?server", unless=_OTHER_CAUSES),
-            Match(codes=("InternalServerError",), unless=_OTHER_CAUSES),
+            Match(text=r"internal ?server", unless=(*_OTHER_CAUSES, "connected")),
+            Match(codes=("InternalServerError",), unless=(*_OTHER_CAUSES, "connected")),
         ),
         samples=(
             Sample("InternalServerError", "internal server error"),
             Sample("InternalServerError", "Received an internal server error.", quoted=False),
         ),
+        documentation=ATTACH_GUIDE,
+    ),
+    Entry(
+        code="WorkspaceIdentityLacksRole",
+        variant="arc",
+        ruled_out_by=(WORKSPACE_ROLES,),
+        vague=GUESS,
+        situations=(ATTACH,),
+        cause="The user-assigned identity of workspace {workspace} lacks a role for Arc cluster {cluster}: Reader or "
+        "Kubernetes Extension Contributor on the cluster, or Azure Relay Owner on its relay; Azure ML shows that as an "
+        "internal server error.",
+        remedy="Assign what is missing, wait until it has spread (minutes), then start the attach again.",
+        command=_ROLES_OF_WORKSPACE,
+        on=(
+            Match(text=r"internal ?server", given=("connected",), unless=_OTHER_CAUSES),
+            Match(codes=("InternalServerError",), given=("connected",), unless=_OTHER_CAUSES),
+        ),
+        samples=(Sample("InternalServerError", "internal server error", facts=("connected",)),),
         documentation=ATTACH_GUIDE,
     ),
     Entry(
@@ -111,9 +132,9 @@ ROLES = (
         ruled_out_by=(WORKSPACE_ROLES,),
         situations=(ATTACH, ENDPOINT, JOB),
         cause="The identity of workspace {workspace} has no access to cluster {cluster}.",
-        remedy="Give it Reader, Kubernetes Extension Contributor and Azure Kubernetes Service Cluster Admin on the "
-        "cluster, then try again.",
-        command=grant("Azure Kubernetes Service Cluster Admin Role"),
+        remedy="Give it Reader and Kubernetes Extension Contributor on the cluster, on AKS also Azure Kubernetes "
+        "Service Cluster Admin Role, for an Arc cluster Azure Relay Owner on its relay; then try again.",
+        command=_ROLES_OF_WORKSPACE,
         on=(coded("ComputeNotAccessible"), worded(r"kubernetes compute is not accessible")),
         samples=(Sample("ComputeNotAccessible", "The Kubernetes compute is not accessible."),),
         documentation=TROUBLESHOOT_COMPUTE,

@@ -7,9 +7,12 @@ KubernetesUnaccessible).
 from __future__ import annotations
 
 from domain.catalogue.entry import (
+    AKS,
     ATTACH,
     COMPUTE_MADE,
+    DETACH,
     ENDPOINT,
+    EXTENSION,
     EXTENSION_MADE,
     JOB,
     PODS,
@@ -29,6 +32,9 @@ from domain.catalogue.entry import (
 
 # Checks that have seen right what keeps Azure ML's calls out.
 _REACHABLE = ("clusterPower", "authorizedIpRanges")
+_RUNS = ("clusterPower",)
+_SEEN_RUNNING = tuple(passed(check) for check in _RUNS)
+_NOT_REACHABLE = r"kubernetes cluster is not reachable"
 _SEEN_REACHABLE = tuple(passed(check) for check in _REACHABLE)
 _STOPPED = r"not running|stopped|deallocated"
 _OTHERWISE = rf"(?!.*({_STOPPED}))"
@@ -46,13 +52,23 @@ ENTRIES = (
     Entry(
         code="ClusterStopped",
         variant="azure",
-        situations=(ATTACH, ENDPOINT, JOB),
-        cause="Cluster {cluster} is stopped: Azure ML cannot connect to it.",
+        situations=(ATTACH, DETACH, EXTENSION, ENDPOINT, JOB),
+        cause="Cluster {cluster} is stopped: nothing can be done on it, and Azure ML cannot connect to it.",
         remedy="Start the cluster, then try again.",
-        command="az aks start --ids {cluster_id}",
-        on=(Match(codes=("GenericClusterError",), text=_STOPPED),),
+        command=f"az aks start {AKS}",
+        on=(
+            Match(codes=("GenericClusterError",), text=_STOPPED),
+            # Azure Resource Manager of AKS refuses with words like these; the code is OperationNotAllowed, or none.
+            worded(r"\bcluster\b[^.]{0,80}\b(is|in)\b[^.]{0,40}\b(stopped|deallocated)\b"),
+        ),
         samples=(
             Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: the cluster is not running."),
+            Sample(
+                "OperationNotAllowed",
+                "Managed cluster is in stopped state, no operations except for start are allowed.",
+                409,
+                quoted=False,
+            ),
         ),
         documentation=TROUBLESHOOT_COMPUTE,
     ),
@@ -65,8 +81,8 @@ ENTRIES = (
         "IP ranges leave out Azure ML, or the network blocks it.",
         remedy="Start the cluster if it is stopped; if it has authorised IP ranges, add those of Azure Machine "
         "Learning for both paired regions.",
-        command="az aks show --ids {cluster_id} --query '{power: powerState.code, ranges: "
-        "apiServerAccessProfile.authorizedIpRanges}'",
+        command="az resource show --ids {cluster_id} --query 'properties.{power: powerState.code, ranges: "
+        "apiServerAccessProfile.authorizedIPRanges, connected: connectivityStatus}'",
         on=_no_connection(),
         samples=(
             Sample("GenericClusterError", "Failed to connect to Kubernetes cluster: i/o timeout"),
@@ -82,7 +98,7 @@ ENTRIES = (
         cause="Azure ML cannot connect to the API server of cluster {cluster}, which ran when this "
         "operation looked and has no authorised IP ranges that keep Azure ML out: the network between them blocks it.",
         remedy="See what stands in front of the API server (private endpoint, firewall, name system), then try again.",
-        command="az aks show --ids {cluster_id} --query '{power: powerState.code, private: "
+        command="az resource show --ids {cluster_id} --query 'properties.{power: powerState.code, private: "
         "apiServerAccessProfile.enablePrivateCluster, fqdn: fqdn}'",
         on=_no_connection(_SEEN_REACHABLE),
         samples=(
@@ -96,13 +112,30 @@ ENTRIES = (
     ),
     Entry(
         code="ClusterNotReachable",
+        ruled_out_by=_RUNS,
         situations=(ATTACH, ENDPOINT, JOB),
         cause="The API server of cluster {cluster} cannot be reached: the cluster does not run, an Arc cluster is not "
         "connected, or the network blocks it.",
         remedy="See that the cluster runs (Arc: is Connected) and that its API server can be reached, then try again.",
         command=SHOW_CLUSTER,
-        on=(coded("ClusterNotReachable"), worded(r"kubernetes cluster is not reachable")),
+        on=(coded("ClusterNotReachable"), worded(_NOT_REACHABLE)),
         samples=(Sample("ClusterNotReachable", "The Kubernetes cluster is not reachable."),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ClusterNotReachable",
+        variant="network",
+        situations=(ATTACH, ENDPOINT, JOB),
+        cause="The API server of cluster {cluster}, which ran when this operation looked, cannot be reached: the "
+        "network between it and Azure ML blocks it, or its authorised IP ranges do.",
+        remedy="See what stands in front of the API server (private endpoint, firewall, name system, authorised IP "
+        "ranges), then try again.",
+        command="az resource show --ids {cluster_id} --query properties.apiServerAccessProfile",
+        on=(
+            Match(codes=("ClusterNotReachable",), given=_SEEN_RUNNING),
+            Match(text=_NOT_REACHABLE, given=_SEEN_RUNNING),
+        ),
+        samples=(Sample("ClusterNotReachable", "The Kubernetes cluster is not reachable.", facts=_SEEN_RUNNING),),
         documentation=TROUBLESHOOT_COMPUTE,
     ),
     Entry(
@@ -177,7 +210,7 @@ ENTRIES = (
         cause="The certificates of cluster {cluster} were rotated; Azure ML still holds the old ones and renews them "
         "within about five hours.",
         remedy="Wait five hours, then try again; endpoints are to be deployed again.",
-        command="az aks show --ids {cluster_id} --query provisioningState",
+        command=f"az aks show {AKS} --query provisioningState",
         on=(coded("KubernetesUnaccessible"), worded(r"authenticationexception.*invalidcertificate")),
         samples=(
             Sample("KubernetesUnaccessible", "Kubernetes error: AuthenticationException. Reason: InvalidCertificate"),

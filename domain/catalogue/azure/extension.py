@@ -5,8 +5,10 @@ Sources: how-to-troubleshoot-kubernetes-extension, AML-Kubernetes docs/troublesh
 
 from __future__ import annotations
 
+from domain.catalogue.azure import extension_agents
 from domain.catalogue.azure.health import LEGACY_ROUTER, REPORTS
 from domain.catalogue.entry import (
+    AKS,
     AT_CLUSTER,
     DEPLOY_GUIDE,
     EXTENSION,
@@ -109,7 +111,13 @@ ENTRIES = (
         "installation, which Helm does not take over.",
         remedy=_OWNED,
         command="kubectl get {resource} {object} --namespace {owner_namespace} --output yaml",
-        on=(worded(rf'{_KIND} in namespace \\*"(?P<owner_namespace>[\w.-]+)\\*" {_CANNOT}'),),
+        on=(
+            worded(rf'{_KIND} in namespace \\*"(?P<owner_namespace>[\w.-]+)\\*" {_CANNOT}'),
+            worded(
+                r"existing resource conflict: namespace: (?P<owner_namespace>[\w.-]+), name: (?P<object>[\w.:-]+), "
+                r"existing_kind: [^,]*, Kind=(?P<kind>\w+)"
+            ),
+        ),
         samples=(
             Sample(
                 "ExtensionOperationFailed",
@@ -135,7 +143,11 @@ ENTRIES = (
                 r"existing resource conflict: namespace: ?, name: (?P<object>[\w.:-]+), existing_kind: [^,]*, "
                 r"Kind=(?P<kind>\w+)"
             ),
-            worded(r'(?<!azureml-fe")\b(?P<kind>[a-z]+\.[a-z0-9.]*k8s\.io) "(?P<object>[\w.:-]+)" already exists'),
+            # Kubernetes names the type in the plural, with its group if it has one.
+            worded(
+                r'(?<!["\w.-])(?P<kind>[a-z]+s(?:\.[a-z0-9.-]+)?) '
+                r'\\*"(?!azureml-fe\\*")(?P<object>[\w.:-]+)\\*" already exists'
+            ),
         ),
         samples=(
             Sample(
@@ -176,7 +188,10 @@ ENTRIES = (
         # azure-docs issue 119687, AML-Kubernetes issue 274.
         on=(
             coded("ExtensionTypeRegistrationGetFailed", "ExtensionTypeNotFound"),
-            worded(r"extension type '?[\w.-]+'? is not (registered|supported|available) in (the )?region"),
+            worded(
+                r"extension ?type '?[\w.-]+'? (is|was) not (registered|supported|available|found|offered) "
+                r"(in|for) (the )?(region|location)"
+            ),
         ),
         samples=(
             Sample(
@@ -187,25 +202,6 @@ ENTRIES = (
             ),
         ),
         documentation=DEPLOY_GUIDE,
-    ),
-    Entry(
-        code="ArcAgentsSilent",
-        situations=(EXTENSION,),
-        cause="The agents of Azure Arc on cluster {cluster} did not answer in time: they are down, or cannot reach "
-        "Azure through the cluster's firewall or proxy (outbound).",
-        remedy="See that the pods of namespace azure-arc run (config-agent, extension-manager, clusterconnect-agent), "
-        f"and that the cluster's outbound connections reach the hosts that Azure Arc needs; then {_AGAIN}",
-        command="kubectl get pods --namespace azure-arc --output wide",
-        # ARO-Landing-Zone-Accelerator issue 95.
-        on=(
-            worded(
-                r"\b(unable to (get|receive)|did not (get|receive)|failed to get|no) (a |any )?"
-                r"(response|status|heartbeat) from (the )?([\w-]+ )?agents?\b"
-                r"|\bagents? (is|are) (not (reachable|connected|responding)|offline|unresponsive)"
-            ),
-        ),
-        samples=(Sample("ExtensionOperationFailed", "Unable to get response from the Agent in time", quoted=False),),
-        documentation="https://learn.microsoft.com/azure/azure-arc/kubernetes/network-requirements",
     ),
     Entry(
         code="ExtensionInsufficientCapacity",
@@ -222,7 +218,7 @@ ENTRIES = (
         vague=WRAPPER,
         situations=(EXTENSION,),
         cause="The extension did not get ready within 15 minutes: an agent is down, an image cannot be pulled, or pods "
-        "find no node.",
+        "find no node or do not start.",
         remedy="See which pods do not run and why; on Arc, upgrade the agents. Delete the failed extension, then "
         + _AGAIN,
         without=Without(
@@ -230,7 +226,7 @@ ENTRIES = (
             "See that the cluster has room and can pull images; on Arc, upgrade the agents. Then attach again.",
         ),
         command=PODS,
-        on=(worded(r"timed out|status (is )?not populated"),),
+        on=(worded(r"timed out|deadline exceeded|status (is )?not populated"),),
         samples=(
             Sample("ExtensionOperationFailed", "timed out waiting for the condition"),
             Sample(None, "status not populated"),
@@ -253,36 +249,6 @@ ENTRIES = (
         documentation=TROUBLESHOOT_EXTENSION,
     ),
     Entry(
-        code="ProviderNotRegistered",
-        variant="extension-addons",
-        situations=(EXTENSION,),
-        cause="The resource provider Microsoft.KubernetesConfiguration is not registered in the cluster's "
-        "subscription, or its application has lost its role: that application is who is refused here.",
-        remedy=f"Register the provider (again), then {_AGAIN}",
-        command="az provider register --namespace Microsoft.KubernetesConfiguration --wait --subscription "
-        "{cluster_subscription}",
-        # azure-cli issue 25654, azure-cli-extensions issue 5144, azure-docs issue 99762.
-        on=(worded(r"managedclusters/extensionaddons/"),),
-        samples=(
-            Sample(
-                "AuthorizationFailed",
-                "The client 'a' with object id 'b' does not have authorization to perform action "
-                "'Microsoft.ContainerService/managedclusters/extensionaddons/read' over scope '/subscriptions/s' or "
-                "the scope is invalid.",
-                403,
-            ),
-        ),
-    ),
-    Entry(
-        code="ExtensionOperatorOutOfMemory",
-        situations=(EXTENSION,),
-        cause="The extension operator of cluster {cluster} runs out of memory over the Helm revisions left pending.",
-        remedy="Delete the secrets of the pending revisions (sh.helm.release.v1.<release>.v<n>), then " + _AGAIN,
-        command="kubectl get secrets --namespace azureml --selector owner=helm --show-labels",
-        on=(worded(r"extension-operator.*oomkilled|oomkilled.*extension-operator"),),
-        samples=(Sample(None, "extension-operator OOMKilled"),),
-    ),
-    Entry(
         code="LegacyRouterLeft",
         situations=(EXTENSION,),
         cause="An inference router of Azure ML v1 (azureml-fe) is still in namespace default of cluster {cluster}.",
@@ -300,7 +266,7 @@ ENTRIES = (
         situations=(EXTENSION,),
         cause="Cluster {cluster} uses a service principal; cluster extensions need a managed identity.",
         remedy="Convert the cluster to a managed identity and recreate its node pools, then " + _AGAIN,
-        command="az aks update --ids {cluster_id} --enable-managed-identity",
+        command=f"az aks update {AKS} --enable-managed-identity",
         on=(Match(text=r"service principal.*(managed identity|not supported)|requires? (a )?managed identity"),),
         samples=(
             Sample(
@@ -327,6 +293,7 @@ ENTRIES = (
             ),
         ),
     ),
+    *extension_agents.ENTRIES,
 )
 GENERIC = Entry(
     code="ExtensionFailed",

@@ -6,6 +6,8 @@ diagnostic. The number E45004 means something else when a job fails with it (job
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from domain.catalogue.entry import (
     AT_CLUSTER,
     EXTENSION,
@@ -17,6 +19,7 @@ from domain.catalogue.entry import (
     Sample,
     Without,
     coded,
+    is_set,
     worded,
 )
 
@@ -37,7 +40,14 @@ _KEPT = (
 
 
 def _entry(
-    number: str, name: str, code: str, cause: str, remedy: str, command: str, without: str | None = None
+    number: str,
+    name: str,
+    code: str,
+    cause: str,
+    remedy: str,
+    command: str,
+    without: str | None = None,
+    set_already: tuple[str, ...] = (),
 ) -> Entry:
     return Entry(
         code=code,
@@ -49,10 +59,27 @@ def _entry(
         on=(coded(number), worded(rf"\b{number}\b|\b{name}\b")),
         samples=(Sample(number, name),),
         documentation=TROUBLESHOOT_EXTENSION,
+        set_already=set_already,
     )
 
 
-ENTRIES = (
+def _despite(setting: str, of: Entry, variant: str, cause: str, remedy: str, command: str) -> Entry:
+    """The same report where the operation has set the extension as the entry's remedy asks: what is left as a cause."""
+    given, (sample,) = (is_set(setting),), of.samples
+    return Entry(
+        code=of.code,
+        variant=variant,
+        situations=of.situations,
+        cause=cause,
+        remedy=remedy,
+        command=command,
+        on=tuple(replace(match, given=given) for match in of.on),
+        samples=(replace(sample, facts=given),),
+        documentation=of.documentation,
+    )
+
+
+_BLOCKING = (
     _entry(
         "E40000",
         "UNKNOWN_ERROR",
@@ -69,6 +96,7 @@ ENTRIES = (
         "Cluster {cluster} cannot provide a load balancer for the inference router.",
         "Set inferenceRouterServiceType to nodePort or clusterIP.",
         _UPDATE + "inferenceRouterServiceType=nodePort",
+        set_already=("inferenceRouterServiceType=nodePort", "inferenceRouterServiceType=clusterIP"),
     ),
     _entry(
         "E40002",
@@ -78,13 +106,14 @@ ENTRIES = (
         "of a cluster with fewer than three nodes.",
         "Correct the nodeSelector, add nodes, or set inferenceRouterHA=False.",
         _UPDATE + "inferenceRouterHA=False",
+        set_already=("inferenceRouterHA=False",),
     ),
     _entry(
         "E40003",
         "INTERNAL_LOAD_BALANCER_NOT_SUPPORT",
         "InternalLoadBalancerNotSupported",
         "An internal load balancer is available on AKS only.",
-        "Leave out internalLoadBalancerProvider.",
+        "Leave out internalLoadBalancerProvider, or set inferenceRouterServiceType to nodePort.",
         _UPDATE + "inferenceRouterServiceType=nodePort",
     ),
     _entry(
@@ -95,6 +124,7 @@ ENTRIES = (
         "Reinstall the extension, or update it with enableInference=True.",
         "kubectl get deployments --namespace azureml",
         "Start the attach again with enableInference=True.",
+        set_already=("enableInference=True",),
     ),
     _entry(
         "E40005",
@@ -136,13 +166,14 @@ ENTRIES = (
         "Cluster {cluster} has a Prometheus operator already, and the extension brought its own.",
         "Set installPromOp=False, so that the extension uses the existing one.",
         _UPDATE + "installPromOp=False",
+        set_already=("installPromOp=False",),
     ),
     _entry(
         "E45003",
         "BAD_NETWORK_CONNECTIVITY",
         "OutboundNetworkBlocked",
         "The cluster does not reach the services that the extension needs.",
-        "Open the documented outbound hosts in firewall and proxy.",
+        "Open the outbound hosts in firewall and proxy that the finding `outbound` of the operation lists.",
         REPORTS,
     ),
     _entry(
@@ -166,9 +197,39 @@ ENTRIES = (
         "CHECKER_PANIC",
         "HealthCheckCrashed",
         "The extension's health check itself crashed.",
-        "Read its log; ask for the operation again.",
+        "Read its log, then start the operation again.",
         _LOGS,
         _KEPT,
+    ),
+)
+_BY_CODE = {entry.code: entry for entry in _BLOCKING}
+ENTRIES = (
+    *_BLOCKING,
+    _despite(
+        "inferenceRouterHA=False",
+        _BY_CODE["InsufficientNodes"],
+        "one-replica",
+        "Too few healthy nodes, although one replica of the router is all that is asked for: the nodeSelector matches "
+        "no node, or the nodes that it matches are not ready or are cordoned.",
+        "Correct the nodeSelector, or get the nodes ready; then start the operation again.",
+        "kubectl get nodes --show-labels",
+    ),
+    _despite(
+        "enableInference=True",
+        _BY_CODE["RouterMissing"],
+        "inference-enabled",
+        "The deployment of the inference router (azureml-fe, azureml-fe-v2) is not in the cluster, although the "
+        "extension has inference enabled: somebody deleted it, or it could not be made.",
+        "See in the events of the namespace why it is missing; then start the operation again.",
+        "kubectl get events --namespace azureml --sort-by=.lastTimestamp",
+    ),
+    _despite(
+        "installPromOp=False",
+        _BY_CODE["PrometheusConflict"],
+        "not-installed",
+        "Cluster {cluster} has more than one Prometheus operator, and the extension is not to install another.",
+        "See which of them come from earlier installations, and delete those.",
+        "kubectl get deployments --all-namespaces --output wide",
     ),
 )
 GENERIC = Entry(

@@ -6,19 +6,27 @@ detach errors of Azure ML v1 (what blocks a detach). The sources quote few of th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from domain.catalogue.entry import (
+    AKS,
     AT_CLUSTER,
     AT_WORKSPACE,
+    COMPUTE_IDENTITY,
+    COMPUTE_ROLES,
     DETACH,
     ENDPOINT,
     GUESS,
     INSTANCE_TYPES_GUIDE,
     JOB,
     TROUBLESHOOT_COMPUTE,
+    WORKSPACE_ROLES,
     Entry,
     Match,
     Sample,
     coded,
+    is_set,
+    passed,
     worded,
 )
 
@@ -29,21 +37,56 @@ _GRANT = (
     "az role assignment create --assignee-object-id {compute_principal} --assignee-principal-type ServicePrincipal "
     '--role "{role}" --scope {scope}'
 )
+_ROLES_SEEN = (passed(COMPUTE_ROLES),)
+_SKIPS, _PLUGIN = "amloperator.skipResourceValidation=True", "installNvidiaDevicePlugin=True"
+_STORAGE = r"azure ?blob.*authorization failed|AuthorizationPermissionMismatch"
+_DATA = r"unable to mount(?!.*account key)|dataaccesserror"
+_PULLS, _PULLING = ("ImagePullBackOff", "ErrImagePull"), r"image ?pull|pull(ing)? (the )?image"
+_TOO_LARGE = r"invalid instance type|exceeded the node size"
+_MEMORY = r"\bOOM ?Killed\b|\bout of memory\b|exceeded (its |the )?memory limit"
+_KILLED = (coded("137"), worded(rf"\A(?!.*({_MEMORY})).*job failed\.? 137\b"))
+_NO_GPU = r"insufficient nvidia\.com/gpu|gpu (is )?not (detected|found)"
 BLOB_ROLE, PULL_ROLE = "Storage Blob Data Contributor", "AcrPull"
 
 JOBS = (
     Entry(
+        code="JobOutOfMemory",
+        situations=(JOB,),
+        cause="A container of the job needed more memory than its instance type allows, and was killed.",
+        remedy="Use an instance type with more memory, or have the job use less; then submit it again.",
+        command="kubectl get instancetypes --output yaml",
+        # What Kubernetes calls it; the exit code alone (137) says only that something was killed.
+        on=(worded(_MEMORY),),
+        samples=(Sample(None, "Job failed. 137: container main was OOMKilled", quoted=False),),
+        documentation=INSTANCE_TYPES_GUIDE,
+    ),
+    Entry(
         code="ProxyCatchesLoopback",
         situations=(JOB,),
-        cause="The outbound proxy of cluster {cluster} also takes what pods say to themselves at 127.0.0.1.",
-        remedy="Connect the cluster to Arc again with 127.0.0.1 and localhost among the addresses that skip the proxy.",
+        cause="The outbound proxy of cluster {cluster} also takes what pods say to themselves at 127.0.0.1. Without a "
+        "proxy exit code 137 means that a container was killed, as for want of memory.",
+        remedy="Have 127.0.0.1 and localhost skip the proxy, with all that skips it now: the command replaces the "
+        "list. Without a proxy use an instance type with more memory. Then submit the job again.",
         command="az connectedk8s update --name {cluster} --resource-group {cluster_group} --subscription "
         "{cluster_subscription} --proxy-skip-range 127.0.0.1,localhost",
-        on=(coded("137"), worded(r"job failed\.? 137\b")),
+        on=tuple(replace(match, unless=("managed",)) for match in _KILLED),
         samples=(
             Sample(None, "Job failed. 137"),
             Sample(None, "Azure Machine Learning Kubernetes job failed. 137:PodPattern matched: {}"),
         ),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ProxyCatchesLoopback",
+        variant="aks",
+        situations=(JOB,),
+        cause="The HTTP proxy of cluster {cluster} also takes what pods say to themselves at 127.0.0.1. Without a "
+        "proxy exit code 137 means that a container was killed, as for want of memory.",
+        remedy="Add 127.0.0.1 and localhost to noProxy of the cluster's HTTP proxy. Without a proxy use an instance "
+        "type with more memory. Then submit the job again.",
+        command=f"az aks show {AKS} --query httpProxyConfig",
+        on=tuple(replace(match, given=("managed",)) for match in _KILLED),
+        samples=(Sample(None, "Job failed. 137", facts=("managed",)),),
         documentation=TROUBLESHOOT_COMPUTE,
     ),
     Entry(
@@ -53,6 +96,7 @@ JOBS = (
         remedy="Update the extension with enableTraining=True, then submit the job again.",
         command=f"az k8s-extension update --name {{extension}} {AT_CLUSTER} --configuration-settings "
         f"enableTraining=True",
+        set_already=("enableTraining=True",),
         on=(coded("E45004"), worded(r"\bE45004\b|training feature (is )?not enabled")),
         samples=(
             Sample(None, "Job failed. E45004"),
@@ -87,6 +131,7 @@ JOBS = (
     ),
     Entry(
         code="ComputeIdentityMissing",
+        ruled_out_by=(COMPUTE_IDENTITY,),
         situations=(JOB,),
         cause="Compute {compute} has no identity, and the job names no other credential for the storage.",
         remedy="Attach the compute with an identity and give that the role Storage Blob Data Contributor on the "
@@ -101,6 +146,7 @@ JOBS = (
     ),
     Entry(
         code="StorageRefused",
+        ruled_out_by=(COMPUTE_ROLES,),
         situations=(JOB,),
         cause="The identity of compute {compute} lacks a blob data role on the storage account, or the account's "
         "firewall refuses the cluster.",
@@ -108,7 +154,7 @@ JOBS = (
         "trusted Azure services and the workspace through the account's firewall.",
         command=_GRANT.replace("{role}", BLOB_ROLE).replace("{scope}", "{storage_id}"),
         on=(
-            Match(text=r"azure ?blob.*authorization failed|AuthorizationPermissionMismatch"),
+            worded(_STORAGE),
             coded("AuthorizationPermissionMismatch"),
         ),
         samples=(
@@ -121,24 +167,58 @@ JOBS = (
         documentation=TROUBLESHOOT_COMPUTE,
     ),
     Entry(
+        code="StorageRefused",
+        variant="roles-seen",
+        situations=(JOB,),
+        cause="The storage account of workspace {workspace} refuses compute {compute}, whose identity has the role for "
+        "it: the account's firewall refuses the cluster, or a role given minutes ago has not spread yet.",
+        remedy="Let the cluster's network through the account's firewall. If the role is new, wait ten minutes; then "
+        "retry the operation.",
+        command="az storage account show --ids {storage_id} --query '{access: publicNetworkAccess, rules: "
+        "networkRuleSet}'",
+        on=tuple(
+            replace(match, given=_ROLES_SEEN)
+            for match in (
+                worded(rf"{_STORAGE}|{_DATA}"),
+                coded("AuthorizationPermissionMismatch", "DataAccessError"),
+            )
+        ),
+        samples=(Sample(None, "AzureBlob authorization failed", facts=_ROLES_SEEN),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
         code="InstanceTypeTooLarge",
+        set_already=(_SKIPS,),
         situations=(JOB,),
         cause="The instance type is larger than any node of cluster {cluster}.",
         remedy="Use a smaller instance type or larger nodes; for node pools that scale up from zero set "
         "amloperator.skipResourceValidation=true on the extension.",
         command="kubectl describe nodes",
-        on=(worded(r"invalid instance type|exceeded the node size"),),
+        on=(worded(_TOO_LARGE),),
         samples=(Sample("9", "Invalid instance type … exceeded the node size"),),
         documentation=INSTANCE_TYPES_GUIDE,
     ),
     Entry(
+        code="InstanceTypeTooLarge",
+        variant="not-validated",
+        situations=(JOB,),
+        cause="The instance type is larger than any node of cluster {cluster}, those included that its pools could "
+        "make.",
+        remedy="Use a smaller instance type, or add a node pool of larger machines.",
+        command="kubectl describe nodes",
+        on=(Match(text=_TOO_LARGE, given=(is_set(_SKIPS),)),),
+        samples=(Sample("9", "Invalid instance type … exceeded the node size", facts=(is_set(_SKIPS),)),),
+        documentation=INSTANCE_TYPES_GUIDE,
+    ),
+    Entry(
         code="DataNotMounted",
+        ruled_out_by=(COMPUTE_ROLES,),
         situations=(JOB,),
         cause="The identity of compute {compute} may not read the data: it lacks a blob data role on the storage "
         "account.",
         remedy="Give the identity Storage Blob Data Reader (Contributor to write), then submit the job again.",
         command=_GRANT.replace("{role}", BLOB_ROLE).replace("{scope}", "{storage_id}"),
-        on=(coded("DataAccessError"), worded(r"unable to mount(?!.*account key)|dataaccesserror")),
+        on=(coded("DataAccessError"), worded(_DATA)),
         samples=(Sample("DataAccessError", "Unable to mount data"),),
         documentation=TROUBLESHOOT_COMPUTE,
     ),
@@ -161,13 +241,31 @@ JOBS = (
     ),
     Entry(
         code="ImageNotPulled",
+        ruled_out_by=(COMPUTE_ROLES,),
         situations=(JOB,),
         cause="The identity of compute {compute} may not pull images from the workspace's registry, or the cluster "
         "does not reach it.",
         remedy="Give the identity AcrPull on the registry, then submit the job again.",
         command=_GRANT.replace("{role}", PULL_ROLE).replace("{scope}", "{registry_id}"),
-        on=(coded("ImagePullBackOff", "ErrImagePull"), worded(r"image ?pull|pull(ing)? (the )?image")),
+        on=(coded(*_PULLS), worded(_PULLING)),
         samples=(Sample("ImagePullBackOff", "Back-off pulling image", quoted=False),),
+        documentation=TROUBLESHOOT_COMPUTE,
+    ),
+    Entry(
+        code="ImageNotPulled",
+        variant="roles-seen",
+        situations=(JOB,),
+        cause="The image cannot be pulled, although the identity of compute {compute} may pull from the workspace's "
+        "registry: the cluster does not reach the registry, the image does not exist, or a role given minutes ago has "
+        "not spread yet.",
+        remedy="See that the image exists and that the cluster's network reaches the registry. If the role is new, "
+        "wait ten minutes; then retry the operation.",
+        command="kubectl get events --namespace {namespace} --field-selector reason=Failed",
+        on=(
+            Match(codes=_PULLS, given=_ROLES_SEEN),
+            Match(text=_PULLING, given=_ROLES_SEEN),
+        ),
+        samples=(Sample("ImagePullBackOff", "Back-off pulling image", quoted=False, facts=_ROLES_SEEN),),
         documentation=TROUBLESHOOT_COMPUTE,
     ),
     Entry(
@@ -187,13 +285,33 @@ JOBS = (
     ),
     Entry(
         code="GpuNotDetected",
+        set_already=(_PLUGIN,),
         situations=(JOB,),
         cause="No node of cluster {cluster} offers a GPU: the NVIDIA device plug-in does not run on the GPU node pool, "
         "or there is no such pool.",
         remedy="See that the plug-in's daemon set runs on the GPU nodes; set installNvidiaDevicePlugin=True otherwise.",
         command="kubectl get daemonsets --all-namespaces --output wide",
-        on=(worded(r"insufficient nvidia\.com/gpu|gpu (is )?not (detected|found)"),),
+        on=(worded(_NO_GPU),),
         samples=(Sample(None, "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", quoted=False),),
+    ),
+    Entry(
+        code="GpuNotDetected",
+        variant="plug-in-installed",
+        situations=(JOB,),
+        cause="No node of cluster {cluster} offers a free GPU, although the extension installs the NVIDIA device "
+        "plug-in: no GPU pool runs, its GPUs are taken, or the driver of its nodes is not ready.",
+        remedy="See that a GPU pool runs and what its nodes offer (nvidia.com/gpu); add GPU nodes or wait for free "
+        "ones.",
+        command="kubectl describe nodes",
+        on=(Match(text=_NO_GPU, given=(is_set(_PLUGIN),)),),
+        samples=(
+            Sample(
+                None,
+                "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+                quoted=False,
+                facts=(is_set(_PLUGIN),),
+            ),
+        ),
     ),
     Entry(
         code="JobStuckQueued",
@@ -233,6 +351,7 @@ DETACHING = (
     Entry(
         code="WorkspaceIdentityLacksRole",
         variant="detach",
+        ruled_out_by=(WORKSPACE_ROLES,),
         situations=(DETACH,),
         cause="The identity of workspace {workspace} may not change cluster {cluster} and cannot remove what Azure ML "
         "has there.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from domain.catalogue.azure import access
 from domain.catalogue.azure.access import ASSIGNMENTS, RBAC_GUIDE
-from domain.catalogue.entry import REQUEST, WRAPPER, Entry, Match, Sample, coded, worded
+from domain.catalogue.entry import AKS, REQUEST, WRAPPER, Entry, Match, Sample, coded, passed, worded
 
 _ERRORS = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors"
 
@@ -44,6 +44,11 @@ TOKENS = (
     ),
 )
 
+# The providers that preflight looks at; once it has seen them registered, what is missing is only time.
+_LOOKED_AT = r"Microsoft\.(KubernetesConfiguration|ContainerService|Kubernetes|Relay)"
+_NOT_REGISTERED = rf"not registered (to use|for|with) .*?namespace '(?P<provider>{_LOOKED_AT})'"
+_SEEN_REGISTERED = (passed("providers"),)
+
 RESOURCES = (
     Entry(
         code="ProviderNotRegistered",
@@ -52,17 +57,40 @@ RESOURCES = (
         remedy="Register it, wait until it says Registered (minutes), then start the operation again.",
         command="az provider register --namespace {provider} --subscription {subscription} --wait",
         on=(
-            worded(r"not registered (to use|for|with) .*?namespace '(?P<provider>[\w.]+)'"),
+            worded(rf"not registered (to use|for|with) .*?namespace '(?!{_LOOKED_AT}')(?P<provider>[\w.]+)'"),
+            Match(text=_NOT_REGISTERED, unless=_SEEN_REGISTERED),
             Match(codes=("MissingSubscriptionRegistration",), text=r"^(?!.*namespace ')"),
         ),
+        samples=(
+            Sample(
+                "MissingSubscriptionRegistration",
+                "The subscription is not registered to use namespace 'Microsoft.Insights'. See "
+                "https://aka.ms/rps-not-found for how to register subscriptions.",
+                409,
+            ),
+        ),
+        documentation=""
+        "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider",
+    ),
+    Entry(
+        code="ProviderNotRegistered",
+        variant="seen",
+        situations=(REQUEST,),
+        cause="The resource provider {provider} is registered, as this operation has seen, and a region of Azure does "
+        "not know it yet.",
+        remedy="Wait some minutes; Moor asks again.",
+        command="az provider show --namespace {provider} --subscription {subscription} --query registrationState",
+        on=(Match(text=_NOT_REGISTERED, given=_SEEN_REGISTERED),),
         samples=(
             Sample(
                 "MissingSubscriptionRegistration",
                 "The subscription is not registered to use namespace 'Microsoft.KubernetesConfiguration'. See "
                 "https://aka.ms/rps-not-found for how to register subscriptions.",
                 409,
+                facts=_SEEN_REGISTERED,
             ),
         ),
+        transient=True,
         documentation=""
         "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider",
     ),
@@ -122,7 +150,7 @@ RESOURCES = (
         situations=(REQUEST,),
         cause="Cluster {cluster} has its local accounts disabled: there is no admin credential to get.",
         remedy="Enable local accounts while the cluster is attached, or use Trusted Access where it is available.",
-        command="az aks update --ids {cluster_id} --enable-local-accounts",
+        command=f"az aks update {AKS} --enable-local-accounts",
         on=(worded(r"set to disable local accounts|static credential isn't allowed"),),
         samples=(
             Sample(
@@ -137,16 +165,28 @@ RESOURCES = (
 
 # Statuses of a refusal in which words decide; 200 is that of an operation which was accepted and failed.
 _REFUSED = (200, 400, 403, 404, 409, 412, 422, 423, 424, 425)
+_WORKED_ON = "(updated|upgraded|scaled|reconciled|created|started|migrated|reimaged)"
+_WORKING = "(updating|upgrading|scaling|creating|starting|migrating|reconciling)"
+# What is not allowed for one of these reasons is not allowed later either.
+_FINAL = r"quota|exceed|stopped|deallocated|failed\W{0,3} (provisioning )?state|state\W{1,4}(is )?\W?failed|disallowed"
 _AT_WORK = (
     r"\b(another|other|conflicting|earlier|previous|concurrent|ongoing) [\w ()/'-]{0,60}"
     r"(operation|request|update|upgrade|deployment)\b[^.]{0,80}(in progress|under way|running|not (ended|finished))"
     r"|\b(operation|update|upgrade)\b[^.]{0,60} is (already |still |currently )?in progress"
+    r"|\bongoing (operation|update|upgrade)\b"
+    rf"|\b(is|are) (currently |already |still )?being {_WORKED_ON}\b"
+    rf"|\b{_WORKING}\W{{0,3}} (provisioning )?state\b|\bstate\W{{1,3}}(is |was )?\W{{0,2}}{_WORKING}\b"
 )
 _LATER = (
     r"\b(re)?try (again |(the|your|this) (request|operation|command) |again the \w+ )?"
     r"(later|after ?(some|a few|a while|\d+)|in (some|a few|a moment|a while|\d+)|shortly)"
-    r"|retry may help|temporarily (unavailable|overloaded|unable)|too many requests|being throttled"
+    r"|\b(re)?try (again )?at a later|\bwait\b[^.]{0,60}\b(and|then|before) (re)?try"
+    r"|retry may help|temporarily (unavailable|overloaded|unable)|(temporary|transient) (error|failure|fault|issue)"
+    r"|too many requests|being throttled|rate limit(ed|ing| exceeded)"
     r"|(server|service) is (currently )?(too )?(busy|unavailable)|etcdserver: (request timed out|leader changed)"
+    # Kubernetes: somebody else was faster, or the API server is short of breath.
+    r"|the object has been modified|currently unable to handle the request|unable to return a response in the time"
+    r"|TLS handshake timeout|client connection lost|connection reset by peer|unexpected EOF"
 )
 
 BUSY = (
@@ -164,7 +204,6 @@ BUSY = (
                 codes=(
                     "AnotherOperationInProgress",
                     "ConflictingOperationInProgress",
-                    "OperationNotAllowed",
                     "OperationPreempted",
                     "ResourceLocked",
                     "ResourceOperationInProgress",
@@ -173,6 +212,7 @@ BUSY = (
                     "RetryableError",
                 ),
             ),
+            Match(statuses=(409,), codes=("OperationNotAllowed",), text=rf"\A(?!.*({_FINAL}))"),
             Match(statuses=(409,), text=r"in progress|being (created|updated|deleted|terminated)|still in use"),
             # The same in a refusal of another status, or inside an operation that was accepted.
             Match(statuses=_REFUSED, text=_AT_WORK),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.catalogue.entry import AT_WORKSPACE, MOOR, Entry
+from domain.catalogue.entry import AKS, AT_WORKSPACE, MOOR, Entry
 from domain.catalogue.moor import access as own_access
 from domain.catalogue.moor import decisions as own_decisions
 from domain.catalogue.moor import extension as own_extension
@@ -56,14 +56,16 @@ ENTRIES = (
         situations=(MOOR,),
         cause="The cluster {cluster} is {power}: nothing can be installed on it.",
         remedy="Start the cluster, then start the attach again.",
-        command="az aks start --ids {cluster_id}",
+        command=f"az aks start {AKS}",
     ),
     Entry(
         code="ClusterNotHealthy",
         situations=(MOOR,),
-        cause="The cluster {cluster} is in state {state}.",
-        remedy="Repair the cluster, then start the attach again.",
-        command="az aks show --ids {cluster_id}",
+        cause="The last operation on cluster {cluster} ended as {state}.",
+        remedy="Repair the cluster: remove the cause of that, and have the operation done again (on AKS an `az aks "
+        "update` without options does). Then start the attach again.",
+        command="az resource show --ids {cluster_id} --query 'properties.{state: provisioningState, why: "
+        "status.provisioningError}'",
     ),
     Entry(
         code="ComputeNameInUse",
@@ -100,7 +102,7 @@ ENTRIES = (
         situations=(MOOR,),
         cause="An app setting cannot be used: {said}.",
         remedy="Correct the setting of the function app, then start the operation again.",
-        command="az functionapp config appsettings list --name {app} --resource-group {workspace_group}",
+        command="az functionapp config appsettings list --name {app} --resource-group {app_group}",
     ),
     Entry(
         code="AppIdentityRefused",
@@ -109,7 +111,7 @@ ENTRIES = (
         "waiting cures neither.",
         remedy="Assign the identity to the function app, or correct AZURE_CLIENT_ID or the settings of the host's "
         "storage that name another one; then retry the operation.",
-        command="az functionapp identity show --name {app} --resource-group {workspace_group}",
+        command="az functionapp identity show --name {app} --resource-group {app_group}",
         documentation="https://learn.microsoft.com/azure/app-service/overview-managed-identity",
     ),
     Entry(
@@ -186,7 +188,7 @@ ENTRIES = (
         situations=(MOOR,),
         cause="The step {step} raised an error {errors} times in a row and was given up.",
         remedy="Look for this operation's id in the app's log: an outage of storage or identity shows there.",
-        command="az monitor app-insights query --app {app} "
+        command="az monitor app-insights query --app {app} --resource-group {app_group} "
         "--analytics-query \"traces | where message has '{operation}'\"",
         transient=True,
     ),
@@ -195,7 +197,7 @@ ENTRIES = (
         situations=(MOOR,),
         cause="What the step {step} has to keep does not fit into the record of the operation: {said}",
         remedy="Read the journal for what was done. Retry with a smaller request, or report it: storage works.",
-        command="az monitor app-insights query --app {app} "
+        command="az monitor app-insights query --app {app} --resource-group {app_group} "
         "--analytics-query \"traces | where message has '{operation}'\"",
     ),
     Entry(

@@ -86,6 +86,24 @@ def test_r31_a_policy_that_refuses_what_moor_makes_is_named(status: int) -> None
     assert (outcome.problem.code, "must-have-owner" in outcome.problem.message) == ("DeniedInCluster", True)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('failed calling webhook "x": no endpoints available for service "x"', Again),
+        ('pods "x" is forbidden: exceeded quota: small, requested: cpu=2', "QuotaInCluster"),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": root', "DeniedInCluster"),
+        ("namespaces is forbidden: User cannot create resource", "KubernetesForbidden"),
+    ],
+)
+def test_a_403_of_a_cluster_is_no_missing_role_where_its_words_say_so(text: str, expected: Any) -> None:
+    @guarded
+    def work(step: StepAtWork) -> Outcome:
+        raise KubernetesError(403, "Forbidden", text)
+
+    outcome = work(at_work("ensure_namespace"))
+    assert (outcome.problem.code if isinstance(outcome, Stop) else type(outcome)) == expected
+
+
 def test_a_look_says_what_is_seen_or_that_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     reached(monkeypatch, PRIVATE)
     assert read_api(CLUSTER, lambda api: "seen", lambda why: why.reason) == "it is private"

@@ -60,6 +60,9 @@ def test_an_attach_needs_its_cluster(see: Any) -> None:
     [
         {CLUSTER_ID: cluster("Upgrading")},
         {CLUSTER_ID: cluster(connectivityStatus="Connecting")},
+        {CLUSTER_ID: cluster("Starting", powerState={"code": "Stopped"})},
+        {CLUSTER_ID: cluster(powerState={"code": "Starting"})},
+        {CLUSTER_ID: cluster("Updating", connectivityStatus="Offline")},
         {CLUSTER_ID: cluster(), COMPUTE_ID: compute("Deleting")},
     ],
 )
@@ -67,6 +70,12 @@ def test_an_attach_waits_until_all_is_at_rest_and_a_plan_does_not(see: Any, reso
     there = {WORKSPACE_ID: WORKSPACE, **resources}
     assert isinstance(see("attach", there), Again)
     assert isinstance(see("attach", there, plan_only=True), Done)
+
+
+@pytest.mark.parametrize("status", ["Offline", "Expired", "AgentNotInstalled"])
+def test_r1_a_cluster_whose_agents_are_gone_is_not_waited_for(see: Any, status: str) -> None:
+    there = {WORKSPACE_ID: WORKSPACE, CLUSTER_ID: cluster("Canceled", connectivityStatus=status)}
+    assert isinstance(see("attach", there), Done)
 
 
 def test_a_detach_of_what_is_gone_has_nothing_to_wait_for(see: Any) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,12 +16,13 @@ from domain.operation.codec import encode
 from domain.operation.facts import facts_of
 from domain.operation.outcomes import Finding
 from domain.operation.record import Intent, StepRecord
-from domain.operation.results import Resolved
+from domain.operation.results import ComputeReady, ExtensionSent, Resolved
 from domain.problems import AzureAnswer, answers_in
 from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID, make_operation
 
 ROOT = Path(__file__).parents[3]
 FACTS = facts_of(make_operation())
+ARC_ID = CLUSTER_ID.replace("Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters")
 OTHER_SUBSCRIPTION = CLUSTER_ID.replace(SUB, "99999999-2222-3333-4444-555555555555")
 
 
@@ -59,6 +63,13 @@ def test_an_internal_server_error_is_told_apart_by_what_is_known(
         problem = explain(ATTACH, [said], facts_of(make_operation(**fields)))
         assert problem.code == code
         assert words in problem.message
+
+
+def test_no_role_of_aks_is_missing_on_an_arc_cluster() -> None:
+    said = [AzureAnswer("InternalServerError", "Internal Server Error")]
+    problem = explain(ATTACH, said, facts_of(make_operation(cluster_id=ARC_ID)))
+    assert (problem.code, "Azure Relay Owner" in problem.message) == ("WorkspaceIdentityLacksRole", True)
+    assert "Azure Kubernetes Service" not in f"{problem.message} {problem.remedy} {problem.command}"
 
 
 def test_one_number_means_another_thing_in_another_situation() -> None:
@@ -227,6 +238,164 @@ def test_a_setting_that_was_seen_right_is_not_to_blame() -> None:
     assert explain(EXTENSION, [identity], checked("clusterIdentity")).code == "ExtensionFailed"
 
 
+@pytest.mark.parametrize(
+    ("findings", "code", "role"),
+    [
+        ((("workspaceRoles", "pass"), ("workspaceRoles", "unknown")), "WorkspaceIdentityLacksRole", "Cluster Admin"),
+        ((("workspaceRoles", "unknown"), ("workspaceRoles", "pass")), "WorkspaceIdentityLacksRole", "Cluster Admin"),
+        ((("workspaceRoles", "pass"), ("workspaceRoles", "pass")), "AttachInternalError", "ruled out"),
+    ],
+)
+def test_of_several_roles_each_has_to_have_been_seen(findings: Any, code: str, role: str) -> None:
+    seen = facts_of(make_operation(findings=tuple(Finding(name, outcome, "x") for name, outcome in findings)))
+    problem = explain(ATTACH, [AzureAnswer("InternalServerError", "Internal Server Error")], seen)
+    assert (problem.code, role in problem.message) == (code, True)
+
+
+SENT = StepRecord("install_extension", "do", value=encode(ExtensionSent(f"{CLUSTER_ID}/providers/x/extensions/mine")))
+READY = StepRecord("compute_ready", "do", value=encode(ComputeReady("c", principal_id="p-1")))
+
+
+def having(*steps: StepRecord, **settings: object) -> dict[str, str]:
+    """Facts of an operation that has sent or seen the extension with these settings."""
+    extension = {"configurationSettings": settings}
+    request = {"namespace": "ml", "extension": extension, "identity": {"type": "SystemAssigned"}}
+    return facts_of(make_operation(request=request, steps=(SENT, *steps)))
+
+
+@pytest.mark.parametrize(
+    ("situation", "said", "settings", "blamed", "instead"),
+    [
+        (HEALTH, AzureAnswer("E45002"), {"installPromOp": False}, "Set installPromOp=False", "PrometheusConflict"),
+        (HEALTH, AzureAnswer("E40002"), {"inferenceRouterHA": "false"}, "inferenceRouterHA=False", "InsufficientNodes"),
+        (HEALTH, AzureAnswer("E40004"), {"enableInference": "TRUE"}, "enableInference=True", "RouterMissing"),
+        (
+            *(HEALTH, AzureAnswer("E40001"), {"inferenceRouterServiceType": "ClusterIP"}),
+            *("to nodePort or clusterIP", "HealthCheckUnknown"),
+        ),
+        (JOB, AzureAnswer(None, "Job failed. E45004"), {"enableTraining": True}, "enableTraining=True", "JobFailed"),
+        (
+            *(JOB, AzureAnswer(None, "3 Insufficient nvidia.com/gpu."), {"installNvidiaDevicePlugin": "true"}),
+            *("set installNvidiaDevicePlugin=True", "GpuNotDetected"),
+        ),
+        (
+            *(JOB, AzureAnswer("9", "Invalid instance type"), {"amloperator.skipResourceValidation": True}),
+            *("amloperator.skipResourceValidation=true", "InstanceTypeTooLarge"),
+        ),
+    ],
+)
+def test_a_setting_that_the_extension_has_is_no_remedy(
+    situation: str, said: AzureAnswer, settings: dict[str, Any], blamed: str, instead: str
+) -> None:
+    before = explain(situation, [said], having(**dict.fromkeys(settings, "x")))
+    assert blamed in str(before.remedy)
+    problem = explain(situation, [said], having(**settings))
+    assert (problem.code, blamed in f"{problem.message} {problem.remedy} {problem.command}") == (instead, False)
+    # A request alone has set nothing yet.
+    asked = {"extension": {"configurationSettings": settings}}
+    assert blamed in str(explain(situation, [said], facts_of(make_operation(request=asked))).remedy)
+
+
+@pytest.mark.parametrize(
+    ("situation", "said", "check", "code", "instead", "role"),
+    [
+        (
+            *(DETACH, AzureAnswer("BadRequest", "Access denied: insufficient permissions on the cluster.")),
+            *("workspaceRoles", "WorkspaceIdentityLacksRole", "DetachFailed", "Extension Contributor"),
+        ),
+        (
+            *(JOB, AzureAnswer(None, "AzureBlob authorization failed"), "computeRoles", "StorageRefused"),
+            *("StorageRefused", "lacks a blob data role"),
+        ),
+        (
+            *(JOB, AzureAnswer("DataAccessError", "Unable to mount data"), "computeRoles", "DataNotMounted"),
+            *("StorageRefused", "lacks a blob data role"),
+        ),
+        (
+            *(JOB, AzureAnswer("ImagePullBackOff", "Back-off pulling image"), "computeRoles", "ImageNotPulled"),
+            *("ImageNotPulled", "Give the identity AcrPull"),
+        ),
+        (
+            *(EXTENSION, AzureAnswer("AuthorizationFailed", "action 'Microsoft.ContainerService/managedclusters/")),
+            *("providers", "ProviderNotRegistered", "ProviderRoleLost", "is not registered"),
+        ),
+        (
+            *(ATTACH, AzureAnswer("ClusterNotReachable", "The Kubernetes cluster is not reachable."), "clusterPower"),
+            *("ClusterNotReachable", "ClusterNotReachable", "the cluster does not run"),
+        ),
+    ],
+)
+def test_what_a_check_has_seen_right_is_not_blamed(
+    situation: str, said: AzureAnswer, check: str, code: str, instead: str, role: str
+) -> None:
+    if check == "providers":
+        said = replace(said, message=f"{said.message}extensionaddons/read' over scope '/subscriptions/s'")
+    before = explain(situation, [said], FACTS)
+    assert (before.code, role in f"{before.message} {before.remedy}") == (code, True)
+    seen = explain(situation, [said], checked(check))
+    assert (seen.code, role in f"{seen.message} {seen.remedy}") == (instead, False)
+
+
+def test_a_provider_that_was_seen_registered_is_waited_for() -> None:
+    text = "The subscription is not registered to use namespace '{}'. See https://aka.ms/rps-not-found"
+    for provider, transient in [("Microsoft.KubernetesConfiguration", True), ("Microsoft.Insights", False)]:
+        said = [AzureAnswer("MissingSubscriptionRegistration", text.format(provider), 409)]
+        assert not explain(EXTENSION, said, FACTS).transient
+        problem = explain(EXTENSION, said, checked("providers"))
+        assert (problem.code, problem.transient) == ("ProviderNotRegistered", transient)
+
+
+def test_a_compute_with_an_identity_does_not_lack_one() -> None:
+    said = [AzureAnswer(None, "Give either an account key or SAS token")]
+    assert explain(JOB, said, having()).code == "ComputeIdentityMissing"
+    assert explain(JOB, said, having(READY)).code == "JobFailed"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        # Precise words in any tier come before a guess about what stands around them.
+        ("InternalServerError", "Internal server error: another operation (Updating) is in progress.", "ResourceBusy"),
+        ("InternalServerError", "Please try again later.", "ResourceBusy"),
+        ("GenericComputeError", "Failed to get compute information. Please try again later.", "ResourceBusy"),
+        (
+            "InternalServerError",
+            "Internal server error: no authorization to perform action 'A/read' over scope '/s' or it is invalid.",
+            "AzureIdentityLacksRole",
+        ),
+        ("InternalServerError", "Received an internal server error.", "WorkspaceIdentityLacksRole"),
+    ],
+)
+def test_words_that_say_more_than_their_wrapper_decide(code: str, text: str, expected: str) -> None:
+    assert explain(ATTACH, [AzureAnswer(code, text, 200)], FACTS).code == expected
+
+
+def test_the_policy_is_named_wherever_it_stands() -> None:
+    info = {"policyDefinitionDisplayName": "No public addresses", "policyAssignmentName": "a1"}
+    outside = {
+        "code": "RequestDisallowedByPolicy",
+        "message": "Resource 'gpu' was disallowed by policy.",
+        "additionalInfo": [{"type": "PolicyViolation", "info": info}],
+    }
+    for error in (outside, {"code": "BadRequest", "message": f"Failed: {json.dumps({'error': outside})}"}):
+        problem = explain(EXTENSION, answers_in(error, 403), FACTS)
+        assert (problem.code, "No public addresses" in problem.message) == ("DisallowedByPolicy", True)
+    text = 'disallowed by policy. Policy identifiers: \'[{"policyAssignment":{"name":"Sizes","id":"/a"}}]\'.'
+    problem = explain(REQUEST, [AzureAnswer("RequestDisallowedByPolicy", text, 403)], FACTS)
+    assert problem.message.endswith("as it was asked for: Sizes.")
+
+
+def test_a_container_that_was_killed_for_its_memory_is_no_proxy() -> None:
+    killed = "Azure Machine Learning Kubernetes job failed. 137: container main was OOMKilled"
+    assert explain(JOB, [AzureAnswer(None, killed)], FACTS).code == "JobOutOfMemory"
+    for cluster, command in ((ARC_ID, "az connectedk8s update"), (CLUSTER_ID, "az aks show")):
+        facts = facts_of(make_operation(cluster_id=cluster))
+        problem = explain(JOB, [AzureAnswer(None, "Job failed. 137")], facts)
+        assert problem.code == "ProxyCatchesLoopback"
+        assert str(problem.command).startswith(command)
+        assert "for want of memory" in problem.message
+
+
 HELM = "Unable to continue with install: {} exists and cannot be imported into the current release"
 
 
@@ -249,6 +418,20 @@ HELM = "Unable to continue with install: {} exists and cannot be imported into t
             'customresourcedefinitions.apiextensions.k8s.io "jobs.batch.volcano.sh" already exists',
             "kubectl get customresourcedefinitions.apiextensions.k8s.io jobs.batch.volcano.sh --output yaml",
         ),
+        (
+            r"rendered manifests contain a resource that already exists: services \"gateway\" already exists",
+            "kubectl get services gateway --output yaml",
+        ),
+        (
+            'prometheuses.monitoring.coreos.com "prom" already exists',
+            "kubectl get prometheuses.monitoring.coreos.com prom --output yaml",
+        ),
+        ('deployments.apps "volcano" already exists', "kubectl get deployments.apps volcano --output yaml"),
+        (
+            "existing resource conflict: namespace: azureml, name: prom, existing_kind: /v1, Kind=ServiceAccount, "
+            "new_kind: /v1, Kind=ServiceAccount",
+            "kubectl get serviceaccount prom --namespace azureml --output yaml",
+        ),
     ],
 )
 def test_r21_kind_and_name_of_the_conflict_are_those_of_the_text(text: str, command: str) -> None:
@@ -264,14 +447,20 @@ def test_r21_kind_and_name_of_the_conflict_are_those_of_the_text(text: str, comm
         "Unable to get a response from the config agent",
         "No heartbeat from the agents",
         "The extension failed: agents are offline",
+        "The config-agent did not respond in time.",
+        "The agent hasn't reported its status yet",
+        "Timed out while waiting for the cluster extension agent",
+        "Unable to reach the agents of the cluster",
+        "No response was received from the Agent",
     ],
 )
 def test_r22_agents_that_do_not_answer_are_named_with_the_way_out(text: str) -> None:
-    problem = explain(EXTENSION, [AzureAnswer("X", text)], FACTS)
-    assert problem.code == "ArcAgentsSilent"
-    assert "agents" in problem.message
-    assert "outbound" in str(problem.remedy)
-    assert problem.command == "kubectl get pods --namespace azure-arc --output wide"
+    for cluster, namespace in ((ARC_ID, "azure-arc"), (CLUSTER_ID, "kube-system")):
+        problem = explain(EXTENSION, [AzureAnswer("X", text)], facts_of(make_operation(cluster_id=cluster)))
+        assert problem.code == "ArcAgentsSilent"
+        assert "agents" in problem.message
+        assert "outbound" in str(problem.remedy)
+        assert problem.command == f"kubectl get pods --namespace {namespace} --output wide"
 
 
 @pytest.mark.parametrize("code", ["ExtensionTypeRegistrationGetFailed", "BadRequest"])

@@ -21,6 +21,7 @@ from domain.cluster.components import (
     reported,
     reports_in,
     router_address,
+    waiting_pods,
 )
 
 TRAINING = {"enableTraining": "True", "nginxIngress.enabled": "true"}
@@ -138,6 +139,40 @@ def test_r20_a_component_that_only_gathers_metrics_is_no_trouble(name: str, way:
     health = judge(Seen(tuple(others), pods, None, None), "azureml", {}, connected=False)
     assert (health.ready, health.starting, len(health.lesser)) == (True, way == "down", 1)
     assert name in health.lesser[0]
+
+
+@pytest.mark.parametrize("pod", ["fluent-bit-x7k2p", "aml-kube-state-metrics-5d4f-x", "prometheus-prom-prometheus-0"])
+def test_r20_a_pod_that_only_gathers_is_no_trouble_whether_it_is_expected_or_not(pod: str) -> None:
+    settings = {**TRAINING, "installPromOp": "false"}
+    health = judge(running(settings, pods=(PodState(pod, ("CrashLoopBackOff",)),)), "aml", settings, connected=False)
+    assert (health.trouble, [pod in text for text in health.lesser]) == ((), [True])
+
+
+def test_pods_say_why_they_were_killed_and_why_they_find_no_node() -> None:
+    killed = PodState("gateway-7d-x", ("CrashLoopBackOff",), killed="exit code 137: it needed more memory")
+    assert trouble(TRAINING, running(TRAINING, pods=(killed,))) == (
+        "pod gateway-7d-x is in CrashLoopBackOff (exit code 137: it needed more memory)",
+    )
+    lost = PodState("gateway-7d-y", unplaced="0/3 nodes are available: 3 node(s) were unschedulable.")
+    # One that waits for a node while all that is needed runs is no trouble; else it says why.
+    assert trouble(TRAINING, running(TRAINING, pods=(lost,))) == ()
+    without = running(TRAINING, pods=(lost, killed))
+    assert trouble(TRAINING, without)[-1] == (
+        "pod gateway-7d-y finds no node: 0/3 nodes are available: 3 node(s) were unschedulable."
+    )
+    assert waiting_pods(without)[-1] == trouble(TRAINING, without)[-1]
+
+
+@pytest.mark.parametrize(
+    ("report", "found"),
+    [
+        ('[{"Code": "E40001", "message": "no balancer"}]', Report("E40001", "no balancer")),
+        ('{"errorCode": "E40001", "message": "no balancer"}', Report("E40001", "no balancer")),
+        ("2026-11-30 ERROR E50001 the moon is wrong", Report("E50001", "2026-11-30 ERROR E50001 the moon is wrong")),
+    ],
+)
+def test_r17_reports_in_other_shapes_are_read(report: str, found: Report) -> None:
+    assert reports_in({"reports-pre-install": report}, INSTALLED) == (found,)
 
 
 @pytest.mark.parametrize("name", ["gateway", "volcano-scheduler", "aml-operator"])

@@ -68,6 +68,16 @@ def test_a_pool_has_the_labels_of_aks_and_its_own_go_before_them() -> None:
         ({"virtualMachinesProfile": {"scale": {"autoscale": [{"size": "A", "maxCount": 4}]}}}, [4]),
         ({"virtualMachinesProfile": {"scale": {"manual": [{"size": "A", "count": None}]}}}, [None]),
         ({"virtualMachinesProfile": {"scale": {"manual": [7, None]}}}, [3]),
+        (
+            {
+                "count": None,
+                "vmSize": None,
+                "virtualMachinesProfile": {"scale": {}},
+                "virtualMachineNodesStatus": [{"size": "A", "count": 2}, {"size": "B", "count": 1}],
+            },
+            [2, 1],
+        ),
+        ({"virtualMachineNodesStatus": [7, None]}, [3]),
     ],
 )
 def test_nodes_of_a_pool(changes: dict[str, Any], nodes: list[int | None]) -> None:
@@ -82,6 +92,9 @@ def test_nodes_of_a_pool(changes: dict[str, Any], nodes: list[int | None]) -> No
         {"powerState": {"code": "Stopped"}},
         {"mode": "Gateway"},
         {"mode": "ManagedSystem"},
+        {"provisioningState": "Deleting"},
+        {"nodeTaints": ["ml.azure.com/amlarc-workload=true:NoSchedule"]},
+        {"nodeTaints": ["ml.azure.com/workspace=ws:NoSchedule"]},
         {"count": 0},
         {"scaleSetPriority": "Spot"},
         {"nodeTaints": ["a=b:NoSchedule"]},
@@ -94,7 +107,15 @@ def test_pools_that_take_nothing(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"powerState": None}, {"powerState": "x"}, {"nodeTaints": ["a=b:PreferNoSchedule"]}]
+    "changes",
+    [
+        {"powerState": None},
+        {"powerState": "x"},
+        {"powerState": {"code": None}},
+        {"provisioningState": "Updating"},
+        {"nodeTaints": ["a=b:PreferNoSchedule"]},
+        {"nodeTaints": ["ml.azure.com/amlarc=true:NoSchedule", "ml.azure.com/amlarc-system=true:NoExecute"]},
+    ],
 )
 def test_pools_that_take_pods_nevertheless(changes: dict[str, Any]) -> None:
     assert sure({**POOL, **changes}) == ["system"]
@@ -148,6 +169,38 @@ def test_what_is_not_known_is_not_absent() -> None:
 )
 def test_labels_against_a_selector(selector: dict[str, str], fits: bool | None) -> None:
     assert selects({"agentpool": "a"}, selector) is fits
+
+
+def test_jobs_and_components_tolerate_taints_of_their_own() -> None:
+    for taint, component, job in [
+        ("ml.azure.com/amlarc=true:NoSchedule", True, True),
+        ("ml.azure.com/amlarc-system=true:NoSchedule", True, False),
+        ("ml.azure.com/amlarc-workload=true:NoSchedule", False, True),
+        ("ml.azure.com/compute=gpu:NoSchedule", False, True),
+    ]:
+        pool = {**POOL, "nodeTaints": [taint]}
+        assert (bool(sure(pool)), bool(sure(pool, workload=True))) == (component, job)
+
+
+@pytest.mark.parametrize(
+    ("selector", "fits"),
+    [
+        ({"kubernetes.azure.com/scalesetpriority": "spot"}, False),
+        ({"beta.kubernetes.io/instance-type": "Standard_D4s_v5"}, True),
+        ({"beta.kubernetes.io/instance-type": "Standard_NC6s_v3"}, False),
+        ({"node.kubernetes.io/instance-type": "Standard_NC6s_v3"}, False),
+        ({"kubernetes.azure.com/mode": "system", "beta.kubernetes.io/arch": "amd64"}, True),
+        ({"kubernetes.io/arch": "arm64"}, False),
+        ({"kubernetes.io/hostname": "aks-1"}, None),
+        ({"feature.node.kubernetes.io/pci-10de.present": "true"}, None),
+        ({"kubernetes.azure.com/os-sku": "Ubuntu"}, None),
+        ({"node-role.kubernetes.io/agent": ""}, None),
+        ({"nvidia.com/gpu.product": "A100"}, None),
+    ],
+)
+def test_labels_that_aks_sets_on_a_pool_that_is_no_spot(selector: dict[str, str], fits: bool | None) -> None:
+    (pool,) = pools(POOL)
+    assert selects(pool.labels, selector) is fits
 
 
 def test_own_domains_are_nobody_elses() -> None:

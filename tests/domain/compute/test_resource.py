@@ -99,8 +99,11 @@ def test_its_cluster_is_one_that_can_be_attached() -> None:
 
 def test_its_own_errors_are_read_with_those_inside_them() -> None:
     inner = {"code": "Inner", "message": "the cause"}
-    errors = [{"error": {"code": "Outer", "message": "it failed", "details": [inner]}}, {"error": "odd"}, "odd"]
-    assert [answer.code for answer in provisioning_errors(compute(provisioningErrors=errors))] == ["Outer", "Inner"]
+    errors = [{"error": {"code": "Outer", "message": "it failed", "details": [inner]}}, {"error": "odd"}, "odder"]
+    said = [(answer.code, answer.message) for answer in provisioning_errors(compute(provisioningErrors=errors))]
+    assert said == [("Outer", "it failed"), ("Inner", "the cause"), (None, "odd"), (None, "odder")]
+    for other in ([inner], inner, {"error": inner}):
+        assert [each.code for each in provisioning_errors(compute(provisioningErrors=other))] == ["Inner"]
     assert provisioning_errors(compute(provisioningErrors=None)) == []
 
 

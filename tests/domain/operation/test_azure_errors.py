@@ -122,6 +122,19 @@ def test_r10_an_inner_cause_that_nobody_knows_is_repeated() -> None:
         "The service is temporarily unavailable.",
         "Another update request is still running on the cluster.",
         "Please retry after some time.",
+        "The managed cluster is in Updating state.",
+        "Cannot do this because the provisioning state is Upgrading.",
+        "The cluster is currently being upgraded.",
+        "There is an ongoing operation on the agent pool.",
+        "Another agentpool operation (Scaling) is in progress, please wait for it to finish.",
+        "Operation cannot be fulfilled on deployments: the object has been modified; please apply your changes to the "
+        "latest version and try again",
+        "the server is currently unable to handle the request",
+        "etcdserver: leader changed",
+        "net/http: TLS handshake timeout",
+        "A transient error has occurred.",
+        "Please wait a few minutes and try again.",
+        "Too many requests",
     ],
 )
 @pytest.mark.parametrize("situation", ["extension", "attach", "detach", "request"])
@@ -130,6 +143,32 @@ def test_r15_words_that_pass_are_waited_out_whatever_the_status(status: int, tex
     assert passes(status, "BadRequest", text)
     inner = (AzureAnswer("X", text, status),)
     assert isinstance(outcome_of_error(status, "BadRequest", "Bad Request", None, ANSWER, situation, {}, inner), Again)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Operation could not be completed as it results in exceeding approved standardDSv5Family Cores quota.",
+        "Managed cluster is in stopped state, no operations except for start are allowed.",
+        "Upgrades are disallowed while cluster is in a failed state.",
+        "The cluster's provisioning state is Failed.",
+    ],
+)
+def test_what_is_not_allowed_later_either_is_not_waited_for(text: str) -> None:
+    outcome = outcome_of_error(409, "OperationNotAllowed", text, None, ANSWER, "extension", {"cluster": "aks"})
+    assert isinstance(outcome, Stop)
+    assert not passes(409, "OperationNotAllowed", text)
+    assert (outcome.problem.code == "ClusterStopped") is ("stopped" in text)
+
+
+@pytest.mark.parametrize("code", ["ClusterNotFound", "X"])
+def test_a_failure_inside_that_names_what_time_does_not_cure_is_no_outage(code: str) -> None:
+    text = "Cannot found Kubernetes cluster." if code == "X" else "no"
+    outcome = outcome_of_error(500, code, text, None, ANSWER, "attach", {"cluster": "aks"})
+    assert isinstance(outcome, Stop)
+    assert outcome.problem.code == "ClusterNotFound"
+    # Who has no answer himself says nothing of the cluster.
+    assert isinstance(outcome_of_error(503, code, text, None, ANSWER, "attach", {"cluster": "aks"}), Again)
 
 
 @pytest.mark.parametrize(

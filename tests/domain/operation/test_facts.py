@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from domain.extension.cluster_facts import ClusterAsFound
 from domain.operation.codec import encode
 from domain.operation.facts import facts_of
+from domain.operation.outcomes import Created
 from domain.operation.record import Operation, RequestedBy, StepRecord
-from domain.operation.results import ExtensionSent, Resolved
+from domain.operation.results import ComputeReady, ExtensionSent, Resolved
 from tests.making import CLUSTER_ID, SUB, WORKSPACE_ID, make_operation
 
 OTHER_SUBSCRIPTION = CLUSTER_ID.replace(SUB, "99999999-2222-3333-4444-555555555555")
@@ -34,6 +36,46 @@ def test_facts_of_an_operation() -> None:
     assert detach["cluster_id"] == CLUSTER_ID
     assert "name_ends_with_hyphen" in facts_of(make_operation(workspace_id=WORKSPACE_ID + "-"))
     assert "cluster" not in facts_of(make_operation(cluster_id=None))
+
+
+def test_what_the_extension_has_is_known_once_it_was_sent_or_seen() -> None:
+    settings = {"installPromOp": False, "nodeSelector.team": "ml", "inferenceRouterServiceType": "nodePort"}
+    request = {"namespace": "ml", "extension": {"configurationSettings": settings}}
+    sent = StepRecord("install_extension", "do", value=encode(ExtensionSent(f"{CLUSTER_ID}/providers/x/extensions/m")))
+    assert not [name for name in facts_of(make_operation(request=request)) if name.startswith("set_")]
+    adopted = facts_of(make_operation(request=request, steps=(sent,)))
+    assert {name for name in adopted if name.startswith("set_")} == {
+        "set_installpromop=false",
+        "set_inferencerouterservicetype=nodeport",
+    }
+    # Of a cluster of two nodes Moor itself asks for one replica of the router, where it installs the extension.
+    inference = {"namespace": "ml", "extension": {"configurationSettings": {"enableInference": True}}}
+    small = found(cluster=ClusterAsFound(node_count=2), cluster_location="westeurope")
+    made = (Created("Microsoft.KubernetesConfiguration/extensions", f"{CLUSTER_ID}/providers/x/extensions/m"),)
+    facts = facts_of(make_operation(request=inference, steps=(small, sent), created=made))
+    assert "set_inferencerouterha=false" in facts
+    assert "set_inferencerouterha=false" not in facts_of(make_operation(request=inference, steps=(small, sent)))
+
+
+def test_where_the_compute_has_its_images_and_data() -> None:
+    ids = {"container_registry": "/r/registries/acr", "storage_account": "/s/storageAccounts/st"}
+    ready = StepRecord("compute_ready", "do", value=encode(ComputeReady("c", principal_id="p-1")))
+    request = {"namespace": "ml", "identity": {"type": "SystemAssigned"}}
+    facts = facts_of(make_operation(request=request, steps=(found(**ids), ready)))
+    assert {name: facts[name] for name in ("registry_id", "registry", "storage_id", "compute_principal")} == {
+        "registry_id": "/r/registries/acr",
+        "registry": "acr",
+        "storage_id": "/s/storageAccounts/st",
+        "compute_principal": "p-1",
+    }
+    assert "passed_computeIdentity" in facts
+    assert "passed_computeIdentity" not in facts_of(make_operation(steps=(ready,)))
+
+
+def test_the_kind_of_the_cluster_is_a_condition() -> None:
+    arc = CLUSTER_ID.replace("Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters")
+    for cluster, given in ((CLUSTER_ID, {"managed"}), (arc, {"connected"}), (None, set())):
+        assert {"managed", "connected"} & {*facts_of(make_operation(cluster_id=cluster))} == given
 
 
 def test_what_cannot_be_read_of_a_step_keeps_no_failure_from_being_told() -> None:

@@ -28,6 +28,26 @@ CASES = (
     Case("clusterSubscription", "another region", facts(cluster={**cluster(), "location": "japaneast"}), "pass"),
     Case("clusterPower", "stopped", facts(cluster=cluster(powerState={"code": "Stopped"})), "fail", "Stopped"),
     Case("clusterPower", "does not say", facts(cluster=cluster(powerState=None)), "pass"),
+    Case("clusterPower", "says null", facts(cluster=cluster(powerState={"code": None})), "pass"),
+    Case(
+        "clusterPower", "starting",
+        facts(cluster=cluster(powerState={"code": "Stopped"}, provisioningState="Starting")), "warning", "waits",
+    ),
+    Case(
+        "clusterPower", "Arc, connecting", facts(cluster_id=ARC_ID, cluster=cluster(connectivityStatus="Connecting")),
+        "warning", "waits",
+    ),
+    Case(
+        "clusterPower", "Arc, does not say", facts(cluster_id=ARC_ID, cluster=cluster(connectivityStatus=None)),
+        "unknown", "does not say",
+    ),
+    *(
+        Case(
+            "clusterPower", f"Arc, {status}", facts(cluster_id=ARC_ID, cluster=cluster(connectivityStatus=status)),
+            "fail", status,
+        )
+        for status in ("Expired", "AgentNotInstalled", "offline")
+    ),
     Case(
         "clusterPower", "Arc, offline", facts(cluster_id=ARC_ID, cluster=cluster(connectivityStatus="Offline")),
         "fail", "Offline",
@@ -116,6 +136,21 @@ CASES = (
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.check}: {c.name}")
 def test_a_check(case: Case) -> None:
     assert_judged(case)
+
+
+def test_a_command_names_the_cluster_as_az_aks_takes_it() -> None:
+    """The commands of az aks have no --ids; those of Azure Arc know nothing of AKS."""
+    worst = cluster(
+        powerState={"code": "Stopped"}, provisioningState="Canceled", currentKubernetesVersion="1.20.1",
+        servicePrincipalProfile={"clientId": "4f2e"}, podIdentityProfile={"enabled": True}, disableLocalAccounts=True,
+        apiServerAccessProfile={"authorizedIPRanges": ["10.0.0.0/8"]},
+    )  # fmt: skip
+    commands = [str(f.command) for f in run_checks(facts(cluster=worst)) if "az aks " in str(f.command)]
+    assert len(commands) > 6
+    assert [each for each in commands if "--ids" in each or "--resource-group rg" not in each] == []
+    arc = cluster(connectivityStatus="Offline", provisioningState="Failed", kubernetesVersion="1.20.1")
+    found = run_checks(facts(cluster_id=ARC_ID, cluster=arc))
+    assert [f for f in found if f.outcome != "unknown" and "az aks" in str(f.command)] == []
 
 
 def test_every_check_has_a_worry_and_a_near_miss() -> None:

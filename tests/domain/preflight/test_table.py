@@ -36,7 +36,8 @@ def test_the_problem_names_the_first_cause_and_counts_the_rest() -> None:
     assert problem.code == "PreflightFailed"
     assert problem.message.startswith("The cluster aks is Stopped")
     assert problem.message.endswith("(2 more: clusterIdentity, podIdentity)")
-    assert problem.command == f"az aks start --ids {given.cluster_id}"
+    subscription = given.cluster_id.subscription
+    assert problem.command == f"az aks start --name aks --resource-group rg --subscription {subscription}"
 
 
 def test_one_failure_is_told_without_a_count() -> None:

@@ -36,6 +36,8 @@ LIST = {
 }  # fmt: skip
 KUBECTL_LIST = {"apiVersion": "v1", "kind": "List", "items": [SEEN]}
 PLAIN = {"name": "my-type", **SPEC}
+# As people cut it down.
+BARE = {"metadata": {"name": "my-type"}, "spec": SPEC}
 # compute_create_or_update_kubernetes.json of the official examples.
 ARM_RESOURCES = {
     "requests": {"cpu": "1", "memory": "4Gi", "nvidia.com/gpu": None},
@@ -50,7 +52,23 @@ def asked(types: Any, **more: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "form", [[PLAIN], PLAIN, [OBJECT], OBJECT, [SEEN], LIST, [LIST], KUBECTL_LIST, {"my-type": SPEC}]
+    "form",
+    [
+        [PLAIN],
+        PLAIN,
+        [OBJECT],
+        OBJECT,
+        [SEEN],
+        LIST,
+        [LIST],
+        KUBECTL_LIST,
+        {"my-type": SPEC},
+        BARE,
+        [BARE],
+        {"items": [BARE]},
+        {**LIST, "kind": "instancetypelist"},
+        {**OBJECT, "kind": "instancetype"},
+    ],
 )
 def test_r27_every_documented_form_asks_for_the_same(form: Any) -> None:
     assert asked(form) == asked([PLAIN])

@@ -90,6 +90,33 @@ def test_a_pod_waits_for_what_any_of_its_containers_waits_for() -> None:
     )
 
 
+def test_r30_a_pod_says_how_it_was_killed_and_why_it_finds_no_node() -> None:
+    def container(**states: Any) -> dict[str, Any]:
+        bare = {"name": "c", "image": "i", "imageID": "x", "ready": False, "restartCount": 3}
+        return {**bare, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, **states}
+
+    def ended(code: int, reason: str) -> dict[str, Any]:
+        return {"terminated": {"exitCode": code, "reason": reason}}
+
+    placed = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: 3 cordoned"}
+    statuses: list[dict[str, Any]] = [
+        {"containerStatuses": [container(), container(lastState=ended(137, "OOMKilled"))]},
+        {"containerStatuses": [container(lastState=ended(137, "Error"))]},
+        {"initContainerStatuses": [container(state=ended(137, "Error"))]},
+        {"containerStatuses": [container(lastState=ended(1, "Error"))]},
+        {"conditions": [{**placed, "status": "True"}, placed]},
+        {"conditions": [{**placed, "reason": "SchedulingGated"}]},
+    ]
+    found = seen(pods=[named(Pod, status=status) for status in statuses]).pods
+    assert [pod.killed for pod in found] == [
+        "exit code 137: it needed more memory than its limit",
+        "exit code 137: killed",
+        "exit code 137: killed",
+        *(None, None, None),
+    ]
+    assert [pod.unplaced for pod in found] == [None, None, None, None, "0/3 nodes: 3 cordoned", None]
+
+
 @pytest.mark.parametrize(
     ("service", "router"),
     [

@@ -27,6 +27,8 @@ DENIED = [
     ),
     ("pods is forbidden: ValidatingAdmissionPolicy 'no-root' with binding 'all' denied request: root", "no-root"),
     ('admission webhook "guard.contoso.com" denied the request: not today', "guard.contoso.com"),
+    ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true', "restricted:latest"),
+    (r"pods \"x\" is forbidden: violates PodSecurity \"baseline:v1.30\": host namespaces", "baseline:v1.30"),
     (r"{\"message\":\"admission webhook \"guard.contoso.com\" denied the request: no\"}", "guard.contoso.com"),
 ]
 
@@ -44,6 +46,20 @@ def test_r31_the_policy_is_named(text: str, policy: str, situation: str) -> None
 def test_r31_a_denial_inside_a_failed_health_check_comes_first() -> None:
     text = f"release azureml failed: failed pre-install: {GATEKEEPER}[no-host] host"
     assert explain("extension", [AzureAnswer("X", text)], {}).code == "DeniedInCluster"
+
+
+@pytest.mark.parametrize(
+    ("text", "quota"),
+    [
+        ('pods "a" is forbidden: exceeded quota: my-quota, requested: cpu=2, used: cpu=7, limited: cpu=8', "my-quota"),
+        ('pods "a" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi', "per Container is 1Gi"),
+        ('pods "a" is forbidden: [minimum cpu usage per Pod is 1, but request is 100m', "usage per Pod is 1"),
+    ],
+)
+def test_a_quota_of_a_namespace_is_named(text: str, quota: str) -> None:
+    for situation in ("extension", "attach", "job", "request"):
+        problem = explain(situation, [AzureAnswer("X", f"Helm failed: {text}")], {"cluster": "aks"})
+        assert (problem.code, quota in problem.message) == ("QuotaInCluster", True)
 
 
 @pytest.mark.parametrize("text", ["a policy is blocking the resource", "the webhook is fine", "denied the request"])

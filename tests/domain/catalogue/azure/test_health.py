@@ -63,11 +63,20 @@ def test_a_number_that_the_check_does_not_document_is_repeated() -> None:
 
 
 def test_each_number_and_each_name_has_one_entry() -> None:
-    numbers = [str(entry.samples[0].code) for entry in health.ENTRIES]
+    plain = [entry for entry in health.ENTRIES if entry.variant is None]
+    numbers = [str(entry.samples[0].code) for entry in plain]
     assert len(set(numbers)) == len(numbers) == len({entry.code for entry in health.ENTRIES})
-    for entry, number in zip(health.ENTRIES, numbers, strict=True):
+    for entry, number in zip(plain, numbers, strict=True):
         assert known_to(health.ENTRIES, AzureAnswer(number)) == [entry.key]
         assert known_to(health.ENTRIES, AzureAnswer(None, f"x: {number}:y")) == [entry.key]
+
+
+def test_a_variant_takes_the_place_of_its_number_where_its_setting_is_set() -> None:
+    variants = [entry for entry in health.ENTRIES if entry.variant is not None]
+    assert len(variants) == 3
+    for entry in variants:
+        (sample,) = entry.samples
+        assert known_to(health.ENTRIES, sample.answer, *sample.facts) == [entry.key]
         assert known_to(health.ENTRIES, AzureAnswer(None, entry.samples[0].message.lower())) == [entry.key]
 
 
