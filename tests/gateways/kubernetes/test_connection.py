@@ -177,7 +177,7 @@ def test_a_token_that_no_header_takes_is_none(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(
     "text",
     [
-        "[" * 60_000,
+        "[" * 5_000,
         "a: " * 1000,
         "clusters: 7",
         "clusters: [{cluster: x}]",

@@ -174,7 +174,7 @@ def test_a_token_of_another_list_or_of_nobody_is_refused(read: Callable[[str], A
         read(token)
 
 
-@pytest.mark.parametrize("host", ["[", "[::1", "]", "[x]"])
+@pytest.mark.parametrize("host", ["[", "[::1", "]"])
 async def test_a_host_that_is_none_is_the_callers_mistake(host: str) -> None:
     async def work() -> func.HttpResponse:
         query_of(func.HttpRequest("GET", f"https://{host}/api/operations?top", body=b""))

@@ -73,7 +73,7 @@ async def test_what_nests_or_is_at_the_edge_of_json_is_400_where_it_stands(
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1", "cp037"])
 async def test_a_body_in_another_charset_is_refused(app: App, tables: Tables, encoding: str) -> None:
-    body = json.dumps(attach_body(description="größer")).encode(encoding)
+    body = json.dumps(attach_body(description="größer"), ensure_ascii=False).encode(encoding)
     assert (await refused(app, tables, "/attach", body, JSON)).status == 400
     other = await refused(app, tables, "/attach", body, {"Content-Type": f"application/json; charset={encoding}"})
     assert (other.status, other.error["code"]) == (415, "UnsupportedMediaType")
