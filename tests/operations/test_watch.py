@@ -277,7 +277,12 @@ def test_what_nobody_holds_is_freed_first_and_a_run_that_ends_early_is_continued
     records.change(over.id, None, lambda o: Change(replace(o, status="Failed")), NOW)
     seen: list[str] = []
     complete = locks.complete
-    monkeypatch.setattr(locks, "complete", lambda claim: seen.append(claim.operation_id) or complete(claim))
+
+    def counted(claim: claims.Claim) -> locks.Accepted | None:
+        seen.append(claim.operation_id)
+        return complete(claim)
+
+    monkeypatch.setattr(locks, "complete", counted)
     runs = []
     for _ in range(3):
         monkeypatch.setattr(Round, "out_of_time", property(lambda _: len(seen) >= 3))

@@ -106,7 +106,7 @@ async def test_a_look_at_what_is_well_is_two_questions_at_once_and_no_reading(
     read: list[str] = []
     monkeypatch.setattr(records, "read", read.append)
     round_, engine = Round("watch"), Waiting()
-    await look_at_live(engine, round_)  # type: ignore[arg-type]
+    await look_at_live(engine, round_)
     assert (sorted(engine.asked), read, round_.missed) == (["op-1", "op-1:compute_ready"], [], {})
 
 
@@ -121,7 +121,7 @@ async def test_resuming_an_operation_reads_its_record_once(tables: Tables, monke
         return reading(operation_id)
 
     monkeypatch.setattr(records, "read", counted)
-    await look_at_live(Resuming(), Round("watch"))  # type: ignore[arg-type]
+    await look_at_live(Resuming(), Round("watch"))
     assert read == ["op"]
     assert live_index.page("", 10)[0][0].run == 2
 

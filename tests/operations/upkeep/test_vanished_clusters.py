@@ -17,6 +17,7 @@ from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.azure.identity import Cloud
 from gateways.storage import called_for, cluster_events, cluster_wishes
+from gateways.storage.tables import table
 from local.policy import policy_of
 from operations import tagged_clusters
 from operations.upkeep import vanished_clusters
@@ -223,7 +224,7 @@ def test_rows_of_another_shape_stop_no_other(azure: Azure, tables: Tables) -> No
     assert run() == []
     (row,) = [row for row in tables.rows(cluster_events.TABLE) if row["PartitionKey"].startswith("listed;")]
     cluster_wishes.put_listed(f"{SUB}/{MANAGED_CLUSTER}", ["nonsense", "/subscriptions/x"])
-    cluster_wishes.table(cluster_events.TABLE).upsert_entity({"PartitionKey": row["PartitionKey"], "RowKey": "odd"})
+    table(cluster_events.TABLE).upsert_entity({"PartitionKey": row["PartitionKey"], "RowKey": "odd"})
     azure.lists()
     assert run() == [(KEY, True)]
 
