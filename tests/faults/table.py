@@ -59,7 +59,9 @@ def _row(kept: Kept, operation: str, seed: int, share: int) -> Row:
         len(calls),
         len(set(calls)),
         len(strikes),
-        *(results.count(result) for result in (PASSED, FAILED, NOT_REACHED)),
+        results.count(PASSED),
+        results.count(FAILED),
+        results.count(NOT_REACHED),
         sum(strike not in kept.outcomes for strike in strikes),
         sum(outcome.seconds for outcome in outcomes),
     )

@@ -76,7 +76,7 @@ def test_strikes_of_one_run_have_one_fault_and_a_step_each() -> None:
 
 async def answers(switchboard: Switchboard, *calls: tuple[str, str]) -> list[str]:
     """What is answered before each call, and before it a function that begins or ends."""
-    given = []
+    given: list[str] = []
     for kind, path in calls:
         if kind == "ends":
             await switchboard.after("function", "RUN", path)
