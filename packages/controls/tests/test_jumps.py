@@ -31,7 +31,7 @@ def test_every_program_sees_a_jump_at_once(file: Path) -> None:
     driver.jumps.jump(HOUR)
     driver.jumps.jump(HOUR)
     for clock in (driver, host, azure):
-        assert clock.timestamp() - clock.origin == pytest.approx(2 * HOUR, abs=5)
+        assert clock.timestamp() - clock.origin == pytest.approx(2 * HOUR, abs=60)
     with pytest.raises(ValueError, match="back"):
         driver.jumps.jump(-1)
 
@@ -52,8 +52,8 @@ def test_a_jump_wakes_who_waits_for_a_moment_before_it_and_nobody_else(file: Pat
             ]
             await asyncio.sleep(0.02)
             now, part = host.timestamp(), driver.part(HOST)
-            assert part.due - now == pytest.approx(HOUR, abs=5)
-            assert part.turn - now == pytest.approx(3 * HOUR, abs=5)
+            assert part.due - now == pytest.approx(HOUR, abs=60)
+            assert part.turn - now == pytest.approx(3 * HOUR, abs=60)
             driver.jump(2 * HOUR)
             await waits[0]
             assert woken == ["a message"]
