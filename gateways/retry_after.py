@@ -10,6 +10,9 @@ from azure.core.exceptions import HttpResponseError
 
 from gateways import clock
 
+# Seconds. Whoever asks for more is asked again after so many: a day that nobody meant would pass without a look.
+LONGEST = 3600.0
+
 
 def seconds_told_by(error: HttpResponseError) -> float | None:
     """What the answer that an SDK raised asks to wait; None when there was no answer, or it says nothing of that."""
@@ -20,7 +23,7 @@ def seconds_told_by(error: HttpResponseError) -> float | None:
 def seconds_told(headers: Mapping[str, str]) -> float | None:
     """Seconds until what a Retry-After header says, which is 0 for the past; None when it is absent or makes no sense.
 
-    Azure Resource Manager sends seconds; a date of HTTP is as good
+    It is an hour at most. Azure Resource Manager sends seconds; a date of HTTP is as good
     (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
     """
     said = headers.get("Retry-After")
@@ -28,10 +31,10 @@ def seconds_told(headers: Mapping[str, str]) -> float | None:
         return None
     try:
         seconds = float(said)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
+        return min(max(0.0, seconds), LONGEST) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
-        return max(0.0, (parsedate_to_datetime(said) - clock.now()).total_seconds())
-    except (ValueError, TypeError):
+        return min(max(0.0, (parsedate_to_datetime(said) - clock.now()).total_seconds()), LONGEST)
+    except (ValueError, TypeError, OverflowError):
         return None
