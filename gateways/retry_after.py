@@ -10,8 +10,8 @@ from azure.core.exceptions import HttpResponseError
 
 from gateways import clock
 
-# Seconds. Whoever asks for more - in an outage no deadline ends the wait - is looked at again after so long.
-_LONGEST = 3600.0
+# Seconds. Whoever asks for more is asked again after so many: a day that nobody meant would pass without a look.
+LONGEST = 3600.0
 
 
 def seconds_told_by(error: HttpResponseError) -> float | None:
@@ -43,4 +43,4 @@ def seconds_told(headers: Mapping[str, str]) -> float | None:
 
 
 def _bounded(seconds: float) -> float:
-    return min(_LONGEST, max(0.0, seconds))
+    return min(LONGEST, max(0.0, seconds))

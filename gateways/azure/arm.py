@@ -30,7 +30,7 @@ from domain.problems import AzureAnswer, answers_in
 from domain.redaction import scrub
 from gateways import bounds
 from gateways.azure import pace
-from gateways.azure.identity import cloud, credential, refusal
+from gateways.azure.identity import cloud, credential, refusal, seconds_to_wait
 from gateways.azure.own_host import ForeignHost, OwnHostPolicy, OwnHostTransport, origin_of
 from gateways.bounds import ActivityOver, Pages, TooMuch
 from gateways.retry_after import seconds_told
@@ -281,7 +281,9 @@ def _send(
 def no_token(error: ClientAuthenticationError) -> ArmError:
     """A call that was not made because the app's identity got no token: refused one (400), or in an outage (0)."""
     refused = refusal(error)
-    return ArmError(0, "NoToken", str(error)) if refused is None else ArmError(400, IDENTITY_REFUSED, refused)
+    if refused is None:
+        return ArmError(0, "NoToken", str(error), seconds_to_wait())
+    return ArmError(400, IDENTITY_REFUSED, refused)
 
 
 def _manager() -> str:

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import requests
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
 
 from domain.redaction import scrub
+from gateways.retry_after import seconds_told
 from gateways.storage.settings import StorageIdentity, host_identity
 from gateways.transport import BoundedTransport, bounded
 
@@ -61,11 +62,15 @@ def command_credential() -> TokenCredential | None:
 # updated: https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
 _PASSING = frozenset({404, 408, 410, 429})
 _LONGEST_SAID = 500
+# Seconds that a thread waits for a token; the step waits for longer.
+_LONGEST_HERE = 5.0
 
 
 class _Heard(threading.local):
-    # Who refused a token, and in which words.
-    refusal: tuple[str | None, str] | None = None
+    # Who was asked for a token; the words in which it was refused; how many seconds to wait before asking again.
+    host: str | None = None
+    refusal: str | None = None
+    wait: float | None = None
 
 
 _heard = _Heard()
@@ -76,12 +81,23 @@ class TokenTransport(BoundedTransport):
 
     def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
         """Send a request for a token. Raises azure.core.exceptions.AzureError."""
-        _heard.refusal = None
+        _heard.host, _heard.refusal, _heard.wait = _host(request.url), None, None
         response = super().send(request, proxies=proxies, **options)
         status = int(response.status_code)
         if 400 <= status < 500 and status not in _PASSING:
-            _heard.refusal = _host(request.url), f"{status}: {_said(response)}"
+            _heard.refusal = f"{status}: {_said(response)}"
+        elif status >= 400:
+            _heard.wait = seconds_told(response.headers)
         return response
+
+    def sleep(self, duration: float) -> None:
+        """Wait before the one retry; the step waits where it is asked to wait for long. Raises ServiceResponseError.
+
+        azure-core would sleep for all of a Retry-After, and the host ends a worker with all that it does meanwhile.
+        """
+        if duration > _LONGEST_HERE:
+            raise ServiceResponseError(f"the identity endpoint asks to wait {duration:.0f} seconds")
+        super().sleep(duration)
 
 
 def _host(url: object) -> str | None:
@@ -104,13 +120,25 @@ def refusal(error: BaseException) -> str | None:
     ``error`` is what the call that needed the token has just raised, in this thread. A refusal - the identity is not
     assigned to the app, or its secret is wrong - does not pass. No answer, 404, 410, 429 and 5xx do.
     """
-    if not isinstance(error, ClientAuthenticationError) or _heard.refusal is None:
+    if not is_without_token(error) or _heard.refusal is None:
         return None
-    host, said = _heard.refusal
+    return f"{_identity_in_words()} gets no token ({_heard.refusal})"
+
+
+def seconds_to_wait() -> float | None:
+    """After how many seconds whoever gave no token wants to be asked again; None where it did not say."""
+    return _heard.wait
+
+
+def is_without_token(error: BaseException) -> bool:
+    """Whether a call was not made for want of a token, which is no answer of whoever was to be called.
+
+    ``error`` is as ``refusal`` has it: whoever is shown a token, and does not take it, raises the same exception.
+    """
+    if not isinstance(error, ClientAuthenticationError):
+        return False
     asked = getattr(error.response, "request", None)
-    if asked is not None and _host(asked.url) != host:
-        return None  # Whoever was shown a token does not take it.
-    return f"{_identity_in_words()} gets no token ({said})"
+    return asked is None or _host(asked.url) == _heard.host
 
 
 def _identity_in_words() -> str:

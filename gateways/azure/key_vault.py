@@ -13,7 +13,7 @@ from domain.extension.secret_ids import SecretId
 from domain.operation.azure_errors import IDENTITY_REFUSED
 from domain.redaction import learn, scrub
 from gateways import bounds
-from gateways.azure.identity import cloud, credential, refusal
+from gateways.azure.identity import cloud, credential, is_without_token, refusal, seconds_to_wait
 from gateways.azure.own_host import own_host_options
 from gateways.retry_after import seconds_told_by
 
@@ -59,6 +59,8 @@ def secret(secret_id: SecretId) -> str:
     except ClientAuthenticationError as error:
         if (refused := refusal(error)) is not None:
             raise VaultError(400, IDENTITY_REFUSED, refused) from None
+        if is_without_token(error):  # Its status is not the vault's: a 404 there is no missing secret.
+            raise VaultError(0, "NoToken", "no token is to be had for the vault", seconds_to_wait()) from None
         raise VaultError(error.status_code or 0, "Unauthorized", "the vault did not accept the app's token") from None
     except HttpResponseError as error:
         raise VaultError(error.status_code or 0, _code(error), _message(error), seconds_told_by(error)) from None

@@ -14,7 +14,7 @@ from domain.problems import AzureAnswer, answers_in, says_nothing
 from gateways import bounds
 from gateways.azure import arm
 from gateways.azure.arm import FOREIGN_URL, ArmError
-from gateways.azure.identity import cloud, credential
+from gateways.azure.identity import cloud, credential, is_without_token
 from gateways.azure.own_host import ForeignHost, Origin, OwnHostTransport, origin_of
 from gateways.retry_after import seconds_told_by
 
@@ -91,7 +91,7 @@ def _told(text: str) -> AzureAnswer | None:
 
 
 def _arm_error(error: HttpResponseError) -> ArmError:
-    if isinstance(error, ClientAuthenticationError) and error.status_code is None:
+    if isinstance(error, ClientAuthenticationError) and is_without_token(error):
         return arm.no_token(error)
     said: Any = error.error
     code = str(getattr(said, "code", None) or f"Http{error.status_code}")

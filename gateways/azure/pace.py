@@ -20,6 +20,7 @@ from gateways import clock
 
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 # Seconds. The step waits where Azure asks for more.
 _LONGEST_HERE = 10.0
 # From so few calls left on, calls slow down; with none left, the next comes after so many seconds. A bucket is filled
@@ -81,7 +82,7 @@ def _left(headers: Mapping[str, str], kind: str) -> int | None:
     """The fewest calls of a kind that an answer says are left, for the subscription or the tenant; None for no word."""
     found = []
     for name, value in headers.items():
-        lowered, told = name.lower(), value.strip()
-        if lowered.startswith("x-ms-ratelimit-remaining-") and lowered.endswith(f"-{kind}") and is_number(told):
-            found.append(int(told))
+        lowered = name.lower()
+        if lowered.startswith("x-ms-ratelimit-remaining-") and lowered.endswith(f"-{kind}"):
+            found += [max(0, int(value))] if _WHOLE.fullmatch(value.strip()) else []
     return min(found, default=None)

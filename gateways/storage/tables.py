@@ -17,7 +17,7 @@ import requests
 from azure.core.exceptions import AzureError, ResourceExistsError, ServiceRequestError
 from azure.data.tables import TableClient, TableServiceClient
 
-from gateways.azure.identity import cloud, credential, credential_of, refusal
+from gateways.azure.identity import cloud, credential, credential_of, is_without_token, refusal
 from gateways.azure.own_host import own_host_options
 from gateways.storage.settings import StorageSettingError, read_storage_connection
 
@@ -86,9 +86,11 @@ def table(name: str) -> TableClient:
 
 def is_outage(error: AzureError) -> bool:
     """Whether Table Storage (or the identity it is reached with) did not answer, rather than refuse what was asked."""
-    status = getattr(error, "status_code", None)
     if refusal(error) is not None:
         return False
+    if is_without_token(error):  # Its status is not that of Table Storage.
+        return True
+    status = getattr(error, "status_code", None)
     return status is None or status in (408, 429) or status >= 500
 
 

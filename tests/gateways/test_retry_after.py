@@ -30,6 +30,11 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         ("soon", None),
         ("inf", None),
         ("nan", None),
+        ("86400", 3600.0),
+        ("1e300", 3600.0),
+        ("Sat, 20 Nov 2027 12:00:00 GMT", 3600.0),
+        ("Fri, 20 Nov 99999999999999999999 12:00:00 GMT", None),
+        ("Fri, 20 Nov 2026 12:00:00 +99999999999999999999", None),
     ],
 )
 def test_seconds_and_dates_are_understood_and_nothing_else(

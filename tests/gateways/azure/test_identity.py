@@ -16,11 +16,13 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
 
 from domain.arm_ids import ArmPath
+from domain.extension.secret_ids import SecretId
 from domain.operation.azure_errors import outcome_of_error
 from domain.operation.outcomes import Stop
-from gateways.azure import arm, identity
+from gateways.azure import arm, identity, key_vault
 from gateways.azure.arm import ArmError
 from gateways.azure.identity import Cloud
+from gateways.azure.key_vault import VaultError
 from gateways.storage.settings import HOST_STORAGE, RECORD_STORAGE, StorageIdentity
 from gateways.storage.tables import is_outage
 
@@ -161,8 +163,8 @@ def test_work_for_another_cloud_never_goes_to_the_public_one(monkeypatch: pytest
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """The identity endpoint of App Service, which answers as it is told to: ``status`` and ``body``."""
-    told: dict[str, Any] = {"status": 200, "body": {}, "asked": 0}
+    """The identity endpoint of App Service, which answers as it is told to: ``status``, ``body`` and ``headers``."""
+    told: dict[str, Any] = {"status": 200, "body": {}, "headers": {}, "asked": 0}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -171,6 +173,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
             self.send_response(told["status"])
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            for name, value in told["headers"].items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 
@@ -219,6 +223,38 @@ def test_an_identity_endpoint_with_an_outage_is_waited_for(endpoint: dict[str, A
     endpoint.update(status=status, body={"statusCode": status, "message": "try later"})
     error = refused_call()
     assert (error.status, error.outage) == (0, True)
+
+
+@pytest.mark.parametrize("status", [404, 429, 503])
+def test_no_thread_sleeps_for_as_long_as_an_identity_endpoint_says(
+    endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The host ends a worker after five minutes, with all that it does: the step waits."""
+    slept: list[float] = []
+    monkeypatch.setattr("azure.core.pipeline.transport._base.time.sleep", slept.append)
+    endpoint.update(status=status, body={"message": "slow down"}, headers={"Retry-After": "600"})
+    error = refused_call()
+    assert (error.status, error.outage, error.retry_after) == (0, True, 600.0)
+    assert sum(slept) < 10
+
+
+def test_a_vault_is_not_said_to_lack_a_secret_that_the_identity_endpoint_has_no_token_for(
+    endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.update(status=503, headers={"Retry-After": "1"})
+    refused_call()
+    asked = SimpleNamespace(url=os.environ["IDENTITY_ENDPOINT"])
+    response: Any = SimpleNamespace(status_code=404, reason="updating", headers={}, request=asked)
+
+    class Vault:
+        def get_secret(self, name: str, version: str | None) -> Any:
+            raise ClientAuthenticationError(response=response)
+
+    monkeypatch.setattr(key_vault, "_client", lambda url: Vault())
+    with pytest.raises(VaultError) as caught:
+        key_vault.secret(SecretId("kv-1.vault.azure.net", "s"))
+    assert (caught.value.status, caught.value.retry_after) == (0, 1.0)
+    assert is_outage(ClientAuthenticationError(response=response))
 
 
 def test_an_identity_endpoint_that_does_not_answer_is_waited_for_whatever_it_said_before(

@@ -69,7 +69,7 @@ def test_a_long_wait_is_for_the_step(paused: Clock) -> None:
     assert paused.pauses == []
 
 
-@pytest.mark.parametrize(("left", "least"), [(250, None), (10, None), (5, 0.5), (0, 1.0)])
+@pytest.mark.parametrize(("left", "least"), [(250, None), (10, None), (5, 0.5), (0, 1.0), (-3, 1.0)])
 def test_the_fewer_calls_are_left_the_slower_they_come(paused: Clock, left: int, least: float | None) -> None:
     pace.note(READS, 200, {"X-Ms-Ratelimit-Remaining-Subscription-Reads": str(left)}, None)
     assert pace.keep_to(READS) is None
@@ -83,6 +83,7 @@ def test_a_refusal_that_names_no_bucket_holds_nobody_else_back(paused: Clock) ->
     pace.note(WRITES, 429, {"Retry-After": "600"}, 600.0)
     pace.note(READS, 429, {f"{HEADER}writes": "0", f"{HEADER}reads": "many"}, 600.0)
     pace.note(READS, 429, {f"{HEADER}reads": "249"}, 600.0)
+    pace.note(READS, 429, {f"{HEADER}reads": "\u00b2"}, 600.0)
     assert pace.keep_to(WRITES) is None
     assert pace.keep_to(READS) is None
     assert paused.pauses == []
