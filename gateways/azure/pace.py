@@ -15,7 +15,6 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from domain.version import is_number
 from gateways import clock
 
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
