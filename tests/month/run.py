@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from local.stack import Stack
+from tests.faults.calls import TIMERS
 from tests.faults.evidence import Evidence, Head, RecordReader, Tables, gather, head_of, moment, read_instances
-from tests.faults.fault_stack import TIMERS, FaultStack, fault_stack
+from tests.faults.fault_stack import FaultStack, fault_stack
 from tests.faults.questions import Violation
 from tests.month import strikes
 from tests.month.calendar import DAY, HOUR, Place, Strike, draw_strikes, places

@@ -265,7 +265,7 @@ def test_claims_of_live_operations_cost_no_reading_of_last_steps(
         accepted(compute_name=name)
     read: list[str] = []
     monkeypatch.setattr(records, "read", read.append)
-    assert watching.cut_off(clock.now() + timedelta(hours=1)) == []
+    assert watching.cut_off(clock.now() + timedelta(hours=1), Round("claims")) == []
     assert read == []
 
 

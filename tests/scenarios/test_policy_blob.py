@@ -17,8 +17,8 @@ from local.azurite import ACCOUNT
 from local.policy import entry
 from local.stack import Options, Stack, running_stack
 from tests.scenarios.conftest import BY_HAND
+from tests.scenarios.event_reports import host_log
 from tests.scenarios.helpers import eventually
-from tests.scenarios.test_events import host_log
 
 # A quarter of an hour takes six seconds, and a minute less than half of one.
 FACTOR = 150.0

@@ -34,7 +34,7 @@ from triggers.http.queries import find_operation
 from triggers.http.request import Parameters, query_of, read_body, read_mode
 
 bp = df.Blueprint()
-SaidT = TypeVar("SaidT", Answer, Decision)
+SaidT = TypeVar("SaidT", bound=Answer | Decision)
 
 
 @bp.function_name("http_retry_operation")
@@ -114,8 +114,8 @@ def _said(req: func.HttpRequest, model: type[SaidT], parameters: Parameters, *, 
     body = read_body(req, required=required)
     try:
         said = parse(model, read_json(body) if body else {})
-    except Refused as refused:
-        raise Refused([*refused.violations, *parameters.violations]) from refused
+    except Refused as error:
+        raise Refused((*error.violations, *parameters.violations)) from error
     parameters.check()
     return said
 

@@ -98,13 +98,14 @@ def test_r10_the_errors_inside_that_of_an_operation_come_along(monkeypatch: pyte
         assert [each.code for each in progress.answers] == ["InternalServerError", "ClusterNotReachable"]
         assert "secret" not in str(progress)
     # Where no error object stands, whatever else tells of the failure.
-    for body in (
+    bodies: list[dict[str, Any]] = [
         {"status": "Failed", "error": "the disk is full"},
         {"status": "Failed", "error": {}, "message": "the disk is full"},
         {"status": "Failed", "properties": {"statusMessage": '{"error": {"message": "the disk is full"}}'}},
         {"status": "Failed", "properties": {"provisioningError": {"code": "X", "message": "the disk is full"}}},
-    ):
-        answering(monkeypatch, ArmAnswer(200, body))
+    ]
+    for other in bodies:
+        answering(monkeypatch, ArmAnswer(200, other))
         assert "the disk is full" in [each.message for each in poll(URL).answers]
     answering(monkeypatch, ArmAnswer(200, {"status": "Failed", "error": {"details": [inner]}}))
     assert [each.code for each in poll(URL).answers] == ["Failed", "ClusterNotReachable"]
