@@ -138,7 +138,7 @@ def _page(cursor: Cursor) -> Page | None:
     subscription, _, kind = cursor.place.partition("/")
     api = arm.CONNECTED_CLUSTERS_API if kind == CONNECTED_CLUSTER else arm.CLUSTERS_API
     try:
-        return arm.page(subscription_path(subscription).listing(kind), api, None, cursor.link or None)
+        return arm.page(subscription_path(subscription).listing(kind), api, None, cursor.link or None, whole=False)
     except ArmError as error:
         logger.warning("event: the %s of subscription %s cannot be listed: %s", kind, subscription, error)
         return None

@@ -47,7 +47,7 @@ def jobs_on(step: StepAtWork, target: str, *, certain: bool = True) -> list[Use]
 
 def _jobs_on(step: StepAtWork, target: str, certain: bool) -> list[Use]:
     seen, now = step.jobs, clock.now()
-    if seen is not None and seen.ended is None and not seen.pages:
+    if seen is not None and seen.ended is None and not seen.pages and not seen.restarts:
         seen = seen.started_over(now)  # Of jobs it tells nothing yet.
     workspace = arm.path_of(target.rpartition("/computes/")[0], WORKSPACE)
     if seen is None or (seen.ended is None and step.record.started and seen.began < step.record.started):

@@ -195,20 +195,29 @@ class Page:
     link: str | None = field(default=None, repr=False)
 
 
-def page(target: ArmPath, api_version: str, query: Mapping[str, str] | None = None, link: str | None = None) -> Page:
+def page(
+    target: ArmPath,
+    api_version: str,
+    query: Mapping[str, str] | None = None,
+    link: str | None = None,
+    *,
+    whole: bool = True,
+) -> Page:
     """One page of a collection: the first one, or the one that a ``link`` of it leads to.
+
+    ``whole``: a page with an item that is no object is refused; else the caller judges each item alone.
 
     Raises ArmError, also (FOREIGN_URL) for a link that does not lead to this same collection.
     """
     if link is not None and not (_is_own(link) and urlsplit(link).path.lower() == target.lower()):
         raise ArmError(400, FOREIGN_URL, "the list pointed at something that is no page of it")
     answer = get(target, api_version, query) if link is None else get_url(link)
-    return _page(answer)
+    return _page(answer, whole)
 
 
-def _page(answer: ArmAnswer) -> Page:
+def _page(answer: ArmAnswer, whole: bool = True) -> Page:
     value = answer.body.get("value")
-    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+    if not isinstance(value, list) or (whole and not all(isinstance(each, Mapping) for each in value)):
         raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list of objects")
     next_link = answer.body.get("nextLink")
     return Page(value, str(next_link) if next_link else None)

@@ -53,9 +53,18 @@ def test_inner_errors_come_after_the_outer_one_and_its_details(key: str) -> None
     assert {answer.status for answer in answers_in(error, 409)} == {409}
 
 
-@pytest.mark.parametrize("details", [None, "text", {"code": "X"}, [None, "text", 5]])
-def test_details_of_another_shape_are_passed_over(details: Any) -> None:
-    assert answers_in({"code": "A", "details": details}) == [AzureAnswer("A", None, 200)]
+@pytest.mark.parametrize(
+    ("details", "inner"),
+    [
+        (None, []),
+        (7, []),
+        ("text", [AzureAnswer(None, "text", 200)]),
+        ({"code": "X"}, [AzureAnswer("X", None, 200)]),
+        ([None, "text", 5], [AzureAnswer(None, "text", 200)]),
+    ],
+)
+def test_details_of_another_shape_are_read_for_what_they_say(details: Any, inner: list[AzureAnswer]) -> None:
+    assert answers_in({"code": "A", "details": details}) == [AzureAnswer("A", None, 200), *inner]
 
 
 def test_codes_and_words_are_text_without_secrets() -> None:

@@ -250,7 +250,9 @@ def gather(stack: Stack, tables: Tables, reader: RecordReader) -> Evidence:
     records = reader.read()
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
     # Beside them stand the requests that a look has called for.
-    reactions = [row for row in tables.rows("reactions") if "cluster" in row]
+    reactions = [
+        row for row in tables.rows("reactions") if "cluster" in row and not row["RowKey"].startswith("listed;")
+    ]
     instances = ask_for_instances(stack) if stack.published_engine else read_instances(_database(stack))
     app = next(p["objectId"] for p in stack.options.world["principals"] if p["name"] == "moor-app")
     return Evidence(

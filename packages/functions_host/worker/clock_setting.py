@@ -21,7 +21,7 @@ def told(name: str, path: Path) -> str:
 
 
 def follow() -> Callable[[], None]:
-    """What brings the setting up to date; does nothing where the host has told of no jumps.
+    """What brings the setting up to date; does nothing where the host names no jumps.
 
     Raises ValueError for a setting that is no ``origin,factor``, or for a factor of 1, which no other origin makes up
     for.

@@ -97,7 +97,7 @@ def test_what_a_lost_event_of_a_deletion_leads_to_is_what_the_event_leads_to(
     assert run() == [], "a look is due already"
     azure.answers[WORKSPACES] = ArmAnswer(200, {"value": [{"id": WORKSPACE_ID}]})
     compute = {"name": "gpu", "properties": {"computeType": "Kubernetes", "resourceId": CLUSTER_ID}}
-    azure.answers[f"{WORKSPACE_ID}/computes"] = ArmAnswer(200, {"value": [{"properties": None}, 7, compute]})
+    azure.answers[f"{WORKSPACE_ID}/computes"] = ArmAnswer(200, {"value": [{"properties": None}, compute]})
     assert look(monkeypatch, 0)["kind"] == "again", "one look is none"
     answer = look(monkeypatch, 60)
     assert (answer["kind"], len(answer["requests"])) == ("done", 1)

@@ -77,7 +77,9 @@ def test_a_variant_takes_the_place_of_its_number_where_its_setting_is_set() -> N
     for entry in variants:
         (sample,) = entry.samples
         assert known_to(health.ENTRIES, sample.answer, *sample.facts) == [entry.key]
-        assert known_to(health.ENTRIES, AzureAnswer(None, entry.samples[0].message.lower())) == [entry.key]
+        assert known_to(health.ENTRIES, AzureAnswer(None, entry.samples[0].message.lower()), *sample.facts) == [
+            entry.key
+        ]
 
 
 def test_what_deletes_the_router_of_v1_names_all_that_it_left() -> None:
