@@ -251,7 +251,7 @@ def gather(stack: Stack, tables: Tables, reader: RecordReader) -> Evidence:
     holds = [Hold(r["target"], r["operation"], r["RowKey"].startswith("use;")) for r in tables.rows("claims")]
     # Beside them stand the requests that a look has called for.
     reactions = [
-        row for row in tables.rows("reactions") if "cluster" in row and not row["RowKey"].startswith("listed;")
+        row for row in tables.rows("reactions") if "cluster" in row and not row["PartitionKey"].startswith("listed;")
     ]
     instances = ask_for_instances(stack) if stack.published_engine else read_instances(_database(stack))
     app = next(p["objectId"] for p in stack.options.world["principals"] if p["name"] == "moor-app")
