@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from activities.runtime.transitions import Call, begin, finish
+from domain.operation import step_lists
 from domain.operation.outcomes import Outcome
 from domain.operation.record import Operation, RequestedBy, StepRecord
 from domain.operation.steps import DRAIN, do, undo, until
@@ -60,3 +63,9 @@ def step_of(operation: Operation, name: str) -> StepRecord:
 def events(change: Change | None) -> list[tuple[str, str]]:
     assert change is not None
     return [(entry.step, entry.event) for entry in change.entries]
+
+
+@pytest.fixture(autouse=True)
+def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of an attach, for these tests."""
+    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})

@@ -21,7 +21,6 @@ from tests.activities.runtime.short_list import (
     LAST,
     PROBLEM,
     READY,
-    STEPS,
     WHO,
     call,
     events,
@@ -29,14 +28,8 @@ from tests.activities.runtime.short_list import (
     running,
     step_of,
 )
+from tests.activities.runtime.short_list import its_list as its_list
 from tests.making import NOW, make_operation
-
-
-@pytest.fixture(autouse=True)
-def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The steps of an attach, for these tests."""
-    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
-
 
 # --- finish: done
 

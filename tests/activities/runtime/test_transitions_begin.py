@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from activities.runtime.transitions import begin, finish, unfinished_before
-from domain.operation import step_lists
 from domain.operation.outcomes import Done
 from domain.operation.record import StepRecord
 from gateways.host_json import orchestration_version
@@ -17,7 +16,6 @@ from tests.activities.runtime.short_list import (
     PLAN,
     PROBLEM,
     READY,
-    STEPS,
     WHO,
     begun,
     call,
@@ -26,13 +24,8 @@ from tests.activities.runtime.short_list import (
     running,
     step_of,
 )
+from tests.activities.runtime.short_list import its_list as its_list
 from tests.making import NOW, make_operation
-
-
-@pytest.fixture(autouse=True)
-def its_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The steps of an attach, for these tests."""
-    monkeypatch.setattr(step_lists, "PRESENT", {"attach": STEPS})
 
 
 def test_an_operation_begins_with_its_list_without_what_is_left_out() -> None:
