@@ -18,12 +18,10 @@ from domain.workloads.jobs_seen import JobsSeen, StillReading
 from domain.workloads.uses import Use, use_by_batch_deployment, use_by_endpoint
 from gateways import bounds, clock
 from gateways.azure import arm
-from gateways.azure.arm import FOREIGN_URL, TOO_MUCH, ArmError, Page
+from gateways.azure.arm import TOO_MUCH, ArmError, Page
 
 # Seconds after which an activity begins no more pages, and none of what follows them: a page takes 30 at most.
 _LAST_PAGE_AT, _REST_AT = 25.0, 10.0
-# Of refusals that say nothing against a link: who asks may not, or not now.
-_NOT_THE_LINK = (401, 403)
 _LISTS = "the endpoints of the workspace are listed"
 
 
@@ -135,8 +133,7 @@ def _with(seen: EndpointsSeen, uses: Iterator[Use | None]) -> EndpointsSeen:
 def _is_stale(error: ArmError, seen: EndpointsSeen) -> bool:
     """Whether Azure does not take a link any more that it has given."""
     by_link = seen.deployments if seen.waiting else seen.link
-    refused = 400 <= error.status < 500 and not error.transient and error.status not in _NOT_THE_LINK
-    return by_link is not None and refused and error.code not in (FOREIGN_URL, TOO_MUCH, "UnexpectedAnswer")
+    return by_link is not None and error.refuses_link
 
 
 def _keep(step: StepAtWork, seen: EndpointsSeen | None) -> None:

@@ -18,7 +18,7 @@ from domain.workloads.jobs_seen import FRESH, SHORT, Gap, JobsSeen, LiveJob, Rea
 from domain.workloads.uses import Use, use_by_job
 from gateways import bounds, clock
 from gateways.azure import arm
-from gateways.azure.arm import FOREIGN_URL, TOO_MUCH, ArmError, Page
+from gateways.azure.arm import TOO_MUCH, ArmError, Page
 from gateways.bounds import Pages, TooMuch
 
 # Seconds after which an activity begins no more pages, and none of what follows them: a page takes 30 at most.
@@ -28,8 +28,6 @@ _PAGES = 250
 _READ_ALONE = 8
 # An archived job can still run: All, not the default ActiveOnly.
 _ALL = {"listViewType": "All"}
-# Of refusals that say nothing against a link: who asks may not, or not now.
-_NOT_THE_LINK = (401, 403)
 
 
 def jobs_on(step: StepAtWork, target: str, *, certain: bool = True) -> list[Use]:
@@ -183,7 +181,7 @@ def _page(workspace: ArmPath, reading: Reading) -> tuple[Page, Reading]:
         try:
             page = arm.page(collection, arm.WORKSPACES_API, _ALL, reading.url)
         except ArmError as error:
-            if reading.link is None or reading.at is None or error.transient or error.status in _NOT_THE_LINK:
+            if reading.link is None or reading.at is None or error.transient or error.status in arm.NOT_THE_LINK:
                 raise
             # Azure takes its link as it is only.
             reading = reading.by_link()
@@ -197,8 +195,7 @@ def _page(workspace: ArmPath, reading: Reading) -> tuple[Page, Reading]:
 
 def _is_stale(error: ArmError, reading: Reading) -> bool:
     """Whether Azure does not take a link any more that it has given."""
-    refused = 400 <= error.status < 500 and not error.transient and error.status not in _NOT_THE_LINK
-    return reading.link is not None and refused and error.code not in (FOREIGN_URL, "UnexpectedAnswer")
+    return reading.link is not None and error.refuses_link
 
 
 def _live(jobs: Sequence[Mapping[str, Any]], target: str) -> list[LiveJob]:
@@ -241,7 +238,7 @@ def _is_certain(workspace: ArmPath, seen: JobsSeen) -> bool:
     try:
         end = arm.page(workspace.below("jobs"), arm.WORKSPACES_API, {**_ALL, "$skip": str(last)})
     except ArmError as error:
-        if error.transient or error.status in _NOT_THE_LINK:
+        if error.transient or error.status in arm.NOT_THE_LINK:
             raise
         return fresh
     keys = [key_of(job) for job in end.items]

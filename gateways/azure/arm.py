@@ -51,6 +51,8 @@ DETACH_ONLY = {"underlyingResourceAction": "Detach"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # What an answer's URL is refused with when it does not lead to Azure Resource Manager.
 FOREIGN_URL = "ForeignUrl"
+# Of refusals that say nothing against a link: who asks may not, or not now.
+NOT_THE_LINK = (401, 403)
 # What a call is refused with whose path is none of Azure Resource Manager: an id in it is no id. Nothing was sent.
 UNUSABLE_ID = "UnusableId"
 # What a call is refused with before it is sent, because Azure has said that it would refuse it.
@@ -120,6 +122,12 @@ class ArmError(Exception):
     def not_found(self) -> bool:
         """Whether the resource (or what it stands in) does not exist."""
         return self.status == 404
+
+    @property
+    def refuses_link(self) -> bool:
+        """Whether Azure may not take a link any more that it has given, where one was asked for."""
+        refused = 400 <= self.status < 500 and not self.transient and self.status not in NOT_THE_LINK
+        return refused and self.code not in (FOREIGN_URL, TOO_MUCH, "UnexpectedAnswer")
 
     @property
     def lost(self) -> bool:
