@@ -25,6 +25,7 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.problems import Problem
+from domain.times import to_text
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, records
@@ -218,7 +219,8 @@ def _last_steps(operation: Operation) -> list[StepRecord]:
 
 def _has_moved(seen: Operation, judged: Operation) -> bool:
     """Whether an operation is not any more what was judged: the next look judges again."""
-    return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
+    is_alive = to_text(seen.updated_time) != to_text(judged.updated_time)  # Which is no line of the journal.
+    return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length or is_alive
 
 
 def free(of: Round | None = None) -> list[Operation]:

@@ -151,6 +151,17 @@ def test_there_is_no_other_way_into_a_cluster() -> None:
         assert used <= {"legacy", "legacy_objects"}
 
 
+@pytest.mark.usefixtures("_nobody_inside")
+@pytest.mark.parametrize(
+    "look", [lambda: see_work(CLUSTER, "ml", last=True).found, lambda: see_components(CLUSTER, last=True)]
+)
+def test_whoever_looks_for_the_last_time_waits_for_no_slot(look: Callable[[], Any]) -> None:
+    with into(CLUSTER), into(CLUSTER):
+        found = look()
+    assert isinstance(found, Unreachable)
+    assert found.reason == "other steps are in the cluster"
+
+
 def test_r2_a_command_that_tells_nothing_is_waited_for_until_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: Any) -> Any:
         raise StillRunning(10.0, "no command can be run in the cluster yet (OperationNotAllowed: Updating)")
