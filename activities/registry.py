@@ -61,7 +61,7 @@ from activities.extension.install import (
 from activities.lifecycle.approval import approval
 from activities.lifecycle.claim import claim, release
 from activities.lifecycle.ending import notify, read_by_sdk, record
-from activities.runtime.pauses import OUTAGE_PAUSE
+from activities.runtime.pauses import storage_pause
 from activities.runtime.step import StepAtWork, Work, note_raised, run_step
 from activities.workloads.drain import cancel_jobs, drain, planned_cancels
 from activities.workloads.endpoints import delete_endpoints, endpoints_gone, planned_deletions
@@ -240,7 +240,7 @@ def _answering(work: Activity) -> Activity:
                 return work(call)
         except AzureError as error:
             # No bug: storage, or the identity it is reached with, does not answer. That is waited out.
-            return again(OUTAGE_PAUSE, unwritten=True) if is_outage(error) else _raised(call, error)
+            return again(storage_pause(error), unwritten=True) if is_outage(error) else _raised(call, error)
         except Exception as error:
             return _raised(call, error)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from activities.cluster import tagged
@@ -91,11 +92,19 @@ def _reactions() -> Iterator[Reaction]:
         return
     if not subscriptions:
         return
-    for known in cluster_wishes.due(clock.now()):
-        if parse_arm_id(known.cluster_id).subscription in subscriptions:
-            yield from _note(known.cluster_id)
+    # What is due leaves some looks to what is listed, however much it is.
+    yield from islice(_due(subscriptions), MOST_LOOKS * 3 // 4)
     places = sorted(f"{subscription}/{kind}" for subscription in subscriptions for kind in _KINDS)
     yield from _listed(places)
+
+
+def _due(subscriptions: Container[str]) -> Iterator[Reaction]:
+    for known in cluster_wishes.due(clock.now()):
+        try:
+            if parse_arm_id(known.cluster_id).subscription in subscriptions:
+                yield from _note(known.cluster_id)
+        except (ValueError, ReactionContested) as error:
+            logger.warning("event: a look that is due at %.300s is passed over: %s", known.cluster_id, error)
 
 
 def _listed(places: list[str]) -> Iterator[Reaction]:

@@ -27,6 +27,7 @@ from domain.operation.record import (
     StepRecord,
 )
 from domain.problems import Problem
+from domain.times import to_text
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
 from gateways.storage import claims, cursors, live_index, records
@@ -63,18 +64,20 @@ def judge(
     now: datetime,
     version: str | None,
     waiter_status: str | None = None,
+    watched_since: datetime | None = None,
 ) -> Verdict:
     """What engine statuses mean for an operation that its record says is live: of its run, and of its step's wait.
 
     ``waiter_status`` None: its step has no wait of its own, or nobody has asked. ``version`` is the orchestration
     version of the app that is deployed. What a newer release began is left to a newer one: this one would continue with
-    steps of its own.
+    steps of its own. ``watched_since``: when the watch began to run again after a while without it; host or storage was
+    away then, so that no run could give a sign of life before.
     """
     newer = held_up.newer_release(operation, version)
     if newer is not None and runtime_status != "Terminated":
         return Verdict("none", held_up=newer)
     if durable.is_live(runtime_status):
-        if now > operation.due_time:
+        if now > max(operation.due_time, (watched_since or operation.updated_time) + SILENCE):
             return _pick_up(operation, "gives no sign of life")
         if _waits_in_vain(operation, runtime_status, waiter_status, now):
             what = f"waits in vain: the instance of its step {operation.waiter} is {str(waiter_status).lower()}"
@@ -236,7 +239,8 @@ def _last_steps(operation: Operation) -> list[StepRecord]:
 
 def _has_moved(seen: Operation, judged: Operation) -> bool:
     """Whether an operation is not any more what was judged: the next look judges again."""
-    return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length
+    is_alive = to_text(seen.updated_time) != to_text(judged.updated_time)  # Which is no line of the journal.
+    return seen.final or seen.run != judged.run or seen.journal_length != judged.journal_length or is_alive
 
 
 def free(of: Round) -> list[Operation]:

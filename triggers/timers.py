@@ -53,7 +53,8 @@ async def _free(client: df.DurableOrchestrationClient, of: Round) -> None:
     cut_off = await asyncio.to_thread(watch.cut_off, clock.now(), of)
     await of.each(cut_off, partial(_close_abandoned, client), _id_of)
     recorded = await asyncio.to_thread(watch.free, of)
-    await of.each(recorded, partial(durable.start_operation, client), _id_of)
+    if not timers_wait():  # Otherwise the watch starts them, when the pause is over.
+        await of.each(recorded, partial(durable.start_operation, client), _id_of)
 
 
 async def _close_abandoned(client: df.DurableOrchestrationClient, operation: Operation) -> None:

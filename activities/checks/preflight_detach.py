@@ -87,7 +87,7 @@ def _lost(step: StepAtWork) -> tuple[Finding, ...]:
 
 
 def _worth_repeating(step: StepAtWork, error: ArmError) -> None:
-    if error.outage or (error.transient and step.record.attempts < _ATTEMPTS):
+    if error.outage or (error.transient and step.tries < _ATTEMPTS):
         raise error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.cluster import tagged
@@ -37,6 +38,8 @@ _PAUSE = 30.0
 _SHOWS_WITHIN = timedelta(minutes=10)
 # A cluster is gone when two looks so far apart say so: one answer may come from a cache that has not heard of it yet.
 _APART = timedelta(seconds=25)
+# Of one look: they have to fit into a row, and to be accepted within the time of one activity.
+_MOST_DETACHES = 100
 _GONE, _GROUP_GONE = "ResourceNotFound", "ResourceGroupNotFound"
 _SAY_GONE = (_GONE, _GROUP_GONE)
 
@@ -122,7 +125,7 @@ def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[st
     if reaction.gone_time is None or now - reaction.gone_time < _APART:
         cluster_events.set_gone(cluster_id.key, reaction.gone_time or now)
         return again(_PAUSE)
-    requests = _detach_all(cluster_id)
+    requests = _detach_all(cluster_id, reaction.deleted_time)
     tagged.is_gone(cluster_id, detaching=bool(requests))
     return _done(alive=False, requests=requests)
 
@@ -156,27 +159,28 @@ def _done(*, alive: bool, requests: list[dict[str, Any]] | None = None) -> dict[
     return {"kind": "done", "alive": alive, "requests": requests or []}
 
 
-def _detach_all(cluster_id: ArmId) -> list[dict[str, Any]]:
+def _detach_all(cluster_id: ArmId, deleted: datetime | None) -> list[dict[str, Any]]:
     """A detach for every compute, in the workspaces that events may change, that points at a cluster now gone.
 
-    A workspace that cannot be read stops no other: the look that follows a detach comes to it again. Raises ArmError
-    where nothing was found and not all could be read.
+    So many at a time, and not always the same ones: the look is taken again until none is left. A workspace that
+    cannot be read stops no other: the look that follows a detach comes to it again. Raises ArmError where nothing was
+    found and not all could be read.
     """
     requests: list[dict[str, Any]] = []
     refused: ArmError | None = None
     for workspace in _workspaces_for_events(cluster_id.subscription):
         try:
             for compute in arm.items(workspace.path.below("computes"), arm.WORKSPACES_API):
-                requests += _detach_of(workspace, compute, cluster_id)
+                requests += _detach_of(workspace, compute, cluster_id, deleted)
         except ArmError as error:
             logger.warning("event: the computes of %s cannot be listed: %s", workspace, error)
             refused = error if refused is None or error.outage else refused
     if refused is not None and not requests:
         raise refused
-    return requests
+    return random.sample(requests, min(len(requests), _MOST_DETACHES))
 
 
-def _detach_of(workspace: ArmId, compute: Any, cluster_id: ArmId) -> list[dict[str, Any]]:
+def _detach_of(workspace: ArmId, compute: Any, cluster_id: ArmId, deleted: datetime | None) -> list[dict[str, Any]]:
     """The detach of a compute as a list has it; none where it points elsewhere, is none, or a person has stopped it."""
     properties = compute.get("properties") if isinstance(compute, Mapping) else None
     if not isinstance(properties, Mapping) or str(properties.get("computeType", "")).lower() != "kubernetes":
@@ -188,7 +192,7 @@ def _detach_of(workspace: ArmId, compute: Any, cluster_id: ArmId) -> list[dict[s
         "computeName": str(compute.get("name")).rsplit("/", 1)[-1],
         "reason": f"the cluster {cluster_id} was deleted",
     }
-    if tagged.was_stopped(body):
+    if tagged.was_stopped(body, deleted):
         return []
     return [tagged.asked("detach", parse_request("detach", body))]
 

@@ -129,15 +129,15 @@ def read_api(cluster: ArmId, reading: Callable[[Api], T], otherwise: Callable[[U
 def see_components(cluster: ArmId, *, last: bool = False) -> Seen | Unreachable:
     """Namespace azureml, by the API or a command in the cluster. Raises ArmError or KubernetesError.
 
-    ``last``: nobody asks again; a command that has answered nothing yet is as good as none then.
+    ``last``: nobody asks again; a command that has answered nothing yet, or no slot, is as good as no way then.
     """
     try:
         with into(cluster):
             return reader.components(cluster)
-    except StillRunning as running:
+    except (SlotsTaken, StillRunning) as busy:
         if not last:
             raise
-        return Unreachable(str(running))
+        return Unreachable(str(busy))
 
 
 def see_evidence(cluster: ArmId) -> Seen | Unreachable:
@@ -172,7 +172,7 @@ def see_work(cluster: ArmId, namespace: str, *, last: bool = False) -> Answer:
     try:
         with into(cluster):
             return reader.work_in(cluster, namespace)
-    except StillRunning as running:
+    except (SlotsTaken, StillRunning) as busy:
         if not last:
             raise
-        return Answer(Unreachable(str(running)))
+        return Answer(Unreachable(str(busy)))

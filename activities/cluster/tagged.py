@@ -21,7 +21,7 @@ from domain.requests import wishes
 from domain.requests.models import AttachRequest, Request
 from domain.requests.parsing import parse_request, request_to_json
 from domain.requests.tags import WORKSPACE_TAG, request_of_tags
-from domain.requests.wishes import UNDER_WAY, UNTAGGED_FOR, Wish, Wishes
+from domain.requests.wishes import AUTOMATIC, UNDER_WAY, UNTAGGED_FOR, Wish, Wishes
 from domain.violations import Refused
 from gateways import clock, policy
 from gateways.azure.computes import find_compute
@@ -115,13 +115,20 @@ def is_gone(cluster_id: ArmId, *, detaching: bool) -> None:
         cluster_wishes.put(Wishes(cluster_id.key))
 
 
-def was_stopped(request: Mapping[str, Any]) -> bool:
-    """Whether a person has cancelled the last thing that was begun at the compute, a detach. Raises AzureError."""
-    return _is_stopped(_operations(request["workspaceId"], request["computeName"]))
+def was_stopped(request: Mapping[str, Any], since: datetime | None) -> bool:
+    """Whether a person has stopped the detach of a compute that has been called for ``since`` then.
+
+    Raises AzureError.
+    """
+    return _is_stopped(_operations(request["workspaceId"], request["computeName"]), since)
 
 
-def _is_stopped(operations: Sequence[Operation]) -> bool:
-    return bool(operations) and operations[0].kind == "detach" and operations[0].status == CANCELED
+def _is_stopped(operations: Sequence[Operation], since: datetime | None) -> bool:
+    """Whether the last thing begun is a detach that is cancelled, and not one that a person had begun before that."""
+    if not operations or operations[0].kind != "detach" or operations[0].status != CANCELED:
+        return False
+    begun_later = since is not None and operations[0].created_time >= since
+    return begun_later or operations[0].requested_by.source in AUTOMATIC
 
 
 def asked(kind: str, request: Request) -> dict[str, Any]:
@@ -211,7 +218,7 @@ class _Look:
             "reason": f"the cluster no longer carries the tag {WORKSPACE_TAG} that asked for it",
         }
         operations = self._operations(wish)
-        if _is_stopped(operations) or not wishes.attached_by_tag(wish, self.cluster_id.key, operations):
+        if _is_stopped(operations, wish.missing) or not wishes.attached_by_tag(wish, self.cluster_id.key, operations):
             return None
         request = parse_request("detach", body)
         against = refusals(entry, "detach", request_to_json(request), None)

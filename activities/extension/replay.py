@@ -42,7 +42,7 @@ def request_again(step: StepAtWork) -> Replay | None:
     try:
         extension = find_extension(parse_arm_id(operation.cluster_id))
     except ArmError as error:
-        if error.outage or (error.transient and step.record.attempts < _ATTEMPTS):
+        if error.outage or (error.transient and step.tries < _ATTEMPTS):
             raise
         aside.append(_unread(error))
     asked = {"workspaceId": operation.workspace_id, "computeName": operation.compute_name}

@@ -81,12 +81,13 @@ def ask(step: StepAtWork, text: str, timeout: timedelta) -> Done | Again | Stop:
     told = question.told or not publish(step.operation, "NeedsApproval", of=step.call.step)
     if question.answer is not None:
         return _answered(step, question)
-    left = (question.expires - clock.now()).total_seconds()
+    # Nobody could answer in an outage that is just over.
+    expires = question.expires + timedelta(seconds=step.in_outage)
+    left = (expires - clock.now()).total_seconds()
     if left <= 0:
-        facts = {**step.facts, "until": to_text(question.expires), "question": question.text}
+        facts = {**step.facts, "until": to_text(expires), "question": question.text}
         return Stop(make_problem(NO_ANSWER_CODE, facts))
-    detail = _waiting(question.text, question.expires)
-    return Again(min(_POLL, left), detail, ask=Ask(question.text, question.expires, told))
+    return Again(min(_POLL, left), _waiting(question.text, expires), ask=Ask(question.text, expires, told))
 
 
 def _waiting(text: str, expires: datetime) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
+from azure.core.exceptions import AzureError, HttpResponseError
+
 from gateways import clock
+from gateways.retry_after import seconds_told_by
 
 # Seconds. OUTAGE_PAUSE is for who cannot even write down that it waits.
 FIRST_PAUSE, OUTAGE_PAUSE, _LONGEST_PAUSE, _MOST_SPREAD = 5.0, 15.0, 60.0, 30.0
+# The watch takes a run that has written nothing for half an hour for stuck.
+_LONGEST_UNWRITTEN = 300.0
 # After so long what Azure was asked for shows in a resource's state, and in lists.
 SHOWS_WITHIN = timedelta(minutes=2)
 
@@ -23,6 +28,12 @@ def outage_pause(told: float | None, lasted: float) -> float:
     if told is None:
         return back_off(lasted)
     return max(1.0, told) + random.uniform(0.0, min(_MOST_SPREAD, lasted / 4))  # noqa: S311 - no secret
+
+
+def storage_pause(error: AzureError) -> float:
+    """Seconds until who cannot even write down that it waits asks storage again: as long as it says, within bounds."""
+    told = seconds_told_by(error) if isinstance(error, HttpResponseError) else None
+    return min(max(told or 0.0, OUTAGE_PAUSE), _LONGEST_UNWRITTEN)
 
 
 def back_off(waited: float) -> float:

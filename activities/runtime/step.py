@@ -16,7 +16,7 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from activities.runtime import slots
-from activities.runtime.pauses import FIRST_PAUSE, OUTAGE_PAUSE, back_off, outage_pause
+from activities.runtime.pauses import FIRST_PAUSE, back_off, outage_pause, storage_pause
 from activities.runtime.slots import SlotsTaken
 from activities.runtime.transitions import (
     CANCELED_CODE,
@@ -107,8 +107,8 @@ class StepAtWork:
 
     @property
     def tries(self) -> int:
-        """Which attempt this is of those that were not turned away: a neighbour's cluster uses up none of them."""
-        return self.record.attempts - self.turned_away
+        """Which attempt this is of those that count: a neighbour's cluster uses up none of them, nor does an outage."""
+        return self.record.attempts - self.turned_away - self.record.uncounted
 
     @property
     def intent(self) -> Intent | None:
@@ -218,7 +218,7 @@ def run_step(work: Work, fields: Mapping[str, Any]) -> dict[str, Any]:
         if not is_outage(error):
             raise
         logger.warning("%s: %s waits: storage does not answer: %s", call.operation, call.step, error)
-        return again(OUTAGE_PAUSE, unwritten=True)
+        return again(storage_pause(error), unwritten=True)
     finished = after.step(call.step)
     assert finished is not None
     logger.info("%s: %s: %s", call.operation, call.step, finished.status)
@@ -299,7 +299,7 @@ def _kept(step: StepAtWork, outcome: Outcome) -> Operation:
     except RecordTooLarge as error:
         logger.error("%s: %s: its record is too large: %s", call.operation, call.step, error)
         end = _too_large(step, error)
-        # Findings only tell: they make room for the end.
+        step.jobs = None  # Findings only tell, and jobs are listed again: they make room for the end.
         return records.change(
             *(call.operation, call.run, lambda o: _finished(replace(o, findings=()), step, end), clock.now())
         ).operation

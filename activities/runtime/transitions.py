@@ -142,7 +142,9 @@ def begin(operation: Operation, call: Call) -> Change | None:
         begun = replace(begun, version=begun.version or orchestration_version())
     event = "started" if attempt == 1 else "retried"
     after = replace(planned.with_step(begun), status=_status(planned, call, RUNNING))
-    return Change(after, [journal_entry(call.step, event, moment, attempt)])
+    # A do that waits for long polls, in an until of its own: the journal tells of changes.
+    told = step.status == NOT_STARTED or attempt <= MOST_CALLS_OF_A_DO
+    return Change(after, [journal_entry(call.step, event, moment, attempt)] if told else [])
 
 
 def _of_a_do(step: StepRecord, *, waits: bool) -> StepRecord:
@@ -256,15 +258,19 @@ def _waiting(operation: Operation, step: StepRecord, call: Call, outcome: Again,
     seen = step.progress if outcome.progress is None else encode(outcome.progress)
     detail = step.detail if _same_words(step.detail, outcome.detail) else outcome.detail
     waiting = replace(step, status=WAITING, attempts=polls, detail=detail, progress=seen, errors=0)
+    waiting = replace(waiting, uncounted=step.uncounted + outcome.outage)
     waiting = _after_a_call(replace(waiting, pause_seconds=_long_pause(outcome.after)), call, outcome.after or 0.0)
     event = "waiting" if step.kind == "do" else "polled"
     after = replace(operation.with_step(waiting), status=_status(operation, call, WAITING), counts=outcome.counts)
     if outcome.ask is None:
-        return Change(after, [journal_entry(step.name, event, moment, polls, outcome.detail)])
+        polls_on = step.kind == "do" and polls > MOST_CALLS_OF_A_DO and detail == step.detail
+        return Change(after, [] if polls_on else [journal_entry(step.name, event, moment, polls, outcome.detail)])
     asked = operation.question(call.step)
     if asked is not None and asked.answer is not None:
         return Change(after, [journal_entry(step.name, event, moment, polls, "has been answered meanwhile")])
-    question = replace(asked, told=outcome.ask.told) if asked else _question(call.step, outcome.ask, moment)
+    question = _question(call.step, outcome.ask, moment)
+    if asked:
+        question = replace(asked, told=outcome.ask.told, expires=max(asked.expires, outcome.ask.expires))
     message = outcome.detail if asked else question.text
     return Change(
         replace(after.with_question(question), status=_status(operation, call, NEEDS_APPROVAL)),
@@ -287,7 +293,8 @@ def _says_the_same(before: Operation, after: Operation, step: StepRecord) -> boo
     """Whether a poll has found what the one before it found, but for being one more."""
     polled = after.step(step.name)
     assert polled is not None
-    return step.kind != "do" and after.with_step(replace(polled, attempts=step.attempts)) == before
+    polled = replace(polled, attempts=step.attempts, uncounted=step.uncounted)
+    return step.kind != "do" and after.with_step(polled) == before
 
 
 def _sign_of_life(operation: Operation, moment: datetime) -> Change | None:

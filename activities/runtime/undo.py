@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork, wait_for_earlier_attempt
 from domain.arm_ids import ArmId, parse_arm_id
 from domain.operation.outcomes import (
@@ -24,6 +25,7 @@ from domain.operation.record import Operation
 from gateways.azure import arm
 from gateways.azure.arm import ArmError
 from gateways.kubernetes.api import KubernetesError
+from gateways.kubernetes.run_command import StillRunning
 from gateways.storage import record_list
 from gateways.storage.record_list import Filter
 
@@ -163,9 +165,13 @@ def clean_up(option: str) -> Callable[[CleanUp], Callable[[StepAtWork], Outcome]
             except (ArmError, KubernetesError) as error:
                 if isinstance(error, ArmError) and error.outage:
                     raise
-                if error.transient and step.record.attempts < _ATTEMPTS:
+                if error.transient and step.tries < _ATTEMPTS and not step.out_of_time:
                     return Again(None, str(error))
                 return left_behind(step, option, f"Azure answered {error}.")
+            except (SlotsTaken, StillRunning) as busy:
+                if not step.out_of_time:
+                    raise
+                return left_behind(step, option, f"It took too long. Last seen: {busy}.")
             if isinstance(outcome, Again) and step.out_of_time:
                 return left_behind(step, option, f"It took too long. Last seen: {outcome.detail}.")
             return outcome

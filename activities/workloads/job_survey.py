@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from activities.runtime.step import StepAtWork
@@ -102,7 +103,7 @@ def _over_again(step: StepAtWork, seen: JobsSeen) -> StillReading:
 
 def _check(step: StepAtWork, seen: JobsSeen) -> None:
     """Raises ArmError where a bound of the whole reading is passed: the next look begins with nothing known."""
-    passed = seen.beyond(clock.now())
+    passed = seen.beyond(clock.now(), timedelta(seconds=step.record.outage_seconds + step.in_outage))
     if passed is not None:
         step.jobs = None
         raise ArmError(400, TOO_MUCH, passed)

@@ -96,6 +96,7 @@ class StepRecord:
     its work has raised in a row. ``cut_short``: an undo that was skipped because it could not be done from here.
     ``outage_since``: since when its attempts cannot look, because Azure, or storage, has an outage or asks to slow
     down. ``outage_seconds``: how long such times took that are over. None of that uses up the step's deadline.
+    ``uncounted``: how many of its attempts use up none, those in an outage and those of an earlier beginning.
     ``pause_seconds``: how long it pauses, where that is long: the watch gives it more time then. ``calls``: how often
     its present run has called a do. ``waits``: that do continues in an engine instance of its own.
     """
@@ -120,6 +121,7 @@ class StepRecord:
     cut_short: bool = False
     outage_since: Moment | None = None
     outage_seconds: float = 0.0
+    uncounted: int = 0
     pause_seconds: float | None = None
     calls: int = 0
     waits: bool = False
@@ -156,6 +158,7 @@ class StepRecord:
             bound_seconds=self.bound_seconds,
             intents=self.intents,
             backs=self.backs,
+            uncounted=self.attempts,
             since=self._first_started_but_for_outages,
         )
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.operation.record import CANCELED, FAILED, SUCCEEDED, Operation
+from domain.operation.steps import COMPUTE_GONE
 from domain.requests.models import AttachRequest
 from domain.requests.parsing import request_to_json
 from domain.requests.tags import COMPUTE_TAG, NAMESPACE_TAG, WORKSPACE_TAG
@@ -29,7 +30,8 @@ MOST_WISHES = 20
 _OURS = (WORKSPACE_TAG, COMPUTE_TAG, NAMESPACE_TAG)
 # Azure bounds the value of a tag at 256 characters.
 _LONGEST_VALUE = 512
-_AUTOMATIC = ("event", "timer")
+# Sources of operations that no person has asked for.
+AUTOMATIC = ("event", "timer")
 
 
 @dataclass(frozen=True)
@@ -136,16 +138,17 @@ def is_declined(wish: Wish, operations: Iterable[Operation]) -> bool:
         return wish.attached
     if last.status == CANCELED or last.kind == "attach":
         return True
-    return last.requested_by.source not in _AUTOMATIC
+    return last.requested_by.source not in AUTOMATIC
 
 
 def attached_by_tag(wish: Wish, cluster_id: str, operations: Iterable[Operation]) -> bool:
     """Whether a compute is as the tag of a cluster has attached it, by the records of its operations, newest first.
 
-    A reattach, which a person asks for, makes the attachment that person's.
+    A reattach, which a person asks for, makes the attachment that person's once it has detached the compute.
     """
     for operation in operations:
-        if operation.kind == "reattach":
+        gone = operation.step(COMPUTE_GONE.name)
+        if operation.kind == "reattach" and gone is not None and gone.status == SUCCEEDED:
             return False
         if operation.status != SUCCEEDED:
             continue

@@ -153,11 +153,11 @@ class JobsSeen:
         began = self.began if self.ended is None else moment
         return JobsSeen(began, restarts=self.restarts + 1, failures=self.failures)
 
-    def beyond(self, moment: datetime) -> str | None:
-        """Which bound of the whole reading is passed; None when none is."""
+    def beyond(self, moment: datetime, in_outages: timedelta = timedelta()) -> str | None:
+        """Which bound of the whole reading is passed; None when none is. Time ``in_outages`` uses up none of it."""
         if self.items > MOST_ITEMS:
             return f"the workspace lists more than {MOST_ITEMS:,} jobs"
-        if moment - self.began > MOST_TIME:
+        if moment - self.began - in_outages > MOST_TIME:
             return f"the workspace's jobs were not listed within {MOST_TIME.total_seconds() / 3600:.0f} hours"
         if self.restarts > MOST_RESTARTS:
             return f"the list of the workspace's jobs broke off more than {MOST_RESTARTS} times"

@@ -99,7 +99,8 @@ class ListRows:
             return [self._together(each) for each in value]
         if not isinstance(value, dict):
             return value
-        if value.keys() != {_ROWS, _COUNT}:
+        # What a request may be given has texts in the place of these.
+        if value.keys() != {_ROWS, _COUNT} or not isinstance(value[_ROWS], list):
             return {name: self._together(each) for name, each in value.items()}
         missing = next((key for key in value[_ROWS] if key not in self.entries), None)
         if missing is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from azure.core.exceptions import AzureError
 from azure.durable_functions import DurableOrchestrationClient
 
+from domain.times import from_text, to_text
 from domain.version import is_newer
 from gateways import clock, durable
 from gateways.host_json import orchestration_version
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 DUTY = "watch_operations"
 # No operation is given longer than three pauses of thirty days: a row that says otherwise is none to go by.
 _FARTHEST = timedelta(days=91)
+# Runs of the watch are five minutes apart. After more than this without one, host or storage has been away.
+_AWAY = timedelta(minutes=20)
+_SINCE = f"{DUTY}_since"
 _PAGE = 1000  # Rows of one answer: more Table Storage does not give.
 
 
@@ -31,15 +35,16 @@ async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> Non
 
     Raises azure.core.exceptions.AzureError when the rows cannot be listed.
     """
-    start = ""
-    with round_.looking_at("the position of the run before"):
+    start, since = "", clock.now()
+    with round_.looking_at("what the run before has left"):
         start = await asyncio.to_thread(cursors.read, DUTY)
+        since = await asyncio.to_thread(_watched_since)
     position, last = start, None
     while True:
         rows, following = await _page(position)
         if last is not None:  # Behind the end it begins at the front, up to where it started.
             rows = [row for row in rows if row.position <= last]
-        begun = await round_.each(rows, lambda row: _look_at(client, row), lambda row: row.operation_id)
+        begun = await round_.each(rows, lambda row: _look_at(client, row, since), lambda row: row.operation_id)
         if begun < len(rows) or round_.out_of_time:
             position = rows[begun - 1].position if begun else position
             logger.warning("%s: the time is over after %d operations; the next run continues", DUTY, round_.looked_at)
@@ -56,6 +61,19 @@ async def look_at_live(client: DurableOrchestrationClient, round_: Round) -> Non
             await asyncio.to_thread(cursors.write, DUTY, position)
 
 
+def _watched_since() -> datetime:
+    """Since when the watch has run without a gap, and note that it does. Raises azure.core.exceptions.AzureError."""
+    now = clock.now()
+    last, _, began = cursors.read(_SINCE).partition(" ")
+    try:
+        goes_on = now - _AWAY <= from_text(last) <= now and from_text(began) <= now
+        since = from_text(began) if goes_on else now
+    except ValueError:  # Its first run, or no times of its own.
+        since = now
+    cursors.write(_SINCE, f"{to_text(now)} {to_text(since)}")
+    return since
+
+
 async def _page(position: str) -> tuple[list[LiveRow], str | None]:
     """The next rows, asked for once more when storage does not answer: all that follow depend on them."""
     try:
@@ -65,7 +83,7 @@ async def _page(position: str) -> tuple[list[LiveRow], str | None]:
         return await asyncio.to_thread(live_index.page, position, _PAGE)
 
 
-async def _look_at(client: DurableOrchestrationClient, row: LiveRow) -> None:
+async def _look_at(client: DurableOrchestrationClient, row: LiveRow, since: datetime) -> None:
     """See that a live operation has an engine instance at work, and an instance for the wait of its step.
 
     Raises CodecError, EngineError, azure.core.exceptions.AzureError and what else a look meets.
@@ -80,7 +98,8 @@ async def _look_at(client: DurableOrchestrationClient, row: LiveRow) -> None:
     operation = stored.operation
     if row.run is None or (row.run, row.waiter) != (operation.run, operation.waiter):
         runtime_status, waiter_status = await _statuses(client, operation.instance_id, operation.waiter_id)
-    await _see_to(client, stored, runtime_status, waiter_status)
+    verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version(), waiter_status, since)
+    await _see_to(client, stored, verdict)
 
 
 async def _statuses(
@@ -109,11 +128,8 @@ def _is_well(row: LiveRow, runtime_status: str, waiter_status: str | None) -> bo
     )
 
 
-async def _see_to(
-    client: DurableOrchestrationClient, stored: Stored, runtime_status: str, waiter_status: str | None
-) -> None:
+async def _see_to(client: DurableOrchestrationClient, stored: Stored, verdict: watch.Verdict) -> None:
     operation = stored.operation
-    verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version(), waiter_status)
     if verdict.action == "start":
         await durable.start_operation(client, operation)
     if verdict.problem is None:

@@ -118,7 +118,8 @@ def _left(operation: Operation) -> set[str]:
     Schedules that a detach paused which succeeded are none of it: their jobs have no compute any more.
     """
     left = {made.type for made in operation.created if not made.undone} | {each.type for each in left_of(operation)}
-    return left - {SCHEDULE} if operation.status == SUCCEEDED else left
+    is_detached = operation.kind == "detach" and operation.status == SUCCEEDED
+    return left - {SCHEDULE} if is_detached else left
 
 
 def _tells_of_compute(operation: Operation) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,12 +12,13 @@ import pytest
 
 from activities.cluster import tagged
 from domain.arm_ids import CONNECTED_CLUSTER, MANAGED_CLUSTER, parse_arm_id
+from domain.requests.wishes import Wishes
 from gateways import clock, policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
 from gateways.azure.identity import Cloud
-from gateways.storage import cluster_events, cursors
-from gateways.storage.tables import table
+from gateways.storage import cluster_events, cluster_wishes, cursors
+from gateways.storage.tables import hashed, table
 from local.policy import policy_of
 from operations import tagged_clusters
 from tests.conftest import Tables
@@ -232,6 +234,23 @@ def test_a_run_begins_so_many_looks_and_the_next_one_continues(lists: Lists, mon
     found = [run() for _ in range(3)]
     assert [len(each) for each in found] == [2, 2, 1]
     assert len({each for part in found for each in part}) == 5
+
+
+def test_what_is_due_leaves_looks_to_what_is_listed(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagged_clusters, "MOST_LOOKS", 4)
+    for number in range(9):
+        cluster_wishes.put(Wishes(f"{CLUSTER_ID}-due-{number}".lower(), due=NOW))
+    lists.put(AKS_LIST, entry())
+    found = run()
+    assert (len(found), found[-1]) == (4, CLUSTER_ID.lower())
+
+
+def test_a_due_row_of_what_is_no_cluster_stops_no_other(lists: Lists) -> None:
+    cluster_wishes.put(Wishes(CLUSTER_ID.lower(), due=NOW))
+    row = table(cluster_events.TABLE).get_entity(hashed(CLUSTER_ID), "wishes")
+    odd = json.loads(row["wishes"]) | {"cluster_id": "/no/cluster"}
+    table(cluster_events.TABLE).create_entity({**row, "PartitionKey": "0", "wishes": json.dumps(odd)})
+    assert run() == [CLUSTER_ID.lower()]
 
 
 def test_a_list_that_leads_in_circles_ends(lists: Lists) -> None:

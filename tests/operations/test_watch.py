@@ -175,6 +175,13 @@ def test_an_operation_that_moved_meanwhile_is_not_touched(tables: Tables) -> Non
     assert watching.end(operation, problem).status == "Succeeded"
 
 
+def test_an_operation_that_gives_a_sign_of_life_meanwhile_is_not_touched(tables: Tables) -> None:
+    """That is no line of its journal."""
+    operation = accepted()
+    records.change(operation.id, 1, Change, clock.now() + timedelta(minutes=31))
+    assert watching.pick_up(operation, "gives no sign of life") is None
+
+
 def live_operations() -> Iterator[Operation]:
     """Every operation that the index has as live and whose record can be read."""
     position: str | None = ""

@@ -55,10 +55,11 @@ async def test_last_steps_that_nobody_takes_any_more_are_taken(after: Any, statu
     assert len(list(claims.held())) == (0 if closed else 1)
 
 
+@pytest.mark.parametrize("paused", [None, "starts", "all"])
 async def test_a_claim_of_an_operation_that_was_never_recorded_starts_it(
-    after: Any, monkeypatch: pytest.MonkeyPatch
+    after: Any, monkeypatch: pytest.MonkeyPatch, paused: str | None
 ) -> None:
-    """Whoever accepted it died between the two writes; the claim holds what was accepted."""
+    """Whoever accepted it died between the two writes; the claim holds what was accepted. A pause of all is kept."""
     with monkeypatch.context() as dies:
         dies.setattr(records, "insert", die)
         with pytest.raises(ConnectionError):
@@ -67,9 +68,15 @@ async def test_a_claim_of_an_operation_that_was_never_recorded_starts_it(
     assert records.read(claim.operation_id) is None
     engine = Engine()
     after(LATER)
+    if paused:
+        monkeypatch.setenv("MOOR_PAUSED", paused)
     await fire("free_claims", engine)
-    assert engine.started == [f"{claim.operation_id}-1"]
+    assert engine.started == ([] if paused == "all" else [f"{claim.operation_id}-1"])
     assert records.read(claim.operation_id) is not None
+    if paused == "all":
+        monkeypatch.delenv("MOOR_PAUSED")
+        await fire("watch_operations", engine)
+        assert engine.started == [f"{claim.operation_id}-1"]
 
 
 @pytest.mark.parametrize(

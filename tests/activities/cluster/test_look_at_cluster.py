@@ -74,7 +74,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str] | ArmError]:
 @pytest.fixture(autouse=True)
 def not_found(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arm, "get", refusing(404, "ResourceNotFound"))
-    monkeypatch.setattr("activities.cluster.look_at_cluster._detach_all", lambda _: DETACH)
+    monkeypatch.setattr("activities.cluster.look_at_cluster._detach_all", lambda *_: DETACH)
 
 
 @pytest.mark.parametrize("said", ["1970-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"])
@@ -246,7 +246,7 @@ def test_the_computes_of_a_cluster_that_is_gone_are_detached(monkeypatch: pytest
     other = WORKSPACE_ID.replace(SUB, "11111111-2222-3333-4444-555555555556")
     workspaces = [{"id": WORKSPACE_ID}, {"id": other}]
     monkeypatch.setattr(arm, "items", lambda path, _: iter(computes if path.endswith("/computes") else workspaces))
-    (asked,) = _detach_all(parse_arm_id(CLUSTER_ID))
+    (asked,) = _detach_all(parse_arm_id(CLUSTER_ID), None)
     assert (asked["kind"], asked["request"]["computeName"]) == ("detach", "gpu")
     assert asked["request"]["reason"] == f"the cluster {CLUSTER_ID} was deleted"
 

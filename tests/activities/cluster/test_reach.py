@@ -160,13 +160,24 @@ def test_there_is_no_other_way_into_a_cluster() -> None:
                 names = {alias.name for alias in node.names} | {str(node.module).rsplit(".", 1)[-1]}
                 if names & connecting:
                     found.add(path.relative_to(activities).as_posix())
-    # Two read by an API that they are given; one names a type; one keeps the commands that were begun.
+    # Two read by an API that they are given; one names a type, one an error; one keeps the commands that were begun.
     given = {"checks/preflight.py", "cluster/legacy_objects.py"}
-    assert found - given == {"cluster/reach.py", "workloads/uses.py", "runtime/step.py"}
+    assert found - given == {"cluster/reach.py", "workloads/uses.py", "runtime/step.py", "runtime/undo.py"}
     for name in given:
         tree = ast.parse((activities / name).read_text("utf-8"))
         used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "reader"}
         assert used <= {"legacy", "legacy_objects"}
+
+
+@pytest.mark.usefixtures("_nobody_inside")
+@pytest.mark.parametrize(
+    "look", [lambda: see_work(CLUSTER, "ml", last=True).found, lambda: see_components(CLUSTER, last=True)]
+)
+def test_whoever_looks_for_the_last_time_waits_for_no_slot(look: Callable[[], Any]) -> None:
+    with into(CLUSTER), into(CLUSTER):
+        found = look()
+    assert isinstance(found, Unreachable)
+    assert found.reason == "other steps are in the cluster"
 
 
 def test_r2_a_command_that_tells_nothing_is_waited_for_until_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:

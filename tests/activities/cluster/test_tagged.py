@@ -12,7 +12,7 @@ import pytest
 from activities.cluster import look_at_cluster as looking
 from activities.cluster import tagged
 from domain.arm_ids import compute_id, parse_arm_id
-from domain.operation.record import CANCELED, FAILED, RUNNING, SUCCEEDED, RequestedBy
+from domain.operation.record import CANCELED, FAILED, RUNNING, SUCCEEDED, RequestedBy, StepRecord
 from gateways import clock, policy
 from gateways.azure import arm
 from gateways.azure.arm import ArmAnswer, ArmError
@@ -23,6 +23,7 @@ from tests.making import CLUSTER_ID, NOW, SUB, WORKSPACE_ID, make_operation
 
 CLUSTER = parse_arm_id(CLUSTER_ID)
 TAGS = {"moor-workspace": WORKSPACE_ID, "moor-compute": "gpu"}
+GONE = StepRecord("compute_gone", "until", SUCCEEDED)
 HOUR, QUARTER, DAY = timedelta(hours=1), timedelta(minutes=15), timedelta(days=1)
 
 
@@ -166,13 +167,17 @@ def test_the_detaches_of_a_deleted_cluster_are_tried_again_until_nothing_is_left
         looking.settle_cluster({**call, "alive": answer["alive"]})
         return len(answer["requests"])
 
-    assert look(timedelta()) == 1
+    world.record("detach", CANCELED, "http")
+    cluster_events.note(CLUSTER.key, deleted=True, happened=world.now + HOUR)
+    assert look(HOUR) == 1, "what a person had stopped before was another detach"
     assert world.due == world.now + HOUR
     world.record("detach", FAILED)
     assert look(HOUR) == 1
     assert world.due == world.now + 2 * HOUR
     world.record("detach", CANCELED)
     assert look(HOUR) == 0, "a person has stopped it"
+    computes[:] = [{**computes[0], "name": f"gpu-{n}"} for n in range(250)]
+    assert look(HOUR) == 100
     computes.clear()
     assert look(HOUR) == 0
     assert world.due is None
@@ -290,7 +295,8 @@ def test_a_tag_that_comes_back_was_never_gone(by_tag: World, detaching: None) ->
     ("kind", "status", "source", "more"),
     [
         ("attach", SUCCEEDED, "http", {}),
-        ("reattach", SUCCEEDED, "http", {}),
+        ("reattach", SUCCEEDED, "http", {"steps": (GONE,)}),
+        ("reattach", FAILED, "http", {"steps": (GONE,)}),
         ("attach", SUCCEEDED, "event", {"cluster_id": f"{CLUSTER_ID}2"}),
         ("detach", SUCCEEDED, "http", {}),
         ("detach", CANCELED, "event", {}),
@@ -303,6 +309,25 @@ def test_only_what_the_tag_attached_goes_with_it(
     by_tag.computes.add("gpu")
     by_tag.tags = {}
     assert [by_tag.look(after=each) for each in (HOUR, HOUR, DAY)] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("detach", CANCELED), ("detach", FAILED), ("reattach", FAILED), ("reattach", CANCELED)]
+)
+def test_what_a_person_began_and_what_changed_nothing_leaves_the_compute_to_its_tag(
+    by_tag: World, detaching: None, kind: str, status: str
+) -> None:
+    by_tag.record(kind, status, "http")
+    by_tag.tags = {}
+    assert by_tag.look(after=HOUR) == []
+    assert by_tag.look(after=QUARTER) == [("detach", "gpu")]
+
+
+def test_a_person_who_stops_a_detach_after_the_tag_went_keeps_the_compute(by_tag: World, detaching: None) -> None:
+    by_tag.tags = {}
+    by_tag.look(after=HOUR)
+    by_tag.record("detach", CANCELED, "http")
+    assert [by_tag.look(after=each) for each in (QUARTER, HOUR, DAY)] == [[], [], []]
 
 
 def test_a_changed_value_is_the_removal_of_the_old_one_and_then_the_new_one(by_tag: World, detaching: None) -> None:

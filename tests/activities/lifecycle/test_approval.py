@@ -115,6 +115,19 @@ def test_no_answer_in_time_stops_and_says_what_was_asked(time: Clock) -> None:
     assert "Detach gpu?" in problem["message"]
 
 
+def test_an_outage_uses_up_none_of_the_time_for_an_answer(time: Clock) -> None:
+    """Storage did not answer for three hours: nobody could put an answer down."""
+    poll()
+    began = clock.now()
+    time.moment += 3 * HOUR
+    told = {"operation": "op", "run": 1, "step": "approval", "unwrittenSince": to_text(began)}
+    assert run_step(question_of_an_hour, {**told, "now": to_text(clock.now())})["kind"] == "again"
+    (question,) = stored().questions
+    assert question.expires - began > 3.9 * HOUR
+    time.moment += HOUR / 2
+    assert not isinstance(decide("op", question.id, APPROVE, GRACE), Refusal)
+
+
 def test_the_wait_ends_with_the_time_for_an_answer(time: Clock) -> None:
     asked()
     time.moment += HOUR - timedelta(seconds=30)

@@ -162,6 +162,49 @@ def test_a_run_that_went_back_waits_no_shorter_for_an_outage_before(later: list[
     assert step.begun_again().first_started == begun + timedelta(hours=1)
 
 
+@pytest.mark.parametrize("name", ["first", "ready"])
+def test_an_outage_uses_up_no_attempt_and_a_new_beginning_has_all_of_them(later: list[float], name: str) -> None:
+    tries: list[int] = []
+
+    def work(step: StepAtWork) -> Outcome:
+        tries.append(step.tries)
+        raise OUT if len(tries) <= 20 else ArmError(500, "InternalServerError", "no")
+
+    if name == "ready":
+        run_step(answering(Done())[0], call("first"))
+    for _ in range(23):
+        later[0] += 30.0
+        run_step(work, call(name))
+    # A poll that finds the same is not counted.
+    assert tries == [1] * 21 + [2, 3 if name == "first" else 2]
+    step = stored().step(name)
+    assert step is not None
+    assert step.begun_again().attempts == step.begun_again().uncounted
+
+
+def test_what_waits_for_long_tells_the_journal_of_changes_only(later: list[float]) -> None:
+    """Three hours of outage, then another one: a do writes that it was called, and no line for each call."""
+    for error in (OUT, ArmError(429, "TooManyRequests", "slow down", 60.0)):
+        for _ in range(180):
+            later[0] += 60.0
+            run_step(answering(error)[0], call())
+    lines = [(e.event, e.attempt) for e in records.journal("op", 1, 1000)]
+    begun = [("started", 1), *(("retried", n) for n in range(2, 6))]
+    assert lines[:10] == [line for event, n in begun for line in ((event, n), ("waiting", n))]
+    assert lines[10:] == [("waiting", 181)]
+    assert first().attempts == 360
+
+
+def test_a_step_that_begins_again_says_so_however_often_it_was_called(later: list[float]) -> None:
+    for _ in range(8):
+        later[0] += 60.0
+        run_step(answering(OUT)[0], call())
+    records.change("op", None, lambda o: records.Change(o.with_step(first().begun_again())), clock.now())
+    run_step(answering(Done())[0], call())
+    lines = [(e.event, e.attempt) for e in records.journal("op", 11, 1000)]
+    assert lines == [("retried", 9), ("succeeded", 9)]
+
+
 def test_work_sees_how_long_it_could_not_look(later: list[float]) -> None:
     seen: list[float] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.runtime import undo
+from activities.runtime.slots import SlotsTaken
 from activities.runtime.step import StepAtWork
 from activities.runtime.undo import (
     clean_up,
@@ -23,6 +24,7 @@ from domain.operation.outcomes import Again, Created, Done, Finding, Outcome
 from domain.operation.record import Intent, StepRecord
 from gateways.azure.arm import ArmError
 from gateways.kubernetes.api import KubernetesError
+from gateways.kubernetes.run_command import StillRunning
 from tests.activities.making import FakeArm, at_work, watch_intents
 from tests.making import CLUSTER_ID, NOW, make_operation
 
@@ -154,6 +156,31 @@ def test_a_clean_up_asks_five_times_what_fails_and_may_pass(error: Exception) ->
     assert outcome.findings[0].message.startswith("What cleanUp.roleAssignments asks for was not done")
     with pytest.raises(ArmError):
         planned_clean_up("roleAssignments", "remove_roles")(raising(error))(cleaning())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ArmError(500, "Failed", "no"),
+        KubernetesError(0, "ReadTimeout", "no answer"),
+        SlotsTaken("others are in the cluster"),
+        StillRunning(5.0),
+    ],
+)
+def test_a_clean_up_that_runs_out_of_time_is_left_and_fails_no_detach(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A poll that finds the same is not counted: it may never come to its fifth attempt."""
+    monkeypatch.setattr(StepAtWork, "out_of_time", True)
+    outcome = clean_up("roleAssignments")(raising(error))(cleaning())
+    assert isinstance(outcome, Done)
+    assert outcome.findings[0].check == "leftBehind"
+    monkeypatch.setattr(StepAtWork, "out_of_time", False)
+    if isinstance(error, SlotsTaken | StillRunning):
+        with pytest.raises(type(error)):
+            clean_up("roleAssignments")(raising(error))(cleaning())
+    else:
+        assert isinstance(clean_up("roleAssignments")(raising(error))(cleaning()), Again)
 
 
 def test_a_clean_up_that_is_refused_is_left_and_no_failure() -> None:

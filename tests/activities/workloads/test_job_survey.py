@@ -18,10 +18,13 @@ from activities.workloads.job_survey import jobs_on, note_canceled
 from activities.workloads.uses import survey
 from benchmarks.survey import measure
 from domain.operation.outcomes import Again, Back, Done, Outcome, Stop
+from domain.operation.record import StepRecord
 from domain.workloads import jobs_seen
 from domain.workloads.policy import Policy
+from gateways import clock
 from gateways.azure.arm import FOREIGN_URL, TOO_MUCH, ArmError
 from tests.activities.workloads.job_list import JOBS, MANAGER, TARGET, Detach, Job, JobList
+from tests.making import NOW
 
 ELSEWHERE = TARGET.replace("gpu", "cpu")
 
@@ -234,6 +237,15 @@ def test_a_look_that_azure_refuses_does_not_lose_what_was_read(azure: JobList) -
     assert isinstance(outcome, Stop)
     assert outcome.problem.code == "ComputeInUse"
     assert len(azure.calls) < 120
+
+
+def test_an_outage_uses_up_none_of_the_time_that_a_reading_has(azure: JobList) -> None:
+    detach = Detach(old(azure, 10_000))
+    assert detach.take(survey) is None
+    record = StepRecord("survey", "until", "Waiting", 1, 3600.0, started=NOW, outage_since=clock.now())
+    detach.operation = replace(detach.operation, steps=(record,))
+    azure.now += 13 * 3600
+    assert isinstance(detach.see(survey), Done)
 
 
 def test_what_was_cancelled_is_taken_for_that_until_it_is_read(azure: JobList) -> None:

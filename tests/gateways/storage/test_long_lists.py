@@ -62,6 +62,14 @@ def test_what_a_megabyte_could_not_hold_is_kept_whole(recorded: Operation) -> No
     assert stored() == after
 
 
+def test_what_a_request_says_is_never_taken_for_the_name_of_a_row(recorded: Operation) -> None:
+    hostile = {"attach_request": {"configurationSettings": {"__rows": "a", "__count": "1"}}}
+    step = StepRecord("resolve", "do", "Succeeded", value=hostile)
+    after = replace(recorded, created=made(450), steps=(step,))
+    write(after)
+    assert stored() == after
+
+
 def test_a_write_adds_rows_for_what_has_changed_and_deletes_what_it_replaces(
     tables: Tables, recorded: Operation
 ) -> None:

@@ -11,6 +11,7 @@ import azure.durable_functions as df
 import pytest
 
 from domain.operation.record import JournalEntry, StepRecord
+from domain.times import to_text
 from gateways import clock
 from gateways.storage import cursors, live_index, records
 from operations.upkeep import live_round, rounds
@@ -110,9 +111,47 @@ async def test_a_look_at_what_is_well_is_two_questions_at_once_and_no_reading(
     assert (sorted(engine.asked), read, round_.missed) == (["op-1", "op-1:compute_ready"], [], {})
 
 
+def watched(moments: range, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The run of the one operation after each run of the watch, so many minutes from now."""
+    start, runs = clock.now(), []
+    for minutes in moments:
+        moment = start + timedelta(minutes=minutes)
+        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
+        asyncio.run(look_at_live(Resuming(), Round("watch")))
+        runs.append(live_index.page("", 10)[0][0].run)
+    return runs
+
+
+def test_who_gives_no_sign_of_life_under_the_eyes_of_the_watch_is_resumed(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting("op")
+    assert watched(range(0, 36, 7), monkeypatch) == [1, 1, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("away", [35, 60 * 24 * 7])
+def test_after_host_or_storage_was_away_nobody_could_have_given_a_sign_of_life(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, away: int
+) -> None:
+    waiting("op")
+    assert watched(range(0, 11, 5), monkeypatch) == [1, 1, 1]
+    assert watched(range(away, away + 30, 7), monkeypatch) == [1] * 5, "it has half an hour from then on"
+    assert watched(range(5, 6), monkeypatch) == [2], "and is lost after that"
+
+
+@pytest.mark.parametrize("kept", ["x", "2026", "9999-12-31T00:00:00Z 9999-12-31T00:00:00Z", "2020-01-01T00:00:00Z"])
+def test_times_of_the_watch_that_cannot_be_right_begin_anew(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    waiting("op")
+    cursors.write(f"{live_round.DUTY}_since", kept)
+    assert watched(range(0, 36, 7), monkeypatch) == [1, 1, 1, 1, 1, 2]
+
+
 async def test_resuming_an_operation_reads_its_record_once(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting("op")
     moment = clock.now() + timedelta(minutes=31)
+    cursors.write(f"{live_round.DUTY}_since", f"{to_text(moment)} {to_text(clock.now())}")
     monkeypatch.setattr(clock, "now", lambda: moment)
     reading, read = records.read, list[str]()
 

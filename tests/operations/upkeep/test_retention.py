@@ -115,8 +115,16 @@ def test_another_period_is_reported_first_again(tables: Tables, monkeypatch: pyt
             "problem": PROBLEM,
             "steps": (PAUSED,),
         },
+        {"kind": "reattach", "steps": (PAUSED, StepRecord("resume_schedules", "do", "Skipped", cut_short=True))},
     ],
-    ids=["not final", "ended since", "made something", "set out to make something", "paused schedules"],
+    ids=[
+        "not final",
+        "ended since",
+        "made something",
+        "set out to make something",
+        "paused schedules",
+        "has its compute back and schedules paused still",
+    ],
 )
 def test_what_is_needed_stays(tables: Tables, fields: dict[str, Any]) -> None:
     made = make_operation(id="op", **{"kind": "detach", "status": "Succeeded", "finished_time": OLD, **fields})
