@@ -140,19 +140,32 @@ def undo_instance_types(step: StepAtWork) -> Outcome:
 
 
 def _revert(step: StepAtWork, api: Api) -> Outcome:
-    operation, done = step.operation, 0
+    operation, done, spoilt = step.operation, 0, list[str]()
     for name, found in (api.instance_types() or {}).items():
-        target, before = instance_type_id(operation.cluster, name), before_change(found, operation.id)
+        target = instance_type_id(operation.cluster, name)
         if made_by_operation(found, operation.id):
             step.intend("delete", target)
             api.delete_instance_type(name)
-        elif before is not None:
+            done += 1
+            continue
+        try:
+            before = before_change(found, operation.id)
+        except ValueError:
+            spoilt.append(name)
+            continue
+        if before is not None:
             step.intend("update", target)
             api.put_instance_type(name, before[0], LABELS, before[1], found.version)
-        else:
-            continue
-        done += 1
-    return Done(detail=f"{done} reverted", undone=made_in_cluster(step, INSTANCE_TYPES))
+            done += 1
+    findings = (_not_changed_back(step, spoilt),) if spoilt else ()
+    return Done(detail=f"{done} reverted", undone=made_in_cluster(step, INSTANCE_TYPES), findings=findings)
+
+
+def _not_changed_back(step: StepAtWork, names: Sequence[str]) -> Finding:
+    message = (
+        f"Changed by this operation and not changed back: {', '.join(names)}. Their annotation moor/before is spoilt."
+    )
+    return Finding(step.call.step, "warning", message, "Change their spec back by hand.")
 
 
 @clean_up("instanceTypes")

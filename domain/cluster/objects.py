@@ -43,11 +43,20 @@ def marks_of_change(found: Found, operation_id: str) -> dict[str, str]:
 
 
 def before_change(found: Found, operation_id: str) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Spec and annotations of an object before an operation changed it; None when it did not."""
+    """Spec and annotations of an object before an operation changed it; None when it did not.
+
+    Raises ValueError where the annotation no longer says it: whoever may change the object may have written over it.
+    """
     if found.annotations.get(_CHANGED_BY) != operation_id or _BEFORE not in found.annotations:
         return None
     kept = {name: value for name, value in found.annotations.items() if name not in (_CHANGED_BY, _BEFORE)}
-    return json.loads(found.annotations[_BEFORE]), kept
+    try:
+        spec = json.loads(found.annotations[_BEFORE])
+    except RecursionError:
+        spec = None
+    if not isinstance(spec, dict):
+        raise ValueError("no spec")
+    return spec, kept
 
 
 def made_by_operation(found: Found, operation_id: str) -> bool:

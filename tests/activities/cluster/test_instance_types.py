@@ -113,6 +113,19 @@ def test_undo_deletes_what_was_made_and_changes_back_what_was_changed(monkeypatc
     assert intents == [("delete", f"{PLACE}/small"), ("update", f"{PLACE}/big")]
 
 
+def test_undo_names_what_it_cannot_change_back_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch_intents(monkeypatch)
+    spoilt = {"moor/changed-by": "op", "moor/before": "spoilt"}
+    api = FakeApi(types={"big": Found("big", spec_of(BIG), spoilt, version="3"), "small": SAME})
+    reached(monkeypatch, api)
+    applied = StepRecord("apply_instance_types", "do", intents=(Intent("create", f"{PLACE}/small", NOW),))
+    outcome = undo_instance_types(at_work("undo_instance_types", earlier=(applied,)))
+    assert isinstance(outcome, Done)
+    (finding,) = outcome.findings
+    assert (outcome.detail, finding.outcome, api.calls) == ("1 reverted", "warning", [("delete", "small")])
+    assert "big" in finding.message
+
+
 @pytest.fixture
 def makers(monkeypatch: pytest.MonkeyPatch) -> list[Operation]:
     """The operations that attached the compute; nobody else uses the cluster."""

@@ -43,6 +43,13 @@ def test_a_change_can_be_reverted_by_the_one_who_made_it_and_by_the_first_of_its
     assert before_change(again, "other") == (spec_of(SMALL), FOUND.annotations)
 
 
+@pytest.mark.parametrize("said", ["", "x", "7", "null", '["a"]', "[" * 100_000, '{"a": '])
+def test_an_annotation_that_somebody_wrote_over_is_no_spec(said: str) -> None:
+    changed = replace(FOUND, annotations={**marks_of_change(FOUND, "op"), "moor/before": said})
+    with pytest.raises(ValueError, match=r"\S"):
+        before_change(changed, "op")
+
+
 @pytest.mark.parametrize(
     ("there", "changes"),
     [
