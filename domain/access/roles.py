@@ -213,5 +213,6 @@ def principal_of(resource: Mapping[str, Any], user: str | None) -> str | None:
         found = identity.get("principalId")
     else:
         users = {str(k).lower(): v for k, v in (identity.get("userAssignedIdentities") or {}).items()}
-        found = (users.get(user.lower()) or {}).get("principalId")
+        named = users.get(user.lower())
+        found = named.get("principalId") if isinstance(named, Mapping) else None
     return guid_in(found)

@@ -32,6 +32,7 @@ from gateways import bounds
 from gateways.azure import pace
 from gateways.azure.identity import cloud, credential, refusal, seconds_to_wait
 from gateways.azure.own_host import ForeignHost, OwnHostPolicy, OwnHostTransport, origin_of
+from gateways.azure.shapes import with_objects
 from gateways.bounds import ActivityOver, Pages, TooMuch
 from gateways.retry_after import seconds_told
 from gateways.transport import exceeded
@@ -59,6 +60,8 @@ UNUSABLE_ID = "UnusableId"
 HELD_BACK = "HeldBack"
 # Of one request that Azure refuses for its limits, and wants to see again within seconds.
 _CALLS = 3
+# What an answer is refused with that is of no shape to go by: what it was to tell is unknown.
+_UNEXPECTED = "UnexpectedAnswer"
 # What a list is refused with that leads back to a page of its own, or has no end: what it holds is unknown.
 TOO_MUCH = "TooMuch"
 # Answers that go over a bound go over it the next time too: waiting for them is no waiting for the end of an outage.
@@ -127,7 +130,7 @@ class ArmError(Exception):
     def refuses_link(self) -> bool:
         """Whether Azure may not take a link any more that it has given, where one was asked for."""
         refused = 400 <= self.status < 500 and not self.transient and self.status not in NOT_THE_LINK
-        return refused and self.code not in (FOREIGN_URL, TOO_MUCH, "UnexpectedAnswer")
+        return refused and self.code not in (FOREIGN_URL, TOO_MUCH, _UNEXPECTED)
 
     @property
     def lost(self) -> bool:
@@ -226,7 +229,9 @@ def page(
 def _page(answer: ArmAnswer, whole: bool = True) -> Page:
     value = answer.body.get("value")
     if not isinstance(value, list) or (whole and not all(isinstance(each, Mapping) for each in value)):
-        raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list of objects")
+        raise ArmError(answer.status, _UNEXPECTED, "a list answer without a list of objects")
+    if whole:
+        value = [_resource(each, answer.status) for each in value]
     next_link = answer.body.get("nextLink")
     return Page(value, str(next_link) if next_link else None)
 
@@ -326,6 +331,7 @@ def _request(request: HttpRequest) -> ArmAnswer:
     if response.status_code >= 300:
         raise _error(response.status_code, body, response.headers, told)
     urls = [response.headers.get(name) or "" for name in ("Azure-AsyncOperation", "Location")]
+    body = _resource(body, response.status_code)
     return ArmAnswer(response.status_code, body, next(filter(_is_own, urls), None), told)
 
 
@@ -341,6 +347,13 @@ def _response(request: HttpRequest) -> Any:
             raise ArmError(0, type(bound).__name__, str(bound)) from None
         # The transport's words quote the URL. The cause is cut off with them: a traceback would quote it as well.
         raise ArmError(0, type(error).__name__, str(error)) from None
+
+
+def _resource(body: Mapping[str, Any], status: int) -> Mapping[str, Any]:
+    try:
+        return with_objects(body)
+    except ValueError as error:
+        raise ArmError(status, _UNEXPECTED, str(error)) from None
 
 
 def _json(response: Any) -> Mapping[str, Any]:

@@ -59,6 +59,11 @@ HOSTILE = (
     f"{{}}.{EVIL}",
     "",
 )
+# Values of every type, for what an honest Azure would have of one.
+ODD: tuple[Any, ...] = (
+    *(None, True, 7, 1.5, "x", [], {}),
+    *(["x"], [7], [None], [[]], {"a": 1}, [{"id": 7}], "x" * 5000),
+)
 
 
 @dataclass
@@ -260,6 +265,23 @@ def forged(bodies: dict[str, Any], text: str) -> Iterator[tuple[str, str, dict[s
             changed = copy.deepcopy(body)
             _forge(changed, place, text)
             yield path, "/".join(map(str, place)), {**bodies, path: changed}
+
+
+def misshapen(bodies: dict[str, Any]) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
+    """The same answers with one value after another of another type, whole bodies too: path, place, the value."""
+    for path, body in bodies.items():
+        for place in _all_places(body):
+            for value in ODD:
+                changed = {"": copy.deepcopy(body)}
+                *above, last = ("", *place)
+                _at(changed, above)[last] = value
+                yield path, "/".join(map(str, place)), value, {**bodies, path: changed[""]}
+
+
+def _all_places(body: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield before
+    for key, value in body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ():
+        yield from _all_places(value, (*before, key))
 
 
 def _places(body: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

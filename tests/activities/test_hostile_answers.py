@@ -14,7 +14,18 @@ from activities.compute import attach
 from domain.arm_ids import checked_path
 from gateways.azure import long_running
 from tests.activities.hostile_azure import ARC_ID, EVIL, HOSTILE, MANAGER, HostileAzure, forged, honest, install
-from tests.hostile.answers import ATTACH, OWN, WORKS, examples, quieten, step, take, try_answers, try_examples
+from tests.hostile.answers import (
+    ATTACH,
+    OWN,
+    WORKS,
+    examples,
+    quieten,
+    step,
+    take,
+    try_answers,
+    try_examples,
+    try_types,
+)
 from tests.hostile.inputs import try_inputs
 from tests.hostile.tally import Tally
 from tests.making import CLUSTER_ID, WORKSPACE_ID
@@ -57,6 +68,14 @@ def test_no_text_in_an_answer_leads_to_another_host(caplog: pytest.LogCaptureFix
     assert_harmless(tally)
     assert len(tally.texts) == len(HOSTILE)
     assert len(tally.places) > 70
+
+
+def test_a_value_of_another_type_is_refused_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    tally = Tally()
+    try_types(tally, _SHARE, _SEED)
+    assert_harmless(tally)
+    assert tally.inputs > 300
 
 
 def test_no_text_in_an_official_example_leads_to_another_host(caplog: pytest.LogCaptureFixture) -> None:

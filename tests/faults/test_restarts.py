@@ -17,6 +17,7 @@ MINUTE = 60.0
 SEED = 7
 
 
+@pytest.mark.long
 def test_a_nine_hour_drain_survives_three_kills_and_an_outage() -> None:
     said = said_by("prove-restart", f"--rounds 1 --kills 3 --outage 3 --factor 900 --seed {SEED}")
     assert "1 of 1 rounds as they should be; gaps in journals: 0" in said

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 
-from tests.hostile.answers import try_answers, try_examples
+from tests.hostile.answers import try_answers, try_examples, try_types
 from tests.hostile.inputs import try_inputs
 from tests.hostile.tally import Tally
 
@@ -19,6 +19,7 @@ def main() -> int:
     for name, attempt in (
         ("inputs", try_inputs),
         ("answers", lambda tally: try_answers(tally, share)),
+        ("types", lambda tally: try_types(tally, share)),
         ("examples", lambda tally: try_examples(tally, share)),
     ):
         tally, began = Tally(), time.process_time()

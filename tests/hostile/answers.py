@@ -27,7 +27,17 @@ from gateways import clock, policy
 from gateways.kubernetes import connection
 from gateways.storage import cluster_events, cluster_wishes, record_list
 from gateways.storage.record_list import Page
-from tests.activities.hostile_azure import ARC_ID, FQDN, HOSTILE, MANAGER, HostileAzure, forged, honest, install
+from tests.activities.hostile_azure import (
+    ARC_ID,
+    FQDN,
+    HOSTILE,
+    MANAGER,
+    HostileAzure,
+    forged,
+    honest,
+    install,
+    misshapen,
+)
 from tests.activities.making import at_work
 from tests.hostile.tally import Tally
 from tests.making import CLUSTER_ID
@@ -147,18 +157,31 @@ def _judge(azure: HostileAzure, tally: Tally) -> None:
 
 def try_answers(tally: Tally, share: float = 1.0, seed: int = 0) -> None:
     """Each place of each honest answer with each text, or a share of them; only what reads the answer is done."""
+    _try(
+        ((p, place, text, bodies) for text in HOSTILE for p, place, bodies in forged(honest(), text)),
+        tally,
+        share,
+        seed,
+    )
+
+
+def try_types(tally: Tally, share: float = 1.0, seed: int = 0) -> None:
+    """Each value of each honest answer as one of another type, or a share of them."""
+    _try(((p, place, repr(odd), bodies) for p, place, odd, bodies in misshapen(honest())), tally, share, seed)
+
+
+def _try(inputs: Iterable[tuple[str, str, str, dict[str, Any]]], tally: Tally, share: float, seed: int) -> None:
     chance = Random(seed)
     with thin_azure(honest()) as azure:
         readers = list(zip(WORKS, take(WORKS, azure, tally), strict=True))
         of_path = {path: [work for work, read in readers if path in read] for path in honest()}
-        for text in HOSTILE:
-            for path, place, bodies in forged(honest(), text):
-                if chance.random() >= share:
-                    continue
-                azure.bodies = bodies
-                take(of_path[path], azure, tally)
-                tally.tried(f"{path} {place}", text)
-                _judge(azure, tally)
+        for path, place, text, bodies in inputs:
+            if chance.random() >= share:
+                continue
+            azure.bodies = bodies
+            take(of_path[path], azure, tally)
+            tally.tried(f"{path} {place}", text)
+            _judge(azure, tally)
 
 
 def examples() -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local.app_client import AppClient
 from local.processes import REPOSITORY
 from tests.local.test_processes import gone
@@ -93,6 +95,7 @@ def test_up_serves_restarts_a_dead_host_refuses_a_second_and_ends_cleanly(tmp_pa
         assert not (tmp_path / "stack.json").exists()
 
 
+@pytest.mark.long
 def test_nothing_is_left_of_a_stack_whose_parent_was_killed(tmp_path: Path) -> None:
     with up(tmp_path) as (process, about):
         process.kill()

@@ -120,6 +120,7 @@ def test_nobody_answers(signed_in: Stack, there: Place) -> None:
     assert changes(signed_in, there.compute_id) == []
 
 
+@pytest.mark.long
 def test_an_answer_in_the_last_moment_or_too_late(signed_in: Stack) -> None:
     """Answers come all the time until one is refused: whatever was taken has been followed."""
     for _ in range(2):
@@ -150,6 +151,7 @@ def test_the_host_dies_while_it_waits(signed_in: Stack, there: Place) -> None:
     assert succeeded(signed_in, operation["id"])["result"]["detached"] is True
 
 
+@pytest.mark.long
 def test_an_answer_whose_event_is_lost_is_seen_at_the_next_poll(signed_in: Stack, there: Place) -> None:
     """The host dies with the answer written and before the step could be woken."""
     operation = asking(signed_in, there)
@@ -165,6 +167,7 @@ def test_cancelled_while_it_waits(signed_in: Stack, there: Place) -> None:
     assert changes(signed_in, there.compute_id) == []
 
 
+@pytest.mark.long
 def test_a_question_is_told_to_subscribers(signed_in: Stack, there: Place) -> None:
     operation = asking(signed_in, there)
     say(signed_in, operation, "approve", GRACE)
@@ -174,6 +177,7 @@ def test_a_question_is_told_to_subscribers(signed_in: Stack, there: Place) -> No
     assert asked == {f"{operation['id']}-1-needsapproval-approval"}
 
 
+@pytest.mark.long
 def test_a_setting_asks_although_the_request_does_not(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = {**BY_HAND, "MOOR_APPROVAL_WORKSPACES": worlds.WORKSPACE.upper()}
     options = Options(factor=FACTOR, settings=settings)

@@ -112,6 +112,7 @@ def test_attach_of_an_arc_cluster_makes_its_relay(stack: Stack, arc_place: Place
     assert canary.search(stack, answers, secrets) == []
 
 
+@pytest.mark.long
 def test_a_plan_tells_the_relay_and_the_attach_makes_it(stack: Stack, arc_place: Place) -> None:
     planned = succeeded(stack, stack.app.start("attach?plan=true", arc_place.attach_body())["id"])["result"]
     operation = succeeded(stack, stack.app.start("attach", arc_place.attach_body())["id"])
@@ -139,6 +140,7 @@ def test_an_official_client_reads_the_cluster(stack: Stack, arc_place: Place) ->
     assert read.connectivity_status == "Connected"
 
 
+@pytest.mark.long
 def test_a_relay_that_is_there_is_adopted(stack: Stack, arc_place: Place) -> None:
     made = relay(arc_place)
     body = {"location": worlds.LOCATION, "tags": {"whose": "ours"}}
@@ -171,6 +173,7 @@ def test_a_cluster_that_is_not_connected_is_refused(stack: Stack, arc_place: Pla
     assert changes(stack, relay(arc_place).namespace) == []
 
 
+@pytest.mark.long
 def test_a_cluster_that_connects_is_waited_for(stack: Stack, arc_place: Place) -> None:
     stack.azure.change(arc_place.cluster_id, {"properties": {"connectivityStatus": "Connecting"}})
     operation_id = stack.app.start("attach", arc_place.attach_body())["id"]
@@ -182,6 +185,7 @@ def test_a_cluster_that_connects_is_waited_for(stack: Stack, arc_place: Place) -
     succeeded(stack, operation_id)
 
 
+@pytest.mark.long
 def test_roles_of_the_workspace_reach_the_relay(stack: Stack, arc_place: Place) -> None:
     user = worlds.identity_id(f"arc-{arc_place.compute_name}")
     identity = {"type": "UserAssigned", "userAssignedIdentities": {user: {}}}
@@ -197,6 +201,7 @@ def test_roles_of_the_workspace_reach_the_relay(stack: Stack, arc_place: Place) 
     assert scopes == [arc_place.cluster_id, arc_place.cluster_id, relay(arc_place).namespace]
 
 
+@pytest.mark.long
 def test_a_failed_attach_takes_its_relay_back(stack: Stack, arc_place: Place) -> None:
     stack.azure.script_operation(
         kind="compute.attach", resource=f"{arc_place.compute_id}$", outcome="fail", code="QuotaExceeded"

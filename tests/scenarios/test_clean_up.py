@@ -70,6 +70,7 @@ def test_roles_that_moor_granted_go_with_the_attachment(stack: Stack, user_place
     assert len(roles_of(stack, user_place)) == 1
 
 
+@pytest.mark.long
 def test_roles_stay_when_asked_and_while_another_compute_relies_on_them(stack: Stack, user_place: Place) -> None:
     attached = attach(stack, user_place, grantRoles=True)
     other = Place(user_place.workspace_id, user_place.cluster_id, f"{user_place.compute_name}-b")
@@ -82,6 +83,7 @@ def test_roles_stay_when_asked_and_while_another_compute_relies_on_them(stack: S
     assert {each.lower() for each in granted_by(attached)} <= {each.lower() for each in roles_of(stack, user_place)}
 
 
+@pytest.mark.long
 def test_roles_stay_while_others_act_as_the_same_identity(stack: Stack, user_place: Place) -> None:
     """A workspace that is attached to the cluster, too, and a compute of any cluster."""
     (user,) = identity_of(stack, user_place)["userAssignedIdentities"]
@@ -136,6 +138,7 @@ def test_everything_that_moor_made_goes_when_asked_and_comes_back(stack: Stack, 
     assert "small" in instance_types(stack, place)
 
 
+@pytest.mark.long
 def test_without_asking_only_roles_go(stack: Stack, place: Place) -> None:
     attach(stack, place, instanceTypes=TYPES)
     operation = detach(stack, place)
@@ -145,6 +148,7 @@ def test_without_asking_only_roles_go(stack: Stack, place: Place) -> None:
     assert stack.azure.resource(extension_path(place.cluster_id)) is not None
 
 
+@pytest.mark.long
 def test_an_extension_of_somebody_else_stays(stack: Stack, place: Place) -> None:
     install_extension(stack, place)
     attach(stack, place)
@@ -171,6 +175,7 @@ def test_an_extension_that_may_be_used_stays(stack: Stack, new_place: Any, seen:
     assert [method for method, _ in changes(stack, extension_path(place.cluster_id))] == ["PUT"]
 
 
+@pytest.mark.long
 def test_what_cannot_be_removed_is_told_and_fails_nothing(stack: Stack, place: Place) -> None:
     attach(stack, place)
     path = f"^{re.escape(extension_path(place.cluster_id))}\\?"

@@ -66,6 +66,7 @@ def test_a_compute_that_comes_back_is_waited_for(stack: Stack, place: Place) -> 
     assert deletes(stack, place) == ["Detach"]
 
 
+@pytest.mark.long
 def test_a_detach_that_azure_fails_says_why_although_its_answer_was_lost(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     inner = {"code": "ClusterNotReachable", "message": "The API server did not answer the workspace."}
@@ -107,6 +108,7 @@ def test_a_detach_that_azure_refuses_later_tells_its_cause_within_minutes(
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.long
 def test_an_operation_that_may_not_be_read_leaves_the_word_to_the_compute(
     stack: Stack, new_place: Callable[[], Place], status: int
 ) -> None:

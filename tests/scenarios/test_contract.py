@@ -112,6 +112,7 @@ def test_where_there_is_nothing_to_send_what_is_sent_changes_nothing(stack: Stac
 
 
 @pytest.mark.parametrize("path", ["/attach", "/detach"])
+@pytest.mark.long
 def test_requests_for_what_is_there(stack: Stack, place: Place, path: str) -> None:
     """Names that the schema cannot know, so that more than refusals is seen: accepted, repeated, conflicting."""
     statuses = set()

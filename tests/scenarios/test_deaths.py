@@ -47,6 +47,7 @@ def slow_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.mark.long
 def test_a_host_that_dies_costs_the_visibility_timeout(slow_stack: Stack) -> None:
     stack = slow_stack
     operation_id = in_an_activity(stack)

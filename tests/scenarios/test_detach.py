@@ -58,6 +58,7 @@ def test_detach_and_attach_again(stack: Stack, place: Place) -> None:
     assert claims_of(stack, operation["id"], again["id"]) == []
 
 
+@pytest.mark.long
 def test_the_snapshot_attaches_the_same_again(stack: Stack, place: Place) -> None:
     body = place.attach_body(description="for vision", tags={"team": "ml"}, identity={"type": "SystemAssigned"})
     succeeded(stack, stack.app.start("attach", body)["id"])

@@ -77,6 +77,7 @@ def test_a_cluster_that_is_deleted_while_its_compute_is_drained(stack: Stack, pl
     assert claims_of(stack, operation_id) == []
 
 
+@pytest.mark.long
 def test_a_compute_that_somebody_else_detaches_meanwhile(stack: Stack, place: Place) -> None:
     operation_id = draining(stack, place)
     stack.azure.remove(place.compute_id)
@@ -102,6 +103,7 @@ def test_a_compute_that_somebody_is_changing_is_waited_for(stack: Stack, place: 
     assert deletes(stack, place) == ["Detach"]
 
 
+@pytest.mark.long
 def test_a_compute_that_is_being_deleted_is_not_deleted_again(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     put_in_state(stack, place, "Deleting")
@@ -113,6 +115,7 @@ def test_a_compute_that_is_being_deleted_is_not_deleted_again(stack: Stack, plac
     assert deletes(stack, place) == []
 
 
+@pytest.mark.long
 def test_a_compute_whose_attach_failed_is_detached(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     put_in_state(stack, place, "Failed")

@@ -115,6 +115,7 @@ def test_whatever_uses_the_compute(stack: Stack, new_place: Callable[[], Place])
     assert stack.azure.underlying_deletes() == 0
 
 
+@pytest.mark.long
 def test_a_job_that_comes_after_the_survey(stack: Stack, new_place: Callable[[], Place]) -> None:
     other, place = new_place(), new_place()
     for each in (other, place):
@@ -144,6 +145,7 @@ def test_work_elsewhere_does_not_keep_the_compute(stack: Stack, place: Place) ->
     assert deletes(stack, place) == ["Detach"]
 
 
+@pytest.mark.long
 def test_detach_once_the_job_has_ended(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     a_running_job(stack, place)

@@ -144,6 +144,7 @@ def test_force_leaves_jobs_behind_and_tells_which(stack: Stack, place: Place) ->
     assert all(finding["remedy"] and finding["command"] for finding in told)
 
 
+@pytest.mark.long
 def test_the_deadline_fails_by_default(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     have_job(stack, place)
@@ -160,6 +161,7 @@ def test_the_deadline_fails_by_default(stack: Stack, place: Place) -> None:
     assert stack.app.wait_until(operation["id"], lambda o: o["status"] == "Succeeded")["result"]["detached"] is True
 
 
+@pytest.mark.long
 def test_the_deadline_may_force(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     have_job(stack, place)
@@ -185,6 +187,7 @@ def test_the_deadline_may_ask(stack: Stack, place: Place, answer: str) -> None:
         assert changes(stack, place.compute_id) == []
 
 
+@pytest.mark.long
 def test_the_last_job_ends_while_a_person_is_asked(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     job = have_job(stack, place)
@@ -195,6 +198,7 @@ def test_the_last_job_ends_while_a_person_is_asked(stack: Stack, place: Place) -
     assert orphaned(operation) == []
 
 
+@pytest.mark.long
 def test_a_job_that_comes_between_drain_and_detach_is_waited_for_too(
     stack: Stack, new_place: Callable[[], Place]
 ) -> None:
@@ -282,6 +286,7 @@ def test_a_batch_deployment_and_image_builds_refuse(stack: Stack, place: Place) 
     assert "imageBuildCompute" in operation["error"]["message"]
 
 
+@pytest.mark.long
 def test_work_that_only_the_cluster_knows_of_counts_as_busy(stack: Stack, place: Place) -> None:
     """Azure ML lists the job as ended, or not at all; in the cluster it runs."""
     put_in_place(stack, place)
@@ -301,6 +306,7 @@ def test_work_that_only_the_cluster_knows_of_counts_as_busy(stack: Stack, place:
 
 
 @pytest.mark.parametrize("kind", ["Pod", "OnlineEndpoint"])
+@pytest.mark.long
 def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, kind: str) -> None:
     """Left of something that Azure ML lists no more, or not yet."""
     put_in_place(stack, place)
@@ -324,6 +330,7 @@ def test_pods_and_inference_objects_count_as_busy(stack: Stack, place: Place, ki
     assert told["command"] == f"kubectl delete {kind.lower()} score-blue-1 -n default"
 
 
+@pytest.mark.long
 def test_a_private_cluster_is_asked_by_a_command(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     stack.azure.change(place.cluster_id, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})
@@ -344,6 +351,7 @@ def test_a_private_cluster_is_asked_by_a_command(stack: Stack, place: Place) -> 
     assert "OnlineEndpoint" not in again["error"]["message"]
 
 
+@pytest.mark.long
 def test_r2_a_private_cluster_that_is_busy_is_asked_again_until_it_tells(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     stack.azure.change(place.cluster_id, {"properties": {"apiServerAccessProfile": {"enablePrivateCluster": True}}})

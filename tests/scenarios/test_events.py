@@ -143,6 +143,7 @@ def test_a_cluster_that_is_tagged_by_the_tags_api_is_attached(stack: Stack, even
     assert f"{CLUSTER}/write" not in [e["data"]["operationName"] for e in told]
 
 
+@pytest.mark.long
 def test_a_cluster_that_does_not_show_after_its_creation_is_attached_in_the_end(
     stack: Stack, event_place: Place
 ) -> None:
@@ -201,6 +202,7 @@ def test_tags_that_call_for_nothing(
     assert stack.azure.requests(path=f"^{foreign}(/|$)") == []
 
 
+@pytest.mark.long
 def test_names_from_tags_and_from_the_cluster(stack: Stack, new_event_place: Callable[[], Place]) -> None:
     named, lengthy, spaced = (new_event_place() for _ in range(3))
     fitting = Place(named.workspace_id, worlds.cluster_id(f"Aks-{named.compute_name[-3:]}"), "")
@@ -301,6 +303,7 @@ def test_events_of_other_sorts(stack: Stack, event_place: Place) -> None:
     assert operations_about(stack, event_place) == []
 
 
+@pytest.mark.long
 def test_delivered_while_the_host_was_down(stack: Stack, event_place: Place) -> None:
     stack.kill_host()
     make_cluster(stack, event_place, moor_workspace=event_place.workspace_id, moor_compute=event_place.compute_name)

@@ -155,6 +155,7 @@ def test_what_is_wrong_in_the_vault_is_told_before_anything_is_changed(
     assert claims_of(stack, operation["id"]) == []
 
 
+@pytest.mark.long
 def test_require_never_changes_the_cluster(stack: Stack, place: Place) -> None:
     operation = attach(stack, place, manage="require")
     assert operation["status"] == "Failed"
@@ -203,6 +204,7 @@ def test_update_changes_what_differs_and_keeps_protected_settings(stack: Stack, 
     assert changes(stack, place.cluster_id) == [("PATCH", 202)], "nothing is left to change"
 
 
+@pytest.mark.long
 def test_a_new_certificate_does_not_lose_what_was_sent_before(stack: Stack, place: Place) -> None:
     first, second = make_pair(), make_pair()
     extra = put_secrets(stack, {"extra": "an extra secret"})["extra"]
@@ -234,6 +236,7 @@ def test_a_new_certificate_does_not_lose_what_was_sent_before(stack: Stack, plac
         "unable to create new content in namespace azureml because it is being terminated",
     ],
 )
+@pytest.mark.long
 def test_what_passes_by_itself_is_waited_out(stack: Stack, place: Place, said: str) -> None:
     stack.azure.script_operation(
         kind="extension.create",
@@ -258,6 +261,7 @@ def test_a_refusal_at_the_door_that_passes_is_waited_out(stack: Stack, place: Pl
     assert operation["error"] is None
 
 
+@pytest.mark.long
 def test_a_pinned_version_and_a_name(stack: Stack, place: Place) -> None:
     operation = attach(stack, place, name="azureml-eu", version="1.1.80", releaseTrain="preview")
     assert operation["status"] == "Succeeded", operation["error"]

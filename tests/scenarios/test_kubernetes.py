@@ -55,6 +55,7 @@ def attach(stack: Stack, place: Place, **more: Any) -> Operation:
     return ended(stack, stack.app.start("attach", place.attach_body(**more))["id"])
 
 
+@pytest.mark.long
 def test_the_components_are_seen_to_run(stack: Stack, place: Place) -> None:
     operation = attach(stack, place)
     assert operation["status"] == "Succeeded", operation["error"]
@@ -72,6 +73,7 @@ def test_a_missing_namespace_stops_the_attach_before_anything_changes(stack: Sta
     assert operation["created"] == []
 
 
+@pytest.mark.long
 def test_a_namespace_that_goes_after_preflight(stack: Stack, place: Place) -> None:
     cluster = stack.azure.kubernetes(place.cluster_id)
     cluster.put("Namespace", "team-a")
@@ -86,6 +88,7 @@ def test_a_namespace_that_goes_after_preflight(stack: Stack, place: Place) -> No
     assert changes(stack, place.compute_id) == []
 
 
+@pytest.mark.long
 def test_the_namespace_is_made_when_asked_for(stack: Stack, place: Place) -> None:
     operation = attach(stack, place, namespace="team-a", createNamespace=True)
     assert operation["status"] == "Succeeded", operation["error"]
@@ -102,6 +105,7 @@ def test_the_namespace_is_made_when_asked_for(stack: Stack, place: Place) -> Non
     assert len(written(stack, place)) == 1
 
 
+@pytest.mark.long
 def test_instance_types_are_applied_and_read_back(stack: Stack, place: Place) -> None:
     operation = attach(stack, place, instanceTypes=[SMALL, GPU], defaultInstanceType="small")
     assert operation["status"] == "Succeeded", operation["error"]
@@ -176,6 +180,7 @@ def test_components_that_loop_are_waited_for_and_then_explained(stack: Stack, pl
     assert changes(stack, place.compute_id) == []
 
 
+@pytest.mark.long
 def test_components_that_mend_are_ready_then(stack: Stack, place: Place) -> None:
     cluster = stack.azure.kubernetes(place.cluster_id)
     cluster.break_component("gateway", "ImagePullBackOff")
@@ -186,6 +191,7 @@ def test_components_that_mend_are_ready_then(stack: Stack, place: Place) -> None
     succeeded(stack, started["id"])
 
 
+@pytest.mark.long
 def test_the_router_s_address_is_recorded(stack: Stack, place: Place) -> None:
     settings: dict[str, Any] = {"enableInference": True, "inferenceRouterServiceType": "loadBalancer"}
     settings |= {"sslCname": "no.such.name.invalid", "sslSecret": "tls"}
@@ -201,6 +207,7 @@ def test_the_router_s_address_is_recorded(stack: Stack, place: Place) -> None:
     assert operation["result"]["routerAddress"].startswith("20.50.")
 
 
+@pytest.mark.long
 def test_a_private_cluster_is_believed_when_nothing_can_be_seen(stack: Stack) -> None:
     place = place_without(stack, "Microsoft.ContainerService/managedClusters/runCommand/action")
     stack.azure.change(place.cluster_id, {"properties": PRIVATE})

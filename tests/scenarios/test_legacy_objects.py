@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from domain.cluster.legacy_objects import LEGACY_OBJECTS
 from local.stack import Stack
 from tests.scenarios.helpers import Operation, Place, ended, step_of
@@ -93,6 +95,7 @@ def test_they_are_told_and_left_where_nobody_asks(stack: Stack, place: Place) ->
     assert there(stack, place, LISTED) == LISTED
 
 
+@pytest.mark.long
 def test_what_a_chart_installed_is_no_leftover(stack: Stack, place: Place) -> None:
     cluster = stack.azure.kubernetes(place.cluster_id)
     chart = {"name": "azureml-fe-role", "annotations": {"meta.helm.sh/release-name": "azureml"}}
@@ -112,6 +115,7 @@ def test_a_cluster_out_of_reach_is_refused_with_the_command(stack: Stack, place:
     assert operation["created"] == []
 
 
+@pytest.mark.long
 def test_an_outage_of_the_cluster_in_the_middle(stack: Stack, place: Place) -> None:
     put(stack, place, LISTED)
     stack.azure.add_fault(kind="kubernetes", method="DELETE", path=f"^{place.cluster_id}/", status=503, nth=3)

@@ -85,6 +85,7 @@ def test_asked_again_and_otherwise_while_it_runs(stack: Stack, place: Place) -> 
     assert changes(stack, place.compute_id) == [("PUT", 201)]
 
 
+@pytest.mark.long
 def test_an_attach_waits_for_no_detach(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     hold(stack, "compute.detach", place.compute_id)
@@ -119,6 +120,7 @@ def test_the_callers_own_id(stack: Stack, new_place: Callable[[], Place]) -> Non
     assert changes(stack, other.compute_id) == []
 
 
+@pytest.mark.long
 def test_two_computes_on_one_cluster(stack: Stack, new_place: Callable[[], Place]) -> None:
     """One installs the extension; the other waits until it is there and adopts it."""
     place, elsewhere = new_place(), new_place()
@@ -145,6 +147,7 @@ def test_two_computes_on_one_cluster(stack: Stack, new_place: Callable[[], Place
     assert claims_of(stack, *ids) == []
 
 
+@pytest.mark.long
 def test_the_next_one_may_go_when_one_has_failed(stack: Stack, new_place: Callable[[], Place]) -> None:
     """Who waits for another operation's extension is not held up by its failure, and installs it then."""
     place, elsewhere = new_place(), new_place()

@@ -161,6 +161,7 @@ def test_a_detach_does_what_its_plan_said(stack: Stack, place: Place) -> None:
     assert (gone["result"]["verdict"], gone["result"]["changes"]) == ("ok", [])
 
 
+@pytest.mark.long
 def test_a_plan_of_a_detach_lists_what_uses_the_compute(stack: Stack, place: Place) -> None:
     attached(stack, place)
     stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id, status="Running")
@@ -175,6 +176,7 @@ def test_a_plan_of_a_detach_lists_what_uses_the_compute(stack: Stack, place: Pla
     assert "job train-1" in against["message"]
 
 
+@pytest.mark.long
 def test_a_missing_role_is_planned_then_granted(stack: Stack) -> None:
     """The app may not attach there."""
     there = place_without(stack, "Microsoft.MachineLearningServices/workspaces/computes/write")
@@ -233,6 +235,7 @@ def test_a_stopped_cluster(stack: Stack, place: Place) -> None:
     assert failed["created"] == []
 
 
+@pytest.mark.long
 def test_providers_are_registered_when_asked_for(stack: Stack) -> None:
     """A subscription of its own, so that nobody else misses its providers."""
     subscription = f"0c0ffee0-0000-4000-8000-0000000001{next(_numbers):02}"

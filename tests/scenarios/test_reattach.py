@@ -73,6 +73,7 @@ def rich(stack: Stack, place: Place) -> Operation:
     return succeeded(stack, stack.app.start("attach", attach)["id"])
 
 
+@pytest.mark.long
 def test_nothing_asked_is_the_same_thing_again(stack: Stack, place: Place) -> None:
     rich(stack, place)
     before, settings = compute(stack, place), in_azure(stack, place)
@@ -99,6 +100,7 @@ def test_nothing_asked_is_the_same_thing_again(stack: Stack, place: Place) -> No
         ({"description": "new", "tags": {"a": "b"}}, {"description": "new", "tags": {"a": "b"}}),
     ],
 )
+@pytest.mark.long
 def test_what_is_named_changes(stack: Stack, place: Place, more: dict[str, Any], expected: dict[str, Any]) -> None:
     attached(stack, place)
     before = compute(stack, place)
@@ -151,6 +153,7 @@ def test_protected_settings_that_would_be_lost(stack: Stack, place: Place) -> No
     assert deletes(stack, place) == []
 
 
+@pytest.mark.long
 def test_schedules_run_again_once_the_compute_is_back(stack: Stack, place: Place) -> None:
     attached(stack, place)
     nightly = have_schedule(stack, place, "nightly", place.compute_id)
@@ -178,6 +181,7 @@ def is_enabled(stack: Stack, schedule: str) -> bool:
         ({"extension": {"manage": "ensure", "configurationSettings": {"installPromOp": False}}}, "PreflightFailed"),
     ],
 )
+@pytest.mark.long
 def test_what_cannot_be_attached_again_is_not_detached(
     stack: Stack, place: Place, more: dict[str, Any], code: str
 ) -> None:
@@ -194,6 +198,7 @@ def test_there_is_nothing_to_reattach(stack: Stack, place: Place) -> None:
     assert (operation["status"], operation["error"]["code"]) == ("Failed", "NothingToReattach")
 
 
+@pytest.mark.long
 def test_a_job_refuses_it(stack: Stack, place: Place) -> None:
     attached(stack, place)
     stack.azure.submit_job(place.workspace_id, "train-1", computeId=place.compute_id, status="Running")
@@ -237,6 +242,7 @@ def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Plac
     assert claims_of(stack, operation["id"]) == []
 
 
+@pytest.mark.long
 def test_by_hand_it_is_finished_by_an_attach(stack: Stack, place: Place) -> None:
     rich(stack, place)
     before = compute(stack, place)
@@ -260,6 +266,7 @@ def test_canceled_before_the_detach(stack: Stack, place: Place) -> None:
     compute(stack, place)
 
 
+@pytest.mark.long
 def test_canceled_after_the_detach(stack: Stack, place: Place) -> None:
     """It stops before the next change; what is half done is told, and a retry finishes it."""
     attached(stack, place)
@@ -278,6 +285,7 @@ def test_canceled_after_the_detach(stack: Stack, place: Place) -> None:
     assert compute(stack, place)["description"] == "new"
 
 
+@pytest.mark.long
 def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     attached(stack, place)
     settings = {"configurationSettings": {"installPromOp": False}}
@@ -291,6 +299,7 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     assert changes(stack, extension_path(place.cluster_id)) == [("PUT", 201), ("PATCH", 202)]
 
 
+@pytest.mark.long
 def test_two_at_once(stack: Stack, place: Place) -> None:
     attached(stack, place)
     first = stack.app.call("POST", "/reattach", body(place, description="one"))
@@ -303,6 +312,7 @@ def test_two_at_once(stack: Stack, place: Place) -> None:
     assert compute(stack, place)["description"] == "one"
 
 
+@pytest.mark.long
 def test_on_azure_arc_in_a_workspace_with_two_identities(stack: Stack, arc_place: Place) -> None:
     """It says which identity has to have the roles, grants them to that one, and keeps what the relay needs."""
     place = arc_place

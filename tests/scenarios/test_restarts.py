@@ -32,6 +32,7 @@ from tests.scenarios.under_way import assert_each_effect_once, start_all, wait_u
 NEVER = 1_000_000
 
 
+@pytest.mark.long
 def test_killed_while_azure_is_at_work(stack: Stack, new_place: Callable[[], Place]) -> None:
     under_way = start_all(stack, new_place)
     wait_until_azure_is_at_work(stack, under_way)
@@ -42,6 +43,7 @@ def test_killed_while_azure_is_at_work(stack: Stack, new_place: Callable[[], Pla
     assert_each_effect_once(stack, under_way)
 
 
+@pytest.mark.long
 def test_killed_before_azure_has_answered(stack: Stack, new_place: Callable[[], Place]) -> None:
     """The request got through and its answer did not: nobody has recorded what came of it."""
     for method, path in (("PUT", "/extensions/azureml"), ("PUT", "/computes/"), ("DELETE", "/computes/")):
@@ -111,6 +113,7 @@ def has_ended(stack: Stack, operation_id: str) -> bool:
 
 
 @pytest.mark.own_engine
+@pytest.mark.long
 def test_messages_delivered_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
     options = Options(factor=FACTOR, duplicate_activities=0.5, seed=7, settings=BY_HAND)
     with running_stack(options, state_dir=tmp_path_factory.mktemp("twice")) as stack:

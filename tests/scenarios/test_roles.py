@@ -123,6 +123,7 @@ def test_missing_roles_refuse_the_attach_with_the_commands(stack: Stack, user_pl
     assert changes(stack, user_place.compute_id) == []
 
 
+@pytest.mark.long
 def test_roles_that_are_there_are_enough(stack: Stack, user_place: Place) -> None:
     give(stack, user_place, "Contributor", scope=worlds.GROUP)
     operation = succeeded(stack, stack.app.start("attach", user_place.attach_body())["id"])
@@ -200,6 +201,7 @@ def test_the_compute_gets_its_roles(stack: Stack, place: Place) -> None:
     assert step_of(operation, "grant_workspace_roles")["status"] == "Skipped"
 
 
+@pytest.mark.long
 def test_missing_roles_of_the_compute_are_warnings(stack: Stack, place: Place) -> None:
     body = place.attach_body(identity={"type": "SystemAssigned"})
     operation = succeeded(stack, stack.app.start("attach", body)["id"])
@@ -223,6 +225,7 @@ def test_the_app_may_not_grant(stack: Stack, user_place: Place) -> None:
     assert "roleAssignments/write" in operation["error"]["message"]
 
 
+@pytest.mark.long
 def test_what_somebody_else_granted_meanwhile_is_success(stack: Stack, user_place: Place) -> None:
     exists = {"error": {"code": "RoleAssignmentExists", "message": "The role assignment already exists."}}
     give(stack, user_place, READER, EXTENSIONS)

@@ -23,6 +23,7 @@ NEWER = "77.0"
 LONG = 3000
 
 
+@pytest.mark.long
 def test_what_a_newer_release_began_waits_for_it_and_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     app = deployment(tmp_path_factory.mktemp("app"))
     deploy(app, version=NEWER)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from local.stack import Stack
 from tests.faults.invariants import Invariants
 from tests.scenarios.helpers import (
@@ -81,6 +83,7 @@ def test_schedules_are_enabled_again_when_the_detach_does_not_happen(stack: Stac
     assert body_of(stack, here)["isEnabled"] is False
 
 
+@pytest.mark.long
 def test_a_cancelled_detach_enables_schedules_again(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     here = have_schedule(stack, place, "nightly", place.compute_id)
@@ -92,6 +95,7 @@ def test_a_cancelled_detach_enables_schedules_again(stack: Stack, place: Place) 
     assert body_of(stack, here)["isEnabled"] is True
 
 
+@pytest.mark.long
 def test_a_detach_whose_run_was_terminated_names_the_schedules_and_enables_them_when_asked(
     stack: Stack, place: Place, invariants: Invariants
 ) -> None:
@@ -166,6 +170,7 @@ def test_a_plan_tells_all_of_it_and_does_none_of_it(stack: Stack, place: Place) 
     assert changes(stack, place.workspace_id) == []
 
 
+@pytest.mark.long
 def test_a_detach_that_azure_fails_gives_schedules_back(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     schedule = have_schedule(stack, place, "nightly", place.compute_id)
@@ -177,6 +182,7 @@ def test_a_detach_that_azure_fails_gives_schedules_back(stack: Stack, place: Pla
     assert found["body"]["properties"]["isEnabled"] is True
 
 
+@pytest.mark.long
 def test_endpoints_are_deleted_by_force_although_jobs_cannot_be_listed(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     endpoint = have_endpoint(stack, place)

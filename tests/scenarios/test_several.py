@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from local import world as worlds
 from local.stack import Stack
 from tests.scenarios.helpers import (
@@ -48,12 +50,14 @@ def test_several_computes_on_one_cluster(stack: Stack, place: Place) -> None:
     all_attached(stack, [Place(place.workspace_id, place.cluster_id, f"many-{n}") for n in range(MANY)])
 
 
+@pytest.mark.long
 def test_one_cluster_in_several_workspaces(stack: Stack, place: Place) -> None:
     names = [f"several-{place.compute_name}-{n}" for n in range(MANY)]
     stack.azure.seed(worlds.additions(workspaces=tuple(names)))
     all_attached(stack, [Place(worlds.workspace_id(n), place.cluster_id, f"shared-{i}") for i, n in enumerate(names)])
 
 
+@pytest.mark.long
 def test_several_on_a_cluster_that_has_the_extension(stack: Stack, place: Place) -> None:
     attached(stack, place)
     places = [Place(place.workspace_id, place.cluster_id, f"more-{n}") for n in range(4)]
@@ -82,6 +86,7 @@ def test_one_of_several_fails_and_the_others_keep_the_extension(stack: Stack, pl
         assert compute["body"]["properties"]["provisioningState"] == "Succeeded"
 
 
+@pytest.mark.long
 def test_who_installed_it_fails_when_another_workspace_uses_it(stack: Stack, place: Place) -> None:
     """By a compute that somebody attached by hand: another operation of the app's would have waited."""
     hold(stack, "compute.attach", place.compute_id, outcome="fail", code="QuotaExceeded", message="No.")

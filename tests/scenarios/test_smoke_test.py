@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from local.stack import Stack
 from tests.scenarios.helpers import Operation, Place, at_step, changes, ended
 
@@ -44,6 +46,7 @@ def test_a_job_runs_on_the_compute(stack: Stack, place: Place) -> None:
     assert submissions(stack, place) == [("PUT", 201)]
 
 
+@pytest.mark.long
 def test_nothing_runs_where_nobody_asks(stack: Stack, place: Place) -> None:
     operation = ended(stack, stack.app.start("attach", place.attach_body())["id"])
     assert not {"smoke_test", "smoke_test_done"} & {step["name"] for step in operation["steps"]}
@@ -62,6 +65,7 @@ def test_its_true_error_comes_first_and_the_compute_goes(stack: Stack, place: Pl
     assert all(made["undone"] for made in operation["created"])
 
 
+@pytest.mark.long
 def test_with_keep_the_compute_stays_and_retry_runs_another_job(stack: Stack, place: Place) -> None:
     failing(stack, place, "Unable to mount data store workspaceblobstore. Give either an account key or SAS token")
     operation = attach(stack, place, onFailure="keep")
@@ -84,6 +88,7 @@ def test_a_job_that_never_starts_is_explained_and_cancelled(stack: Stack, place:
     assert stack.azure.resource(place.compute_id) is None
 
 
+@pytest.mark.long
 def test_a_cancel_ends_the_job_too(stack: Stack, place: Place) -> None:
     stack.azure.script_operation(kind="job.run", resource=f"^{place.workspace_id}/", outcome="stuck")
     started = stack.app.start("attach", body(place))
@@ -105,6 +110,7 @@ def test_a_submission_whose_answer_is_lost_is_not_made_twice(stack: Stack, place
     assert len(jobs(stack, place)) == 1
 
 
+@pytest.mark.long
 def test_a_run_history_out_of_reach_does_not_hide_that_it_failed(stack: Stack, place: Place) -> None:
     failing(stack, place, "Job failed. 137")
     stack.azure.add_fault(kind="azureml", path="/details", status=403, every=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from local.stack import Stack
 from tests.scenarios.helpers import (
     Operation,
@@ -67,6 +69,7 @@ def test_waits_as_told(stack: Stack, new_place: Callable[[], Place]) -> None:
         assert said(stack, operation, step).count("Azure asks to slow down (429)") == 1
 
 
+@pytest.mark.long
 def test_reads_wait_as_told(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     for path in (f"^{re.escape(place.workspace_id)}/jobs\\?", "/computeOperationsStatus/"):
@@ -81,6 +84,7 @@ def test_reads_wait_as_told(stack: Stack, place: Place) -> None:
     assert long_operations(stack, place.compute_id) == ["compute.detach"]
 
 
+@pytest.mark.long
 def test_outages_leave_one_operation_each(stack: Stack, new_place: Callable[[], Place]) -> None:
     """Whether the work was done before the answer was lost or not."""
     attached, detached = [], []
@@ -189,6 +193,7 @@ def test_the_attach_fails_in_azure(stack: Stack, place: Place) -> None:
     assert changes(stack, place.compute_id) == [("PUT", 201)]
 
 
+@pytest.mark.long
 def test_the_extension_fails_in_azure(stack: Stack, place: Place) -> None:
     stack.azure.script_operation(
         kind="extension.create",

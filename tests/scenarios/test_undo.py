@@ -73,6 +73,7 @@ def test_a_failed_attach_takes_back_what_it_made(stack: Stack, place: Place) -> 
     assert [m for m, _ in changes(stack, place.compute_id)] == ["PUT", "DELETE"]
 
 
+@pytest.mark.long
 def test_what_was_there_before_stays(stack: Stack, place: Place) -> None:
     first = attached(stack, place)
     other = Place(place.workspace_id, place.cluster_id, f"{place.compute_name}x")
@@ -123,6 +124,7 @@ def test_cancel_stops_and_takes_back(stack: Stack, place: Place, at: str) -> Non
     assert stack.app.call("POST", f"/operations/{operation_id}/cancel").status == 409
 
 
+@pytest.mark.long
 def test_a_cancelled_attach_can_be_gone_on_with(stack: Stack, place: Place) -> None:
     hold(stack, "compute.attach", place.compute_id)
     operation_id = stack.app.start("attach", place.attach_body())["id"]
@@ -137,6 +139,7 @@ def test_a_cancelled_attach_can_be_gone_on_with(stack: Stack, place: Place) -> N
     assert resource_ids(stack, place) == {place.compute_id.lower(), extension_path(place.cluster_id).lower()}
 
 
+@pytest.mark.long
 def test_a_detach_that_azure_has_taken_goes_on_to_its_end(stack: Stack, place: Place) -> None:
     attached(stack, place)
     hold(stack, "compute.detach", place.compute_id)

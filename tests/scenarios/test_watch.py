@@ -86,6 +86,7 @@ def test_terminated_in_the_engine(stack: Stack, place: Place) -> None:
     assert changes(stack, place.compute_id) == [("DELETE", 202)]
 
 
+@pytest.mark.long
 def test_a_step_cut_short_in_the_engine(stack: Stack, place: Place) -> None:
     """The waiter alone is terminated: its operation has failed in the engine, and goes on from its record."""
     put_in_place(stack, place)
@@ -166,6 +167,7 @@ def test_claims_that_nobody_holds(stack: Stack, new_place: Callable[[], Place]) 
     watch_until(stack, lambda: claims_of(stack, *ghosts) == [], "stale claims and reservations to be freed")
 
 
+@pytest.mark.long
 def test_histories_of_another_day(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Purged once they are old enough; records and journals stay. A day takes some nine real seconds here."""
     settings = {"MOOR_HISTORY_DAYS": "1", "AzureWebJobs.watch_operations.Disabled": "true"}
