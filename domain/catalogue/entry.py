@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from domain.problems import AzureAnswer
 
@@ -33,6 +34,8 @@ SHOW_CLUSTER = "az resource show --ids {cluster_id}"
 PODS = "kubectl get pods --namespace azureml --output wide"
 REATTACH = "Detach the compute and attach it again, with the same name and namespace."
 
+# Characters of a text that are looked at, and those that may stand between two words of an entry.
+_LONGEST, _BETWEEN = 16_384, ".{0,2000}"
 # What an answer known by its words alone may still be: a guess, which words further in overrule, or a wrapper, to which
 # they are added.
 GUESS, WRAPPER = "guess", "wrapper"
@@ -83,8 +86,14 @@ class Match:
             return None
         if self.text is None:
             return {}
-        found = re.search(self.text, answer.message or "", re.IGNORECASE | re.DOTALL)
+        found = _compiled(self.text).search((answer.message or "")[:_LONGEST])
         return None if found is None else _with_kind({k: v for k, v in found.groupdict().items() if v})
+
+
+@cache
+def _compiled(text: str) -> re.Pattern[str]:
+    """What stands between two words is bounded: with ``.*`` a long text of the first word alone takes minutes."""
+    return re.compile(text.replace(".*", _BETWEEN), re.IGNORECASE | re.DOTALL)
 
 
 def _with_kind(facts: dict[str, str]) -> dict[str, str]:

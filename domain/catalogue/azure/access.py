@@ -21,7 +21,7 @@ _ASSIGNED = (
 # The policy that a refusal names: in its text, or among the facts beside it.
 _POLICY = r'policyAssignment\\*"\s*:\s*\{\s*\\*"name\\*"\s*:\s*\\*"(?P<policy>[^"\\]{1,256})'
 _POLICY_INFO = (
-    r"(?=.*\bpolicy(?:Assignment|Definition)(?:Display)?Name:)"
+    r"\A(?=.*\bpolicy(?:Assignment|Definition)(?:Display)?Name:)"
     r"(?:.*?\bpolicyDefinitionDisplayName: |.*?\bpolicyAssignmentDisplayName: |.*?\bpolicyAssignmentName: "
     r"|.*?\bpolicyDefinitionName: )(?P<policy>[^;]{1,256})"
 )
