@@ -1,8 +1,8 @@
 # make demo          plays the main job on a local stack
 # make up            keeps a local stack serving until Ctrl-C
 # make test          checks and tests everything, but for what takes long
-# make test-long     the tests that take long: each change of Azure struck, bugs planted, every entry of the catalogue met
-# make check         lint, types and the tests that need no stack: for the loop of a developer
+# make test-long     the tests that take long: other scenarios of the same kinds, bugs planted, every entry of the catalogue met
+# make check         lint, types and the tests that need no stack and no Azurite: for the loop of a developer
 # make test-busy     the same with two busy loops beside it: nothing may depend on a quiet machine
 # make test-pythons  runs the fast tests on the other versions of Python that are found
 # make scenarios     runs all scenarios; with ENGINE=extension on Microsoft's Durable extension, with KILLS=1 killing it
@@ -32,10 +32,14 @@ up: setup
 
 test: lint pytest
 
-# tests/no_stack.txt leaves out what starts stacks, tests/no_host.txt what starts hosts by the dozen. TESTS picks some.
-# No test that is left uses schemathesis, whose plugin takes seconds to load.
-check: lint
-	$(PY) -m pytest -q -p no:schemathesis -n 2 --dist worksteal @tests/no_stack.txt @tests/no_host.txt $(TESTS)
+# tests/no_stack.txt leaves out what starts stacks, tests/no_host.txt what starts hosts and processes by the dozen. TESTS picks some.
+# No test that is left uses schemathesis, whose plugin takes seconds to load. The types are checked beside them.
+check: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	@$(PY) -m mypy . & types=$$!; \
+	$(PY) -m pytest -q -p no:schemathesis -n 3 --dist worksteal -m "not long and not azurite" @tests/no_stack.txt @tests/no_host.txt $(TESTS); tests=$$?; \
+	wait $$types && [ $$tests -eq 0 ]
 
 # The versions that are not on this machine are lines of the summary. TESTS picks some.
 test-pythons: setup

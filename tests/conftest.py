@@ -69,11 +69,18 @@ def _starts_stacks(config: pytest.Config) -> bool:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long ones first. Raises UsageError when two have one name: side by side only one of them would run."""
+    """Put the long ones first, and mark what needs a part of the stack, Azurite.
+
+    Raises UsageError when two have one name: side by side only one of them would run.
+    """
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test of this name: {', '.join(twice)}")
+    for item in items:
+        if "azurite" in getattr(item, "fixturenames", ()):
+            item.add_marker("azurite")
     items.sort(key=lambda item: not item.nodeid.startswith(_STACKS))
 
 

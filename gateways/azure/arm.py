@@ -28,11 +28,11 @@ from domain.arm_ids import CONNECTED_CLUSTER, ArmId, ArmPath, Resource, checked_
 from domain.operation.azure_errors import IDENTITY_REFUSED
 from domain.problems import AzureAnswer, answers_in
 from domain.redaction import scrub
+from domain.resource_shape import with_objects
 from gateways import bounds
 from gateways.azure import pace
 from gateways.azure.identity import cloud, credential, refusal, seconds_to_wait
 from gateways.azure.own_host import ForeignHost, OwnHostPolicy, OwnHostTransport, origin_of
-from gateways.azure.shapes import with_objects
 from gateways.bounds import ActivityOver, Pages, TooMuch
 from gateways.retry_after import seconds_told
 from gateways.transport import exceeded

@@ -57,7 +57,7 @@ def test_the_honest_answers_are_read_to_the_end(monkeypatch: pytest.MonkeyPatch,
 
 
 # Of all that ``python -m tests.hostile`` tries: some seconds.
-_SHARE, _SHARE_OF_EXAMPLES, _SEED = 0.15, 0.01, 20261130
+_SHARE, _SHARE_OF_EXAMPLES, _SEED = 0.08, 0.01, 20261130
 
 
 def test_no_text_in_an_answer_leads_to_another_host(caplog: pytest.LogCaptureFixture) -> None:

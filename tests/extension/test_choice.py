@@ -62,7 +62,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 def collected(*files: str, without: bool = False) -> str:
     """What a run on the extension that only collects says. Raises AssertionError when it fails."""
     command = [sys.executable, *(("-c", WITHOUT) if without else ("-m", "pytest"))]
-    command += ["-q", "--collect-only", "-p", "no:cacheprovider", *files]
+    command += ["-q", "--collect-only", "-m", "", "-p", "no:cacheprovider", *files]
     environment = {**os.environ, ENGINE_VARIABLE: EXTENSION}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

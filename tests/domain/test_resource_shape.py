@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateways.azure.shapes import with_objects
+from domain.resource_shape import with_objects
 
 
 def test_what_is_of_the_shape_stays_and_what_is_null_counts_as_absent() -> None:
