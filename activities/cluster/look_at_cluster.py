@@ -133,7 +133,7 @@ def _not_found(cluster_id: ArmId, call: Mapping[str, Any], code: str) -> dict[st
 def _is_gone(cluster_id: ArmId, code: str) -> bool:
     """Whether ARM says that the resource does not exist, and a list that would have it answers without it.
 
-    A list of the resource group answers those only who may read all that is in it. Raises ArmError.
+    A list of the resource group answers those only who may read all that is in it.
     """
     if code not in _SAY_GONE:
         return False
@@ -143,10 +143,8 @@ def _is_gone(cluster_id: ArmId, code: str) -> bool:
     try:
         listed = [str(item.get("id") or "") for item in arm.items(path, arm.cluster_api(cluster_id))]
     except ArmError as error:
-        if error.transient or error.not_found or error.status in (401, 403):
-            logger.info("event: whether cluster %s is gone is unknown: its list answers %s", cluster_id, error)
-            return False
-        raise
+        logger.info("event: whether cluster %s is gone is unknown: its list answers %s", cluster_id, error)
+        return False
     return not any(same_resource(each, str(cluster_id)) for each in listed)
 
 

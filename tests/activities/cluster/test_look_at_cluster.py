@@ -133,6 +133,8 @@ def test_another_404_is_no_proof(monkeypatch: pytest.MonkeyPatch, code: str) -> 
     "answer",
     [
         [CLUSTER_ID.upper()],
+        ArmError(200, "UnexpectedAnswer", "the tags of a resource are no object"),
+        ArmError(400, "UnusableId", "no"),
         ArmError(403, "AuthorizationFailed", "no"),
         ArmError(404, "ResourceGroupNotFound", "no"),
         ArmError(503, "ServerBusy", "no"),
