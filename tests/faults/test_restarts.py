@@ -42,7 +42,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
 
 # Twenty errors in a row, with the pauses between them, take seventeen minutes: an operation that counted an outage as
 # its own failure would fail for outages between that and twice that, and for no others.
-@pytest.mark.parametrize("minutes", [20, 35])
+@pytest.mark.parametrize("minutes", [pytest.param(20, marks=pytest.mark.long), 35])
 def test_an_outage_of_storage_fails_no_operation(driver: Driver, minutes: int) -> None:
     target = driver.prepare(ATTACH)
     operation_id = f"outage-{minutes}"

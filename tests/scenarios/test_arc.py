@@ -214,6 +214,7 @@ def test_a_failed_attach_takes_its_relay_back(stack: Stack, arc_place: Place) ->
     assert stack.azure.resource(extension_path(arc_place.cluster_id)) is None
 
 
+@pytest.mark.long
 def test_event_attach_and_detach_of_an_arc_cluster(stack: Stack) -> None:
     place = names(worlds.WORKSPACE)
     tags = {"moor-workspace": place.workspace_id, "moor-compute": place.compute_name}

@@ -56,6 +56,7 @@ def granted_by(operation: Operation) -> list[str]:
     return [made["id"] for made in operation["created"] if made["type"] == test_roles.ASSIGNMENT]
 
 
+@pytest.mark.long
 def test_roles_that_moor_granted_go_with_the_attachment(stack: Stack, user_place: Place) -> None:
     test_roles.give(stack, user_place, test_roles.READER)
     attached = attach(stack, user_place, grantRoles=True)

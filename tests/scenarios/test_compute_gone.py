@@ -87,7 +87,7 @@ def test_a_detach_that_azure_fails_says_why_although_its_answer_was_lost(stack: 
 REFUSAL = {"code": "DetachDenied", "message": "The workspace's policy does not let this compute go."}
 
 
-@pytest.mark.parametrize("left", ["Succeeded", "Deleting"])
+@pytest.mark.parametrize("left", [pytest.param("Succeeded", marks=pytest.mark.long), "Deleting"])
 def test_a_detach_that_azure_refuses_later_tells_its_cause_within_minutes(
     stack: Stack, place: Place, left: str
 ) -> None:
@@ -141,6 +141,7 @@ def minutes(step: dict[str, Any]) -> float:
     return (over - begun).total_seconds() / 60
 
 
+@pytest.mark.long
 def test_stuck_says_so_and_is_gone_on_with_when_azure_is_done_at_last(hasty: Stack) -> None:
     place = place_in(hasty)
     put_in_place(hasty, place)

@@ -59,6 +59,7 @@ NOTHING_TO_SEND = [each for each in SERVED if not takes_something(*each)]
 
 
 @pytest.mark.parametrize(("method", "path"), SERVED)
+@pytest.mark.long
 def test_what_the_contract_allows(stack: Stack, method: str, path: str) -> None:
     @STEADY
     @given(case=CONTRACT[path][method].as_strategy(GenerationMode.POSITIVE))

@@ -93,6 +93,7 @@ def put_in_state(stack: Stack, place: Place, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["Creating", "Updating"])
+@pytest.mark.long
 def test_a_compute_that_somebody_is_changing_is_waited_for(stack: Stack, place: Place, state: str) -> None:
     put_in_place(stack, place)
     put_in_state(stack, place, state)

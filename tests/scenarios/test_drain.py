@@ -53,6 +53,7 @@ def orphaned(operation: Operation) -> list[str]:
     return [str(work["name"]) for work in operation["result"].get("orphaned", [])]
 
 
+@pytest.mark.long
 def test_wait_ends_with_the_last_job(stack: Stack, place: Place) -> None:
     put_in_place(stack, place)
     first, second = have_job(stack, place), have_job(stack, place, "train-2")

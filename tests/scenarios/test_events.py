@@ -84,6 +84,7 @@ def test_repetitions_in_any_order_and_schema(stack: Stack, event_place: Place) -
     assert reaction(stack, event_place)["seen"] == 12
 
 
+@pytest.mark.long
 def test_attached_when_it_is_ready(stack: Stack, event_place: Place) -> None:
     """The only event comes while the cluster is still being made."""
     stack.azure.settings(events={"onCompletion": False})
@@ -222,6 +223,7 @@ def test_names_from_tags_and_from_the_cluster(stack: Stack, new_event_place: Cal
     assert first["clusterId"] == fitting.cluster_id
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_attached_already(stack: Stack, event_place: Place) -> None:
     have_cluster(stack, event_place)
     operation = attached(stack, event_place)

@@ -170,6 +170,7 @@ def test_require_never_changes_the_cluster(stack: Stack, place: Place) -> None:
     assert changes(stack, place.cluster_id) == []
 
 
+@pytest.mark.long
 def test_ensure_adopts_what_satisfies_and_refuses_what_differs(stack: Stack, place: Place) -> None:
     seed_extension(stack, place, {"enableTraining": "True", "nodeSelector.agentpool": "system"})
     settings = {"enableTraining": True, "nodeSelector.agentpool": "gpu", "installVolcano": True}
@@ -251,6 +252,7 @@ def test_what_passes_by_itself_is_waited_out(stack: Stack, place: Place, said: s
     assert len(changes(stack, extension_path(place.cluster_id))) == 2
 
 
+@pytest.mark.long
 def test_a_refusal_at_the_door_that_passes_is_waited_out(stack: Stack, place: Place) -> None:
     text = "Another operation on this extension is still in progress: an earlier operation for the same extension"
     error = {"error": {"code": "ExtensionOperationFailed", "message": f"{text} is still in progress"}}

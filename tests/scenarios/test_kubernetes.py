@@ -143,6 +143,7 @@ def test_an_instance_type_of_ours_is_changed_and_another_s_is_not(stack: Stack, 
     assert "absent" in missing["error"]["message"]
 
 
+@pytest.mark.long
 def test_what_was_made_in_the_cluster_is_taken_back(stack: Stack, place: Place) -> None:
     first = attach(stack, place, instanceTypes=[SMALL])
     assert first["status"] == "Succeeded", first["error"]

@@ -41,6 +41,7 @@ def test_start_and_end_are_told_once(stack: Stack, new_place: Callable[[], Place
 
 
 @pytest.mark.parametrize("fault", [{"action": "status", "status": 500}, {"action": "reset"}])
+@pytest.mark.long
 def test_a_topic_that_does_not_work(stack: Stack, place: Place, fault: dict[str, Any]) -> None:
     put_in_place(stack, place)
     planted = stack.azure.add_fault(kind="topic", method="POST", path="/api/events", every=True, **fault)

@@ -131,8 +131,8 @@ OBJECTS = {
     ("before", "more", "expected"),
     [
         (nothing, {}, ["install_extension", "attach_compute"]),
-        (an_extension, {}, ["attach_compute"]),
-        (an_extension_to_update, UPDATE, ["install_extension", "attach_compute"]),
+        pytest.param(an_extension, {}, ["attach_compute"], marks=pytest.mark.long),
+        pytest.param(an_extension_to_update, UPDATE, ["install_extension", "attach_compute"], marks=pytest.mark.long),
         (nothing, OBJECTS, ["install_extension", "ensure_namespace", "apply_instance_types", "attach_compute"]),
         (everything, {}, []),
     ],
@@ -202,6 +202,7 @@ def test_a_missing_role_is_planned_then_granted(stack: Stack) -> None:
     assert apply(stack, "attach", there.attach_body()) == planned(operation)
 
 
+@pytest.mark.long
 def test_a_plan_beside_an_attach(stack: Stack, place: Place) -> None:
     """It neither waits for the operation that has the compute nor stands in its way."""
     hold(stack, "extension.create", extension_path(place.cluster_id))

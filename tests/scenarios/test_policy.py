@@ -78,6 +78,7 @@ def test_what_it_gives_is_done_and_seen_by_those_who_may(scoped: Stack) -> None:
     assert answer.status == 409, "may answer, and nothing is asked"
 
 
+@pytest.mark.long
 def test_an_operation_id_of_somebody_else_is_in_use(scoped: Stack) -> None:
     scoped.app.start("attach", place(compute="mine").attach_body(), "deploy-42")
     assert scoped.approver.get("/operations/deploy-42")["id"] == "deploy-42"

@@ -207,7 +207,7 @@ def test_a_job_refuses_it(stack: Stack, place: Place) -> None:
     assert deletes(stack, place) == []
 
 
-@pytest.mark.parametrize("kind", ["extension.update", "compute.attach"])
+@pytest.mark.parametrize("kind", ["extension.update", pytest.param("compute.attach", marks=pytest.mark.long)])
 def test_the_second_half_fails_and_a_retry_finishes_it(stack: Stack, place: Place, kind: str) -> None:
     rich(stack, place)
     # A setting that nobody has documented stays, too.

@@ -75,6 +75,7 @@ def test_killed_again_and_again(stack: Stack, place: Place) -> None:
     assert len(operation["created"]) == 2
 
 
+@pytest.mark.long
 def test_the_worker_alone_killed_again_and_again(stack: Stack, place: Place) -> None:
     """Activities fail towards their orchestrators then. That is no bug of a step, and host and engine live on.
 

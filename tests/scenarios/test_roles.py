@@ -163,6 +163,7 @@ def test_an_attach_that_came_before_the_roles_is_made_again(stack: Stack, user_p
     assert compute["body"]["properties"]["provisioningState"] == "Succeeded"
 
 
+@pytest.mark.long
 def test_a_plan_tells_the_grants_and_the_attach_makes_them(stack: Stack, user_place: Place) -> None:
     give(stack, user_place, READER)
     plain = succeeded(stack, stack.app.start("attach?plan=true", user_place.attach_body())["id"])
@@ -184,6 +185,7 @@ def test_a_plan_tells_the_grants_and_the_attach_makes_them(stack: Stack, user_pl
     assert [step for step, _, _ in told].count("grant_workspace_roles") == 2
 
 
+@pytest.mark.long
 def test_the_compute_gets_its_roles(stack: Stack, place: Place) -> None:
     registry = f"{worlds.GROUP}/providers/Microsoft.ContainerRegistry/registries/{place.compute_name.replace('-', '')}"
     seeded = {"id": place.workspace_id, "location": worlds.LOCATION, "properties": {"containerRegistry": registry}}

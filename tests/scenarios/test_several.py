@@ -69,6 +69,7 @@ def test_several_on_a_cluster_that_has_the_extension(stack: Stack, place: Place)
     assert long_operations(stack, extension_path(place.cluster_id)) == ["extension.create"]
 
 
+@pytest.mark.long
 def test_one_of_several_fails_and_the_others_keep_the_extension(stack: Stack, place: Place) -> None:
     places = [Place(place.workspace_id, place.cluster_id, f"some-{n}") for n in range(4)]
     stack.azure.script_operation(

@@ -78,6 +78,7 @@ def test_with_keep_the_compute_stays_and_retry_runs_another_job(stack: Stack, pl
     assert sorted(job["properties"]["status"] for job in jobs(stack, place)) == ["Completed", "Failed"]
 
 
+@pytest.mark.long
 def test_a_job_that_never_starts_is_explained_and_cancelled(stack: Stack, place: Place) -> None:
     stack.azure.script_operation(kind="job.run", resource=f"^{place.workspace_id}/", outcome="stuck")
     operation = attach(stack, place)

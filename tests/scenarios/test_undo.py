@@ -89,6 +89,7 @@ def test_what_was_there_before_stays(stack: Stack, place: Place) -> None:
     assert first["status"] == "Succeeded"
 
 
+@pytest.mark.long
 def test_keep_leaves_what_was_made_and_says_so(stack: Stack, place: Place) -> None:
     fail_the_attach(stack, place)
     operation = ended(stack, stack.app.start("attach", place.attach_body(onFailure="keep"))["id"])

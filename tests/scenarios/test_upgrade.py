@@ -48,6 +48,7 @@ EARLIER = {{
 """
 
 
+@pytest.mark.long
 def test_what_the_release_before_began_goes_on_with_its_own_steps(tmp_path_factory: pytest.TempPathFactory) -> None:
     app = deployment(tmp_path_factory.mktemp("app"))
     deploy(app, version=OLDER)

@@ -140,6 +140,7 @@ def test_accepted_by_a_process_that_died(stack: Stack, place: Place, after: str)
 
 
 @pytest.mark.parametrize("by", ["the same request", "another request"])
+@pytest.mark.long
 def test_asked_for_before_anybody_noticed(stack: Stack, place: Place, by: str) -> None:
     """Whoever meets the claim of a process that died completes the record; only the same request starts it at once."""
     put_in_place(stack, place)
