@@ -20,7 +20,6 @@ from domain.workloads.policy import DELETE, listed, policy_of
 from domain.workloads.uses import BATCH_DEPLOYMENT, ENDPOINT, Use
 from gateways import bounds, clock
 from gateways.azure import arm
-from gateways.azure.arm import ArmError
 from gateways.azure.computes import find_compute
 
 _API = arm.WORKSPACES_API
@@ -132,7 +131,7 @@ def _is_asked(step: StepAtWork, use: Use) -> bool:
     if found is None:
         return True
     if not isinstance(found.body.get("properties"), Mapping):
-        raise ArmError(200, "UnexpectedAnswer", "an endpoint without properties")
+        raise arm.unexpected("an endpoint without properties")
     if any((found.body["properties"].get("traffic") or {}).values()):
         step.intend("update", use.id)
         arm.put(endpoint, _API, _without_traffic(found.body))

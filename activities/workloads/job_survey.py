@@ -190,7 +190,7 @@ def _page(workspace: ArmPath, reading: Reading) -> tuple[Page, Reading]:
     except TooMuch as bound:
         raise ArmError(0, TOO_MUCH, str(bound)) from None
     if not all(isinstance(job, Mapping) for job in page.items):
-        raise ArmError(400, "UnexpectedAnswer", "a list of jobs with something else in it")
+        raise arm.unexpected("a list of jobs with something else in it", 400)
     return page, reading
 
 

@@ -110,7 +110,7 @@ def _enable(schedule: str, *, enabled: bool) -> None:
             return
         raise
     if not isinstance(found.get("properties"), Mapping):
-        raise ArmError(200, "UnexpectedAnswer", "a schedule without properties")
+        raise arm.unexpected("a schedule without properties")
     properties = {k: v for k, v in found["properties"].items() if k != "provisioningState"}
     if properties.get("isEnabled") is not enabled:
         arm.put(path, arm.WORKSPACES_API, {"properties": {**properties, "isEnabled": enabled}})

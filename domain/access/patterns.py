@@ -79,11 +79,14 @@ def fits_name(pattern: str, name: str) -> bool:
 def _fits(pattern: Sequence[str], segments: Sequence[str]) -> bool:
     if len(pattern) != len(segments):
         return False
-    return all(_fits_segment(wanted, found) for wanted, found in zip(pattern, segments, strict=True))
+    return all(fits_text(wanted, found) for wanted, found in zip(pattern, segments, strict=True))
 
 
-def _fits_segment(pattern: str, text: str) -> bool:
-    """Piece by piece, in time that grows with the lengths alone: an expression could be made to run without end."""
+def fits_text(pattern: str, text: str) -> bool:
+    """Whether a text is as a pattern has it, in which ``*`` stands for any text.
+
+    Piece by piece, in time that grows with the lengths alone: an expression could be made to run without end.
+    """
     first, *rest = pattern.split(ANY)
     if not rest:
         return pattern == text

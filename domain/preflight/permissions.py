@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from domain.access.patterns import fits_text
 from domain.arm_ids import ArmId
 from domain.catalogue.entry import fill_command
 from domain.preflight.check import Judgement, cannot_tell, fails, passes
@@ -111,4 +111,4 @@ def allows(permissions: Sequence[Permission], action: str) -> bool | None:
 
 
 def _fits(patterns: tuple[str, ...], action: str) -> bool:
-    return any(re.fullmatch(".*".join(map(re.escape, p.split("*"))), action, re.IGNORECASE) for p in patterns)
+    return any(fits_text(pattern.lower(), action.lower()) for pattern in patterns)

@@ -229,7 +229,7 @@ def page(
 def _page(answer: ArmAnswer, whole: bool = True) -> Page:
     value = answer.body.get("value")
     if not isinstance(value, list) or (whole and not all(isinstance(each, Mapping) for each in value)):
-        raise ArmError(answer.status, _UNEXPECTED, "a list answer without a list of objects")
+        raise unexpected("a list answer without a list of objects", answer.status)
     if whole:
         value = [_resource(each, answer.status) for each in value]
     next_link = answer.body.get("nextLink")
@@ -300,6 +300,11 @@ def _send(
     return _request(HttpRequest(method, _manager() + path, params=params, json=body))
 
 
+def unexpected(message: str, status: int = 200) -> ArmError:
+    """Of an answer of no shape to go by: what it was to tell is unknown."""
+    return ArmError(status, _UNEXPECTED, message)
+
+
 def no_token(error: ClientAuthenticationError) -> ArmError:
     """A call that was not made because the app's identity got no token: refused one (400), or in an outage (0)."""
     refused = refusal(error)
@@ -353,7 +358,7 @@ def _resource(body: Mapping[str, Any], status: int) -> Mapping[str, Any]:
     try:
         return with_objects(body)
     except ValueError as error:
-        raise ArmError(status, _UNEXPECTED, str(error)) from None
+        raise unexpected(str(error), status) from None
 
 
 def _json(response: Any) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.access.roles import ROLE_ASSIGNMENT, ROLE_DEFINITION
@@ -21,9 +21,7 @@ def read(scope: ArmId) -> tuple[Permission, ...]:
     A condition of a role definition shows; one of a role assignment does not, in any version of this API.
     """
     rows = arm.items(scope.path.listing("Microsoft.Authorization/permissions"), _API)
-    return tuple(
-        Permission(_texts(row, "actions"), _texts(row, "notActions"), bool(row.get("condition"))) for row in rows
-    )
+    return tuple(_permission(row) for row in rows)
 
 
 def read_of(object_id: str, scope: str) -> tuple[Permission, ...]:
@@ -40,14 +38,20 @@ def read_of(object_id: str, scope: str) -> tuple[Permission, ...]:
             continue
         # As seen from the scope: who may read the scope's roles may not be allowed to read the subscription's.
         definition = arm.find(path.listing(ROLE_DEFINITION).below(role), _API)
-        rows = ((definition.body.get("properties") or {}).get("permissions") or ()) if definition else ()
-        conditional = bool(properties.get("condition"))
-        found += [
-            Permission(_texts(row, "actions"), _texts(row, "notActions"), conditional or bool(row.get("condition")))
-            for row in rows
-        ]
+        rows = (definition.body.get("properties") or {}).get("permissions") if definition else None
+        found += [_permission(row, bool(properties.get("condition"))) for row in _list(rows)]
     return tuple(found)
 
 
-def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    return tuple(str(each) for each in row.get(name) or ())
+def _permission(row: object, conditional: bool = False) -> Permission:
+    """What Azure lists of a role. Raises ArmError: of what is of no shape to go by, less could be taken out of it."""
+    if not isinstance(row, Mapping):
+        raise arm.unexpected("a permission that is no object")
+    actions, taken_out = (tuple(str(each) for each in _list(row.get(name))) for name in ("actions", "notActions"))
+    return Permission(actions, taken_out, conditional or bool(row.get("condition")))
+
+
+def _list(value: object) -> Sequence[Any]:
+    if value is not None and not isinstance(value, list):
+        raise arm.unexpected("permissions that are no list")
+    return value or ()

@@ -48,7 +48,7 @@ def kubernetes_versions(subscription: str, location: str) -> tuple[Version, ...]
     answer = arm.get(locations.below(region, "kubernetesVersions"), arm.CLUSTERS_API)
     rows = answer.body.get("values")
     if not isinstance(rows, list):
-        raise ArmError(answer.status, "UnexpectedAnswer", "a list answer without a list")
+        raise arm.unexpected("a list answer without a list", answer.status)
     return tuple(Version(str(row.get("version")), bool(row.get("isPreview"))) for row in rows)
 
 

@@ -150,6 +150,13 @@ def test_what_a_role_takes_out_it_takes_out_of_itself_only(
     assert allows(permissions, "A/b/c") is allowed
 
 
+@pytest.mark.parametrize("pattern", ["*" * 40 + "!", "*e*" * 40 + "!", ("*" + "s") * 2000])
+def test_a_pattern_of_many_stars_takes_no_time(pattern: str) -> None:
+    """An expression for twelve stars took more than a day."""
+    assert allows([Permission((pattern,))], "Microsoft.MachineLearningServices/workspaces/computes/write") is False
+    assert allows([Permission(("*" * 40 + "/WRITE",))], "Microsoft.MachineLearningServices/workspaces/write") is True
+
+
 @pytest.mark.parametrize(
     ("request_", "reattach", "more"),
     [

@@ -17,6 +17,17 @@ WORKSPACE = parse_arm_id(
 )
 
 
+@pytest.mark.parametrize(
+    "row",
+    [7, "x", [], {"actions": "*"}, {"actions": 7}, {"actions": ["*"], "notActions": "x"}, {"notActions": {"a": 1}}],
+)
+def test_what_is_of_no_shape_to_go_by_is_unknown(monkeypatch: pytest.MonkeyPatch, row: Any) -> None:
+    monkeypatch.setattr(arm, "items", lambda *_: iter([row]))
+    with pytest.raises(arm.ArmError) as unknown:
+        permissions.read(WORKSPACE)
+    assert unknown.value.code == "UnexpectedAnswer"
+
+
 def test_an_entry_for_each_role(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     rows: list[dict[str, Any]] = [
