@@ -54,7 +54,8 @@ def _azure_has_an_outage(stack: Stack, operation_id: str, folder: Path) -> None:
     assert stack.app.call("POST", f"/operations/{operation_id}/retry", {}).status == 202
     eventually(lambda: step_of(stack.app.operation(operation_id), "resolve")["attempts"] > 6, "attempts in the outage")
     time.sleep(HOURS / FACTOR)
-    assert step_of(stack.app.operation(operation_id), "resolve")["status"] == "Waiting"
+    # Between two polls, or in one.
+    assert step_of(stack.app.operation(operation_id), "resolve")["status"] in ("Waiting", "Running")
     stack.azure.clear_faults()
     succeeded(stack, operation_id)
     store = Store(next(folder.rglob("durable.db")))
@@ -69,7 +70,7 @@ def _the_limits_are_used_up(stack: Stack) -> None:
     """As by 250 detaches at Azure's own limits (many_detaches.py), in small."""
     found = places(5, "limits")
     put_all(stack, found)
-    slow = {"size": 20, "perSecond": 0.01}
+    slow = {"size": 20, "perSecond": 0.05}
     stack.azure.settings(throttling={"enabled": True, "reads": slow, "writes": slow, "deletes": slow})
     played = play(stack, found, patience=300.0)
     assert played.ends == {"Succeeded": len(found)}, str(played)

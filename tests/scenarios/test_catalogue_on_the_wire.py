@@ -18,7 +18,7 @@ from local.stack import Options, Stack, running_stack
 from tests.scenarios.catalogue_own_ways import OWN_UNMET, OWN_WAYS, OwnWay
 from tests.scenarios.catalogue_ways import UNMET, Way, prepare, ways
 from tests.scenarios.conftest import BY_HAND
-from tests.scenarios.helpers import Operation, at_step
+from tests.scenarios.helpers import Operation
 
 pytestmark = pytest.mark.long
 
@@ -50,7 +50,7 @@ MET_IN = {
     "OperationConflict": "test_one_operation.py::test_asked_again_and_otherwise_while_it_runs",
     "RunTerminated": "test_watch.py::test_terminated_in_the_engine",
     "NamespaceMissing": "test_kubernetes.py::test_a_namespace_that_goes_after_preflight",
-    "AppIdentityRefused": "test_bad_day.py::test_a_bad_day",
+    "AppIdentityRefused": "test_bad_day.py::_the_identity_is_not_assigned",
 }
 
 
@@ -65,15 +65,26 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
         for own in OWN_WAYS:
             own.prepare(stack)
         by_moor = [(own, stack.app.start(own.kind, own.body)["id"]) for own in OWN_WAYS]
-        for own, operation_id in by_moor:
-            if own.at is not None:
-                at_step(stack, operation_id, own.at, "Waiting", seconds=PATIENCE)
-                own.then(stack, own.place)
-                # What Azure was held at for that.
-                stack.azure.finish_operations(f"^({own.place.cluster_id}/|{own.place.compute_id}$)")
+        _interfere(stack, [(own, operation_id) for own, operation_id in by_moor if own.at is not None])
         by_azure = [(way, stack.app.start(way.kind, way.body)["id"]) for way in WAYS]
         settled = {way.entry.key: _settled(stack, way.entry, operation_id) for way, operation_id in by_azure}
         yield settled | {own.key: _settled(stack, BY_KEY[own.key], operation_id) for own, operation_id in by_moor}
+
+
+def _interfere(stack: Stack, pending: list[tuple[OwnWay, str]]) -> None:
+    """What happens to each once its step waits: as soon as it does, because steps have their time."""
+    deadline = time.monotonic() + PATIENCE
+    while pending:
+        assert time.monotonic() < deadline, f"{pending[0][0].key} did not come to {pending[0][0].at}"
+        for own, operation_id in list(pending):
+            operation = stack.app.operation(operation_id)
+            assert operation["finishedDateTime"] is None, (own.key, operation["error"])
+            if any((step["name"], step["status"]) == (own.at, "Waiting") for step in operation["steps"]):
+                own.then(stack, own.place)
+                # What Azure was held at for that.
+                stack.azure.finish_operations(f"^({own.place.cluster_id}/|{own.place.compute_id}$)")
+                pending.remove((own, operation_id))
+        time.sleep(0.2)
 
 
 def _settled(stack: Stack, entry: Entry, operation_id: str) -> Told:
