@@ -89,7 +89,7 @@ async def _look_at(client: DurableOrchestrationClient, row: LiveRow, since: date
     Raises CodecError, EngineError, azure.core.exceptions.AzureError and what else a look meets.
     """
     if row.run is not None:
-        runtime_status, waiter_status = await _statuses(client, row.instance_id, row.waiter_id)
+        runtime_status, waiter_status = await _statuses(client, row.instance_id, row.waiter_id, row.due)
         if _is_well(row, runtime_status, waiter_status):
             return
     stored = await asyncio.to_thread(records.read, row.operation_id)
@@ -97,22 +97,34 @@ async def _look_at(client: DurableOrchestrationClient, row: LiveRow, since: date
         return
     operation = stored.operation
     if row.run is None or (row.run, row.waiter) != (operation.run, operation.waiter):
-        runtime_status, waiter_status = await _statuses(client, operation.instance_id, operation.waiter_id)
+        asked = (operation.instance_id, operation.waiter_id, operation.due_time)
+        runtime_status, waiter_status = await _statuses(client, *asked)
     verdict = watch.judge(operation, runtime_status, clock.now(), orchestration_version(), waiter_status, since)
     await _see_to(client, stored, verdict)
 
 
 async def _statuses(
-    client: DurableOrchestrationClient, instance_id: str, waiter_id: str | None
+    client: DurableOrchestrationClient, instance_id: str, waiter_id: str | None, due: datetime | None
 ) -> tuple[str, str | None]:
     """How it stands with a run and with the wait of its step, asked at once.
 
-    Of the wait None where none exists, or the run has not begun or has ended: it tells nothing then.
+    Of the wait None where none exists, or the run has not begun or has ended: it tells nothing then. Where the engine
+    answers nothing of use about the wait - that of a purged one may stay in its tables in part - the silence of an
+    operation that is overdue decides. Raises EngineError.
     """
     if waiter_id is None:
         return await durable.status(client, instance_id), None
-    run, wait = await asyncio.gather(durable.status(client, instance_id), durable.status(client, waiter_id))
-    return run, wait if watch.is_at_work(run) else None
+    asked = (durable.status(client, instance_id), durable.status(client, waiter_id))
+    run, wait = await asyncio.gather(*asked, return_exceptions=True)
+    if isinstance(run, BaseException):
+        raise run
+    if not watch.is_at_work(run):
+        return run, None
+    if isinstance(wait, BaseException):
+        if due is None or clock.now() <= due:
+            raise wait
+        return run, None
+    return run, wait
 
 
 def _is_well(row: LiveRow, runtime_status: str, waiter_status: str | None) -> bool:

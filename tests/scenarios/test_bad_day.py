@@ -14,7 +14,7 @@ from tests.scenarios.helpers import ended as at_its_end
 from tests.scenarios.helpers import eventually, put_in_place, step_of, succeeded
 from tests.scenarios.many_detaches import SETTINGS, ask, places, play, put_all
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.own_engine]
 
 FACTOR = 600.0
 HOURS = 3 * 3600.0

@@ -189,3 +189,31 @@ async def test_a_question_that_one_instance_does_not_answer_is_named_and_stops_n
     await look_at_live(engine, round_)
     assert round_.missed == {"silent": "EngineError"}
     assert len(engine.asked) == NUMBER + 1
+
+
+class Spoilt(Resuming):
+    """Answers about runs, and nothing of use about the wait of a step."""
+
+    def __init__(self, run: str | None) -> None:
+        super().__init__()
+        self.run = df.OrchestrationRuntimeStatus[run] if run else None
+
+    async def get_status(self, instance_id: str) -> Any:
+        if ":" in instance_id:
+            raise Exception("an answer of no shape")
+        return SimpleNamespace(runtime_status=self.run)
+
+
+@pytest.mark.parametrize(("run", "minutes", "resumed"), [(None, 3, True), ("Running", 3, False), ("Running", 31, True)])
+def test_a_run_is_seen_to_although_its_wait_tells_nothing(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, run: str | None, minutes: int, resumed: bool
+) -> None:
+    """As after a purge of what is running, which leaves a part of the wait in the engine's tables."""
+    waiting("op")
+    moment = clock.now() + timedelta(minutes=minutes)
+    cursors.write(f"{live_round.DUTY}_since", f"{to_text(moment)} {to_text(clock.now())}")
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    round_ = Round("watch")
+    asyncio.run(look_at_live(Spoilt(run), round_))
+    assert live_index.page("", 10)[0][0].run == (2 if resumed else 1)
+    assert round_.missed == ({} if resumed else {"op": "EngineError"})
