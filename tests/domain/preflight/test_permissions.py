@@ -152,7 +152,7 @@ def test_what_a_role_takes_out_it_takes_out_of_itself_only(
 
 @pytest.mark.parametrize("pattern", ["*" * 40 + "!", "*e*" * 40 + "!", ("*" + "s") * 2000])
 def test_a_pattern_of_many_stars_takes_no_time(pattern: str) -> None:
-    """An expression for twelve stars took more than a day."""
+    """An expression took half a second for six stars, and thirteen times as long for each one more."""
     assert allows([Permission((pattern,))], "Microsoft.MachineLearningServices/workspaces/computes/write") is False
     assert allows([Permission(("*" * 40 + "/WRITE",))], "Microsoft.MachineLearningServices/workspaces/write") is True
 
